@@ -1,0 +1,71 @@
+"""What a simulator offers to collection and evaluation: types only."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Observation(NamedTuple):
+    """What a policy sees before it decides on a chunk of actions.
+
+    Attributes:
+        agentview: third-person frame as the simulator rendered it, ``uint8 [256, 256, 3]``; for LIBERO this is
+            upside-down ("opengl" convention), and `rsd_jax.actions.conventions` turns it upright.
+        wrist: frame of the camera in the hand, same convention.
+        proprio: ``float32 [8]``: end-effector position (3, metres), axis-angle (3, radians, angle in [0, 2 pi)),
+            gripper finger positions (2, metres).
+        instruction: the language instruction of the episode.
+    """
+
+    agentview: NDArray[np.uint8]
+    wrist: NDArray[np.uint8]
+    proprio: NDArray[np.float32]
+    instruction: str
+
+
+class EpisodeStart(NamedTuple):
+    """Everything that determines how an episode starts, so that any worker can begin the same one.
+
+    Attributes:
+        state: flattened simulator state (time, positions, velocities), ``float64 [S]``.
+        fixture_poses: name of a fixture -> position (3) and quaternion (4, w first) in the model, ``float64 [7]``.
+            Fixtures are not part of the state, they live in the compiled model.
+    """
+
+    state: NDArray[np.float64]
+    fixture_poses: dict[str, NDArray[np.float64]]
+
+
+class Simulator(Protocol):
+    """One task in one simulator. Cameras render only when `observe` is called."""
+
+    instruction: str
+
+    def begin(self, start: EpisodeStart) -> None:
+        """Puts the simulator into `start`, then lets it settle as the protocol prescribes."""
+        ...
+
+    def draw_start(self, seed: int) -> EpisodeStart:
+        """Draws a start by the task's own random reset; never one of the evaluation states."""
+        ...
+
+    def step(self, action: NDArray[np.float32]) -> bool:
+        """Executes one action ``[7]`` (environment convention, see `conventions`); returns whether the task is solved."""
+        ...
+
+    def observe(self) -> Observation:
+        """Renders both cameras and reads the robot."""
+        ...
+
+    def proprio(self) -> NDArray[np.float32]:
+        """The robot's state alone, without rendering."""
+        ...
+
+    def render(self, camera: str) -> NDArray[np.uint8]:
+        """One frame of `camera` ("agentview" or "wrist"), ``uint8 [256, 256, 3]`` as rendered."""
+        ...
+
+    def close(self) -> None:
+        """Releases the renderer. May be called twice."""
+        ...

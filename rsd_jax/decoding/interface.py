@@ -1,0 +1,67 @@
+"""How models reach the decoders, and what decoders return: types only."""
+
+from typing import NamedTuple, Protocol
+
+from jaxtyping import Array, Int
+
+from rsd_jax.array_types import LayerMask, Logits, Position, PyTree, Tokens
+
+
+class DraftFn(Protocol):
+    """Proposes the next layers of every column in one pass.
+
+    Called with `features` (whatever the models need, opaque to the decoder), `tokens` ``[B, C, D, L]`` of which the
+    digits before `position` ``[B, C, D]`` are accepted and the rest is undefined. Returns logits ``[B, C, D, K, V]`` for
+    the layers ``position .. position + K - 1``; those behind the last layer are ignored.
+    """
+
+    def __call__(self, features: PyTree, tokens: Tokens, position: Position) -> Logits: ...
+
+
+class MainFn(Protocol):
+    """Scores `num_layers` layers from `position` on, each given all coarser digits in `tokens`.
+
+    Returns logits ``[B, C, D, num_layers, V]``. Logits of layer l must depend on no digit of a layer >= l.
+    """
+
+    def __call__(self, features: PyTree, tokens: Tokens, position: Position, *, num_layers: int) -> Logits: ...
+
+
+class CodeShape(NamedTuple):
+    """Static shape of a code, and which digits can take more than one level.
+
+    Attributes:
+        chunk_length: C. latent_dim: D. num_layers: L. draft_layers: K.
+        informative: ``bool [L, D]``; the other digits are constants and count in no acceptance.
+    """
+
+    chunk_length: int
+    latent_dim: int
+    num_layers: int
+    draft_layers: int
+    informative: LayerMask
+
+
+class AcceptanceCounts(NamedTuple):
+    """Draft tokens by layer, informative digits only.
+
+    `accepted` ``[B, L]``: kept because the rule accepted them; `proposed` ``[B, L]``: all that were drafted, those behind
+    a column's first mismatch included.
+    """
+
+    accepted: Int[Array, "B L"]
+    proposed: Int[Array, "B L"]
+
+
+class DecodeResult(NamedTuple):
+    """Decoded `tokens`, the number of `rounds` (passes of the main head), and the `acceptance` of the draft."""
+
+    tokens: Tokens
+    rounds: Int[Array, ""]
+    acceptance: AcceptanceCounts
+
+
+class Decoder(Protocol):
+    """The one signature of all decoders: pure, traceable, closed over nothing."""
+
+    def __call__(self, features: PyTree, draft: DraftFn, main: MainFn, shape: CodeShape, batch_size: int) -> DecodeResult: ...

@@ -1,0 +1,75 @@
+"""What one training stage brings to the one training loop: types only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from rsd_jax.array_types import PyTree, Scalar
+
+
+class Variables(NamedTuple):
+    """Variables of a stage's model.
+
+    Attributes:
+        params: nested dict trained by gradient. From `Objective.init` its leaves carry logical axis names
+            (`flax.linen.LogicallyPartitioned`); everywhere else they are plain arrays.
+        model_state: what the forward pass itself updates (the quantizer's layer statistics); ``{}`` if nothing.
+    """
+
+    params: PyTree
+    model_state: PyTree
+
+
+class LossOutput(NamedTuple):
+    """What a loss function returns: the loss, the updated `Variables.model_state`, and scalar metrics by slash name."""
+
+    loss: Scalar
+    model_state: PyTree
+    metrics: dict[str, Scalar]
+
+
+class Objective(Protocol):
+    """A training objective as pure functions of arrays. Implementations are frozen dataclasses."""
+
+    def init(self, key: jax.Array) -> Variables:
+        """Draws the initial variables. Traceable, so that state can be born sharded."""
+        ...
+
+    def loss(
+        self, variables: Variables, frozen: PyTree, batch: dict[str, jax.Array], key: jax.Array
+    ) -> LossOutput:
+        """Loss of one global batch. `frozen` holds arrays of earlier stages; `key` is consumed."""
+        ...
+
+
+class HeldoutEvaluation(Protocol):
+    """Evaluates variables on held-out episodes; returns what goes to ``metrics.json`` (numbers, lists, strings)."""
+
+    def __call__(self, variables: Variables) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training stage, ready for the loop.
+
+    Attributes:
+        name: folder of the stage inside the run folder: ``rfsq``, ``policy``, ``draft`` or ``main_head``.
+        objective: what is minimised.
+        frozen: arrays from earlier stages, passed to the loss as an argument (never captured).
+        rows: training data, name -> array with one common leading axis of rows.
+        evaluate: held-out evaluation, run every `evaluate_every` steps and at the end.
+        best_metric: the key of `evaluate`'s result by which the best checkpoint is chosen (lower is better).
+        metadata: JSON-serialisable facts that travel with the checkpoint (tokenizer hash, normalizer, model config).
+    """
+
+    name: str
+    objective: Objective
+    frozen: PyTree
+    rows: Mapping[str, NDArray[np.generic]]
+    evaluate: HeldoutEvaluation
+    best_metric: str
+    metadata: dict[str, Any] = field(default_factory=dict)
