@@ -1,0 +1,43 @@
+# Every target sets itself up first (.venv, renderer), and is safe to repeat.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help set-up quickstart preflight test lint format lock clean
+
+PYTHON_IN_VENV := .venv/bin/python
+LOCKS := $(wildcard requirements/*.lock)
+# Commands that may render get the renderer that works on this machine, found by rendering with it.
+WITH_RENDERER = renderer=$$(tools/find_renderer.sh) && export MUJOCO_GL=$$renderer PYOPENGL_PLATFORM=$$renderer &&
+
+help:  ## say what the targets do
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
+
+.venv/installed: $(LOCKS) setup.py tools/set_up.sh tools/find_python.sh
+	@tools/set_up.sh
+
+set-up: .venv/installed  ## make .venv from the pinned versions
+
+quickstart: .venv/installed  ## demonstrations, four trainings, evaluation and report on one LIBERO task (20 minutes on 2 cores)
+	@$(WITH_RENDERER) $(PYTHON_IN_VENV) -m launch.pipeline --config configs/quickstart.py
+
+preflight: .venv/installed  ## check every stage with tiny networks (half a minute)
+	@$(PYTHON_IN_VENV) -m launch.preflight
+
+test: .venv/installed  ## run the tests
+	@$(WITH_RENDERER) $(PYTHON_IN_VENV) -m pytest
+
+lint: .venv/installed  ## run the linters
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format: .venv/installed  ## format the source
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+lock:  ## resolve setup.py's ranges into requirements/*.lock (needs uv)
+	tools/lock.sh
+
+clean:  ## remove the virtual environment and caches; runs/ stays
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
