@@ -1,0 +1,89 @@
+"""Renders, on demand, the frames that robosuite's camera observables would have given.
+
+robosuite samples its observables once per control step, and not at its end: after the forced samples of a reset, the
+schedule lands one physics substep (2 ms) before it. Its cameras would render at that moment, whether anybody looks
+or not. Here an observable with the same schedule notes the poses of everything visible instead, which costs
+microseconds, and a frame is rendered from the noted poses only when asked for. Physics never see the renderer: it
+has simulation data of its own.
+"""
+
+import atexit
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+RENDER_SIZE = 256
+"""Height and width of a frame, in pixels."""
+
+CAMERAS = {"agentview": "agentview", "wrist": "robot0_eye_in_hand"}
+"""Name of a camera here -> in LIBERO."""
+
+_VISIBLE = (
+    "xpos", "xquat", "xmat", "xipos", "ximat", "geom_xpos", "geom_xmat",
+    "site_xpos", "site_xmat", "cam_xpos", "cam_xmat", "light_xpos", "light_xdir",
+)  # fmt: skip
+
+
+class Cameras:
+    """The two cameras of a LIBERO environment."""
+
+    def __init__(self, env: Any) -> None:
+        """Hooks into the observables of `env`, which must be built without cameras of its own."""
+        from robosuite.utils.observables import Observable, sensor
+
+        self._env = env
+        self._noted: dict[str, NDArray[np.float64]] = {}
+        self._noted_site_colours: NDArray[np.float32] = np.array(env.sim.model.site_rgba)
+        self._view: Any = None
+
+        @sensor(modality="rendered_moment")
+        def note(_: object) -> float:
+            self._note()
+            return 0.0
+
+        env.add_observable(Observable(name="rendered_moment", sensor=note, sampling_rate=env.control_freq))
+
+    def render(self, camera: str) -> NDArray[np.uint8]:
+        """Renders one frame, ``uint8 [256, 256, 3]``, upside-down (LIBERO's "opengl" convention).
+
+        Args:
+            camera: a name in `CAMERAS`.
+
+        Raises:
+            ValueError: there is no such camera.
+        """
+        if camera not in CAMERAS:
+            raise ValueError(f"camera = {camera!r} does not exist; the cameras are {', '.join(CAMERAS)}.")
+        if self._view is None:
+            self._open()
+        data, model = self._view.data, self._view.model
+        for field, values in self._noted.items():
+            getattr(data, field)[:] = values
+        current_colours = np.array(model.site_rgba)
+        model.site_rgba[:] = self._noted_site_colours
+        self._view._render_context_offscreen.gl_ctx.make_current()
+        frame = self._view.render(camera_name=CAMERAS[camera], width=RENDER_SIZE, height=RENDER_SIZE)
+        model.site_rgba[:] = current_colours
+        return frame
+
+    def close(self) -> None:
+        """Frees the renderer. May be called twice."""
+        if self._view is not None:
+            atexit.unregister(self.close)
+            self._view.free()
+            self._view = None
+
+    def _note(self) -> None:
+        data = self._env.sim.data
+        self._noted = {field: np.array(getattr(data, field)) for field in _VISIBLE}
+        # Lights that show a state (the stove's burner) switch after the observables were sampled.
+        self._noted_site_colours = np.array(self._env.sim.model.site_rgba)
+
+    def _open(self) -> None:
+        from robosuite.utils.binding_utils import MjRenderContextOffscreen, MjSim
+
+        self._view = MjSim(self._env.sim.model._model)  # shares the model, has data of its own
+        context = MjRenderContextOffscreen(self._view, device_id=-1)
+        context.vopt.geomgroup[0], context.vopt.geomgroup[1] = 0, 1  # collision shapes hidden, visual ones shown
+        atexit.register(self.close)  # before the renderer's own exit handler closes the display under it

@@ -1,0 +1,153 @@
+"""LIBERO as a `Simulator`: one task, physics always, rendering on demand."""
+
+import contextlib
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval_bridge.simulators.axis_angle import axis_angle_from_quaternion
+from eval_bridge.simulators.interface import EpisodeStart, Observation
+from eval_bridge.simulators.libero import reset
+from eval_bridge.simulators.libero.cameras import Cameras
+from eval_bridge.simulators.libero.scene_queries import SceneQueries
+from eval_bridge.simulators.libero.state_capture import capture_start, flat_state
+from eval_bridge.simulators.libero.task_files import task_definition, task_instruction
+from eval_bridge.suites import get_suite
+
+ACTION_DIMENSION = 7
+
+
+class LiberoSimulator:
+    """One LIBERO task (implements `eval_bridge.simulators.interface.Simulator`).
+
+    LIBERO is imported and the scene compiled (about 10 s) when first needed, so that an object of this class may be
+    made anywhere and used in a worker process.
+
+    Attributes:
+        suite: name of the suite.
+        task: name of the task.
+    """
+
+    def __init__(self, suite: str, task: int | str) -> None:
+        """Names the task, by index or name.
+
+        Raises:
+            UnknownName: no such suite or task.
+        """
+        self.suite = suite
+        self.task = get_suite(suite).task_name(task)
+        self._instruction: str | None = None
+        self._wrapper: Any = None
+        self._cameras: Cameras | None = None
+        self._is_closed = False
+
+    @property
+    def instruction(self) -> str:
+        """The language instruction of the task."""
+        if self._instruction is None:
+            self._instruction = task_instruction(self.suite, self.task)
+        return self._instruction
+
+    @property
+    def queries(self) -> SceneQueries:
+        """Geometry and goal of the scene, for a scripted expert."""
+        return SceneQueries(self._environment())
+
+    def draw_start(self, seed: int) -> EpisodeStart:
+        """Draws a start by the task's own random reset; `begin` must follow before any step. See `reset.draw_start`."""
+        return reset.draw_start(self._environment(), seed)
+
+    def begin(self, start: EpisodeStart) -> None:
+        """Puts the scene into `start` and lets it settle. See `reset.begin`."""
+        reset.begin(self._environment(), start)
+
+    def step(self, action: NDArray[np.float32]) -> bool:
+        """Executes one action for 50 ms.
+
+        Args:
+            action: ``[7]``: three translations, three rotations, gripper (-1 opens, +1 closes). It is executed as
+                float32, so that a replay from stored actions is exact.
+
+        Returns:
+            Whether the task's goal holds now. Steps are not limited; whoever calls counts them.
+
+        Raises:
+            ValueError: the action has another shape or is not finite.
+        """
+        executed = np.asarray(action, np.float32)
+        if executed.shape != (ACTION_DIMENSION,) or not np.isfinite(executed).all():
+            raise ValueError(f"action must be 7 finite numbers, got shape {executed.shape}: {executed.tolist()}")
+        _, _, is_solved, _ = self._environment().step(executed.astype(np.float64))
+        return bool(is_solved)
+
+    def observe(self) -> Observation:
+        """Renders both cameras and reads the robot, at the moment robosuite samples its observables."""
+        return Observation(self.render("agentview"), self.render("wrist"), self.proprio(), self.instruction)
+
+    def proprio(self) -> NDArray[np.float32]:
+        """End-effector position, axis-angle and finger positions, ``float32 [8]``, without rendering."""
+        sampled = {name: self._environment()._observables[f"robot0_{name}"].obs for name in _PROPRIO}
+        rotation = axis_angle_from_quaternion(sampled["eef_quat"])
+        return np.concatenate([sampled["eef_pos"], rotation, sampled["gripper_qpos"]]).astype(np.float32)
+
+    def render(self, camera: str) -> NDArray[np.uint8]:
+        """One frame of "agentview" or "wrist", ``uint8 [256, 256, 3]``, upside-down. See `Cameras.render`."""
+        self._environment()
+        assert self._cameras is not None
+        return self._cameras.render(camera)
+
+    def state(self) -> NDArray[np.float64]:
+        """The flattened simulator state, ``float64 [S]``."""
+        return flat_state(self._environment())
+
+    def capture_start(self) -> EpisodeStart:
+        """State and fixture poses as they are now."""
+        return capture_start(self._environment())
+
+    def is_solved(self) -> bool:
+        """Whether the task's goal holds."""
+        return bool(self._environment()._check_success())
+
+    def close(self) -> None:
+        """Frees the renderer and the scene. May be called twice; nothing else may be called afterwards."""
+        if self._cameras is not None:
+            self._cameras.close()
+        if self._wrapper is not None:
+            self._wrapper.env.close()
+        self._cameras, self._wrapper, self._is_closed = None, None, True
+
+    def _environment(self) -> Any:
+        """LIBERO's environment, without the wrapper whose `reset` repeats for ever after any error."""
+        if self._is_closed:
+            raise RuntimeError(f"The simulator of {self.task} is closed; make a new one.")
+        if self._wrapper is None:
+            self._wrapper = build_environment(self.suite, self.task)
+            self._cameras = Cameras(self._wrapper.env)
+        return self._wrapper.env
+
+
+def build_environment(suite: str, task: int | str, **changes: Any) -> Any:
+    """Compiles the scene of a task into LIBERO's ``ControlEnv``, without cameras.
+
+    Args:
+        suite: name of the suite.
+        task: index or name of the task.
+        **changes: options of ``ControlEnv`` that differ from those that `LiberoSimulator` uses.
+    """
+    definition = task_definition(suite, task)
+    from libero.libero.envs.env_wrapper import ControlEnv
+
+    options: dict[str, Any] = {
+        "has_offscreen_renderer": False,
+        "use_camera_obs": False,
+        "hard_reset": False,
+        "initialization_noise": "default",
+        "ignore_done": True,
+    }
+    with contextlib.redirect_stdout(io.StringIO()):
+        return ControlEnv(bddl_file_name=str(definition), **{**options, **changes})
+
+
+_PROPRIO = ("eef_pos", "eef_quat", "gripper_qpos")

@@ -1,0 +1,287 @@
+"""Privileged geometry of a LIBERO scene, for a scripted expert. Never for a policy.
+
+Names are those of the task's BDDL file: objects that move (``akita_black_bowl_1``), fixtures (``wooden_cabinet_1``) and
+regions (``wooden_cabinet_1_top_region``). Lengths are metres, angles radians, all in the world's frame unless said.
+No query changes the simulation: after any of them the same actions give the same states, bit for bit.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+_CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
+_SEEN_GROUP, _HIDDEN_GROUP = 0, 5
+_NO_SURFACE = -1
+
+
+class Pose(NamedTuple):
+    """Position ``[3]`` and rotation matrix ``[3, 3]`` (columns are the axes)."""
+
+    position: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+
+
+class Box(NamedTuple):
+    """Axis-aligned box: lowest and highest corner, ``[3]`` each."""
+
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        """Middle of the box, ``[3]``."""
+        return (self.lower + self.upper) / 2
+
+    @property
+    def size(self) -> NDArray[np.float64]:
+        """Edge lengths, ``[3]``."""
+        return self.upper - self.lower
+
+
+class Predicate(NamedTuple):
+    """One condition of the goal: ``on``, ``in``, ``open``, ``close``, ``turnon`` or ``turnoff``, and what it is about."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+class Region(NamedTuple):
+    """A box-shaped site that goals refer to.
+
+    Attributes:
+        pose: of its centre.
+        half_size: half its edge lengths along its own axes, ``[3]``.
+        parent: the object or fixture it is part of; None for one on the table.
+        is_articulated: whether it moves with a joint of its own (a drawer).
+    """
+
+    pose: Pose
+    half_size: NDArray[np.float64]
+    parent: str | None
+    is_articulated: bool
+
+
+class Joint(NamedTuple):
+    """A hinge or slide that opens, closes or switches something.
+
+    Attributes:
+        value: current position, metres or radians.
+        axis: direction in the world, ``[3]``.
+        anchor: a point on the axis, ``[3]``.
+        geoms: ids of the collision geoms that move with it.
+    """
+
+    value: float
+    axis: NDArray[np.float64]
+    anchor: NDArray[np.float64]
+    geoms: NDArray[np.int64]
+
+
+class Surface(NamedTuple):
+    """What lies uppermost under each of N points.
+
+    Attributes:
+        heights: ``[N]``, -1 where there is nothing.
+        geoms: id of the geom, int ``[N]``, -1 where there is nothing.
+    """
+
+    heights: NDArray[np.float64]
+    geoms: NDArray[np.int64]
+
+
+class SceneQueries:
+    """Reads poses, shapes, contacts and goal conditions of a LIBERO environment."""
+
+    def __init__(self, env: Any) -> None:
+        """Looks up what never changes while the model stays compiled."""
+        self._env = env
+        self._model: mujoco.MjModel = env.sim.model._model
+        self._data: mujoco.MjData = env.sim.data._data
+        self._eef_site: int = env.robots[0].eef_site_id
+        self._robot_base = int(self._model.body_rootid[self._model.site_bodyid[self._eef_site]])
+        self._is_collision = (self._model.geom_contype != 0) | (self._model.geom_conaffinity != 0)
+        self._robot_geoms = np.flatnonzero(self._model.body_rootid[self._model.geom_bodyid] == self._robot_base)
+        fingers = env.robots[0].gripper.joints
+        self._finger_addresses = [int(self._model.joint(name).qposadr[0]) for name in fingers]
+
+    # --- the robot
+
+    def eef_position(self) -> NDArray[np.float64]:
+        """Point between the fingertips, ``[3]``."""
+        return self._data.site_xpos[self._eef_site].copy()
+
+    def eef_rotation(self) -> NDArray[np.float64]:
+        """Orientation of the gripper, ``[3, 3]``: x is the opening direction, z points from the palm outwards."""
+        return self._data.site_xmat[self._eef_site].reshape(3, 3).copy()
+
+    def finger_width(self) -> float:
+        """Distance between the fingers: about 0.08 open, 0 closed."""
+        left, right = self._finger_addresses
+        return float(self._data.qpos[left] - self._data.qpos[right])
+
+    def base_position(self) -> NDArray[np.float64]:
+        """Foot of the arm, ``[3]``."""
+        return self._data.xpos[self._robot_base].copy()
+
+    # --- objects, fixtures, regions
+
+    @property
+    def object_names(self) -> tuple[str, ...]:
+        """Objects that can move."""
+        return tuple(self._env.objects_dict)
+
+    @property
+    def fixture_names(self) -> tuple[str, ...]:
+        """Things that stand fixed, though they may have doors, drawers or knobs."""
+        return tuple(self._env.fixtures_dict)
+
+    @property
+    def region_names(self) -> tuple[str, ...]:
+        """Named boxes on the table, and on or in objects and fixtures."""
+        return tuple(self._env.object_sites_dict)
+
+    def pose(self, name: str) -> Pose:
+        """Where the origin of an object or fixture is."""
+        body = self._body(name)
+        return Pose(self._data.xpos[body].copy(), self._data.xmat[body].reshape(3, 3).copy())
+
+    def centre_of_mass(self, name: str) -> NDArray[np.float64]:
+        """Centre of mass of an object or fixture with all its parts, ``[3]``."""
+        return self._data.subtree_com[self._body(name)].copy()
+
+    def collision_geoms(self, name: str) -> NDArray[np.int64]:
+        """Ids of the geoms that an object or fixture collides with, ``[G]``."""
+        return self._geoms_below(self._body(name))
+
+    def region(self, name: str) -> Region:
+        """A region's place and size."""
+        site = _lookup("region", self._env.object_sites_dict, name)
+        view = self._data.site(name)
+        parent = getattr(site, "parent_name", None)
+        return Region(
+            pose=Pose(view.xpos.copy(), view.xmat.reshape(3, 3).copy()),
+            half_size=np.array(site.size, np.float64),
+            parent=parent if parent in self._env.obj_body_id else None,
+            is_articulated=bool(site.joints),
+        )
+
+    def joint(self, name: str) -> Joint:
+        """The joint of an articulated region (drawer) or of a fixture (door, knob).
+
+        Raises:
+            ValueError: it has no joint.
+        """
+        part = _lookup("articulated part", {**self._env.fixtures_dict, **self._env.object_sites_dict}, name)
+        if not part.joints:
+            raise ValueError(f"{name!r} has no joint: it neither opens nor turns.")
+        joint = int(self._model.joint(part.joints[0]).id)
+        return Joint(
+            value=float(self._data.qpos[self._model.jnt_qposadr[joint]]),
+            axis=self._data.xaxis[joint].copy(),
+            anchor=self._data.xanchor[joint].copy(),
+            geoms=self._geoms_below(int(self._model.jnt_bodyid[joint])),
+        )
+
+    # --- shapes
+
+    def world_box(self, geoms: Iterable[int]) -> Box:
+        """The smallest world-aligned box around the bounding boxes of some geoms."""
+        corners = self._corners(geoms)
+        return Box(corners.min(axis=0), corners.max(axis=0))
+
+    def local_box(self, name: str) -> Box:
+        """The box around an object, along its own axes and relative to its origin."""
+        position, rotation = self.pose(name)
+        corners = (self._corners(self.collision_geoms(name)) - position) @ rotation
+        return Box(corners.min(axis=0), corners.max(axis=0))
+
+    def surface(
+        self, x: NDArray[np.float64], y: NDArray[np.float64], hidden_geoms: Sequence[int] | NDArray[np.int64] = ()
+    ) -> Surface:
+        """The topmost collision surface under points of the plane, seen from above with the robot invisible.
+
+        Args:
+            x: ``[N]``.
+            y: ``[N]``.
+            hidden_geoms: geoms to look through, besides the robot's.
+
+        Returns:
+            Heights and geoms, ``[N]`` each.
+        """
+        group, colour = self._model.geom_group.copy(), self._model.geom_rgba.copy()
+        # Rays pass geoms that are transparent or in a hidden group. Some of LIBERO's collision geoms are, and the
+        # visual meshes are not.
+        self._model.geom_group[:] = np.where(self._is_collision, _SEEN_GROUP, _HIDDEN_GROUP)
+        self._model.geom_group[self._robot_geoms] = _HIDDEN_GROUP
+        self._model.geom_group[np.asarray(hidden_geoms, np.int64)] = _HIDDEN_GROUP
+        self._model.geom_rgba[:, 3] = 1.0
+        try:
+            return self._cast_down(np.asarray(x, np.float64), np.asarray(y, np.float64))
+        finally:
+            self._model.geom_group[:], self._model.geom_rgba[:] = group, colour
+
+    def touched_geoms(self, name: str) -> NDArray[np.int64]:
+        """Geoms outside the robot and outside the object itself that an object touches, each once."""
+        own, robot = set(self.collision_geoms(name).tolist()), set(self._robot_geoms.tolist())
+        pairs = [(int(contact.geom1), int(contact.geom2)) for contact in self._data.contact[: self._data.ncon]]
+        touched = {b for first, second in pairs for a, b in ((first, second), (second, first)) if a in own}
+        return np.array(sorted(touched - own - robot), np.int64)
+
+    def is_supported(self, name: str) -> bool:
+        """Whether an object touches anything but the robot."""
+        return self.touched_geoms(name).size > 0
+
+    # --- the goal
+
+    @property
+    def goal(self) -> tuple[Predicate, ...]:
+        """Conditions that must all hold, from the task's definition."""
+        return tuple(Predicate(words[0], tuple(words[1:])) for words in self._env.parsed_problem["goal_state"])
+
+    def holds(self, predicate: Predicate) -> bool:
+        """Whether one condition holds now, by LIBERO's own evaluation."""
+        return bool(self._env._eval_predicate([predicate.name, *predicate.arguments]))
+
+    # --- internals
+
+    def _body(self, name: str) -> int:
+        return int(_lookup("object or fixture", self._env.obj_body_id, name))
+
+    def _geoms_below(self, body: int) -> NDArray[np.int64]:
+        bodies = {body}
+        for child in range(body + 1, self._model.nbody):  # parents have smaller ids than their children
+            if int(self._model.body_parentid[child]) in bodies:
+                bodies.add(child)
+        return np.flatnonzero(np.isin(self._model.geom_bodyid, list(bodies)) & self._is_collision)
+
+    def _corners(self, geoms: Iterable[int]) -> NDArray[np.float64]:
+        boxes = []
+        for geom in geoms:
+            centre, half_size = self._model.geom_aabb[geom, :3], self._model.geom_aabb[geom, 3:]
+            rotation = self._data.geom_xmat[geom].reshape(3, 3)
+            boxes.append((centre + _CORNERS * half_size) @ rotation.T + self._data.geom_xpos[geom])
+        return np.concatenate(boxes)
+
+    def _cast_down(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Surface:
+        top = float(self._data.geom_xpos[self._is_collision, 2].max()) + 1.0
+        heights, hits = np.full(len(x), -1.0), np.full(len(x), _NO_SURFACE, np.int64)
+        seen = np.zeros(mujoco.mjNGROUP, np.uint8)
+        seen[_SEEN_GROUP] = 1
+        origin, down, hit = np.zeros(3), np.array([0.0, 0.0, -1.0]), np.zeros(1, np.int32)
+        for index, (origin[0], origin[1]) in enumerate(zip(x, y, strict=True)):
+            origin[2] = top
+            distance = mujoco.mj_ray(self._model, self._data, origin, down, seen, 1, -1, hit)
+            if distance >= 0:
+                heights[index], hits[index] = top - distance, hit[0]
+        return Surface(heights, hits)
+
+
+def _lookup(kind: str, known: dict[str, Any], name: str) -> Any:
+    if name not in known:
+        nearest = difflib.get_close_matches(name, list(known), n=len(known), cutoff=0.0)
+        raise ValueError(f"{kind} = {name!r} does not exist in this task; it has {', '.join(nearest)}.")
+    return known[name]
