@@ -1,0 +1,69 @@
+"""The draft model: a small network that proposes the next few layers of every column in one pass."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from rsd_jax.array_types import Features, Latents, Logits, Position, Tokens
+from rsd_jax.heads.digit_logits import at_layers, distance_logits
+from rsd_jax.heads.latent_estimator import LatentEstimator
+from rsd_jax.partitioned_layers import AxisName
+from rsd_jax.rfsq import QuantizerTable, grid_coordinates
+
+
+@dataclass(frozen=True)
+class DraftConfig:
+    """Size of the draft model.
+
+    Attributes:
+        num_layers: L of the code. latent_dim: D. num_levels: V.
+        draft_layers: K, layers proposed a pass.
+        width: of the latent estimator; depth: its residual blocks.
+    """
+
+    num_layers: int = 8
+    latent_dim: int = 16
+    num_levels: int = 7
+    draft_layers: int = 3
+    width: int = 64
+    depth: int = 1
+
+
+class DraftModel(nn.Module):
+    """Estimates the latents once, then rolls its own digits K layers on from wherever each column stands."""
+
+    config: DraftConfig
+
+    def setup(self) -> None:
+        """Creates the estimator and its confidence in every digit."""
+        config = self.config
+        self.estimator = LatentEstimator(config.latent_dim, config.width, config.depth)
+        axes: tuple[AxisName, ...] = (None, None)
+        self.log_sharpness = self.param(
+            "log_sharpness",
+            nn.with_logical_partitioning(nn.initializers.zeros_init(), axes),
+            (config.latent_dim, config.num_layers),
+        )
+
+    def __call__(self, features: Features, table: QuantizerTable, tokens: Tokens, position: Position) -> Logits:
+        """Estimate and proposal in one call."""
+        return self.propose(self.estimate(features), table, tokens, position)
+
+    def estimate(self, features: Features) -> Latents:
+        """What does not depend on tokens: the latents, computed once a chunk."""
+        return self.estimator(features)
+
+    def propose(self, latents: Latents, table: QuantizerTable, tokens: Tokens, position: Position) -> Logits:
+        """Logits ``[B, C, D, K, V]`` of layers position .. position + K - 1, given the digits before position."""
+        layers = position[..., None] + jnp.arange(self.config.draft_layers)
+        coordinate = at_layers(grid_coordinates(table, latents, tokens), layers[..., :1])[..., 0]
+        offset, step = at_layers(table.offset.T, layers), at_layers(table.step.T, layers)
+        coordinates = [coordinate]
+        for ahead in range(self.config.draft_layers - 1):
+            digit = jnp.clip(jnp.round(coordinate), -table.reach, table.reach)
+            residual = (coordinate - digit) * step[..., ahead]
+            coordinate = (residual - offset[..., ahead + 1]) / step[..., ahead + 1]
+            coordinates.append(coordinate)
+        sharpness = at_layers(self.log_sharpness, layers)
+        return distance_logits(jnp.stack(coordinates, axis=-1), sharpness, self.config.num_levels)

@@ -1,0 +1,180 @@
+"""Objectives of the draft model and the main head: name the tokens of the action that the policy would take."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+from rsd_jax.array_types import Actions, Features, Latents, Logits, PyTree, Tokens
+from rsd_jax.heads.draft_model import DraftModel
+from rsd_jax.heads.main_head import MainHead
+from rsd_jax.heads.regression_head import RegressionHead
+from rsd_jax.rfsq import QuantizerTable, RfsqTokenizer, make_table
+from rsd_jax.training.objectives.interface import LossOutput, Variables
+
+TEACHER, DEMONSTRATIONS = "teacher", "demonstrations"
+LABELS = (TEACHER, DEMONSTRATIONS)
+"""Whose actions the labels tokenize: the policy's own L1 regression head, or the demonstrations."""
+
+
+@flax.struct.dataclass
+class FrozenPolicy:
+    """What heads learn from: the tokenizer and the L1 teacher.
+
+    Attributes:
+        tokenizer: makes the labels.
+        teacher_params: the regression head's parameters.
+        feature_scale: standard deviation of every feature over the training rows, ``[F]``.
+    """
+
+    tokenizer: RfsqTokenizer
+    teacher_params: PyTree
+    feature_scale: Float[Array, " F"]
+
+
+class HeadTask(Protocol):
+    """What the draft model and the main head do differently."""
+
+    @property
+    def model(self) -> DraftModel | MainHead:
+        """The network."""
+        ...
+
+    def init(self, key: jax.Array, features: Features, table: QuantizerTable, tokens: Tokens) -> PyTree:
+        """Draws the parameters."""
+        ...
+
+    def outputs(
+        self, params: PyTree, features: Features, table: QuantizerTable, tokens: Tokens, position: Int[Array, "B C D"]
+    ) -> tuple[Latents, Logits, Int[Array, "B C D N"]]:
+        """Latent estimate, logits, and the layers that the logits are of (those >= L do not exist)."""
+        ...
+
+
+@dataclass(frozen=True)
+class DraftTask:
+    """The next K layers from a random start in every column, so that every start layer is trained."""
+
+    model: DraftModel
+
+    def init(self, key: jax.Array, features: Features, table: QuantizerTable, tokens: Tokens) -> PyTree:
+        """Draws the parameters."""
+        return self.model.init(key, features, table, tokens, tokens[..., 0])["params"]
+
+    def outputs(
+        self, params: PyTree, features: Features, table: QuantizerTable, tokens: Tokens, position: Int[Array, "B C D"]
+    ) -> tuple[Latents, Logits, Int[Array, "B C D N"]]:
+        """One proposal from `position`."""
+        latents = self.model.apply({"params": params}, features, method="estimate")
+        held = jax.lax.stop_gradient(latents)
+        logits = self.model.apply({"params": params}, held, table, tokens, position, method="propose")
+        return latents, logits, position[..., None] + jnp.arange(self.model.config.draft_layers)
+
+
+@dataclass(frozen=True)
+class MainTask:
+    """All layers at once, each given the true coarser digits of its column (teacher forcing)."""
+
+    model: MainHead
+
+    def init(self, key: jax.Array, features: Features, table: QuantizerTable, tokens: Tokens) -> PyTree:
+        """Draws the parameters."""
+        return self.model.init(key, features, table, tokens, tokens[..., 0], 1)["params"]
+
+    def outputs(
+        self, params: PyTree, features: Features, table: QuantizerTable, tokens: Tokens, position: Int[Array, "B C D"]
+    ) -> tuple[Latents, Logits, Int[Array, "B C D N"]]:
+        """Scores of every layer; `position` is not used."""
+        depth = table.num_layers
+        columns = self.model.apply({"params": params}, features, method="contextualise")
+        held = type(columns)(jax.lax.stop_gradient(columns.latents), columns.context)
+        start = jnp.zeros_like(position)
+        logits = self.model.apply({"params": params}, held, table, tokens, start, depth, method="score")
+        return columns.latents, logits, jnp.broadcast_to(jnp.arange(depth), (*position.shape, depth))
+
+
+@dataclass(frozen=True)
+class DigitPrediction:
+    """Cross-entropy of the digits plus L1 distance of the latent estimate.
+
+    The digits' gradient does not reach the latent estimate: it is up to 1/step steep at fine layers. The estimate
+    learns from the latents themselves, the digits teach how sure to be of it and where to correct it.
+
+    Attributes:
+        task: draft or main.
+        teacher: the policy's regression head, as a network.
+        chunk_length: C. feature_dim: F.
+        labels: one of `LABELS`.
+        feature_noise: standard deviation of noise on the features, relative to each feature's own; the teacher's
+            labels are taken at the noisy features, so they stay true and data never runs out.
+        digit_weight: weight of the cross-entropy against the L1 distance.
+    """
+
+    task: HeadTask
+    teacher: RegressionHead
+    chunk_length: int
+    feature_dim: int
+    labels: str = TEACHER
+    feature_noise: float = 0.1
+    digit_weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Checks the name of the labels."""
+        if self.labels not in LABELS:
+            raise ValueError(f"labels is {self.labels!r}; it must be one of {', '.join(LABELS)}")
+
+    def init(self, key: jax.Array) -> Variables:
+        """Draws the parameters."""
+        code = self.task.model.config
+        shape = (1, self.chunk_length, code.latent_dim, code.num_layers)
+        ones = jnp.ones((code.num_layers, code.latent_dim), jnp.float32)
+        features = jnp.zeros((1, self.chunk_length, self.feature_dim), jnp.float32)
+        table = make_table(0 * ones, ones, code.num_levels)
+        return Variables(self.task.init(key, features, table, jnp.zeros(shape, jnp.int32)), {})
+
+    def loss(
+        self, variables: Variables, frozen: FrozenPolicy, batch: dict[str, jax.Array], key: jax.Array
+    ) -> LossOutput:
+        """Loss on ``batch["features"]`` ``[B, C, F]`` and ``batch["actions"]`` ``[B, C, A]`` in the dataset's units."""
+        noise_key, position_key = jax.random.split(key)
+        noise = self.feature_noise * frozen.feature_scale * jax.random.normal(noise_key, batch["features"].shape)
+        features = batch["features"] + noise
+        actions = self.label_actions(frozen, features, batch["actions"])
+        tokens = frozen.tokenizer.tokenize(actions)
+        position = jax.random.randint(position_key, tokens.shape[:-1], 0, tokens.shape[-1])
+
+        latents, logits, layers = self.task.outputs(
+            variables.params, features, frozen.tokenizer.table, tokens, position
+        )
+        depth = tokens.shape[-1]
+        labels = jnp.take_along_axis(tokens, jnp.minimum(layers, depth - 1), axis=-1)
+        counted = self._informative(frozen.tokenizer, layers) & (layers < depth)
+        cross_entropy = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        cross_entropy = jnp.sum(cross_entropy * counted) / jnp.sum(counted)
+        distance = jnp.mean(jnp.abs(latents - frozen.tokenizer.latents(actions)))
+        hits = jnp.sum((jnp.argmax(logits, axis=-1) == labels) & counted) / jnp.sum(counted)
+        return LossOutput(
+            loss=distance + self.digit_weight * cross_entropy,
+            model_state={},
+            metrics={"loss/latent_l1": distance, "loss/cross_entropy": cross_entropy, "accuracy/all_layers": hits},
+        )
+
+    def label_actions(self, frozen: FrozenPolicy, features: Features, demonstrated: Actions) -> Actions:
+        """The actions whose tokens are the labels, in the dataset's units."""
+        if self.labels == DEMONSTRATIONS:
+            return demonstrated
+        return teacher_actions(self.teacher, frozen, features)
+
+    def _informative(self, tokenizer: RfsqTokenizer, layers: Int[Array, "B C D N"]) -> Bool[Array, "B C D N"]:
+        informative = jnp.broadcast_to(tokenizer.informative.T, (*layers.shape[:-1], tokenizer.table.num_layers))
+        return jnp.take_along_axis(informative, jnp.minimum(layers, tokenizer.table.num_layers - 1), axis=-1)
+
+
+def teacher_actions(teacher: RegressionHead, frozen: FrozenPolicy, features: Features) -> Actions:
+    """What the L1 teacher would execute, in the dataset's units."""
+    normalized = teacher.apply({"params": frozen.teacher_params}, features)
+    return frozen.tokenizer.normalizer.denormalize(normalized)

@@ -1,0 +1,37 @@
+import jax.numpy as jnp
+import numpy as np
+
+from rsd_jax.rfsq import dequantize, initial_statistics, quantize, table_from_statistics, update_statistics
+
+
+def _latents(seed: int, batch: int = 512) -> jnp.ndarray:
+    return jnp.asarray(np.random.default_rng(seed).normal([0.2, -0.1], [0.3, 0.01], (batch, 1, 2)), jnp.float32)
+
+
+def test_first_batch_replaces_the_initial_statistics() -> None:
+    statistics = update_statistics(initial_statistics(3, 2), _latents(0), 0.99, 2.0, 7)
+    np.testing.assert_allclose(statistics.mean[0], _latents(0).mean((0, 1)), atol=1e-6)
+    np.testing.assert_allclose(statistics.variance[0], _latents(0).var((0, 1)), rtol=1e-5)
+
+
+def test_each_layer_normalises_what_the_coarser_layers_leave() -> None:
+    statistics = initial_statistics(3, 2)
+    for seed in range(200):
+        statistics = update_statistics(statistics, _latents(seed), 0.99, 2.0, 7)
+    scale = np.sqrt(statistics.variance)
+    np.testing.assert_allclose(scale[0], [0.3, 0.01], rtol=0.05)
+    assert (scale[1:] < 0.5 * scale[:-1]).all()
+    table = table_from_statistics(statistics, 2.0, 7)
+    np.testing.assert_allclose(table.step, 2 * 2.0 * scale / 6, rtol=1e-5)
+    errors = [
+        float(jnp.mean(((dequantize(table, quantize(table, _latents(999)), n) - _latents(999)) / scale[0]) ** 2))
+        for n in (1, 2, 3)
+    ]
+    assert errors[0] < 0.1 and errors[1] < errors[0] / 4 and errors[2] < errors[1] / 2
+
+
+def test_a_constant_latent_keeps_a_positive_step_and_decodes() -> None:
+    constant = jnp.full((16, 1, 2), 0.25)
+    table = table_from_statistics(update_statistics(initial_statistics(2, 2), constant, 0.9, 2.0, 7), 2.0, 7)
+    assert float(table.step.min()) > 0
+    np.testing.assert_allclose(dequantize(table, quantize(table, constant)), constant, atol=1e-6)

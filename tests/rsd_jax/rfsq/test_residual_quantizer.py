@@ -1,0 +1,111 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rsd_jax.rfsq import QuantizerTable, dequantize, grid_coordinates, make_table, quantize
+from rsd_jax.rfsq.scalar_quantizer import exactly_multipliable
+
+LAYERS, LATENTS = 8, 16
+jitted_quantize = jax.jit(quantize)
+jitted_dequantize = jax.jit(dequantize, static_argnums=2)
+
+
+def _two_layers() -> QuantizerTable:
+    """One latent; levels -3, -2, .. 3 in the first layer and 0.1 + 0.25 * (-3 .. 3) in the second."""
+    return make_table(jnp.array([[0.0], [0.1]]), jnp.array([[1.0], [0.25]]), num_levels=7)
+
+
+def _random_table(seed: int) -> QuantizerTable:
+    rng = np.random.default_rng(seed)
+    step = 0.3 * 2.0 ** -np.arange(LAYERS)[:, None] * rng.uniform(0.5, 1.5, (LAYERS, LATENTS))
+    return make_table(jnp.asarray(rng.normal(0, 0.01, step.shape)), jnp.asarray(step), num_levels=7)
+
+
+def test_tokens_by_hand() -> None:
+    tokens = quantize(_two_layers(), jnp.array([[[1.4], [-9.0], [0.5]]]))
+    # 1.4 = 1 + 0.4 -> (0.4 - 0.1) / 0.25 = 1.2; -9 is below all levels; 0.5 is a tie and goes up
+    np.testing.assert_array_equal(tokens[0, :, 0], [[4, 4], [0, 0], [4, 1]])
+
+
+def test_decoding_by_hand_for_every_prefix() -> None:
+    tokens = jnp.array([[[[4, 4]]]])
+    decoded = [float(dequantize(_two_layers(), tokens, n)[0, 0, 0]) for n in (0, 1, 2)]
+    np.testing.assert_allclose(decoded, [0.0, 1.0, 1.35], rtol=1e-6)
+    assert float(dequantize(_two_layers(), tokens)[0, 0, 0]) == decoded[2]
+
+
+@pytest.mark.parametrize("depth", [-1, 3])
+def test_prefix_outside_the_table_is_refused(depth: int) -> None:
+    with pytest.raises(ValueError, match=f"num_layers is {depth}; it must be between 0 and the table's 2"):
+        dequantize(_two_layers(), jnp.zeros((1, 1, 1, 2), jnp.int32), depth)
+
+
+@pytest.mark.parametrize("levels", [1, 6, 17])
+def test_number_of_levels_is_checked(levels: int) -> None:
+    with pytest.raises(ValueError, match=f"num_levels is {levels}"):
+        make_table(jnp.zeros((1, 1)), jnp.ones((1, 1)), levels)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**16), scale=st.floats(0.05, 1.0))
+def test_no_layer_enlarges_an_error_when_its_middle_level_is_zero(seed: int, scale: float) -> None:
+    table = _random_table(seed)
+    table = table.replace(offset=jnp.zeros_like(table.offset))
+    latents = jnp.asarray(np.random.default_rng(seed).uniform(-scale, scale, (2, 8, LATENTS)), jnp.float32)
+    tokens = jitted_quantize(table, latents)
+    assert int(tokens.min()) >= 0 and int(tokens.max()) <= 6 and tokens.dtype == jnp.int32
+    errors = [jnp.abs(jitted_dequantize(table, tokens, n) - latents) for n in range(LAYERS + 1)]
+    for coarser, finer in zip(errors, errors[1:], strict=False):
+        assert bool((finer <= coarser + 1e-6).all())
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_every_token_string_decodes_to_the_same_bits_jitted_and_eager(seed: int) -> None:
+    table = _random_table(seed)
+    tokens = jnp.asarray(np.random.default_rng(seed).integers(0, 7, (2, 8, LATENTS, LAYERS)), jnp.int32)
+    eager = dequantize(table, tokens)
+    assert bool(jnp.isfinite(eager).all())
+    np.testing.assert_array_equal(eager, jitted_dequantize(table, tokens, LAYERS))
+
+
+def test_rows_of_a_batch_are_independent() -> None:
+    table = _random_table(0)
+    latents = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (5, 8, LATENTS)), jnp.float32)
+    np.testing.assert_array_equal(quantize(table, latents)[3], quantize(table, latents[3:4])[0])
+
+
+def test_low_precision_latents_are_quantized_in_float32() -> None:
+    table = _random_table(0)
+    latents = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (1, 8, LATENTS)), jnp.bfloat16)
+    np.testing.assert_array_equal(quantize(table, latents), quantize(table, latents.astype(jnp.float32)))
+
+
+def test_grid_coordinates_of_the_latents_themselves_round_to_their_digits() -> None:
+    table = _random_table(2)
+    latents = jnp.asarray(np.random.default_rng(2).uniform(-0.5, 0.5, (2, 8, LATENTS)), jnp.float32)
+    tokens = quantize(table, latents)
+    coordinates = grid_coordinates(table, latents, tokens)
+    digits = jnp.clip(jnp.floor(coordinates + 0.5), -3, 3).astype(jnp.int32)
+    np.testing.assert_array_equal(digits + 3, tokens)
+
+
+def test_grid_coordinates_read_only_coarser_digits() -> None:
+    table = _random_table(3)
+    rng = np.random.default_rng(3)
+    latents = jnp.asarray(rng.uniform(-0.5, 0.5, (1, 8, LATENTS)), jnp.float32)
+    tokens = jnp.asarray(rng.integers(0, 7, (1, 8, LATENTS, LAYERS)), jnp.int32)
+    changed = tokens.at[..., 5:].set((tokens[..., 5:] + 1) % 7)
+    before, after = (grid_coordinates(table, latents, t) for t in (tokens, changed))
+    np.testing.assert_array_equal(before[..., :6], after[..., :6])
+    assert bool((before[..., 6:] != after[..., 6:]).all())
+
+
+def test_products_of_steps_and_digits_are_exact() -> None:
+    steps = exactly_multipliable(jnp.asarray(np.random.default_rng(0).uniform(1e-6, 1, 10_000), jnp.float32))
+    for digit in (2, 3, 7):
+        exact = np.asarray(steps, np.float64) * digit
+        np.testing.assert_array_equal(np.asarray(steps * jnp.float32(digit), np.float64), exact)
