@@ -27,7 +27,7 @@ _VARIANTS = {
 _SCENE_PREFIX = re.compile(r"^[A-Z_]+SCENE\d+_")
 
 
-class UnknownName(ValueError):
+class UnknownName(ValueError):  # noqa: N818 - says what is the matter
     """A suite or a task that does not exist."""
 
     def __init__(self, kind: str, value: object, valid_names: Sequence[str]) -> None:
@@ -41,7 +41,7 @@ class Suite:
     """A set of tasks that is evaluated together.
 
     Attributes:
-        name: name of the suite, e.g. ``libero_spatial``, or of a LIBERO-PRO variant of it, e.g. ``libero_spatial_lan``.
+        name: e.g. ``libero_spatial``, or a LIBERO-PRO variant of it, e.g. ``libero_spatial_lan``.
         base: the suite it is a variant of, or its own name.
         tasks: names of its tasks, in benchmark order.
         max_steps: steps after settling before an episode counts as failed.

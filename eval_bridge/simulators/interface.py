@@ -51,7 +51,7 @@ class Simulator(Protocol):
         ...
 
     def step(self, action: NDArray[np.float32]) -> bool:
-        """Executes one action ``[7]`` (environment convention, see `conventions`); returns whether the task is solved."""
+        """Executes one action ``[7]`` (environment convention); returns whether the task is solved."""
         ...
 
     def observe(self) -> Observation:

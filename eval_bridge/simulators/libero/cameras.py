@@ -8,10 +8,13 @@ has simulation data of its own.
 """
 
 import atexit
+import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from eval_bridge.simulators.libero.renderer import RENDERING_OFF, RendererNotFound
 
 RENDER_SIZE = 256
 """Height and width of a frame, in pixels."""
@@ -52,6 +55,7 @@ class Cameras:
 
         Raises:
             ValueError: there is no such camera.
+            RendererNotFound: the process was started without a renderer.
         """
         if camera not in CAMERAS:
             raise ValueError(f"camera = {camera!r} does not exist; the cameras are {', '.join(CAMERAS)}.")
@@ -81,6 +85,10 @@ class Cameras:
         self._noted_site_colours = np.array(self._env.sim.model.site_rgba)
 
     def _open(self) -> None:
+        if os.environ["MUJOCO_GL"].lower() in RENDERING_OFF:
+            raise RendererNotFound(
+                "MUJOCO_GL switched rendering off when LIBERO was imported; only physics work here."
+            )
         from robosuite.utils.binding_utils import MjRenderContextOffscreen, MjSim
 
         self._view = MjSim(self._env.sim.model._model)  # shares the model, has data of its own

@@ -1,7 +1,5 @@
 """LIBERO as a `Simulator`: one task, physics always, rendering on demand."""
 
-import contextlib
-import io
 from typing import Any
 
 import numpy as np
@@ -11,6 +9,7 @@ from eval_bridge.simulators.axis_angle import axis_angle_from_quaternion
 from eval_bridge.simulators.interface import EpisodeStart, Observation
 from eval_bridge.simulators.libero import reset
 from eval_bridge.simulators.libero.cameras import Cameras
+from eval_bridge.simulators.libero.quiet_import import quiet
 from eval_bridge.simulators.libero.scene_queries import SceneQueries
 from eval_bridge.simulators.libero.state_capture import capture_start, flat_state
 from eval_bridge.simulators.libero.task_files import task_definition, task_instruction
@@ -56,7 +55,7 @@ class LiberoSimulator:
         return SceneQueries(self._environment())
 
     def draw_start(self, seed: int) -> EpisodeStart:
-        """Draws a start by the task's own random reset; `begin` must follow before any step. See `reset.draw_start`."""
+        """Draws a start by the task's own random reset; `begin` must follow. See `reset.draw_start`."""
         return reset.draw_start(self._environment(), seed)
 
     def begin(self, start: EpisodeStart) -> None:
@@ -146,7 +145,7 @@ def build_environment(suite: str, task: int | str, **changes: Any) -> Any:
         "initialization_noise": "default",
         "ignore_done": True,
     }
-    with contextlib.redirect_stdout(io.StringIO()):
+    with quiet():
         return ControlEnv(bddl_file_name=str(definition), **{**options, **changes})
 
 

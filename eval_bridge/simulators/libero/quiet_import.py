@@ -5,41 +5,49 @@ import importlib
 import io
 import logging
 import os
+import sys
 import tempfile
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
-from eval_bridge.simulators.libero.renderer import choose_renderer
+from eval_bridge.simulators.libero.renderer import RENDERING_OFF, choose_renderer
+
+_LIBERO = "libero.libero.envs"
 
 
-def import_libero(with_renderer: bool = True) -> None:
-    """Prepares the process and imports libero, once; later calls return at once.
+def import_libero() -> None:
+    """Prepares the process and imports libero; later calls return at once.
 
-    Args:
-        with_renderer: choose an offscreen renderer first (see `choose_renderer`). Without one, physics work and
-            rendering fails for the life of the process; children of other kinds are not affected.
+    An offscreen renderer is chosen first, because mujoco and robosuite fix it when they are imported, unless
+    ``MUJOCO_GL=disabled`` asks for physics alone.
 
     Raises:
-        RendererNotFound: a renderer is wanted, and none works.
+        RendererNotFound: no renderer works.
         ImportError: LIBERO or one of its parts is not installed.
     """
-    if with_renderer:
+    if _LIBERO in sys.modules:
+        return
+    if os.environ.get("MUJOCO_GL", "").lower() not in RENDERING_OFF:
         choose_renderer()
-    else:
-        os.environ.setdefault("MUJOCO_GL", "disabled")
     _keep_caches_out_of_home()
     logging.getLogger("robosuite_logs").addFilter(_is_not_about_macros)
-    with contextlib.redirect_stdout(io.StringIO()):
-        importlib.import_module("libero.libero.benchmark")
-        importlib.import_module("libero.libero.envs")
+    with quiet():
+        importlib.import_module(_LIBERO)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps what LIBERO and its parts print and warn of, while being imported or built, from the user."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _keep_caches_out_of_home() -> None:
-    """Directs what matplotlib, Mesa and numba would cache below the home folder to a folder for temporary files."""
+    """Directs what matplotlib and Mesa would cache below the home folder to a folder for temporary files."""
     caches = Path(tempfile.gettempdir()) / f"rsd_jax_caches_{os.getuid()}"
-    for variable, folder in {
-        "MPLCONFIGDIR": "matplotlib",
-        "MESA_SHADER_CACHE_DIR": "mesa",
-    }.items():
+    for variable, folder in {"MPLCONFIGDIR": "matplotlib", "MESA_SHADER_CACHE_DIR": "mesa"}.items():
         if variable not in os.environ:
             (caches / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
             os.environ[variable] = str(caches / folder)

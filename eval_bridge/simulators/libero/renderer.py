@@ -8,6 +8,9 @@ from typing import Literal
 
 Renderer = Literal["egl", "osmesa"]
 
+RENDERING_OFF = ("disable", "disabled", "off", "false", "0")
+"""Values of ``MUJOCO_GL`` that ask for physics alone (MuJoCo's own list)."""
+
 _CANDIDATES: tuple[Renderer, ...] = ("egl", "osmesa")
 _CONFIRMED = "RSD_JAX_CONFIRMED_RENDERER"
 _PROBE_SECONDS = 60
@@ -25,7 +28,7 @@ renderer.close()
 _logger = logging.getLogger(__name__)
 
 
-class RendererNotFound(RuntimeError):
+class RendererNotFound(RuntimeError):  # noqa: N818 - says what is the matter
     """No offscreen renderer works; the message says what to install."""
 
 
@@ -63,7 +66,8 @@ def choose_renderer() -> Renderer:
     candidates = [name for name in _CANDIDATES if explicit in ("", name)]
     if not candidates:
         raise RendererNotFound(
-            f"MUJOCO_GL={explicit!r} cannot render without a screen here: use 'egl' or 'osmesa', or unset it to have one chosen."
+            f"MUJOCO_GL={explicit!r} cannot render without a screen here: use 'egl' or 'osmesa', or unset it to have "
+            "one chosen."
         )
     errors = {}
     for candidate in candidates:

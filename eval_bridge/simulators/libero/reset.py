@@ -27,9 +27,8 @@ def compiled_fixture_poses(env: Any) -> dict[str, NDArray[np.float64]]:
     poses = {}
     for name, fixture in env.fixtures_dict.items():
         body = bodies[fixture.root_body]
-        position = np.fromstring(body.get("pos", "0 0 0"), sep=" ")
-        quaternion = np.fromstring(body.get("quat", "1 0 0 0"), sep=" ")
-        poses[name] = np.concatenate([position, quaternion])
+        numbers = f"{body.get('pos', '0 0 0')} {body.get('quat', '1 0 0 0')}".split()
+        poses[name] = np.array(numbers, np.float64)
     return poses
 
 
@@ -75,9 +74,9 @@ def draw_start(env: Any, seed: int) -> EpisodeStart:
     # Samplers add a fixture's pose to that of what stands on it, and write the fixture's pose only afterwards: left
     # where the last reset put it, it would count twice.
     compiled = compiled_fixture_poses(env)
-    generator_state = np.random.get_state()
+    generator_state = np.random.get_state()  # noqa: NPY002 - what LIBERO draws from
     try:
-        np.random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
         for _ in range(_MAX_PLACEMENT_ATTEMPTS):
             place_fixtures(env, compiled)
             try:
@@ -86,7 +85,7 @@ def draw_start(env: Any, seed: int) -> EpisodeStart:
                 continue
             return capture_start(env)
     finally:
-        np.random.set_state(generator_state)
+        np.random.set_state(generator_state)  # noqa: NPY002
     raise RuntimeError(f"seed {seed} placed no objects without overlap in {_MAX_PLACEMENT_ATTEMPTS} attempts.")
 
 
@@ -101,7 +100,8 @@ def begin(env: Any, start: EpisodeStart) -> None:
     size = 1 + env.sim.model.nq + env.sim.model.nv
     if np.shape(start.state) != (size,):
         raise ValueError(
-            f"start.state has shape {np.shape(start.state)}, but the task's states have [{size}]: it belongs to another task."
+            f"start.state has shape {np.shape(start.state)}, but the task's states have [{size}]: it belongs to "
+            "another task."
         )
     place_fixtures(env, start.fixture_poses)
     gripper = env.robots[0].gripper

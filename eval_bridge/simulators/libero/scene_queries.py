@@ -1,7 +1,8 @@
 """Privileged geometry of a LIBERO scene, for a scripted expert. Never for a policy.
 
-Names are those of the task's BDDL file: objects that move (``akita_black_bowl_1``), fixtures (``wooden_cabinet_1``) and
-regions (``wooden_cabinet_1_top_region``). Lengths are metres, angles radians, all in the world's frame unless said.
+Names are those of the task's BDDL file: objects that move (``akita_black_bowl_1``), fixtures (``wooden_cabinet_1``)
+and regions (``wooden_cabinet_1_top_region``). Lengths are metres, angles radians, all in the world's frame unless
+said.
 No query changes the simulation: after any of them the same actions give the same states, bit for bit.
 """
 
@@ -43,7 +44,7 @@ class Box(NamedTuple):
 
 
 class Predicate(NamedTuple):
-    """One condition of the goal: ``on``, ``in``, ``open``, ``close``, ``turnon`` or ``turnoff``, and what it is about."""
+    """One condition of the goal: ``on``, ``in``, ``open``, ``close``, ``turnon`` or ``turnoff`` of some things."""
 
     name: str
     arguments: tuple[str, ...]

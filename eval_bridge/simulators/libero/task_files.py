@@ -32,3 +32,12 @@ def task_instruction(suite: str, task: int | str) -> str:
     from libero.libero.envs import bddl_utils
 
     return bddl_utils.get_problem_info(str(definition))["language_instruction"].strip().lower()
+
+
+def initial_states_file(suite: str, task: int | str) -> Path:
+    """Path of the task's evaluation states; only `evaluation_states` reads it."""
+    import_libero()
+    from libero.libero import get_libero_path
+
+    found = get_suite(suite)
+    return Path(get_libero_path("init_states")).resolve() / found.name / f"{found.task_name(task)}.pruned_init.npz"
