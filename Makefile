@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON_IN_VENV := .venv/bin/python
 LOCKS := $(wildcard requirements/*.lock)
 # Commands that may render get the renderer that works on this machine, found by rendering with it.
-WITH_RENDERER = renderer=$$(tools/find_renderer.sh) && export MUJOCO_GL=$$renderer PYOPENGL_PLATFORM=$$renderer &&
+WITH_RENDERER = renderer=$$($(PYTHON_IN_VENV) tools/find_renderer.py) && export MUJOCO_GL=$$renderer PYOPENGL_PLATFORM=$$renderer &&
 
 help:  ## say what the targets do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'

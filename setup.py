@@ -1,4 +1,4 @@
-"""Packaging of rsd_jax: what it needs, in ranges. Exact versions that are known to work together: ``requirements/``."""
+"""Packaging of rsd_jax: the ranges of what it needs. ``requirements/`` has exact versions that work together."""
 
 from pathlib import Path
 

@@ -1,0 +1,28 @@
+"""From nothing to a robot acting: demonstrations, four trainings and an evaluation of one LIBERO task.
+
+    python -m launch.pipeline --config configs/quickstart.py
+
+Hardware: 2 cores, no GPU. Time: at most 20 minutes. Result: ``runs/quickstart/evaluation/report.html``.
+The values of each stage stand in the stage's own config under the variant of the same name, for example
+``configs/policy.py:quickstart``; the variant ``tiny`` runs every stage in seconds to see that it works.
+"""
+
+from ml_collections import ConfigDict
+
+VARIANTS = ("quickstart", "tiny")
+
+
+def get_config(variant: str = "quickstart") -> ConfigDict:
+    """Values of the pipeline; `variant` is "quickstart" or "tiny"."""
+    if variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
+    config = ConfigDict()
+    config.variant = variant
+    config.run_dir = f"runs/{variant}"
+    config.seed = 0
+    # Make this stage and all after it anew; their old output moves to RUN_DIR/replaced/. Empty: only what is missing.
+    config.from_stage = ""
+    # Told beside the time taken; nothing is stopped by it.
+    config.budget_minutes = 20
+    config.lock()
+    return config

@@ -1,0 +1,99 @@
+"""Rules of the project that no linter states."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("rsd_jax", "eval_bridge", "launch", "configs")
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of everything that a file imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def starts_with(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=lambda path: path.name)
+def test_configs_import_only_ml_collections(path):
+    assert [name for name in imported(path) if not starts_with(name, "ml_collections")] == []
+
+
+def test_decoders_and_quantizer_are_pure_functions_without_modules_files_or_logs():
+    heart = [*(ROOT / "rsd_jax/decoding").glob("*.py"), *(ROOT / "rsd_jax/rfsq").glob("*_quantizer.py")]
+    assert len(heart) > 4
+    forbidden = ("flax.linen", "orbax", "logging", "pathlib", "os")
+    broken = {
+        path.name: name for path in heart for name in imported(path) for rule in forbidden if starts_with(name, rule)
+    }
+    assert broken == {}
+
+
+def test_nothing_uses_nnx_or_postponed_annotations():
+    names = {path: imported(path) for path in SOURCES}
+    assert [path for path, found in names.items() if any(starts_with(name, "flax.nnx") for name in found)] == []
+    assert [path for path, found in names.items() if "__future__.annotations" in found] == []
+
+
+def test_no_file_is_named_after_nothing():
+    nameless = {"utils", "helpers", "common", "misc"}
+    assert [path for path in SOURCES if path.stem in nameless or path.parent.name in nameless] == []
+
+
+def test_the_library_imports_without_simulator_or_renderer():
+    """In a fresh process, since other tests load the simulator into this one."""
+    code = (
+        "import sys, rsd_jax.rfsq, rsd_jax.heads, rsd_jax.decoding, eval_bridge.rollout\n"
+        "sys.exit(str({'robosuite', 'mujoco', 'libero', 'torch', 'tensorflow'} & set(sys.modules) or 0).strip('0'))"
+    )
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_locks_are_exact_versions_without_hosts(lock):
+    lines = lock.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not re.fullmatch(r"[a-z0-9.-]+==[a-z0-9.+!]+", line)] == []
+    pinned = dict(line.split("==") for line in lines)
+    assert pinned["robosuite"] == "1.4.0"
+    assert pinned["mujoco"] == "3.2.3"
+    assert "opencv-python" not in pinned
+    assert not {"torch", "tensorflow"} & pinned.keys()
+
+
+def test_every_supported_python_has_a_lock():
+    assert [lock.stem for lock in LOCKS] == ["py311", "py312"]
+
+
+def test_what_is_installed_is_what_the_lock_says():
+    """A stale .venv would test other versions than those that users get."""
+    from importlib.metadata import version
+
+    lock = ROOT / "requirements" / f"py{sys.version_info.major}{sys.version_info.minor}.lock"
+    pinned = dict(line.split("==") for line in lock.read_text(encoding="utf-8").splitlines())
+    names = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "mujoco", "robosuite")
+    assert {name: version(name) for name in names} == {name: pinned[name] for name in names}
+
+
+def test_package_data_reaches_an_installation():
+    """Templates and tables inside packages must be covered by setup.py's patterns."""
+    covered = {".py", ".json", ".npz", ".html", ".typed"}
+    packages = [ROOT / package for package in PACKAGES]
+    files = [path for package in packages for path in package.rglob("*") if path.is_file()]
+    left_out = {path for path in files if path.suffix not in covered | {".pyc"}}
+    assert {path for path in left_out if path.parent.name != "slurm"} == set()
