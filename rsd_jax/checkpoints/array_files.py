@@ -1,0 +1,28 @@
+"""Trees of arrays in a folder. The one file that knows Orbax."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint.experimental.v1 as ocp
+
+from rsd_jax.array_types import PyTree
+
+
+def write_trees(directory: Path, trees: dict[str, PyTree]) -> None:
+    """Writes named trees into the new folder `directory`; every process of the run must call it."""
+    ocp.save_checkpointables(directory.absolute(), trees)
+
+
+def read_like(directory: Path, abstract: dict[str, PyTree]) -> dict[str, PyTree]:
+    """Reads trees in the structure, dtypes and shardings of `abstract` (`jax.ShapeDtypeStruct` leaves)."""
+    return ocp.load_checkpointables(directory.absolute(), abstract)
+
+
+def read_tree(directory: Path, name: str) -> dict[str, Any]:
+    """Reads one tree as nested dicts of arrays on this process's default device, without knowing its structure."""
+    saved = ocp.checkpointables_metadata(directory.absolute()).metadata[name]
+    as_numpy = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
+    tree = ocp.load_checkpointables(directory.absolute(), {name: as_numpy})[name]
+    return jax.tree.map(jax.numpy.asarray, tree)

@@ -1,0 +1,49 @@
+"""What can be wrong with a checkpoint. Every message names the place and the fix."""
+
+from pathlib import Path
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be read, written or used."""
+
+
+class MissingCheckpointError(CheckpointError):
+    """There is no checkpoint where one is needed."""
+
+    def __init__(self, directory: Path, stage: str, run_dir: Path) -> None:
+        """Names the stage that makes the missing checkpoint and the command that runs it."""
+        super().__init__(
+            f"no checkpoint of stage {stage!r} in {directory}; train the stage with\n"
+            f"    python -m launch.train --config configs/{stage}.py --config.run_dir={run_dir}"
+        )
+
+
+class DamagedCheckpointError(CheckpointError):
+    """Files of a checkpoint are missing, truncated or altered."""
+
+    def __init__(self, checkpoint: Path, reason: str) -> None:
+        """Names the checkpoint and what is wrong with it."""
+        super().__init__(
+            f"checkpoint {checkpoint} is damaged: {reason}. Remove this folder; where {checkpoint.parent} then holds no "
+            "checkpoint, train the stage again"
+        )
+
+
+class FormatVersionError(CheckpointError):
+    """A checkpoint was written in another format."""
+
+
+class TokenizerMismatchError(CheckpointError):
+    """A model was trained on the tokens of another tokenizer."""
+
+
+class CheckpointWriteError(CheckpointError):
+    """A checkpoint could not be written; nothing of it was kept."""
+
+    def __init__(self, checkpoint: Path, cause: Exception) -> None:
+        """Names the checkpoint and the cause."""
+        super().__init__(
+            f"cannot write checkpoint {checkpoint}: {cause}. Nothing of it was kept and earlier checkpoints are "
+            "untouched; free space or choose a writable --config.run_dir, then repeat the command: it goes on from "
+            "the latest checkpoint"
+        )

@@ -1,0 +1,110 @@
+"""Facts that travel with a checkpoint, as readable JSON."""
+
+import json
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import rsd_jax
+from rsd_jax.checkpoints.errors import FormatVersionError, TokenizerMismatchError
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class CheckpointMetadata:
+    """What a checkpoint is, and how it came to be.
+
+    Attributes:
+        stage: ``rfsq``, ``policy``, ``draft`` or ``main_head``.
+        step: optimizer steps done.
+        config: what determined the run; a run is resumed only with an equal one.
+        facts: of the stage: ``tokenizer_hash``, ``normalizer``, configuration of the network.
+        metrics: held-out evaluation of these variables; ``{}`` where there was none at this step.
+        seconds: training time so far.
+        versions: of Python and the libraries that wrote it.
+        commit: git commit of the code, with ``-dirty`` after local changes; ``None`` outside a repository.
+    """
+
+    stage: str
+    step: int
+    config: dict[str, Any]
+    facts: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    versions: dict[str, str] = field(default_factory=lambda: library_versions())
+    commit: str | None = field(default_factory=lambda: git_commit())
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-serialisable dict; NumPy scalars and arrays become numbers and lists."""
+        return json_value({"format_version": FORMAT_VERSION, **asdict(self)})
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any], source: Path) -> "CheckpointMetadata":
+        """Inverse of `to_json`.
+
+        Raises:
+            FormatVersionError: `content` was written in another format. `source` is named in the message.
+        """
+        content = dict(content)
+        found = content.pop("format_version", None)
+        if found != FORMAT_VERSION:
+            writer = content.get("versions", {}).get("rsd_jax", "unknown")
+            raise FormatVersionError(
+                f"checkpoint {source} has format version {found} (written by rsd_jax {writer}); rsd_jax "
+                f"{rsd_jax.__version__} reads version {FORMAT_VERSION}. Train the stage again, or use the rsd_jax that "
+                "wrote it"
+            )
+        return cls(**content)
+
+
+def require_tokenizer(metadata: CheckpointMetadata, tokenizer_hash: str) -> None:
+    """Checks that a head was trained on the tokens of the tokenizer with this hash.
+
+    Raises:
+        TokenizerMismatchError: it was trained with another one, or with none.
+    """
+    trained_with = metadata.facts.get("tokenizer_hash")
+    if trained_with != tokenizer_hash:
+        raise TokenizerMismatchError(
+            f"stage {metadata.stage!r} was trained with tokenizer {trained_with}, but the tokenizer given is "
+            f"{tokenizer_hash}; use the tokenizer of the same run folder, or remove the stage's folder and train it "
+            f"again: python -m launch.train --config configs/{metadata.stage}.py"
+        )
+
+
+def json_value(value: Any) -> Any:
+    """`value` as JSON gives it back: tuples become lists, NumPy numbers and arrays numbers and lists."""
+    return json.loads(json.dumps(value, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray) or hasattr(value, "__array__"):
+        return np.asarray(value).tolist()
+    raise TypeError(f"metadata and metrics must be JSON values or arrays, got {type(value).__name__}: {value!r}")
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Versions of Python, rsd_jax and the libraries that decide what a checkpoint means."""
+    libraries = {name: version(name) for name in ("jax", "flax", "optax", "orbax-checkpoint", "numpy")}
+    return {"python": platform.python_version(), "rsd_jax": rsd_jax.__version__, **libraries}
+
+
+@cache
+def git_commit() -> str | None:
+    """Commit of the checkout this code runs from, or ``None`` where there is no repository or no git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        result = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False, timeout=10
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() or None

@@ -1,0 +1,138 @@
+"""Best and latest checkpoint of a training stage.
+
+``RUN/STAGE/best/00001500/`` and ``RUN/STAGE/latest/00002000/`` hold ``metadata.json`` and Orbax's ``arrays/``. A
+checkpoint is written under a temporary name and renamed; only then are older ones removed, so that there is a whole one
+at every moment.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+from jax.experimental.multihost_utils import sync_global_devices
+
+from rsd_jax.array_types import PyTree
+from rsd_jax.checkpoints import array_files, atomic_folder
+from rsd_jax.checkpoints.errors import CheckpointWriteError, DamagedCheckpointError, MissingCheckpointError
+from rsd_jax.checkpoints.metadata import CheckpointMetadata
+
+Which = Literal["best", "latest"]
+
+
+class LoadedStage(NamedTuple):
+    """A trained stage.
+
+    Attributes:
+        variables: ``{"params": ..., "model_state": ...}``, nested dicts of arrays on the default local device; the
+            averaged parameters if the stage was trained with averaging.
+        metadata: how it came to be.
+        metrics: held-out evaluation of these variables.
+    """
+
+    variables: dict[str, Any]
+    metadata: CheckpointMetadata
+    metrics: dict[str, Any]
+
+
+class StageCheckpoints:
+    """The checkpoints in one stage's folder. Every process of a run calls every method alike."""
+
+    def __init__(self, directory: Path) -> None:
+        """Nothing is created before the first save."""
+        self.directory = Path(directory)
+
+    def save(self, which: Which, trees: dict[str, PyTree], metadata: CheckpointMetadata) -> None:
+        """Writes a checkpoint of `metadata.step`, then removes the one it supersedes.
+
+        Args:
+            which: ``best`` or ``latest``.
+            trees: named trees of arrays; ``variables`` is what `load_stage` reads.
+            metadata: facts about them.
+
+        Raises:
+            CheckpointWriteError: the folder is full or not writable; nothing half-written remains.
+        """
+        folder = self.directory / which / f"{metadata.step:08d}"
+        partial = atomic_folder.partial_name(folder)
+        try:
+            if jax.process_index() == 0:
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir(parents=True)
+            sync_global_devices(f"begin {folder}")
+            array_files.write_trees(partial / "arrays", trees)
+            if jax.process_index() == 0:
+                atomic_folder.seal(folder, metadata.to_json())
+                for other in folder.parent.iterdir():
+                    if other != folder:
+                        shutil.rmtree(other)
+            sync_global_devices(f"end {folder}")
+        except (OSError, ValueError) as error:  # Orbax reports a full disk as ValueError
+            shutil.rmtree(partial, ignore_errors=True)
+            raise CheckpointWriteError(folder, error) from error
+
+    def find(self, which: Which) -> Path | None:
+        """Folder of the newest whole checkpoint, or ``None``."""
+        return max((path for path in (self.directory / which).glob("[0-9]*") if path.name.isdigit()), default=None)
+
+    def read_metadata(self, which: Which) -> CheckpointMetadata | None:
+        """Metadata of the newest checkpoint, or ``None`` where there is none.
+
+        Raises:
+            DamagedCheckpointError: unreadable.
+            FormatVersionError: written in another format.
+        """
+        folder = self.find(which)
+        if folder is None:
+            return None
+        content = atomic_folder.read_manifest(folder)
+        content.pop("files", None)
+        return CheckpointMetadata.from_json(content, folder)
+
+    def restore(self, which: Which, like: dict[str, PyTree]) -> dict[str, PyTree]:
+        """Restores trees exactly, in the structure and the shardings of the arrays in `like`.
+
+        Raises:
+            DamagedCheckpointError: files are missing, truncated or altered.
+        """
+        folder = self._verified(which)
+        abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
+        return array_files.read_like(folder / "arrays", abstract)
+
+    def load_variables(self, which: Which) -> dict[str, Any]:
+        """Reads ``variables`` onto the default local device, see `LoadedStage`.
+
+        Raises:
+            DamagedCheckpointError: files are missing, truncated or altered.
+        """
+        return array_files.read_tree(self._verified(which) / "arrays", "variables")
+
+    def _verified(self, which: Which) -> Path:
+        folder = self.find(which)
+        if folder is None:
+            raise FileNotFoundError(f"no checkpoint in {self.directory / which}")
+        files = atomic_folder.read_manifest(folder).get("files")
+        if not isinstance(files, dict):
+            raise DamagedCheckpointError(folder, "its metadata lists no files")
+        atomic_folder.verify(folder, files)
+        return folder
+
+
+def load_stage(run_dir: Path | str, stage: str, which: Which = "best") -> LoadedStage:
+    """Loads a trained stage of a run, without its objective.
+
+    Args:
+        run_dir: the run's folder.
+        stage: ``rfsq``, ``policy``, ``draft`` or ``main_head``.
+        which: the best variables by held-out evaluation, or the latest.
+
+    Raises:
+        MissingCheckpointError: the stage has not been trained.
+        DamagedCheckpointError: files are missing, truncated or altered.
+        FormatVersionError: written in another format.
+    """
+    checkpoints = StageCheckpoints(Path(run_dir) / stage)
+    metadata = checkpoints.read_metadata(which)
+    if metadata is None:
+        raise MissingCheckpointError(checkpoints.directory / which, stage, Path(run_dir))
+    return LoadedStage(checkpoints.load_variables(which), metadata, metadata.metrics)

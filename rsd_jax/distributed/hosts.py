@@ -1,0 +1,121 @@
+"""Processes of one run: how they find each other, and the few things they must agree on."""
+
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from types import FrameType
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from rsd_jax.array_types import PyTree
+
+logger = logging.getLogger(__name__)
+
+
+def initialise(
+    coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None
+) -> None:
+    """Joins the processes of a run; never falls back to a local run once more than one process was asked for.
+
+    In this order: the arguments or the variables ``RSD_COORDINATOR`` (host:port), ``RSD_NUM_PROCESSES`` and
+    ``RSD_PROCESS_ID``; a SLURM step of more than one task; else a local run, said in the log. Call it before anything
+    touches a device.
+
+    Raises:
+        ValueError: a coordinator without the number or the id of the processes, or these without a coordinator.
+        RuntimeError: the other processes were not reached.
+    """
+    explicit = {
+        "RSD_COORDINATOR": coordinator or os.environ.get("RSD_COORDINATOR"),
+        "RSD_NUM_PROCESSES": _integer("RSD_NUM_PROCESSES", num_processes, os.environ),
+        "RSD_PROCESS_ID": _integer("RSD_PROCESS_ID", process_id, os.environ),
+    }
+    given = [name for name, value in explicit.items() if value is not None]
+    if given:
+        if missing := [name for name in explicit if name not in given]:
+            raise ValueError(
+                f"{', '.join(given)} given without {', '.join(missing)}; a run of several processes needs all three, "
+                "as variables or as the flags --coordinator=HOST:PORT --num_processes=N --process_id=I"
+            )
+        jax.distributed.initialize(*explicit.values())
+    elif int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        jax.distributed.initialize(cluster_detection_method="slurm")
+    else:
+        logger.info("no coordinator and no scheduler with several tasks: running as one local process")
+        return
+    logger.info("process %d of %d, %d devices", jax.process_index(), jax.process_count(), jax.device_count())
+
+
+def _integer(name: str, argument: int | None, environment: Mapping[str, str]) -> int | None:
+    if argument is not None:
+        return argument
+    text = environment.get(name)
+    if text is None:
+        return None
+    if not text.isdigit():
+        raise ValueError(f"{name} must be a non-negative integer, got {text!r}")
+    return int(text)
+
+
+def is_primary() -> bool:
+    """Whether this process writes the files that exist once a run."""
+    return jax.process_index() == 0
+
+
+def barrier(name: str) -> None:
+    """Waits until all processes have come to the barrier of this name."""
+    multihost_utils.sync_global_devices(name)
+
+
+def from_primary(value: float) -> float:
+    """The primary process's `value`, in every process: decisions that all must take alike rest on it."""
+    # As two words: without x64, JAX would round the float64 to float32 on its way.
+    words = np.asarray([value], np.float64).view(np.uint32)
+    return float(np.asarray(multihost_utils.broadcast_one_to_all(words)).view(np.float64)[0])
+
+
+def local_copy(tree: PyTree, mesh: Mesh) -> PyTree:
+    """Gathers global arrays whole onto this process's first device of the mesh; safe from later donation of `tree`."""
+    whole = jax.jit(lambda arrays: arrays, out_shardings=NamedSharding(mesh, PartitionSpec()))(tree)
+    return jax.tree.map(lambda array: array.addressable_data(0), whole)
+
+
+def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
+    """Places host arrays, equal in all processes, whole on every device of the mesh."""
+    sharding = NamedSharding(mesh, PartitionSpec())
+    return jax.tree.map(
+        lambda array: jax.make_array_from_process_local_data(sharding, np.asarray(array), np.shape(array)), tree
+    )
+
+
+class TerminationSignal:
+    """Notes SIGTERM, with which schedulers announce the end, as long as the context is open."""
+
+    def __init__(self) -> None:
+        self._received = False
+        self._previous: signal.Handlers | int | object | None = None
+
+    def __enter__(self) -> "TerminationSignal":
+        self._previous = signal.signal(signal.SIGTERM, self._note)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        signal.signal(signal.SIGTERM, self._previous)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._received = True
+
+    def received(self, synchronise: bool) -> bool:
+        """Whether to stop, the same answer in every process.
+
+        Args:
+            synchronise: ask the other processes too, which costs a round trip; the argument must be alike in all
+                processes. A single process answers at once.
+        """
+        if jax.process_count() == 1:
+            return self._received
+        return synchronise and bool(multihost_utils.process_allgather(np.asarray(self._received)).any())

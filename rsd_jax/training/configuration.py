@@ -1,0 +1,55 @@
+"""Numbers that determine a training run."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Optimisation and bookkeeping of one stage.
+
+    Attributes:
+        steps: optimizer steps.
+        batch_size: rows of the global batch, over all processes.
+        learning_rate: peak of the schedule (linear warm-up, then cosine to zero at `steps`).
+        warmup_steps: steps of the linear warm-up; 0 starts at the peak.
+        weight_decay: decoupled weight decay (AdamW) of parameters with at least two axes.
+        gradient_clip: bound on the global gradient norm.
+        ema_decay: decay of the exponential moving average of the parameters, which is then what is evaluated and kept
+            as best; 0 turns it off.
+        seed: determines initial parameters, order of the data and randomness of the loss.
+        evaluate_every: steps between held-out evaluations; there is always one at the end.
+        checkpoint_every: steps between saves of the latest state; there is always one at the end.
+        log_every: steps between rows of ``metrics.jsonl``.
+        tensorboard: also write TensorBoard events.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int = 0
+    weight_decay: float = 0.0
+    gradient_clip: float = 1.0
+    ema_decay: float = 0.0
+    seed: int = 0
+    evaluate_every: int = 500
+    checkpoint_every: int = 500
+    log_every: int = 50
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        """Rejects values that no run can have."""
+        for name in ("steps", "batch_size", "evaluate_every", "checkpoint_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"training.{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("learning_rate", "gradient_clip"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"training.{name} must be positive, got {getattr(self, name)}")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"training.weight_decay must not be negative, got {self.weight_decay}")
+        if not 0 <= self.warmup_steps < self.steps:
+            raise ValueError(
+                f"training.warmup_steps must be at least 0 and below training.steps={self.steps}, "
+                f"got {self.warmup_steps}"
+            )
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"training.ema_decay must lie in [0, 1), got {self.ema_decay}; 0 turns the average off")

@@ -1,0 +1,95 @@
+"""Metrics by flat slash name: JSON lines always, TensorBoard on request. A value that is not finite stops the run."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tensorboardX import SummaryWriter
+
+
+class NonFiniteMetricError(FloatingPointError):
+    """A metric became NaN or infinite."""
+
+    def __init__(self, metric: str, value: float, step: int) -> None:
+        """Names metric, value and step."""
+        self.metric, self.step = metric, step
+        super().__init__(
+            f"metric {metric!r} is {value} at step {step}; training stopped before anything was saved from it. Usual "
+            "causes: training.learning_rate too high, training.gradient_clip too loose, or bad rows in the data"
+        )
+
+
+def require_finite(metrics: Mapping[str, Any], step: int) -> None:
+    """Checks all numbers in `metrics`, also those inside lists and dicts.
+
+    Raises:
+        NonFiniteMetricError: at the first NaN or infinity.
+    """
+    for name, value in metrics.items():
+        _require_finite(name, value, step)
+
+
+def _require_finite(name: str, value: Any, step: int) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise NonFiniteMetricError(name, value, step)
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _require_finite(f"{name}/{key}", item, step)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _require_finite(f"{name}/{index}", item, step)
+
+
+class MetricLog:
+    """Appends rows to ``metrics.jsonl`` in a stage's folder; does nothing on processes other than the primary."""
+
+    def __init__(self, directory: Path, first_step: int, enabled: bool, tensorboard: bool) -> None:
+        """Opens the log for a run that goes on after `first_step`.
+
+        Args:
+            directory: the stage's folder.
+            first_step: rows of later steps are left from an interrupted run and removed: they will be written again.
+            enabled: whether this process writes.
+            tensorboard: also write TensorBoard events into ``tensorboard/``.
+        """
+        self._file = None
+        self._events = None
+        if enabled:
+            path = directory / "metrics.jsonl"
+            _keep_rows_until(path, first_step)
+            self._file = path.open("a")
+            if tensorboard:
+                self._events = SummaryWriter(str(directory / "tensorboard"), purge_step=first_step + 1)
+
+    def write(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """Appends one row: ``{"step": step, name: value, ...}``; TensorBoard gets its numbers."""
+        if self._file is not None:
+            self._file.write(json.dumps({"step": step, **metrics}) + "\n")
+            self._file.flush()
+        if self._events is not None:
+            for name, value in metrics.items():
+                if isinstance(value, int | float):
+                    self._events.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Closes the files."""
+        if self._file is not None:
+            self._file.close()
+        if self._events is not None:
+            self._events.close()
+
+
+def _keep_rows_until(path: Path, step: int) -> None:
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text().splitlines(keepends=True):
+        # A killed process may leave an unfinished last line; it belongs to a step that will be repeated.
+        if line.endswith("\n") and json.loads(line)["step"] <= step:
+            kept.append(line)
+    temporary = path.with_name(f"{path.name}.partial")
+    temporary.write_text("".join(kept))
+    os.replace(temporary, path)

@@ -1,0 +1,243 @@
+"""The only training loop: any stage, one CPU or many hosts, resumable to the last bit."""
+
+import logging
+import math
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.sharding import Mesh
+from tqdm import tqdm
+
+from rsd_jax.checkpoints import CheckpointMetadata, StageCheckpoints
+from rsd_jax.checkpoints.atomic_folder import write_json
+from rsd_jax.checkpoints.metadata import json_value
+from rsd_jax.distributed import hosts
+from rsd_jax.distributed.sharding_rules import batch_sharding
+from rsd_jax.training.batches import Batches
+from rsd_jax.training.configuration import TrainingConfig
+from rsd_jax.training.metric_log import MetricLog, require_finite
+from rsd_jax.training.objectives.interface import Stage, Variables
+from rsd_jax.training.train_state import TrainState, create_train_state, from_checkpoint, to_checkpoint
+from rsd_jax.training.train_step import Metrics, make_optimizer, make_train_step
+
+logger = logging.getLogger(__name__)
+
+TERMINATED = 128 + 15
+"""Exit status of a process ended by SIGTERM, as shells and schedulers report it."""
+
+
+class TrainingInterrupted(SystemExit):
+    """SIGTERM arrived and the latest state is saved; the same command goes on from there."""
+
+
+class ConfigMismatchError(ValueError):
+    """The folder holds a run of another configuration."""
+
+
+def train(stage: Stage, config: TrainingConfig, output_dir: Path, mesh: Mesh) -> Variables:
+    """Trains a stage, or goes on with it, or recognises that it is finished.
+
+    Args:
+        stage: objective, data and evaluation.
+        config: optimisation and bookkeeping.
+        output_dir: the stage's folder; gets ``config.json``, ``metrics.jsonl``, ``best/``, ``latest/`` and at the end
+            ``metrics.json`` (evaluation of the best variables, and ``training``: facts of the run).
+        mesh: of `rsd_jax.distributed.mesh.make_mesh`.
+
+    Returns:
+        The best variables by held-out evaluation, plain arrays on the local device.
+
+    Raises:
+        ConfigMismatchError: `output_dir` holds a run of another configuration.
+        NonFiniteMetricError: a metric became NaN or infinite.
+        TrainingInterrupted: SIGTERM; the latest state is saved.
+        CheckpointError: a checkpoint cannot be written or read.
+    """
+    checkpoints = StageCheckpoints(output_dir)
+    run = run_description(stage, config)
+    latest = checkpoints.read_metadata("latest")
+    if latest is not None:
+        _require_same_run(latest.config, run, output_dir)
+    hosts.barrier(f"read {output_dir}")
+    if latest is not None and latest.step == config.steps and (output_dir / "metrics.json").exists():
+        logger.info("stage %s is finished (%d steps in %s): nothing to train", stage.name, config.steps, output_dir)
+        return Variables(**checkpoints.load_variables("best"))
+    return _Run(stage, config, output_dir, mesh, checkpoints, run).finish()
+
+
+def run_description(stage: Stage, config: TrainingConfig) -> dict[str, Any]:
+    """What must be equal for a run to be continued: the configuration, the stage's facts, the shapes of its data."""
+    rows = {name: f"{array.dtype}{list(array.shape)}" for name, array in stage.rows.items()}
+    return json_value({"training": asdict(config), "stage": stage.metadata, "rows": rows})
+
+
+def _require_same_run(saved: dict[str, Any], given: dict[str, Any], output_dir: Path) -> None:
+    before, now = dict(_flatten(saved)), dict(_flatten(given))
+    missing = object()
+    different = [key for key in {**before, **now} if before.get(key, missing) != now.get(key, missing)]
+    if different:
+        changes = "\n".join(f"    {key}: {before.get(key)} there, {now.get(key)} now" for key in different)
+        raise ConfigMismatchError(
+            f"{output_dir} holds a run of another configuration:\n{changes}\n"
+            "Give the old values to continue it, choose another --config.run_dir, or remove the folder to start anew"
+        )
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    leaves: list[tuple[str, Any]] = []
+    for key, value in tree.items():
+        leaves += _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return leaves
+
+
+class _Run:
+    """One call of `train` that has something to do."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        config: TrainingConfig,
+        output_dir: Path,
+        mesh: Mesh,
+        checkpoints: StageCheckpoints,
+        description: dict[str, Any],
+    ) -> None:
+        self._stage, self._config, self._output_dir, self._mesh = stage, config, output_dir, mesh
+        self._checkpoints, self._description = checkpoints, description
+        self._batches = Batches(stage.rows, config.batch_size, config.seed, batch_sharding(mesh))
+        optimizer = make_optimizer(config)
+        state, shardings = create_train_state(
+            stage.objective, optimizer, ema=config.ema_decay > 0, seed=config.seed, mesh=mesh
+        )
+        self._train_step = make_train_step(stage.objective, optimizer, config, shardings, mesh)
+        self._frozen = hosts.replicate(stage.frozen, mesh)
+        self._state, self._step, self._seconds_before = self._resume(state)
+        self._best_value = self._best_value_until(self._step)
+        self._start = time.monotonic()
+        self._pending: list[Metrics] = []
+
+    def _resume(self, state: TrainState) -> tuple[TrainState, int, float]:
+        latest = self._checkpoints.read_metadata("latest")
+        if latest is None:
+            return state, 0, 0.0
+        logger.info("stage %s goes on at step %d of %s", self._stage.name, latest.step, self._output_dir)
+        restored = from_checkpoint(self._checkpoints.restore("latest", like=to_checkpoint(state)))
+        return restored, latest.step, latest.seconds
+
+    def _best_value_until(self, step: int) -> float:
+        """Best value so far. A best checkpoint from behind `step` will be found again, at the same step."""
+        best = self._checkpoints.read_metadata("best")
+        return math.inf if best is None or best.step > step else best.metrics[self._stage.best_metric]
+
+    def finish(self) -> Variables:
+        """Runs the remaining steps and writes ``metrics.json``."""
+        config = self._config
+        if hosts.is_primary():
+            self._output_dir.mkdir(parents=True, exist_ok=True)
+            write_json(self._output_dir / "config.json", self._description)
+        self._log = MetricLog(self._output_dir, self._step, hosts.is_primary(), config.tensorboard)
+        self._bar = tqdm(
+            total=config.steps,
+            initial=self._step,
+            desc=self._stage.name,
+            unit="step",
+            disable=not hosts.is_primary(),
+            mininterval=0.2 if sys.stderr.isatty() else 30.0,
+        )
+        try:
+            with hosts.TerminationSignal() as termination:
+                while self._step < config.steps:
+                    self._advance()
+                    if self._step < config.steps and termination.received(synchronise=self._due(config.log_every)):
+                        self._interrupt()
+        finally:
+            self._bar.close()
+            self._log.close()
+        return self._summarise()
+
+    def _advance(self) -> None:
+        batch = self._batches.at(self._step)
+        self._state, metrics = self._train_step(self._state, self._frozen, batch)
+        self._pending.append(metrics)
+        self._step += 1
+        self._bar.update()
+        if self._due(self._config.log_every):
+            self._write_metrics()
+        if self._due(self._config.evaluate_every):
+            self._evaluate()
+        if self._due(self._config.checkpoint_every):
+            self._save_latest()
+
+    def _due(self, every: int) -> bool:
+        return self._step % every == 0 or self._step == self._config.steps
+
+    def _check_pending(self) -> dict[str, float]:
+        """Fetches the metrics of all steps since the last time; returns those of the last one.
+
+        Fetching waits for the device, so it is done only now and then, but no step goes unchecked.
+        """
+        last: dict[str, float] = {}
+        for offset, metrics in enumerate(jax.device_get(self._pending)):
+            last = {f"train/{name}": float(value) for name, value in sorted(metrics.items())}
+            require_finite(last, self._step - len(self._pending) + offset + 1)
+        self._pending.clear()
+        return last
+
+    def _write_metrics(self) -> None:
+        metrics = self._check_pending()
+        self._bar.set_postfix(loss=f"{metrics['train/loss']:.4g}", refresh=False)
+        self._log.write(self._step, {**metrics, "seconds": round(self._seconds(), 3)})
+
+    def _evaluate(self) -> None:
+        self._check_pending()
+        result = json_value(self._stage.evaluate(hosts.local_copy(self._state.evaluated, self._mesh)))
+        require_finite({f"heldout/{name}": value for name, value in result.items()}, self._step)
+        self._log.write(self._step, {f"heldout/{name}": value for name, value in result.items()})
+        value = hosts.from_primary(result[self._stage.best_metric])
+        if value < self._best_value:
+            self._best_value = value
+            trees = {"variables": to_checkpoint(self._state)["variables"]}
+            self._checkpoints.save("best", trees, self._metadata(result))
+
+    def _save_latest(self) -> None:
+        self._check_pending()
+        self._checkpoints.save("latest", to_checkpoint(self._state), self._metadata({}))
+
+    def _interrupt(self) -> None:
+        self._save_latest()
+        logger.warning("SIGTERM: state of step %d saved in %s; the same command goes on", self._step, self._output_dir)
+        raise TrainingInterrupted(TERMINATED)
+
+    def _summarise(self) -> Variables:
+        best = self._checkpoints.read_metadata("best")
+        assert best is not None, "the last step always evaluates, and the first evaluation is always the best so far"
+        if hosts.is_primary():
+            devices = jax.devices()
+            facts = {
+                "steps": self._config.steps,
+                "best_step": best.step,
+                "seconds": round(self._seconds(), 1),
+                "device": devices[0].device_kind,
+                "num_devices": len(devices),
+                "num_processes": jax.process_count(),
+            }
+            write_json(self._output_dir / "metrics.json", {**best.metrics, "training": facts})
+        hosts.barrier(f"finished {self._output_dir}")
+        return Variables(**self._checkpoints.load_variables("best"))
+
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._start
+
+    def _metadata(self, metrics: dict[str, Any]) -> CheckpointMetadata:
+        return CheckpointMetadata(
+            stage=self._stage.name,
+            step=self._step,
+            config=self._description,
+            facts=json_value(self._stage.metadata),
+            metrics=metrics,
+            seconds=round(self._seconds(), 3),
+        )

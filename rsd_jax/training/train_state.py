@@ -1,0 +1,99 @@
+"""The complete state of a training run, and how it is born on the mesh."""
+
+from typing import Any
+
+import flax
+import jax
+import jax.numpy as jnp
+import optax
+from flax.core import meta
+from jax.sharding import Mesh
+
+from rsd_jax.array_types import PyTree
+from rsd_jax.distributed.sharding_rules import state_shardings
+from rsd_jax.training.objectives.interface import Objective, Variables
+
+
+@flax.struct.dataclass
+class TrainState:
+    """Everything that the next step depends on; the data position is `step`.
+
+    Attributes:
+        step: ``int32 []``, optimizer steps done.
+        params: nested dict of trained arrays.
+        opt_state: state of the optax optimizer.
+        ema_params: exponential moving average of `params`, or ``None`` if it is off.
+        model_state: what the forward pass updates (`Variables.model_state`).
+        key: typed key ``[]``, constant; step i uses ``fold_in(key, i)``.
+    """
+
+    step: jax.Array
+    params: PyTree
+    opt_state: optax.OptState
+    ema_params: PyTree
+    model_state: PyTree
+    key: jax.Array
+
+    @property
+    def evaluated(self) -> Variables:
+        """The variables that are evaluated and deployed: the averaged parameters where there are any."""
+        return Variables(self.params if self.ema_params is None else self.ema_params, self.model_state)
+
+
+def create_train_state(
+    objective: Objective, optimizer: optax.GradientTransformation, ema: bool, seed: int, mesh: Mesh
+) -> tuple[TrainState, PyTree]:
+    """Draws the initial state directly in its sharding, so that no device ever holds a whole large model.
+
+    Args:
+        objective: draws the variables, whose leaves may carry logical axis names.
+        optimizer: its state is sharded like the parameters.
+        ema: whether to keep averaged parameters.
+        seed: of the initial variables and of the losses' randomness.
+        mesh: where the state lives.
+
+    Returns:
+        The state and its shardings, two trees of one structure.
+    """
+
+    def init() -> TrainState:
+        init_key, step_key = jax.random.split(jax.random.key(seed))
+        variables = objective.init(init_key)
+        return TrainState(
+            step=jnp.zeros((), jnp.int32),
+            params=variables.params,
+            opt_state=optimizer.init(variables.params),
+            ema_params=jax.tree.map(jnp.copy, variables.params) if ema else None,
+            model_state=variables.model_state,
+            key=step_key,
+        )
+
+    shardings = state_shardings(jax.eval_shape(init), mesh)
+    return jax.jit(lambda: meta.unbox(init()), out_shardings=shardings)(), shardings
+
+
+def to_checkpoint(state: TrainState) -> dict[str, Any]:
+    """Splits a state into what inference needs (``variables``) and the rest that training needs (``training``)."""
+    return {
+        "variables": state.evaluated._asdict(),
+        "training": {
+            "step": state.step,
+            "opt_state": state.opt_state,
+            "key": state.key,
+            "raw_params": {} if state.ema_params is None else state.params,
+        },
+    }
+
+
+def from_checkpoint(trees: dict[str, Any]) -> TrainState:
+    """Inverse of `to_checkpoint`."""
+    variables, training = trees["variables"], trees["training"]
+    averaged = bool(training["raw_params"])
+    return TrainState(
+        step=training["step"],
+        params=training["raw_params"] if averaged else variables["params"],
+        opt_state=training["opt_state"],
+        ema_params=variables["params"] if averaged else None,
+        model_state=variables["model_state"],
+        key=training["key"],
+    )

@@ -1,0 +1,92 @@
+"""The optimizer and one compiled optimizer step."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from rsd_jax.array_types import PyTree
+from rsd_jax.training.configuration import TrainingConfig
+from rsd_jax.training.objectives.interface import LossOutput, Objective, Variables
+from rsd_jax.training.train_state import TrainState
+
+Metrics = dict[str, jax.Array]
+TrainStep = Callable[[TrainState, PyTree, dict[str, jax.Array]], tuple[TrainState, Metrics]]
+
+
+def learning_rate_schedule(config: TrainingConfig) -> optax.Schedule:
+    """Linear warm-up to `learning_rate`, then a cosine to zero at `steps`."""
+    cosine = optax.cosine_decay_schedule(config.learning_rate, config.steps - config.warmup_steps)
+    if config.warmup_steps == 0:
+        return cosine
+    # The first update already moves: the ramp passes zero one step before it.
+    ramp = optax.linear_schedule(
+        config.learning_rate / (config.warmup_steps + 1), config.learning_rate, config.warmup_steps
+    )
+    return optax.join_schedules([ramp, cosine], [config.warmup_steps])
+
+
+def make_optimizer(config: TrainingConfig) -> optax.GradientTransformation:
+    """AdamW behind a clip of the global gradient norm; vectors (biases, scales) are not decayed."""
+    return optax.chain(
+        optax.clip_by_global_norm(config.gradient_clip),
+        optax.adamw(
+            learning_rate_schedule(config),
+            weight_decay=config.weight_decay,
+            mask=lambda params: jax.tree.map(lambda array: array.ndim > 1, params),
+        ),
+    )
+
+
+def make_train_step(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    config: TrainingConfig,
+    shardings: PyTree,
+    mesh: Mesh,
+) -> TrainStep:
+    """Compiles ``(state, frozen, batch) -> (state, metrics)``; the given state is donated.
+
+    Metrics are replicated scalars: those of the objective, and ``loss``, ``gradient_norm``, ``learning_rate``.
+    """
+    schedule = learning_rate_schedule(config)
+
+    def step(state: TrainState, frozen: PyTree, batch: dict[str, jax.Array]) -> tuple[TrainState, Metrics]:
+        key = jax.random.fold_in(state.key, state.step)
+
+        def loss(params: PyTree) -> tuple[jax.Array, LossOutput]:
+            output = objective.loss(Variables(params, state.model_state), frozen, batch, key)
+            return output.loss, output
+
+        gradients, output = jax.grad(loss, has_aux=True)(state.params)
+        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        metrics = {
+            **output.metrics,
+            "loss": output.loss,
+            "gradient_norm": optax.tree.norm(gradients),
+            "learning_rate": jnp.asarray(schedule(state.step), jnp.float32),
+        }
+        new_state = state.replace(
+            step=state.step + 1,
+            params=params,
+            opt_state=opt_state,
+            ema_params=_averaged(state, params, config.ema_decay),
+            model_state=output.model_state,
+        )
+        return new_state, metrics
+
+    return jax.jit(step, donate_argnums=0, out_shardings=(shardings, NamedSharding(mesh, PartitionSpec())))
+
+
+def _averaged(state: TrainState, params: PyTree, decay: float) -> PyTree:
+    """Moves the average towards `params`; early steps use a smaller decay, so that it forgets the initial draw."""
+    if state.ema_params is None:
+        return None
+    step = state.step.astype(jnp.float32)
+    rate = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return jax.tree.map(
+        lambda average, new: (rate * average + (1.0 - rate) * new).astype(new.dtype), state.ema_params, params
+    )
