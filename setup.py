@@ -57,7 +57,7 @@ setup(
     packages=find_packages(
         include=["rsd_jax", "rsd_jax.*", "configs", "configs.*", "launch", "launch.*", "eval_bridge", "eval_bridge.*"]
     ),
-    package_data={"": ["*.json", "*.npz", "*.html", "py.typed"]},
+    package_data={"": ["*.json", "*.npz", "*.html"]},
     install_requires=LEARNING + SIMULATOR + REPORT,
     extras_require={"dev": DEVELOPMENT + TENSORBOARD, "tensorboard": TENSORBOARD},
 )

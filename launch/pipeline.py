@@ -121,7 +121,8 @@ def describe_result(run_dir: Path) -> str:
 
 
 def _has_all_demos(output: Path) -> bool:
-    return any(output.glob("*/*_demo.hdf5"))
+    """A task's file appears when it is complete; until then its episodes lie in a folder of parts."""
+    return any(output.glob("*/*_demo.hdf5")) and not any(output.glob("*/*_demo.parts"))
 
 
 def _has_final_metrics(output: Path) -> bool:

@@ -122,6 +122,16 @@ def test_commands_are_those_of_the_documentation():
     )
 
 
+def test_collection_with_parts_is_not_finished(tmp_path):
+    collect = pipeline.stages_of(tmp_path, "tiny", 0)[0]
+    suite = collect.output / "libero_spatial"
+    (suite / "second_demo.parts").mkdir(parents=True)
+    (suite / "first_demo.hdf5").touch()
+    assert not collect.is_finished(collect.output)
+    (suite / "second_demo.parts").rmdir()
+    assert collect.is_finished(collect.output)
+
+
 def test_evaluation_with_missing_episodes_is_not_finished(tmp_path):
     evaluate = pipeline.stages_of(tmp_path, "tiny", 0)[-1]
     evaluate.output.mkdir()
