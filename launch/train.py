@@ -1,0 +1,59 @@
+"""Trains one stage: the tokenizer, the policy, the draft model or the main head.
+
+    python -m launch.train --config configs/rfsq.py
+    python -m launch.train --config configs/policy.py:quickstart --config.run_dir=runs/quickstart --config.seed=1
+
+Results are in ``RUN_DIR/STAGE/``. Run again, it goes on where it was interrupted; a finished stage is recognised.
+On several processes give each ``--coordinator=HOST:PORT --num_processes=N --process_id=I`` (or the variables
+RSD_COORDINATOR, RSD_NUM_PROCESSES, RSD_PROCESS_ID), or start it with srun.
+"""
+
+import json
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict
+
+from launch.config_flags import run, to_dataclass
+from rsd_jax.distributed import hosts
+from rsd_jax.distributed.mesh import MeshConfig, make_mesh
+from rsd_jax.training.configuration import TrainingConfig
+from rsd_jax.training.stages import build_stage
+from rsd_jax.training.train_loop import train
+
+OPTIONS = flags.FlagValues()
+COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0 of a run.", OPTIONS)
+NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Number of processes of the run.", flag_values=OPTIONS)
+PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0.", flag_values=OPTIONS)
+
+
+def main(config: ConfigDict) -> None:
+    """Trains the stage that `config` names and prints its final metrics."""
+    hosts.initialise(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
+    mesh = make_mesh(to_dataclass(MeshConfig, config.mesh))
+    training = to_dataclass(TrainingConfig, config.training, seed=config.seed, tensorboard=config.tensorboard)
+    stage = build_stage(config.stage, config)
+    directory = Path(config.run_dir) / stage.name
+    train(stage, training, directory, mesh)
+    if hosts.is_primary():
+        print(final_table(json.loads((directory / "metrics.json").read_text()), directory))
+
+
+def final_table(metrics: dict[str, Any], directory: Path) -> str:
+    """The final metrics, one name and value a line."""
+    training = metrics.pop("training")
+    lines = [f"{name:<32}{_format(value)}" for name, value in sorted(metrics.items())]
+    steps = f"{training['steps']} steps in {training['seconds']} s on {training['num_devices']} x {training['device']}"
+    return "\n".join([str(directory), *lines, f"{'training':<32}{steps}, best at step {training['best_step']}"])
+
+
+def _format(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(_format(item) for item in value)
+    return f"{value:.4g}" if isinstance(value, Real) else str(value)
+
+
+if __name__ == "__main__":
+    run(main, options=OPTIONS)
