@@ -17,9 +17,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from absl import app, flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
+from launch.config_flags import run
 from launch.stage_process import PipelineStage, StageFailure, run_stage
 
 RUN_RECORD = "pipeline.json"
@@ -103,8 +103,11 @@ def check_same_run(run_dir: Path, variant: str, seed: int, from_stage: str) -> N
                     "folder (--config.run_dir=...) or make everything anew (--config.from_stage=collect)"
                 )
         return
-    run_dir.mkdir(parents=True, exist_ok=True)
-    record_path.write_text(json.dumps(wanted, indent=1) + "\n")
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        record_path.write_text(json.dumps(wanted, indent=1) + "\n")
+    except OSError as error:
+        raise OSError(f"cannot write the run folder: {error}; name another with --config.run_dir=...") from error
 
 
 def describe_result(run_dir: Path) -> str:
@@ -150,7 +153,7 @@ def _set_aside(outputs: Sequence[Path], run_dir: Path) -> None:
     print(f"moved to {folder}: {', '.join(output.name for output in outputs)}", flush=True)
 
 
-def run(config: ConfigDict) -> None:
+def main(config: ConfigDict) -> None:
     """Runs the pipeline that `config` describes and prints its result."""
     started = time.monotonic()
     run_dir = Path(config.run_dir)
@@ -160,23 +163,5 @@ def run(config: ConfigDict) -> None:
     print(f"\n{describe_result(run_dir)}\ntime        {minutes:.1f} min (budget {config.budget_minutes} on 2 cores)")
 
 
-def main() -> None:
-    """Command line."""
-    config = config_flags.DEFINE_config_file(
-        "config", None, "Values of the pipeline, FILE[:variant].", lock_config=True
-    )
-    flags.mark_flag_as_required("config")
-
-    def run_or_explain(_: Sequence[str]) -> None:
-        try:
-            run(config.value)
-        except (ValueError, StageFailure) as error:
-            sys.exit(f"error: {error}")
-        except OSError as error:
-            sys.exit(f"error: cannot write the run folder: {error}; name another with --config.run_dir=...")
-
-    app.run(run_or_explain)
-
-
 if __name__ == "__main__":
-    main()
+    run(main, expected=(ValueError, OSError, StageFailure))
