@@ -71,6 +71,22 @@ class Cameras:
         model.site_rgba[:] = current_colours
         return frame
 
+    def project(self, camera: str, point: NDArray[np.float64]) -> tuple[float, float]:
+        """Where the geometry of the camera puts a point of the world in a frame as rendered.
+
+        Args:
+            camera: a name in `CAMERAS`.
+            point: ``[3]``, metres; in front of the camera.
+
+        Returns:
+            Row and column in pixels. Row 0 is the lower edge of the view, since frames are upside-down.
+        """
+        model, index = self._env.sim.model, self._env.sim.model.camera_name2id(CAMERAS[camera])
+        axes = self._noted["cam_xmat"][index].reshape(3, 3)
+        right, up, backwards = axes.T @ (point - self._noted["cam_xpos"][index])
+        focal_length = RENDER_SIZE / 2 / np.tan(np.deg2rad(model.cam_fovy[index]) / 2)
+        return RENDER_SIZE / 2 - focal_length * up / backwards, RENDER_SIZE / 2 - focal_length * right / backwards
+
     def close(self) -> None:
         """Frees the renderer. May be called twice."""
         if self._view is not None:

@@ -54,6 +54,13 @@ class LiberoSimulator:
         """Geometry and goal of the scene, for a scripted expert."""
         return SceneQueries(self._environment())
 
+    @property
+    def cameras(self) -> Cameras:
+        """The cameras of the scene."""
+        self._environment()
+        assert self._cameras is not None
+        return self._cameras
+
     def draw_start(self, seed: int) -> EpisodeStart:
         """Draws a start by the task's own random reset; `begin` must follow. See `reset.draw_start`."""
         return reset.draw_start(self._environment(), seed)
@@ -93,13 +100,15 @@ class LiberoSimulator:
 
     def render(self, camera: str) -> NDArray[np.uint8]:
         """One frame of "agentview" or "wrist", ``uint8 [256, 256, 3]``, upside-down. See `Cameras.render`."""
-        self._environment()
-        assert self._cameras is not None
-        return self._cameras.render(camera)
+        return self.cameras.render(camera)
 
     def state(self) -> NDArray[np.float64]:
         """The flattened simulator state, ``float64 [S]``."""
         return flat_state(self._environment())
+
+    def model_xml(self) -> str:
+        """The compiled scene as MuJoCo's XML, for the provenance of demonstrations."""
+        return str(self._environment().sim.model.get_xml())
 
     def capture_start(self) -> EpisodeStart:
         """State and fixture poses as they are now."""

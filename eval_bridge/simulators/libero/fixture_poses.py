@@ -9,6 +9,7 @@ needed. Make the data of a suite with
 """
 
 import argparse
+import copy
 import json
 import logging
 import os
@@ -25,7 +26,7 @@ from eval_bridge.suites import EVALUATION_EPISODES, get_suite
 _DATA = Path(__file__).parent / "data"
 _ENVIRONMENT_SEED = 0
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("eval_bridge.simulators.libero.fixture_poses")  # also when run as a program
 
 
 class FixturePosesMissing(FileNotFoundError):  # noqa: N818 - says what is the matter
@@ -35,7 +36,7 @@ class FixturePosesMissing(FileNotFoundError):  # noqa: N818 - says what is the m
         """Names the suite and the file."""
         super().__init__(
             f"The fixture poses of {suite}'s evaluation episodes are not in {path}. Compute them (physics only, about "
-            f"a second per episode): python -m eval_bridge.simulators.libero.fixture_poses --suite {suite}"
+            f"a quarter of an hour): python -m eval_bridge.simulators.libero.fixture_poses --suite {suite}"
         )
 
 
@@ -58,6 +59,7 @@ def load_fixture_poses(suite: str, task: int | str) -> list[dict[str, NDArray[np
 def compute_fixture_poses(suite: str, task: int | str, episodes: int) -> dict[str, list[list[float]]]:
     """Runs the resets of the published procedure: fixture -> pose of each episode, ``[episodes][7]``."""
     wrapper = build_environment(suite, task, hard_reset=True, initialization_noise=None)
+    _compile_only_once(wrapper.env)
     wrapper.seed(_ENVIRONMENT_SEED)
     drawn: list[dict[str, NDArray[np.float64]]] = []
     for _ in range(episodes):
@@ -66,6 +68,23 @@ def compute_fixture_poses(suite: str, task: int | str, episodes: int) -> dict[st
     names = list(wrapper.env.fixtures_dict)
     wrapper.close()
     return {name: [poses[name].tolist() for poses in drawn] for name in names}
+
+
+def _compile_only_once(env: Any) -> None:
+    """Makes recompiling resets reuse the model: a reset generates the same XML each time, and compiling it is slow."""
+    from mujoco import MjModel
+    from robosuite.utils.binding_utils import MjSim
+
+    xml = env.model.get_xml()
+    compiled = MjModel.from_xml_string(xml)
+
+    def initialise() -> None:
+        assert env.model.get_xml() == xml, "a reset generated another scene"
+        env.sim = MjSim(copy.copy(compiled))
+        env.sim.forward()
+        env.initialize_time(env.control_freq)
+
+    env._initialize_sim = initialise
 
 
 def make_data(suite: str, path: Path) -> None:
@@ -87,7 +106,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", required=True, help="e.g. libero_spatial")
     suite = parser.parse_args(arguments).suite
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("eval_bridge").setLevel(logging.INFO)
     os.environ["MUJOCO_GL"] = "disabled"
     make_data(suite, _data_file(suite))
 

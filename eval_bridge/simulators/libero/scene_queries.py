@@ -154,6 +154,12 @@ class SceneQueries:
         """Centre of mass of an object or fixture with all its parts, ``[3]``."""
         return self._data.subtree_com[self._body(name)].copy()
 
+    def speed(self, name: str) -> float:
+        """How fast the origin of a movable object moves, metres per second."""
+        joint = _lookup("object", self._env.objects_dict, name).joints[-1]
+        address = int(self._model.joint(joint).dofadr[0])
+        return float(np.linalg.norm(self._data.qvel[address : address + 3]))
+
     def collision_geoms(self, name: str) -> NDArray[np.int64]:
         """Ids of the geoms that an object or fixture collides with, ``[G]``."""
         return self._geoms_below(self._body(name))

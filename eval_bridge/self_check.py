@@ -1,0 +1,196 @@
+"""Checks that the installed simulator is the one that policies were made for, and refuses to run on any other.
+
+A wrong version, a mirrored frame or a reversed gripper raises no error: episodes run, and fail. Each check here
+measures one such thing in the simulator itself.
+"""
+
+import importlib.metadata
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval_bridge.simulators.interface import EpisodeStart
+from eval_bridge.simulators.libero.environment import LiberoSimulator
+
+_VERSIONS = {"mujoco": ((3, 2), "settles objects differently from 3.4 on"), "robosuite": ((1, 4), "has another interface")}
+
+_STILL_STEPS, _MOVING_STEPS, _GRIPPER_STEPS = 8, 10, 12
+_MIN_FINGER_TRAVEL = 0.03  # metres, of the 0.08 between open and closed
+_NOTICEABLE_CHANGE = 40  # of 255
+_MAX_SPEED = 0.1  # metres per second, after settling
+_MAX_DROP, _MAX_RISE, _MAX_SLIDE = 0.12, 0.02, 0.06  # metres, while settling
+
+_logger = logging.getLogger(__name__)
+
+
+class CheckResult(NamedTuple):
+    """Outcome of one check.
+
+    Attributes:
+        name: what was checked.
+        passed: whether it is as it should be.
+        detail: what was measured; for a failed check, also what was expected.
+        seconds: how long it took.
+    """
+
+    name: str
+    passed: bool
+    detail: str
+    seconds: float
+
+
+class SelfCheckFailed(RuntimeError):  # noqa: N818 - says what is the matter
+    """The simulator is not as it should be; nothing measured with it would mean anything.
+
+    Attributes:
+        results: of all checks, passed ones too.
+    """
+
+    def __init__(self, results: list[CheckResult]) -> None:
+        """Lists the failed checks in the message."""
+        self.results = results
+        failures = [f"{result.name}: {result.detail}" for result in results if not result.passed]
+        super().__init__("The simulator's self-check failed, so no episode was run. " + " | ".join(failures))
+
+
+def run_self_check(
+    starts: Mapping[str, EpisodeStart], build: Callable[[str], LiberoSimulator]
+) -> list[CheckResult]:
+    """Runs all checks; where versions are wrong, none that needs the simulator.
+
+    Args:
+        starts: name of each task that is about to run -> its first start.
+        build: makes the simulator of a task. Simulators are closed after use.
+
+    Returns:
+        The results, all passed.
+
+    Raises:
+        SelfCheckFailed: a check failed.
+        ValueError: `starts` is empty.
+    """
+    if not starts:
+        raise ValueError("starts is empty: the self-check needs at least one task.")
+    results = [_timed("versions", check_versions)]
+    if results[0].passed:
+        for index, (task, start) in enumerate(starts.items()):
+            simulator = build(task)
+            try:
+                if index == 0:
+                    results.append(_timed("gripper direction", lambda: check_gripper(simulator, start)))  # noqa: B023
+                    results.append(_timed("image orientation", lambda: check_images(simulator, start)))  # noqa: B023
+                results.append(_timed(f"settling of {task}", lambda: check_settling(simulator, start)))  # noqa: B023
+            finally:
+                simulator.close()
+    if not all(result.passed for result in results):
+        raise SelfCheckFailed(results)
+    return results
+
+
+def check_versions() -> tuple[bool, str]:
+    """mujoco and robosuite have the major and minor version that the suites were made and measured with."""
+    is_right, found = True, []
+    for package, (expected, otherwise) in _VERSIONS.items():
+        version = importlib.metadata.version(package)
+        found.append(f"{package} {version}")
+        if tuple(int(part) for part in version.split(".")[:2]) != expected:
+            is_right = False
+            found[-1] += f" (expected {expected[0]}.{expected[1]}.*; another one {otherwise})"
+    return is_right, ", ".join(found)
+
+
+def check_gripper(simulator: LiberoSimulator, start: EpisodeStart) -> tuple[bool, str]:
+    """-1 opens the gripper and +1 closes it, measured at the fingers."""
+    simulator.begin(start)
+    queries = simulator.queries
+    opened = queries.finger_width()
+    _repeat(simulator, _GRIPPER_STEPS, gripper=1.0)
+    closed = queries.finger_width()
+    _repeat(simulator, _GRIPPER_STEPS, gripper=-1.0)
+    reopened = queries.finger_width()
+    is_right = min(opened, reopened) - closed > _MIN_FINGER_TRAVEL
+    widths = f"{opened:.3f} m after -1, {closed:.3f} m after +1, {reopened:.3f} m after -1"
+    return is_right, widths if is_right else f"{widths}; +1 should close the gripper and -1 open it"
+
+
+def check_images(simulator: LiberoSimulator, start: EpisodeStart) -> tuple[bool, str]:
+    """Frames show the closing fingers where the cameras' geometry puts them, in LIBERO's upside-down convention.
+
+    The gripper first moves sideways, so that a frame mirrored in either direction shows them elsewhere. In the wrist
+    camera the fingers are symmetrical: there only up and down can be told apart.
+    """
+    simulator.begin(start)
+    _repeat(simulator, _MOVING_STEPS, sideways=1.0)
+    _repeat(simulator, _STILL_STEPS)
+    cameras = simulator.cameras
+    opened = {camera: simulator.render(camera) for camera in ("agentview", "wrist")}
+    _repeat(simulator, _GRIPPER_STEPS, gripper=1.0)
+    fingers = simulator.queries.eef_position()
+    verdicts = []
+    for camera, before in opened.items():
+        expected = np.array(cameras.project(camera, fingers))
+        seen = _centre_of_change(before, simulator.render(camera))
+        verdicts.append((camera, *_orientation(seen, expected, ignore_columns=camera == "wrist")))
+    detail = "; ".join(f"{camera} {orientation} (off by {pixels:.0f} px)" for camera, orientation, pixels in verdicts)
+    return all(orientation == "as expected" for _, orientation, _ in verdicts), detail
+
+
+def check_settling(simulator: LiberoSimulator, start: EpisodeStart) -> tuple[bool, str]:
+    """After the settle steps every object lies still on something, about where it was put."""
+    simulator.begin(start)
+    queries, wrong = simulator.queries, []
+    before = simulator.positions_in(start)
+    for name in queries.object_names:
+        moved = queries.pose(name).position - before[name]
+        slide = float(np.linalg.norm(moved[:2]))
+        if not queries.is_supported(name):
+            wrong.append(f"{name} touches nothing")
+        elif queries.speed(name) > _MAX_SPEED:
+            wrong.append(f"{name} still moves at {queries.speed(name):.2f} m/s")
+        elif not -_MAX_DROP < moved[2] < _MAX_RISE or slide > _MAX_SLIDE:
+            wrong.append(f"{name} moved by {slide:.2f} m sideways and {moved[2]:+.2f} m upwards")
+    return not wrong, "; ".join(wrong) or f"{len(queries.object_names)} objects lie still"
+
+
+def _timed(name: str, check: Callable[[], tuple[bool, str]]) -> CheckResult:
+    began = time.perf_counter()
+    passed, detail = check()
+    result = CheckResult(name, passed, detail, time.perf_counter() - began)
+    _logger.info("self-check, %s: %s (%s)", name, "passed" if passed else "FAILED", detail)
+    return result
+
+
+def _repeat(simulator: LiberoSimulator, steps: int, sideways: float = 0.0, gripper: float = -1.0) -> None:
+    for _ in range(steps):
+        simulator.step(np.array([0.0, sideways, 0.0, 0.0, 0.0, 0.0, gripper], np.float32))
+
+
+def _centre_of_change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Mean row and column of the pixels that changed, ``[2]``; NaN if none did."""
+    change = np.abs(after.astype(np.int16) - before.astype(np.int16)).max(axis=-1)
+    places = np.argwhere(change > _NOTICEABLE_CHANGE)
+    return places.mean(axis=0) if len(places) else np.full(2, np.nan)
+
+
+def _orientation(
+    seen: NDArray[np.float64], expected: NDArray[np.float64], ignore_columns: bool
+) -> tuple[str, float]:
+    """Names the flip under which what was seen is nearest to what was expected, and how far off it is."""
+    if np.isnan(seen).any():
+        return "without the gripper in it", float("nan")
+    rows, columns = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    flips = {"as expected": 0 * rows, "upside-down": rows}
+    if not ignore_columns:
+        flips |= {"mirrored": columns, "rotated by 180 degrees": rows + columns}
+    weights = rows if ignore_columns else rows + columns
+    last = 255
+    distances = {
+        name: float(np.linalg.norm(weights * (np.where(flip == 1, last - seen, seen) - expected)))
+        for name, flip in flips.items()
+    }
+    nearest = min(distances, key=lambda name: distances[name])
+    return nearest, distances[nearest]
