@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ def seal(folder: Path, content: dict[str, Any]) -> None:
     write_json(partial / MANIFEST, {**content, "files": _digests(partial)})
     if folder.exists():
         shutil.rmtree(folder)
-    os.replace(partial, folder)
+    partial.rename(folder)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -61,7 +60,7 @@ def write_json(path: Path, content: Any) -> None:
     """Writes `content` as JSON under a temporary name and renames it."""
     temporary = path.with_name(f"{path.name}.partial")
     temporary.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -58,8 +58,8 @@ class CheckpointMetadata:
             writer = content.get("versions", {}).get("rsd_jax", "unknown")
             raise FormatVersionError(
                 f"checkpoint {source} has format version {found} (written by rsd_jax {writer}); rsd_jax "
-                f"{rsd_jax.__version__} reads version {FORMAT_VERSION}. Train the stage again, or use the rsd_jax that "
-                "wrote it"
+                f"{rsd_jax.__version__} reads version {FORMAT_VERSION}. Train the stage again, or use the rsd_jax "
+                "that wrote it"
             )
         return cls(**content)
 

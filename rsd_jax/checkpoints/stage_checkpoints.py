@@ -1,8 +1,8 @@
 """Best and latest checkpoint of a training stage.
 
 ``RUN/STAGE/best/00001500/`` and ``RUN/STAGE/latest/00002000/`` hold ``metadata.json`` and Orbax's ``arrays/``. A
-checkpoint is written under a temporary name and renamed; only then are older ones removed, so that there is a whole one
-at every moment.
+checkpoint is written under a temporary name and renamed; only then are older ones removed, so that there is a whole
+one at every moment.
 """
 
 import shutil

@@ -80,8 +80,13 @@ def from_primary(value: float) -> float:
 
 def local_copy(tree: PyTree, mesh: Mesh) -> PyTree:
     """Gathers global arrays whole onto this process's first device of the mesh; safe from later donation of `tree`."""
-    whole = jax.jit(lambda arrays: arrays, out_shardings=NamedSharding(mesh, PartitionSpec()))(tree)
+    whole = jax.jit(_identity, out_shardings=NamedSharding(mesh, PartitionSpec()))(tree)
     return jax.tree.map(lambda array: array.addressable_data(0), whole)
+
+
+def _identity(tree: PyTree) -> PyTree:
+    """Named, so that every call of `local_copy` finds the same compiled program."""
+    return tree
 
 
 def replicate(tree: PyTree, mesh: Mesh) -> PyTree:

@@ -36,8 +36,8 @@ class Batches:
         num_shards = sharding.num_devices // sharding.mesh.shape["tensor"]
         if batch_size % num_shards:
             raise ValueError(
-                f"training.batch_size={batch_size} must be divisible by mesh data x fsdp = {num_shards}, so that every "
-                "device gets the same number of rows"
+                f"training.batch_size={batch_size} must be divisible by mesh data x fsdp = {num_shards}, so that "
+                "every device gets the same number of rows"
             )
         self._rows = rows
         self._batch_size = batch_size

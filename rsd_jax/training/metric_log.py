@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -92,4 +91,4 @@ def _keep_rows_until(path: Path, step: int) -> None:
             kept.append(line)
     temporary = path.with_name(f"{path.name}.partial")
     temporary.write_text("".join(kept))
-    os.replace(temporary, path)
+    temporary.replace(path)
