@@ -87,7 +87,9 @@ class Scene(Protocol):
         """Whether `name` is an object that can be carried (not a fixture, not a region)."""
         ...
 
-    def height_map(self, low: Vector, high: Vector, spacing: float, target: str, hide_target: bool = False) -> HeightMap:
+    def height_map(
+        self, low: Vector, high: Vector, spacing: float, target: str, hide_target: bool = False
+    ) -> HeightMap:
         """Height map over the rectangle from `low` ``[2]`` to `high` ``[2]``.
 
         Args:

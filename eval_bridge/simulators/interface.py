@@ -40,7 +40,10 @@ class EpisodeStart(NamedTuple):
 class Simulator(Protocol):
     """One task in one simulator. Cameras render only when `observe` is called."""
 
-    instruction: str
+    @property
+    def instruction(self) -> str:
+        """The language instruction of the task."""
+        ...
 
     def begin(self, start: EpisodeStart) -> None:
         """Puts the simulator into `start`, then lets it settle as the protocol prescribes."""

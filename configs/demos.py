@@ -1,0 +1,47 @@
+"""Demonstrations of LIBERO tasks by the scripted expert.
+
+    python -m launch.collect --config configs/demos.py
+    python -m launch.collect --config configs/demos.py:quickstart --config.run_dir=runs/quickstart
+
+Variants, with times on 2 cores and no GPU:
+    (none)      all ten tasks of libero_spatial, 50 demonstrations each: about 3 hours.
+    quickstart  one task (the bowl at the table's centre), 20 demonstrations: about 5 minutes.
+    tiny        the same task, 2 demonstrations: about a minute.
+The expert succeeds in more than 95 % of the episodes; failed seeds are skipped and listed in the summary.
+"""
+
+from ml_collections import ConfigDict
+
+VARIANTS = ("", "quickstart", "tiny")
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Values of the collection; `variant` is "", "quickstart" or "tiny"."""
+    if variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(map(repr, VARIANTS))}, got {variant!r}")
+    config = ConfigDict()
+    config.run_dir = "runs/default"
+    # Start of the random stream: seeds count up from seed * 1000000, so that runs with different seeds share no start.
+    config.seed = 0
+    config.suite = "libero_spatial"
+    config.tasks = tuple(range(10))
+    config.demos_per_task = 50
+    # Worker processes; 0 means one per core.
+    config.workers = 0
+    config.attempts_per_demo = 3
+    # So that a demonstration shows how to let go: the goal often holds before the fingers open.
+    config.steps_after_success = 8
+    # Bursts that push the arm off its way; the label stays the expert's own action.
+    config.noise = ConfigDict()
+    config.noise.burst_probability = 0.06
+    config.noise.shortest_burst = 4
+    config.noise.longest_burst = 10
+    config.noise.translation_std = 0.4
+    config.noise.rotation_std = 0.1
+
+    if variant in ("quickstart", "tiny"):
+        config.run_dir = f"runs/{variant}"
+        config.tasks = (2,)
+        config.demos_per_task = 20 if variant == "quickstart" else 2
+    config.lock()
+    return config

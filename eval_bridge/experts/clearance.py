@@ -1,0 +1,37 @@
+"""How high things are where the hand or a carried object wants to pass: pure functions on a height map."""
+
+import numpy as np
+
+from eval_bridge.experts.scene import Box, HeightMap, Vector
+
+
+def highest_along(surface: HeightMap, start: Vector, end: Vector, half_width: float) -> float:
+    """Highest surface (metres) within `half_width` of the straight line from `start` to `end` (``[2]`` or more)."""
+    x, y = np.meshgrid(surface.x, surface.y, indexing="ij")
+    way = np.asarray(end[:2] - start[:2], float)
+    length_squared = float(way @ way)
+    along = ((x - start[0]) * way[0] + (y - start[1]) * way[1]) / length_squared if length_squared > 0 else 0.0 * x
+    along = np.clip(along, 0.0, 1.0)
+    distance = np.hypot(x - start[0] - along * way[0], y - start[1] - along * way[1])
+    return _highest(surface, distance <= half_width)
+
+
+def highest_within(surface: HeightMap, box: Box) -> float:
+    """Highest surface (metres) within the horizontal extent of `box`."""
+    x, y = np.meshgrid(surface.x, surface.y, indexing="ij")
+    inside = (x >= box.low[0]) & (x <= box.high[0]) & (y >= box.low[1]) & (y <= box.high[1])
+    return _highest(surface, inside)
+
+
+def highest_under_palm(
+    surface: HeightMap, position: Vector, yaw: float, half_length: float, half_width: float
+) -> float:
+    """Highest surface (metres) below the palm of a hand at `position` (``[2]`` or more) turned by `yaw` (radians)."""
+    x, y = np.meshgrid(surface.x - position[0], surface.y - position[1], indexing="ij")
+    along = -np.sin(yaw) * x + np.cos(yaw) * y
+    across = np.cos(yaw) * x + np.sin(yaw) * y
+    return _highest(surface, (np.abs(along) <= half_length) & (np.abs(across) <= half_width))
+
+
+def _highest(surface: HeightMap, mask: np.ndarray) -> float:
+    return float(np.max(surface.height, where=mask, initial=-np.inf))

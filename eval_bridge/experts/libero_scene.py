@@ -1,0 +1,66 @@
+"""A LIBERO scene as the scripted expert sees it."""
+
+import numpy as np
+
+from eval_bridge.experts.scene import Box, HeightMap, Pose, Vector
+from eval_bridge.simulators.libero.scene_queries import Predicate, SceneQueries
+
+
+class LiberoScene:
+    """Implements `eval_bridge.experts.scene.Scene` by the queries of a LIBERO simulator."""
+
+    def __init__(self, queries: SceneQueries) -> None:
+        self._queries = queries
+
+    def goal(self) -> list[tuple[str, ...]]:
+        """The task's goal predicates."""
+        return [(predicate.name, *predicate.arguments) for predicate in self._queries.goal]
+
+    def is_satisfied(self, predicate: tuple[str, ...]) -> bool:
+        """Whether one goal predicate holds now."""
+        return self._queries.holds(Predicate(predicate[0], predicate[1:]))
+
+    def hand(self) -> Pose:
+        """The grip site between the fingers."""
+        return Pose(self._queries.eef_position(), self._queries.eef_rotation())
+
+    def finger_opening(self) -> float:
+        """Distance between the two fingers (metres)."""
+        return self._queries.finger_width()
+
+    def robot_base(self) -> Vector:
+        """Position of the robot's base."""
+        return self._queries.base_position()
+
+    def pose(self, name: str) -> Pose:
+        """Pose of an object, a fixture or a region."""
+        of_region = name in self._queries.region_names
+        return Pose(*(self._queries.region(name).pose if of_region else self._queries.pose(name)))
+
+    def centre_of_mass(self, name: str) -> Vector:
+        """Centre of mass of an object."""
+        return self._queries.centre_of_mass(name)
+
+    def bounding_box(self, name: str) -> Box:
+        """World bounding box of an object's collision geometry."""
+        return Box(*self._queries.world_box(self._queries.collision_geoms(name)))
+
+    def touches_something(self, name: str) -> bool:
+        """Whether an object is in contact with anything but the robot."""
+        return self._queries.is_supported(name)
+
+    def is_movable(self, name: str) -> bool:
+        """Whether `name` is an object that can be carried."""
+        return name in self._queries.object_names
+
+    def height_map(
+        self, low: Vector, high: Vector, spacing: float, target: str, hide_target: bool = False
+    ) -> HeightMap:
+        """Height map over a rectangle; see `Scene.height_map`."""
+        x, y = (np.arange(low[axis], high[axis] + spacing / 2, spacing) for axis in (0, 1))
+        across = np.meshgrid(x, y, indexing="ij")
+        own = self._queries.collision_geoms(target)
+        surface = self._queries.surface(across[0].ravel(), across[1].ravel(), own if hide_target else ())
+        height = np.where(surface.geoms < 0, -np.inf, surface.heights)
+        shape = (len(x), len(y))
+        return HeightMap(x, y, height.reshape(shape), np.isin(surface.geoms, own).reshape(shape))

@@ -1,0 +1,71 @@
+"""Disturbances of the executed actions, so that demonstrations show how to recover (Laskey et al., DART, 2017)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class NoiseSettings:
+    """Bursts: now and then the arm is pushed in one direction, softly growing and fading, for a few steps.
+
+    Attributes:
+        burst_probability: that a burst starts at a step outside of one; 0 switches noise off.
+        shortest_burst: fewest steps of a burst.
+        longest_burst: most steps of a burst.
+        translation_std: standard deviation of the peak push, per translation axis, in action units.
+        rotation_std: likewise per rotation axis.
+
+    Raises:
+        ValueError: on construction, if a value is out of range.
+    """
+
+    burst_probability: float = 0.0
+    shortest_burst: int = 4
+    longest_burst: int = 10
+    translation_std: float = 0.4
+    rotation_std: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.burst_probability <= 1.0:
+            raise ValueError(f"burst_probability is {self.burst_probability}; it must lie in [0, 1]")
+        if not 1 <= self.shortest_burst <= self.longest_burst:
+            raise ValueError(
+                f"shortest_burst is {self.shortest_burst} and longest_burst {self.longest_burst}; "
+                f"1 <= shortest_burst <= longest_burst must hold"
+            )
+        for name in ("translation_std", "rotation_std"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
+
+
+class ActionNoise:
+    """Disturbs the actions of one episode, in order; the gripper is never touched.
+
+    Args:
+        settings: size and frequency of the bursts.
+        generator: consumed; the same generator state gives the same disturbances whatever the actions are.
+    """
+
+    def __init__(self, settings: NoiseSettings, generator: np.random.Generator) -> None:
+        self._settings = settings
+        self._generator = generator
+        self._pending: list[NDArray[np.float64]] = []
+
+    def disturb(self, action: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the action ``[7]`` to execute instead of the clean one, within [-1, 1]."""
+        if not self._pending and self._generator.random() < self._settings.burst_probability:
+            self._pending = self._burst()
+        if not self._pending:
+            return action
+        executed = action.copy()
+        executed[:6] = np.clip(action[:6] + self._pending.pop(0), -1.0, 1.0)
+        return executed
+
+    def _burst(self) -> list[NDArray[np.float64]]:
+        settings = self._settings
+        length = int(self._generator.integers(settings.shortest_burst, settings.longest_burst + 1))
+        peak = self._generator.normal(size=6) * np.repeat([settings.translation_std, settings.rotation_std], 3)
+        envelope = np.sin(np.pi * (np.arange(length) + 1) / (length + 1))
+        return [strength * peak for strength in envelope]

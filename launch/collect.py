@@ -1,0 +1,94 @@
+"""Records demonstrations of LIBERO tasks by the scripted expert.
+
+    python -m launch.collect --config configs/demos.py:quickstart --config.run_dir=runs/quickstart
+
+Run again after an interruption it goes on where it stopped. The demonstrations of a task are in
+``RUN_DIR/demos/SUITE/TASK_demo.hdf5``, the summary beside it.
+"""
+
+import os
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from eval_bridge.collection import CollectionError, CollectionPlan, CollectionTask, collect, demo_path
+from eval_bridge.collection_log import Attempt, CollectionLog
+from eval_bridge.experts.libero_expert import describe_libero_scene, libero_expert
+from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.provenance import package_versions
+from eval_bridge.recording import RecordingSettings
+from eval_bridge.simulators.libero.environment import LiberoSimulator
+from eval_bridge.suites import get_suite, select_tasks
+from launch.config_flags import run, to_dataclass
+from rsd_jax.checkpoints.metadata import git_commit
+
+SEEDS_PER_RUN = 1_000_000
+"""Distance between the first seeds of runs whose config.seed differs by one."""
+
+
+def main(config: ConfigDict) -> None:
+    """Collects all tasks of `config` and prints a line for each.
+
+    Raises:
+        CollectionError: a worker crashed or the expert failed too often.
+        ValueError: a value of `config`, or demonstrations that are there already, do not fit.
+        OSError: the run folder cannot be written, or is full.
+    """
+    suite = get_suite(config.suite)
+    recording = RecordingSettings(
+        suite.max_steps, config.steps_after_success, to_dataclass(NoiseSettings, config.noise)
+    )
+    plan = CollectionPlan(
+        demos=config.demos_per_task,
+        first_seed=config.seed * SEEDS_PER_RUN,
+        workers=config.workers or len(os.sched_getaffinity(0)),
+        attempts_per_demo=config.attempts_per_demo,
+    )
+    versions = package_versions()
+    names = select_tasks(suite.name, config.tasks)
+    for number, name in enumerate(names, start=1):
+        task = CollectionTask(
+            suite=suite.name,
+            task=name,
+            build_simulator=partial(LiberoSimulator, suite.name, name),
+            expert=libero_expert,
+            describe_scene=partial(describe_libero_scene, suite.name, name, versions),
+            recording=recording,
+        )
+        path = demo_path(Path(config.run_dir), suite.name, name)
+        provenance = {"suite": suite.name, "task": name, "versions": versions, "commit": git_commit()}
+        log = _collect_with_progress(task, plan, path, provenance, f"task {number} of {len(names)}")
+        print(_describe(log, path), flush=True)
+
+
+def _collect_with_progress(
+    task: CollectionTask[LiberoSimulator],
+    plan: CollectionPlan,
+    path: Path,
+    provenance: Mapping[str, object],
+    title: str,
+) -> CollectionLog:
+    with tqdm(total=plan.demos, desc=title, unit="demo") as bar:
+
+        def show(attempt: Attempt) -> None:
+            if attempt.is_success:
+                bar.update()
+            else:
+                bar.write(f"seed {attempt.seed} failed after {attempt.steps} steps: {attempt.reason}")
+
+        return collect(task, plan, path, provenance=provenance, on_attempt=show)
+
+
+def _describe(log: CollectionLog, path: Path) -> str:
+    summary = log.summary()
+    return (
+        f"{summary['successes']} demonstrations ({summary['steps']} steps) from {summary['attempts_made']} attempts, "
+        f"{len(summary['failed_seeds'])} failed: {path}"
+    )
+
+
+if __name__ == "__main__":
+    run(main, default="configs/demos.py", expected=(ValueError, CollectionError, OSError))

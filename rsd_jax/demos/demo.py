@@ -1,0 +1,114 @@
+"""A demonstration: one successful episode, step by step."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsd_jax.demos.frames import STORED_SIZE
+
+ACTION_SIZE = 7
+PROPRIO_SIZE = 8
+
+
+class DemoStart(NamedTuple):
+    """How the episode started, before it settled.
+
+    Attributes:
+        state: flattened simulator state, ``float64 [S]``.
+        fixture_poses: name of a fixture -> position (3) and quaternion (4, w first), ``float64 [7]``; empty for
+            demonstrations whose source does not tell them.
+    """
+
+    state: NDArray[np.float64]
+    fixture_poses: dict[str, NDArray[np.float64]]
+
+
+class DemoFieldError(ValueError):
+    """A field of a demonstration breaks a rule.
+
+    Attributes:
+        field: name of the field.
+        rule: what is wrong with it and what is expected.
+    """
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}")
+        self.field = field
+        self.rule = rule
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One successful episode. Frames, proprioception and states are those before the action of their step.
+
+    Attributes:
+        suite: task suite, e.g. ``"libero_spatial"``.
+        task: name of the task within the suite.
+        instruction: language instruction of the episode.
+        actions: executed actions, ``float32 [T, 7]`` in [-1, 1], gripper -1 open / +1 close; replaying them from
+            `start` reproduces `states`.
+        labels: what a policy should imitate, ``float32 [T, 7]``: the expert's clean action in that state. Equals
+            `actions` unless noise was injected.
+        proprio: ``float32 [T, 8]``: end-effector position (m), axis-angle (rad), finger positions (m).
+        agentview: third-person frames as rendered, ``uint8 [T, 128, 128, 3]``.
+        wrist: frames of the camera in the hand, likewise.
+        states: flattened simulator states, ``float64 [T, S]``.
+        start: how the episode started.
+        seed: seed of the episode's random start; -1 if the source does not tell it.
+
+    Raises:
+        DemoFieldError: on construction, if a field has a wrong shape or type, a value that is not finite, or an action
+            outside [-1, 1].
+    """
+
+    suite: str
+    task: str
+    instruction: str
+    actions: NDArray[np.float32]
+    labels: NDArray[np.float32]
+    proprio: NDArray[np.float32]
+    agentview: NDArray[np.uint8]
+    wrist: NDArray[np.uint8]
+    states: NDArray[np.float64]
+    start: DemoStart
+    seed: int
+
+    def __post_init__(self) -> None:
+        steps = len(self.actions)
+        if steps < 1:
+            raise DemoFieldError("actions", "is empty; a demonstration has at least one step")
+        frame = (steps, STORED_SIZE, STORED_SIZE, 3)
+        state_size = self.states.shape[-1] if self.states.ndim else 0
+        _check_array("actions", self.actions, np.float32, (steps, ACTION_SIZE))
+        _check_array("labels", self.labels, np.float32, (steps, ACTION_SIZE))
+        _check_array("proprio", self.proprio, np.float32, (steps, PROPRIO_SIZE))
+        _check_array("agentview", self.agentview, np.uint8, frame)
+        _check_array("wrist", self.wrist, np.uint8, frame)
+        _check_array("states", self.states, np.float64, (steps, state_size))
+        _check_array("start.state", self.start.state, np.float64, (state_size,))
+        for name, pose in self.start.fixture_poses.items():
+            _check_array(f"start.fixture_poses[{name!r}]", pose, np.float64, (7,))
+        _check_action_range("actions", self.actions)
+        _check_action_range("labels", self.labels)
+
+    def __len__(self) -> int:
+        """Number of steps, T."""
+        return len(self.actions)
+
+
+def _check_array(field: str, array: np.ndarray, dtype: type, shape: tuple[int, ...]) -> None:
+    if array.dtype != dtype or array.shape != shape:
+        expected = f"{np.dtype(dtype)} {shape}"
+        raise DemoFieldError(field, f"is {array.dtype} {array.shape}; expected {expected}")
+    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+        index = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
+        raise DemoFieldError(field, f"is {array[index]} at {list(index)}; every value must be finite")
+
+
+def _check_action_range(field: str, actions: NDArray[np.float32]) -> None:
+    outside = np.argwhere(np.abs(actions) > 1.0)
+    if len(outside):
+        index = tuple(map(int, outside[0]))
+        raise DemoFieldError(field, f"is {actions[index]} at {list(index)}; actions must lie in [-1, 1]")
