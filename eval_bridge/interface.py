@@ -56,7 +56,7 @@ class Policy(Protocol):
         ...
 
     def stage_functions(self, observation: Observation) -> dict[str, Callable[[], object]]:
-        """Zero-argument calls to time, by name: `FUSED_STAGE`, `PIPELINE_STAGES`, and `PASS_STAGES` where they exist."""
+        """Zero-argument calls to time, by name: `FUSED_STAGE`, `PIPELINE_STAGES`, `PASS_STAGES` where they exist."""
         ...
 
 

@@ -50,7 +50,7 @@ def measure_latency(
 def measure_stages(calls: Mapping[str, Callable[[], object]], repeats: int = 100) -> dict[str, Latency]:
     """Latency of every call of `Policy.stage_functions`, and the sum of the pipeline's stages.
 
-    A percentile of the sum is bounded, not given, by the sum of the percentiles; it is there to show what fusing saves.
+    Percentiles do not add up, so the sum's are an indication; it is there to show what fusing saves.
 
     Raises:
         ValueError: if the fused call is missing.

@@ -39,7 +39,7 @@ class Rollout(NamedTuple):
     Attributes:
         success: whether the task was solved within the limit.
         steps: actions executed, settling not counted.
-        seconds: wall time, from the start of settling to the end.
+        seconds: wall time after settling: physics, rendering and the policy.
         rounds: passes of the main head, one number a chunk; its length is the number of chunks.
         chunk_seconds: what the policy needed for each chunk.
         accepted: draft tokens accepted, by layer. proposed: draft tokens proposed, by layer.
@@ -79,8 +79,8 @@ def run_episode(
         raise ValueError(f"step_limit={step_limit} must be at least 1.")
     if video_stride is not None and video_stride < 1:
         raise ValueError(f"video_stride={video_stride} must be at least 1, or None for no video.")
-    started = time.perf_counter()
     simulator.begin(start)
+    started = time.perf_counter()
     outputs: list[PolicyOutput] = []
     executed: list[NDArray[np.float32]] = []
     frames: list[VideoFrame] = []

@@ -1,0 +1,88 @@
+"""The benchmarks that policies are evaluated on: LIBERO's suites, and the point mass that stands in for them."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import MappingProxyType
+
+from eval_bridge.evaluation import Benchmark
+from eval_bridge.simulators import point_mass
+from eval_bridge.simulators.interface import EpisodeStart, Simulator
+from eval_bridge.suites import EVALUATION_EPISODES, get_suite
+
+_POINT_MASS_FIRST_SEED = 900_000_000
+"""Far from the seeds of training data, which count up from multiples of a million."""
+
+
+class LiberoBenchmark:
+    """A LIBERO suite by OpenVLA-OFT's protocol: its 50 evaluation states a task, and its step limits."""
+
+    simulator = "libero"
+    episodes_per_task = EVALUATION_EPISODES
+
+    def __init__(self, suite: str) -> None:
+        """Raises `eval_bridge.suites.UnknownName` if there is no such suite; imports no simulator yet."""
+        found = get_suite(suite)
+        self.suite = found.name
+        self.tasks = found.tasks
+        self.step_limit = found.max_steps
+        self._starts = cache(self._load_starts)
+
+    def build(self, task_index: int) -> Simulator:
+        """The simulator of a task. LIBERO is imported here, not before."""
+        from eval_bridge.simulators.libero.environment import LiberoSimulator
+
+        return LiberoSimulator(self.suite, task_index)
+
+    def start(self, task_index: int, episode: int) -> EpisodeStart:
+        """The evaluation state of that index, with the fixture poses that belong to it."""
+        return self._starts(task_index)[episode]
+
+    def check(self, task_indices: tuple[int, ...]) -> None:
+        """Raises `eval_bridge.self_check.SelfCheckFailed` if the installed simulator is not the one expected."""
+        from eval_bridge.self_check import run_self_check
+        from eval_bridge.simulators.libero.environment import LiberoSimulator
+
+        starts = {self.tasks[index]: self.start(index, 0) for index in task_indices}
+        run_self_check(starts, lambda task: LiberoSimulator(self.suite, task))
+
+    def _load_starts(self, task_index: int) -> list[EpisodeStart]:
+        from eval_bridge.simulators.libero.evaluation_states import evaluation_starts
+
+        return evaluation_starts(self.suite, task_index)
+
+
+class PointMassBenchmark:
+    """One task without physics worth the name: seconds instead of minutes, to try the evaluation itself."""
+
+    simulator = "point_mass"
+    suite = "point_mass"
+    tasks: tuple[str, ...] = (point_mass.INSTRUCTION.replace(" ", "_"),)
+    step_limit = point_mass.MAX_STEPS
+    episodes_per_task = EVALUATION_EPISODES
+
+    def build(self, task_index: int) -> Simulator:
+        """The simulator."""
+        return point_mass.PointMassSimulator()
+
+    def start(self, task_index: int, episode: int) -> EpisodeStart:
+        """A start of its own for every episode, always the same."""
+        return point_mass.PointMassSimulator().draw_start(_POINT_MASS_FIRST_SEED + episode)
+
+    def check(self, task_indices: tuple[int, ...]) -> None:
+        """Nothing is installed that could be wrong."""
+
+
+_BENCHMARKS: Mapping[str, Callable[[str], Benchmark]] = MappingProxyType(
+    {"libero": LiberoBenchmark, "point_mass": lambda suite: PointMassBenchmark()}
+)
+
+
+def get_benchmark(simulator: str, suite: str) -> Benchmark:
+    """The benchmark of a simulator; the point mass has one suite, and `suite` does not matter there.
+
+    Raises:
+        ValueError: no such simulator or suite.
+    """
+    if simulator not in _BENCHMARKS:
+        raise ValueError(f"simulator={simulator!r} does not exist; choose one of {', '.join(_BENCHMARKS)}.")
+    return _BENCHMARKS[simulator](suite)

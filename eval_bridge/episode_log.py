@@ -1,0 +1,284 @@
+"""``episodes.jsonl``: what an evaluation has found so far, one JSON object a line, only ever appended to.
+
+Every line is on disk before the next episode starts, so a killed evaluation loses at most the episode it was in. The
+first line is the evaluation's identity; a log takes episodes of that identity only, because a success rate over two
+checkpoints is the success rate of neither.
+"""
+
+import dataclasses
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, ClassVar, NamedTuple, Self
+
+from eval_bridge.latency import Latency
+from eval_bridge.rollout import ActionSummary
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class EpisodeLogError(ValueError):
+    """An episode log that cannot be used: damaged, of another evaluation, or in use."""
+
+
+class EpisodeId(NamedTuple):
+    """Which episode: index of the task in its suite, and index of its start."""
+
+    task_index: int
+    episode: int
+
+
+@dataclass(frozen=True)
+class EpisodeRecord:
+    """A finished episode; `eval_bridge.rollout.Rollout` explains the numbers, `video` is relative to the log."""
+
+    kind: ClassVar[str] = "episode"
+    suite: str
+    task: str
+    task_index: int
+    episode: int
+    seed: int
+    decoder: str
+    success: bool
+    steps: int
+    seconds: float
+    chunks: int
+    rounds: tuple[int, ...]
+    chunk_seconds: tuple[float, ...]
+    accepted: tuple[int, ...]
+    proposed: tuple[int, ...]
+    actions: ActionSummary
+    video: str | None = None
+
+
+@dataclass(frozen=True)
+class ErrorRecord:
+    """An attempt that crashed. It is no failure of the policy: the episode has no result yet."""
+
+    kind: ClassVar[str] = "error"
+    suite: str
+    task: str
+    task_index: int
+    episode: int
+    attempt: int
+    error: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """Where and with what the lines that follow were made."""
+
+    kind: ClassVar[str] = "session"
+    started: str
+    device: str
+    commit: str | None
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class LatencyRecord:
+    """Latency of the policy's stages in milliseconds, measured on `device`."""
+
+    kind: ClassVar[str] = "latency"
+    device: str
+    repeats: int
+    stages: dict[str, Latency]
+
+
+Record = EpisodeRecord | ErrorRecord | SessionRecord | LatencyRecord
+
+
+@dataclass
+class LogContents:
+    """Everything a log holds.
+
+    Attributes:
+        identity: what all its episodes have in common; None for a log without lines.
+        episodes: finished episodes. errors: crashed attempts, in order. sessions: in order. latency: the last one.
+    """
+
+    identity: dict[str, Any] | None = None
+    episodes: dict[EpisodeId, EpisodeRecord] = field(default_factory=dict)
+    errors: list[ErrorRecord] = field(default_factory=list)
+    sessions: list[SessionRecord] = field(default_factory=list)
+    latency: LatencyRecord | None = None
+
+    def add(self, record: Record) -> None:
+        """Files `record` under its kind."""
+        match record:
+            case EpisodeRecord():
+                self.episodes[EpisodeId(record.task_index, record.episode)] = record
+            case ErrorRecord():
+                self.errors.append(record)
+            case SessionRecord():
+                self.sessions.append(record)
+            case LatencyRecord():
+                self.latency = record
+
+    def unresolved(self) -> dict[EpisodeId, ErrorRecord]:
+        """Last error of every episode that crashed and has no result."""
+        last = {EpisodeId(error.task_index, error.episode): error for error in self.errors}
+        return {episode: error for episode, error in last.items() if episode not in self.episodes}
+
+
+class EpisodeLog:
+    """An open log: `contents` so far, and `append`. A context manager; one process at a time."""
+
+    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+        """Opens or creates the log at `path` for the evaluation that `identity` describes.
+
+        Args:
+            path: the file; its folder is created.
+            identity: flat, JSON-serialisable: everything that must be equal for two episodes to be counted together.
+
+        Raises:
+            EpisodeLogError: another process has it open, a line is damaged, or it belongs to another evaluation.
+            OSError: the folder cannot be written.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file: IO[bytes] = path.open("a+b")
+        try:
+            self._lock()
+            self._file.seek(0)
+            data = self._file.read()
+            self.contents, valid_length = _parse(path, data)
+            if valid_length < len(data):
+                _LOGGER.warning("%s ends in a torn line; it is dropped, and its episode is run again.", path)
+                self._file.truncate(valid_length)
+            if self.contents.identity is None:
+                self.contents.identity = dict(identity)
+                self._write({"kind": "evaluation", "identity": self.contents.identity})
+            else:
+                _check_same_evaluation(path, self.contents.identity, identity)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, record: Record) -> None:
+        """Writes `record` and waits until it is on disk.
+
+        Raises:
+            OSError: it could not be written (a full disk); the log then ends where it ended before.
+        """
+        self._write({"kind": record.kind, **dataclasses.asdict(record), **_named_tuples(record)})
+        self.contents.add(record)
+
+    def close(self) -> None:
+        """Closes the file and lets other processes use it."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise EpisodeLogError(f"{self.path} is in use by another evaluation; wait for it or end it.") from error
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        length = self._file.seek(0, os.SEEK_END)
+        try:
+            self._file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.truncate(length)
+            raise
+
+
+def read_episode_log(path: Path) -> LogContents:
+    """Reads a log without opening it for writing; a torn last line is left out.
+
+    Raises:
+        EpisodeLogError: it is missing, or a line is damaged.
+    """
+    if not path.is_file():
+        raise EpisodeLogError(f"{path} does not exist; `python -m launch.evaluate` makes it.")
+    return _parse(path, path.read_bytes())[0]
+
+
+def _parse(path: Path, data: bytes) -> tuple[LogContents, int]:
+    """Contents of a log, and how many of its bytes are whole lines."""
+    contents = LogContents()
+    position = 0
+    while position < len(data):
+        end = data.find(b"\n", position)
+        is_last = end in (-1, len(data) - 1)
+        line = data[position:] if end == -1 else data[position:end]
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            if is_last:
+                break
+            number = data.count(b"\n", 0, position) + 1
+            raise EpisodeLogError(
+                f"{path}, line {number} is no JSON; remove that line to run its episode again."
+            ) from error
+        if end == -1:  # Whole, but its line end is missing: the next line would be glued to it.
+            break
+        try:
+            _add_line(contents, value)
+        except (KeyError, TypeError) as error:
+            number = data.count(b"\n", 0, position) + 1
+            raise EpisodeLogError(
+                f"{path}, line {number} is not a record of this version ({error!r}); move the file away to start anew."
+            ) from error
+        position = end + 1
+    return contents, position
+
+
+def _add_line(contents: LogContents, value: dict[str, Any]) -> None:
+    fields = dict(value)
+    kind = fields.pop("kind")
+    if kind == "evaluation":
+        contents.identity = fields["identity"]
+    else:
+        contents.add(_record(kind, fields))
+
+
+def _record(kind: str, fields: dict[str, Any]) -> Record:
+    """The record of one line's fields. JSON has neither tuples nor named tuples, so those are made again."""
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    if kind == EpisodeRecord.kind:
+        actions: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in fields.pop("actions").items()
+        }
+        return EpisodeRecord(**fields, actions=ActionSummary(**actions))
+    if kind == LatencyRecord.kind:
+        return LatencyRecord(**fields | {"stages": {name: Latency(**v) for name, v in fields["stages"].items()}})
+    return {ErrorRecord.kind: ErrorRecord, SessionRecord.kind: SessionRecord}[kind](**fields)
+
+
+def _named_tuples(record: Record) -> dict[str, Any]:
+    """Fields that are named tuples, as objects: JSON would make them anonymous lists."""
+    match record:
+        case EpisodeRecord():
+            return {"actions": record.actions._asdict()}
+        case LatencyRecord():
+            return {"stages": {name: latency._asdict() for name, latency in record.stages.items()}}
+        case _:
+            return {}
+
+
+def _check_same_evaluation(path: Path, logged: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    asked = json.loads(json.dumps(dict(asked)))
+    different = [name for name in sorted({*logged, *asked}) if logged.get(name) != asked.get(name)]
+    if different:
+        found = "; ".join(f"{name}: {logged.get(name)!r} there, {asked.get(name)!r} now" for name in different)
+        raise EpisodeLogError(
+            f"{path} holds episodes of another evaluation ({found}). Episodes of both cannot be counted together: "
+            "give this one a folder of its own with --config.output=NAME, or move the old folder away."
+        )

@@ -1,0 +1,149 @@
+r"""Evaluates a trained policy in simulation.
+
+    python -m launch.evaluate --config configs/libero_eval.py:quickstart --config.run_dir=runs/quickstart
+    python -m launch.evaluate --config configs/libero_eval.py --config.run_dir=runs/NAME --config.tasks=0,1 \
+        --config.decoder=autoregressive --config.output=evaluation_autoregressive
+
+Results are in ``RUN_DIR/evaluation/``. Run again after an interruption it goes on where it stopped. The exit status is
+1 when an episode could not be run to its end.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from eval_bridge.benchmarks import get_benchmark
+from eval_bridge.episode_log import EpisodeLog, EpisodeRecord, ErrorRecord
+from eval_bridge.evaluation import Benchmark, EvaluationPlan, plan_evaluation, run_evaluation
+from eval_bridge.interface import DECODER_STAGES, check_decoder
+from eval_bridge.policy import CompiledPolicy
+from eval_bridge.provenance import checkpoint_digests, simulator_versions
+from eval_bridge.report import write_report
+from eval_bridge.self_check import SelfCheckFailed
+from eval_bridge.simulators.libero.renderer import RendererNotFound
+from eval_bridge.summary import Summary, write_summary
+from launch.config_flags import run
+
+LOG_NAME, SUMMARY_NAME, REPORT_NAME = "episodes.jsonl", "summary.json", "report.html"
+
+
+def evaluate(config: ConfigDict) -> Summary:
+    """Runs the evaluation that `config` describes, as far as it has not been run, and writes summary and report.
+
+    Raises:
+        ValueError: a value of `config` is impossible, a checkpoint is missing or damaged, or the output folder holds
+            another evaluation.
+        SelfCheckFailed: the installed simulator is not the one that the results would be about.
+        OSError: the run folder cannot be written, or is full.
+    """
+    decoder = check_decoder(config.decoder)
+    benchmark = get_benchmark(config.simulator, config.suite)
+    plan = plan_evaluation(
+        benchmark,
+        EvaluationPlan(
+            task_indices=tuple(config.tasks),
+            episodes_per_task=config.episodes_per_task,
+            seed=config.seed,
+            max_attempts=config.max_attempts,
+            videos_per_task=config.video.per_task,
+            video_stride=config.video.stride,
+            latency_repeats=config.latency_repeats,
+        ),
+    )
+    run_dir = Path(config.run_dir)
+    policy = CompiledPolicy.load(run_dir, decoder=decoder)
+    output = run_dir / config.output
+    with EpisodeLog(output / LOG_NAME, _identity(config, benchmark, run_dir)) as log:
+        pending = [episode for episode in plan.episodes if episode not in log.contents.episodes]
+        if pending:
+            benchmark.check(tuple(sorted({episode.task_index for episode in pending})))
+        with _Progress(len(plan.episodes), log) as progress:
+            summary = run_evaluation(benchmark, policy, plan, log, progress.show)
+        write_summary(output / SUMMARY_NAME, summary)
+        write_report(output / REPORT_NAME, summary, log.contents, config.to_dict())
+    return summary
+
+
+def describe(summary: Summary, output: Path) -> str:
+    """The result, a line for each fact."""
+    low, high = summary.success_interval
+    rate = "no result" if summary.success_rate is None else f"{summary.success_rate:.1%}"
+    lines = [
+        f"success     {summary.successes}/{summary.episodes} = {rate} (95 % interval {low:.1%} to {high:.1%})",
+        f"errors      {summary.errors} episodes without result, {summary.crashed_attempts} crashed attempts",
+    ]
+    if summary.token_acceptance is not None:
+        lines.append(
+            f"acceptance  {summary.token_acceptance:.1%} of the draft's tokens, {summary.rounds_mean:.2f} rounds"
+        )
+    if "chunk" in summary.latency_ms:
+        chunk = summary.latency_ms["chunk"]
+        lines.append(f"chunk       p50 {chunk.p50:.1f} ms, p90 {chunk.p90:.1f} ms, p99 {chunk.p99:.1f} ms")
+    return "\n".join([*lines, f"report      {output / REPORT_NAME}"])
+
+
+def main(config: ConfigDict) -> None:
+    """Evaluates, prints the result, and exits with 1 when episodes remain without a result."""
+    try:
+        summary = evaluate(config)
+    except KeyboardInterrupt:
+        sys.exit("stopped; the same command goes on where this one stopped")
+    print(describe(summary, Path(config.run_dir) / config.output))
+    if summary.errors:
+        sys.exit(
+            f"error: {summary.errors} episodes crashed {config.max_attempts} times or more; their tracebacks are in "
+            f"{REPORT_NAME} and {LOG_NAME}. The same command tries them again."
+        )
+
+
+class _Progress:
+    """A progress bar over all planned episodes, with the successes so far."""
+
+    def __init__(self, planned: int, log: EpisodeLog) -> None:
+        episodes = log.contents.episodes.values()
+        self._done, self._successes = len(episodes), sum(record.success for record in episodes)
+        self._bar = tqdm(total=planned, initial=self._done, desc="evaluate", unit="episode")
+        self._show_successes()
+
+    def show(self, record: EpisodeRecord | ErrorRecord) -> None:
+        """Counts an episode; a crash is told, not counted."""
+        if isinstance(record, ErrorRecord):
+            place = f"task {record.task_index}, episode {record.episode}"
+            self._bar.write(f"{place} crashed (attempt {record.attempt}): {record.error}")
+            return
+        self._done += 1
+        self._successes += record.success
+        self._bar.update()
+        self._show_successes()
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def _show_successes(self) -> None:
+        self._bar.set_postfix_str(f"{self._successes}/{self._done} succeeded")
+
+
+def _identity(config: ConfigDict, benchmark: Benchmark, run_dir: Path) -> dict[str, Any]:
+    """What two episodes must have in common to be counted together."""
+    digests = checkpoint_digests(run_dir, DECODER_STAGES[config.decoder])
+    identity: dict[str, Any] = {
+        "simulator": benchmark.simulator,
+        "suite": benchmark.suite,
+        "step_limit": benchmark.step_limit,
+        "decoder": config.decoder,
+        "seed": config.seed,
+    }
+    identity |= {f"checkpoint.{stage}": digest for stage, digest in digests.items()}
+    if benchmark.simulator == "libero":
+        identity |= {f"version.{name}": version for name, version in simulator_versions().items()}
+    return identity
+
+
+if __name__ == "__main__":
+    run(main, default="configs/libero_eval.py", expected=(ValueError, OSError, SelfCheckFailed, RendererNotFound))

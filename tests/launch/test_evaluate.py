@@ -1,0 +1,146 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from eval_bridge.interface import PolicyOutput
+from launch import evaluate
+from launch.config_flags import ConfigError, parse_config, run
+from tests.eval_bridge.evaluation_fakes import CountingBenchmark, CountingPolicy, CountingSimulator
+
+CONFIG_FILE = "configs/libero_eval.py"
+
+
+class StandingPolicy(CountingPolicy):
+    """Never moves, so that no point-mass episode succeeds."""
+
+    def act(self, observation):
+        return PolicyOutput(np.zeros((8, 7), np.float32), 3, np.array([6, 2, 0]), np.array([8, 8, 0]), 0.01)
+
+
+@pytest.fixture
+def run_dir(tmp_path, monkeypatch):
+    """A run folder whose checkpoints exist by name, and a policy that stands in for theirs."""
+    for stage in ("rfsq", "policy", "draft", "main_head"):
+        folder = tmp_path / stage / "best" / "00000010"
+        folder.mkdir(parents=True)
+        (folder / "metadata.json").write_text(stage)
+    monkeypatch.setattr(
+        evaluate.CompiledPolicy, "load", lambda run_dir, decoder: StandingPolicy(decoder), raising=False
+    )
+    return tmp_path
+
+
+def config(run_dir, *overrides, variant="tiny"):
+    return parse_config(["--config", f"{CONFIG_FILE}:{variant}", f"--config.run_dir={run_dir}", *overrides])
+
+
+def command(monkeypatch, run_dir, *overrides):
+    """Runs the command line; returns its exit status or message."""
+    arguments = ["--config", f"{CONFIG_FILE}:tiny", f"--config.run_dir={run_dir}", *overrides]
+    monkeypatch.setattr(sys, "argv", ["launch.evaluate", *arguments])
+    try:
+        run(evaluate.main)
+    except SystemExit as error:
+        return error.code
+    return 0
+
+
+def test_tiny_evaluation_leaves_all_results(run_dir, monkeypatch, capsys):
+    assert command(monkeypatch, run_dir) == 0
+    output = run_dir / "evaluation"
+    assert sorted(path.name for path in output.iterdir()) == [
+        *("episodes.jsonl", "report.html", "summary.json", "videos"),
+    ]
+    summary = json.loads((output / "summary.json").read_text())
+    assert (summary["suite"], summary["episodes"], summary["planned"], summary["errors"]) == ("point_mass", 2, 2, 0)
+    assert summary["success_rate"] == 0.0
+    assert summary["token_acceptance"] == 0.5
+    assert set(summary["latency_ms"]["chunk"]) == {"p50", "p90", "p99"}
+    assert [path.name for path in (output / "videos").iterdir()] == ["task00_episode000_failure.mp4"]
+    printed = capsys.readouterr().out
+    assert "success     0/2 = 0.0 %" in printed.replace("0.0%", "0.0 %")
+    assert "report.html" in printed
+
+
+def test_second_call_runs_only_what_is_missing(run_dir, monkeypatch):
+    evaluate.evaluate(config(run_dir))
+    lines = (run_dir / "evaluation" / "episodes.jsonl").read_text().splitlines()
+    summary = evaluate.evaluate(config(run_dir, "--config.episodes_per_task=3"))
+    added = (run_dir / "evaluation" / "episodes.jsonl").read_text().splitlines()[len(lines) :]
+    assert [json.loads(line)["kind"] for line in added] == ["session", "episode"]
+    assert summary.episodes == summary.planned == 3
+
+
+def test_other_decoder_needs_another_folder(run_dir, monkeypatch):
+    evaluate.evaluate(config(run_dir))
+    message = command(monkeypatch, run_dir, "--config.decoder=autoregressive")
+    assert "decoder: 'speculative_greedy' there, 'autoregressive' now" in message
+    assert "--config.output=NAME" in message
+    assert command(monkeypatch, run_dir, "--config.decoder=autoregressive", "--config.output=other") == 0
+
+
+def test_other_checkpoint_is_refused(run_dir, monkeypatch):
+    evaluate.evaluate(config(run_dir))
+    (run_dir / "draft" / "best" / "00000010" / "metadata.json").write_text("trained again")
+    assert "checkpoint.draft" in command(monkeypatch, run_dir)
+
+
+def test_remaining_errors_end_with_an_error_exit(run_dir, monkeypatch):
+    class Broken(CountingSimulator):
+        def step(self, action):
+            raise RuntimeError("the driver is gone")
+
+    monkeypatch.setattr(evaluate, "get_benchmark", lambda simulator, suite: CountingBenchmark(Broken))
+    message = command(monkeypatch, run_dir)
+    assert "1 episodes crashed 3 times" in message
+    summary = json.loads((run_dir / "evaluation" / "summary.json").read_text())
+    assert (summary["errors"], summary["episodes"], summary["success_rate"]) == (1, 0, None)
+    assert "the driver is gone" in (run_dir / "evaluation" / "report.html").read_text()
+
+
+def test_broken_installation_is_refused_before_any_episode(run_dir, monkeypatch):
+    class Refusing(CountingBenchmark):
+        def check(self, task_indices):
+            raise evaluate.SelfCheckFailed([])
+
+    benchmark = Refusing()
+    monkeypatch.setattr(evaluate, "get_benchmark", lambda simulator, suite: benchmark)
+    with pytest.raises(evaluate.SelfCheckFailed):
+        evaluate.evaluate(config(run_dir))
+    assert benchmark.built == []
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("--config.decoder=greedy", "choose one of l1_regression, autoregressive, speculative_greedy"),
+        ("--config.simulator=habitat", "choose one of libero, point_mass"),
+        ("--config.tasks=1", "point_mass has the tasks 0 to 0"),
+        ("--config.episodes_per_task=51", "between 1 and 50"),
+    ],
+)
+def test_impossible_values_have_clear_errors(run_dir, monkeypatch, override, message):
+    assert message in command(monkeypatch, run_dir, override)
+    assert not (run_dir / "evaluation").exists()
+
+
+def test_unwritable_folder_is_an_error_that_names_it(run_dir, monkeypatch):
+    (run_dir / "evaluation").write_text("a file is in the way")
+    assert "evaluation" in command(monkeypatch, run_dir)
+
+
+def test_unknown_key_is_refused(run_dir):
+    with pytest.raises(ConfigError, match="episodes_per_task"):
+        config(run_dir, "--config.episodes_per_tusk=3")
+
+
+def test_variants():
+    full, quick = config("runs/x", variant=""), config("runs/x", variant="quickstart")
+    assert (full.tasks, full.episodes_per_task, full.seed) == ((), 50, 7)
+    assert (quick.tasks, quick.episodes_per_task, quick.video.per_task) == ((2,), 10, 10)
+    assert full.decoder == quick.decoder == "speculative_greedy"
+    assert config("runs/x", "--config.tasks=0,3", variant="").tasks == (0, 3)
+    with pytest.raises(ConfigError, match="no variant 'quick'"):
+        config("runs/x", variant="quick")
