@@ -27,7 +27,7 @@ _VARIANTS = {
 _SCENE_PREFIX = re.compile(r"^[A-Z_]+SCENE\d+_")
 
 
-class UnknownName(ValueError):  # noqa: N818 - says what is the matter
+class UnknownName(ValueError):
     """A suite or a task that does not exist."""
 
     def __init__(self, kind: str, value: object, valid_names: Sequence[str]) -> None:

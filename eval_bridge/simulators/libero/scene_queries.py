@@ -150,14 +150,18 @@ class SceneQueries:
         body = self._body(name)
         return Pose(self._data.xpos[body].copy(), self._data.xmat[body].reshape(3, 3).copy())
 
+    def positions_in(self, state: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Where the origins of all movable objects are in a flattened state ``[S]`` of this task, ``[3]`` each."""
+        first = {name: int(self._free_joint(name).qposadr[0]) for name in self._env.objects_dict}
+        return {name: np.array(state[1 + index : 4 + index]) for name, index in first.items()}  # 0 is the time
+
     def centre_of_mass(self, name: str) -> NDArray[np.float64]:
         """Centre of mass of an object or fixture with all its parts, ``[3]``."""
         return self._data.subtree_com[self._body(name)].copy()
 
     def speed(self, name: str) -> float:
         """How fast the origin of a movable object moves, metres per second."""
-        joint = _lookup("object", self._env.objects_dict, name).joints[-1]
-        address = int(self._model.joint(joint).dofadr[0])
+        address = int(self._free_joint(name).dofadr[0])
         return float(np.linalg.norm(self._data.qvel[address : address + 3]))
 
     def collision_geoms(self, name: str) -> NDArray[np.int64]:
@@ -257,6 +261,9 @@ class SceneQueries:
 
     def _body(self, name: str) -> int:
         return int(_lookup("object or fixture", self._env.obj_body_id, name))
+
+    def _free_joint(self, name: str) -> Any:
+        return self._model.joint(_lookup("object", self._env.objects_dict, name).joints[-1])
 
     def _geoms_below(self, body: int) -> NDArray[np.int64]:
         bodies = {body}
