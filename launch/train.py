@@ -20,7 +20,7 @@ from launch.config_flags import run, to_dataclass
 from rsd_jax.distributed import hosts
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.training.configuration import TrainingConfig
-from rsd_jax.training.stages import build_stage
+from rsd_jax.training.stages import build_stage, settings_of
 from rsd_jax.training.train_loop import train
 
 OPTIONS = flags.FlagValues()
@@ -34,7 +34,8 @@ def main(config: ConfigDict) -> None:
     hosts.initialise(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
     mesh = make_mesh(to_dataclass(MeshConfig, config.mesh))
     training = to_dataclass(TrainingConfig, config.training, seed=config.seed, tensorboard=config.tensorboard)
-    stage = build_stage(config.stage, config)
+    settings = to_dataclass(settings_of(config.stage), config.model)
+    stage = build_stage(config.stage, settings, Path(config.run_dir))
     directory = Path(config.run_dir) / stage.name
     train(stage, training, directory, mesh)
     if hosts.is_primary():

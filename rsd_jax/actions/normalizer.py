@@ -46,7 +46,9 @@ class ActionNormalizer:
         low, high = actions.min(axis=0), actions.max(axis=0)
         center, half_range = (low + high) / 2, np.maximum((high - low) / 2, smallest_half_range)
         center[GRIPPER], half_range[GRIPPER] = 0.0, 1.0
-        return ActionNormalizer(center=jnp.asarray(center, jnp.float32), half_range=jnp.asarray(half_range, jnp.float32))
+        return ActionNormalizer(
+            center=jnp.asarray(center, jnp.float32), half_range=jnp.asarray(half_range, jnp.float32)
+        )
 
     @typecheck
     def normalize(self, actions: Actions) -> Actions:
@@ -68,5 +70,6 @@ class ActionNormalizer:
     def from_json(fields: dict[str, Any]) -> "ActionNormalizer":
         """Inverse of `to_json`."""
         return ActionNormalizer(
-            center=jnp.asarray(fields["center"], jnp.float32), half_range=jnp.asarray(fields["half_range"], jnp.float32)
+            center=jnp.asarray(fields["center"], jnp.float32),
+            half_range=jnp.asarray(fields["half_range"], jnp.float32),
         )

@@ -73,7 +73,9 @@ class MainHead(nn.Module):
         )
         self.correction = Mlp(4 * wide, config.num_levels, axes=(None, None))
         self.correction_gain = self.param(
-            "correction_gain", nn.with_logical_partitioning(nn.initializers.zeros_init(), (None,)), (config.num_layers,)
+            "correction_gain",
+            nn.with_logical_partitioning(nn.initializers.zeros_init(), (None,)),
+            (config.num_layers,),
         )
 
     def __call__(

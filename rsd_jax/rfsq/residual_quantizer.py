@@ -54,10 +54,10 @@ def make_table(offset: LayerTable, step: LayerTable, num_levels: int) -> Quantiz
         ValueError: if `num_levels` is even or outside 3..15.
     """
     if num_levels % 2 == 0 or not 3 <= num_levels <= 15:
-        raise ValueError(f"num_levels is {num_levels}; it must be odd and between 3 and 15, so that a middle level exists")
-    return QuantizerTable(
-        offset=offset.astype(jnp.float32), step=exactly_multipliable(step), num_levels=num_levels
-    )
+        raise ValueError(
+            f"num_levels is {num_levels}; it must be odd and between 3 and 15, so that a middle level exists"
+        )
+    return QuantizerTable(offset=offset.astype(jnp.float32), step=exactly_multipliable(step), num_levels=num_levels)
 
 
 @typecheck

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import flax.struct
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Int
 
 from rsd_jax.actions.normalizer import ActionNormalizer
-from rsd_jax.array_types import Actions, PyTree, Tokens
+from rsd_jax.array_types import Actions, Latents, PyTree, Tokens
 from rsd_jax.rfsq import (
     AutoencoderConfig,
     LayerStatistics,
@@ -44,6 +46,21 @@ class QuantizerConfig:
     freeze_after: int = 1000
 
 
+@flax.struct.dataclass
+class QuantizerState:
+    """What training keeps of the quantizer beside the gradient's parameters.
+
+    Attributes:
+        statistics: running statistics of the layers' residuals.
+        table: the constants that follow from them; kept, not derived again, so that they are the same bits everywhere.
+        step: optimizer steps done.
+    """
+
+    statistics: LayerStatistics
+    table: QuantizerTable
+    step: Int[Array, ""]
+
+
 class Reconstruction(NamedTuple):
     """Output of the loss function's forward pass: normalised `actions` and the `tokens` they were decoded from."""
 
@@ -71,11 +88,9 @@ class ActionAutoencoding:
             name: model.init(subkey, example)["params"]
             for name, subkey in zip((TOKENIZER, NAIVE_BASELINE), jax.random.split(key), strict=True)
         }
-        counters = {
-            "statistics": initial_statistics(self.quantizer.num_layers, self.autoencoder.latent_dim),
-            "step": jnp.zeros((), jnp.int32),
-        }
-        return Variables(params=params, model_state=counters)
+        statistics = initial_statistics(self.quantizer.num_layers, self.autoencoder.latent_dim)
+        state = QuantizerState(statistics, self._table(statistics), jnp.zeros((), jnp.int32))
+        return Variables(params=params, model_state=state)
 
     def loss(
         self, variables: Variables, frozen: ActionNormalizer, batch: dict[str, jax.Array], key: jax.Array
@@ -84,13 +99,13 @@ class ActionAutoencoding:
         del key
         target = frozen.normalize(batch["actions"])
         params, state = variables
-        statistics = self._next_statistics(state, encode(self.autoencoder, params[TOKENIZER], target))
-        tokenizer = self.reconstruct(params[TOKENIZER], self.table(statistics), target)
+        state = self._next_state(state, encode(self.autoencoder, params[TOKENIZER], target))
+        tokenizer = self.reconstruct(params[TOKENIZER], state.table, target)
         naive = self.reconstruct(params[NAIVE_BASELINE], self.naive_table(), target)
         error, naive_error = (jnp.mean((output.actions - target) ** 2) for output in (tokenizer, naive))
         return LossOutput(
             loss=error + naive_error,
-            model_state={"statistics": statistics, "step": state["step"] + 1},
+            model_state=state,
             metrics={"loss/tokenizer": error, "loss/naive_baseline": naive_error},
         )
 
@@ -100,10 +115,6 @@ class ActionAutoencoding:
         tokens = quantize(table, jax.lax.stop_gradient(latents))
         return Reconstruction(decode(self.autoencoder, params, straight_through(table, latents, tokens)), tokens)
 
-    def table(self, statistics: LayerStatistics) -> QuantizerTable:
-        """The quantizer under these statistics."""
-        return table_from_statistics(statistics, self.quantizer.span, self.quantizer.num_levels)
-
     def naive_table(self) -> QuantizerTable:
         """The same V levels over [-1, 1] at every layer."""
         shape = (self.quantizer.num_layers, self.autoencoder.latent_dim)
@@ -112,18 +123,22 @@ class ActionAutoencoding:
 
     def tokenizer(self, variables: Variables, normalizer: ActionNormalizer) -> RfsqTokenizer:
         """The trained tokenizer, complete."""
-        table = self.table(variables.model_state["statistics"])
-        return self._complete(variables.params[TOKENIZER], table, normalizer)
+        return self._complete(variables.params[TOKENIZER], variables.model_state.table, normalizer)
 
     def naive_tokenizer(self, variables: Variables, normalizer: ActionNormalizer) -> RfsqTokenizer:
         """The naive baseline as a tokenizer."""
         return self._complete(variables.params[NAIVE_BASELINE], self.naive_table(), normalizer)
 
-    def _next_statistics(self, state: PyTree, latents: jax.Array) -> LayerStatistics:
+    def _next_state(self, state: QuantizerState, latents: Latents) -> QuantizerState:
         config = self.quantizer
-        updated = update_statistics(state["statistics"], latents, config.decay, config.span, config.num_levels)
-        frozen = state["step"] >= config.freeze_after
-        return jax.tree.map(lambda old, new: jnp.where(frozen, old, new), state["statistics"], updated)
+        statistics = update_statistics(state.statistics, latents, config.decay, config.span, config.num_levels)
+        updated = QuantizerState(statistics, self._table(statistics), state.step)
+        held = state.step >= config.freeze_after
+        state = jax.tree.map(lambda old, new: jnp.where(held, old, new), state, updated)
+        return state.replace(step=state.step + 1)
+
+    def _table(self, statistics: LayerStatistics) -> QuantizerTable:
+        return table_from_statistics(statistics, self.quantizer.span, self.quantizer.num_levels)
 
     def _complete(self, params: PyTree, table: QuantizerTable, normalizer: ActionNormalizer) -> RfsqTokenizer:
         return RfsqTokenizer(params, table, normalizer, self.autoencoder, self.chunk_length)

@@ -26,7 +26,7 @@ class FrozenPolicy:
     """What heads learn from: the tokenizer and the L1 teacher.
 
     Attributes:
-        tokenizer: makes the labels.
+        tokenizer: makes the labels; its normalizer is the policy's.
         teacher_params: the regression head's parameters.
         feature_scale: standard deviation of every feature over the training rows, ``[F]``.
     """

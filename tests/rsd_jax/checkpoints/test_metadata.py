@@ -11,7 +11,9 @@ def test_the_right_tokenizer_is_accepted():
 
 def test_another_tokenizer_is_an_error_that_names_both_and_the_fix():
     metadata = CheckpointMetadata("draft", 1, {}, facts={"tokenizer_hash": "abc"})
-    with pytest.raises(TokenizerMismatchError, match=r"'draft' was trained with tokenizer abc.* is def; .*configs/draft"):
+    with pytest.raises(
+        TokenizerMismatchError, match=r"'draft' was trained with tokenizer abc.* is def; .*configs/draft"
+    ):
         require_tokenizer(metadata, "def")
 
 

@@ -1,0 +1,62 @@
+"""The draft model: guesses the next 3 layers of every column in one pass.
+
+    python -m launch.train --config configs/draft.py --config.run_dir=runs/NAME
+
+Needs the tokenizer and the policy, whose features it reads and whose actions, tokenized, are its labels.
+
+Variants, with times on 2 cores and no GPU:
+    (none)      about 4 minutes.
+    quickstart  about a minute.
+    tiny        seconds, to see that it works.
+"""
+
+from ml_collections import ConfigDict
+
+VARIANTS = ("", "quickstart", "tiny")
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Values of the stage; `variant` is "", "quickstart" or "tiny"."""
+    if variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(map(repr, VARIANTS))}, got {variant!r}")
+    config = ConfigDict()
+    config.stage = "draft"
+    config.run_dir = f"runs/{variant or 'default'}"
+    config.seed = 0
+    config.tensorboard = False
+    # Devices along each mesh axis; -1 takes the rest.
+    config.mesh = ConfigDict({"data": -1, "fsdp": 1, "tensor": 1})
+
+    model = config.model = ConfigDict()
+    # Layers proposed in one pass.
+    model.draft_layers = 3
+    # Width and number of the residual blocks that estimate the latents.
+    model.width = 64
+    model.depth = 1
+    # "teacher": tokens of the policy's own actions; "demonstrations": of the demonstrated ones.
+    model.labels = "teacher"
+    # Noise on the features, in their standard deviations; the teacher's labels follow it.
+    model.feature_noise = 0.1
+    # Weight of the digits' cross-entropy against the L1 distance of the latents.
+    model.digit_weight = 0.1
+
+    training = config.training = ConfigDict()
+    training.steps = 8000
+    training.batch_size = 64
+    training.learning_rate = 0.002
+    training.warmup_steps = 100
+    training.weight_decay = 0.0
+    training.gradient_clip = 1.0
+    training.ema_decay = 0.99
+    training.evaluate_every = 2000
+    training.checkpoint_every = 2000
+    training.log_every = 50
+
+    if variant == "quickstart":
+        training.steps, training.evaluate_every, training.checkpoint_every = 1500, 500, 500
+    elif variant == "tiny":
+        training.steps, training.batch_size, training.warmup_steps = 20, 8, 2
+        training.evaluate_every, training.checkpoint_every, training.log_every = 20, 10, 5
+        model.width = 16
+    config.lock()
+    return config

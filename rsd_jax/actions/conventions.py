@@ -1,0 +1,46 @@
+"""What images and actions mean outside the networks, declared once and converted at the boundary."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+ArrayT = TypeVar("ArrayT", NDArray[np.uint8], NDArray[np.float32], jax.Array)
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """The conventions that a policy was trained with; part of its checkpoint's metadata.
+
+    Attributes:
+        control_rate: actions a second, in Hz.
+        gripper_open, gripper_closed: the gripper's action for opening and for closing.
+        frames_are_upside_down: whether stored and rendered frames have to be turned by 180 degrees (MuJoCo renders into
+            OpenGL's bottom-up rows, and LIBERO mirrors the columns of neither camera).
+    """
+
+    control_rate: float = 20.0
+    gripper_open: float = -1.0
+    gripper_closed: float = 1.0
+    frames_are_upside_down: bool = True
+
+
+LIBERO = Conventions()
+"""LIBERO's environment and its demonstrations."""
+
+
+def upright(frames: ArrayT) -> ArrayT:
+    """Turns frames ``[..., H, W, 3]`` by 180 degrees, as rendered <-> upright; its own inverse."""
+    return frames[..., ::-1, ::-1, :]
+
+
+def gripper_to_open_fraction(gripper: ArrayT) -> ArrayT:
+    """Maps the environment's gripper action (-1 open, +1 close) to the "1 = open, 0 = closed" of RLDS data sets."""
+    return (1 - gripper) / 2
+
+
+def gripper_from_open_fraction(open_fraction: ArrayT) -> ArrayT:
+    """Inverse of `gripper_to_open_fraction`."""
+    return 1 - 2 * open_fraction

@@ -1,0 +1,15 @@
+"""The trained models of a run, loaded from its checkpoints and checked to belong together."""
+
+from rsd_jax.stored_models.heads import StoredDraft, StoredMainHead, load_draft, load_main_head
+from rsd_jax.stored_models.policy import StoredPolicy, load_policy
+from rsd_jax.stored_models.tokenizer import load_tokenizer
+
+__all__ = [
+    "StoredDraft",
+    "StoredMainHead",
+    "StoredPolicy",
+    "load_draft",
+    "load_main_head",
+    "load_policy",
+    "load_tokenizer",
+]

@@ -1,0 +1,92 @@
+"""The draft model's stage."""
+
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rsd_jax.heads.draft_model import DraftConfig, DraftModel
+from rsd_jax.training.objectives.digit_prediction import LABELS, DigitPrediction, DraftTask
+from rsd_jax.training.objectives.interface import Stage, Variables
+from rsd_jax.training.stages.head_rows import HeadData, load_head_data
+
+
+@dataclass(frozen=True)
+class DraftSettings:
+    """Settings of the draft model's stage: see `DraftConfig` and `DigitPrediction`."""
+
+    draft_layers: int
+    width: int
+    depth: int
+    labels: str
+    feature_noise: float
+    digit_weight: float
+
+
+def build(settings: DraftSettings, run_dir: Path) -> Stage:
+    """Features of the frozen policy, tokens of its L1 teacher or of the demonstrations."""
+    data = load_head_data(run_dir)
+    table = data.frozen.tokenizer.table
+    config = DraftConfig(
+        num_layers=table.num_layers,
+        latent_dim=table.offset.shape[1],
+        num_levels=table.num_levels,
+        draft_layers=settings.draft_layers,
+        width=settings.width,
+        depth=settings.depth,
+    )
+    model = DraftModel(config)
+    objective = DigitPrediction(
+        DraftTask(model),
+        data.policy.teacher,
+        chunk_length=data.train.features.shape[1],
+        feature_dim=data.train.features.shape[2],
+        labels=settings.labels,
+        feature_noise=settings.feature_noise,
+        digit_weight=settings.digit_weight,
+    )
+    return Stage(
+        name="draft",
+        objective=objective,
+        frozen=data.frozen,
+        rows=data.train._asdict(),
+        evaluate=partial(_evaluate, model, data, settings.labels),
+        best_metric="heldout_error",
+        metadata={**data.facts, "labels": settings.labels, "model": asdict(config)},
+    )
+
+
+def _evaluate(model: DraftModel, data: HeadData, trained_on: str, variables: Variables) -> dict[str, Any]:
+    """Accuracy of the first K layers, and of every start layer given the true coarser digits."""
+    depth, ahead = data.frozen.tokenizer.table.num_layers, model.config.draft_layers
+    propose = jax.jit(
+        lambda params, features, table, tokens, position: jnp.argmax(
+            model.apply({"params": params}, features, table, tokens, position), axis=-1
+        )
+    )
+    result: dict[str, Any] = {}
+    for labels in LABELS:
+        tokens = data.tokens[labels][1]
+        by_start = []
+        for start in range(depth):
+            position = np.full(tokens.shape[:-1], start, np.int32)
+            drafted = np.asarray(
+                propose(variables.params, data.heldout.features, data.frozen.tokenizer.table, tokens, position)
+            )
+            named = tokens.copy()
+            count = min(ahead, depth - start)
+            named[..., start : start + count] = drafted[..., :count]
+            accuracy = data.accuracy(named, labels, depth)
+            by_start.append(accuracy.accuracy[start : start + count])
+        majority = accuracy.majority[:ahead]
+        result[f"accuracy_by_layer_{labels}"] = by_start[0]
+        result[f"majority_by_layer_{labels}"] = majority
+        result[f"accuracy_by_start_{labels}"] = by_start
+    result["accuracy_by_layer"] = result[f"accuracy_by_layer_{trained_on}"]
+    result["majority_by_layer"] = result[f"majority_by_layer_{trained_on}"]
+    result["heldout_error"] = 1 - float(np.mean([np.mean(row) for row in result[f"accuracy_by_start_{trained_on}"]]))
+    return result

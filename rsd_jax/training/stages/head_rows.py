@@ -1,0 +1,100 @@
+"""What the draft model and the main head train on: a frozen policy's features of every demonstrated step."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from rsd_jax.demos.demo import Demo
+from rsd_jax.stored_models import StoredPolicy, load_policy, load_tokenizer
+from rsd_jax.stored_models.policy import PolicyMismatchError
+from rsd_jax.training.demonstrations import load_split
+from rsd_jax.training.digit_accuracy import LayerAccuracy, layer_accuracy
+from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
+from rsd_jax.training.objectives.digit_prediction import DEMONSTRATIONS, LABELS, TEACHER, FrozenPolicy, teacher_actions
+from rsd_jax.training.stages.policy import Rows, equal_batches, policy_rows
+
+FEATURE_BATCH = 64
+
+
+class HeadRows(NamedTuple):
+    """Features and actions of complete chunks.
+
+    Attributes:
+        features: ``float32 [N, C, F]``.
+        actions: demonstrated actions in the dataset's units, ``float32 [N, C, A]``.
+    """
+
+    features: NDArray[np.float32]
+    actions: NDArray[np.float32]
+
+
+class HeadData(NamedTuple):
+    """Everything that a head's stage starts from.
+
+    Attributes:
+        policy: the frozen policy. frozen: its teacher and the tokenizer, as the objective takes them.
+        train, heldout: rows, split by episode.
+        tokens: labels of both kinds and both splits, ``tokens[labels] = (train, heldout)``, each ``[N, C, D, L]``.
+        facts: metadata of the head's checkpoint.
+    """
+
+    policy: StoredPolicy
+    frozen: FrozenPolicy
+    train: HeadRows
+    heldout: HeadRows
+    tokens: dict[str, tuple[NDArray[np.int32], NDArray[np.int32]]]
+    facts: dict[str, object]
+
+    def accuracy(self, predicted: NDArray[np.int32], labels: str, depth: int) -> LayerAccuracy:
+        """Accuracy of held-out `predicted` ``[N, C, D, depth]`` for the first `depth` layers, and the majority's."""
+        train, heldout = (tokens[..., :depth] for tokens in self.tokens[labels])
+        return layer_accuracy(predicted, heldout, train, np.asarray(self.frozen.tokenizer.informative)[:depth])
+
+
+def load_head_data(run_dir: Path) -> HeadData:
+    """Runs the frozen policy over all demonstrations of a run.
+
+    Raises:
+        CheckpointError: the tokenizer or the policy is missing or damaged, or they do not belong together; the message names the command that makes it.
+    """
+    tokenizer = load_tokenizer(run_dir)
+    policy = load_policy(run_dir)
+    if policy.variables.action.to_json() != tokenizer.normalizer.to_json():
+        raise PolicyMismatchError(
+            f"the policy of {run_dir} normalises actions otherwise than its tokenizer; it was trained before the "
+            f"tokenizer: remove its folder and train it again: python -m launch.train --config configs/policy.py"
+        )
+    train, heldout = (
+        _rows(policy, demos, tokenizer.chunk_length) for demos in load_split(run_dir, policy.heldout_every)
+    )
+    frozen = FrozenPolicy(tokenizer, policy.variables.head, jnp.asarray(train.features.std(axis=(0, 1))))
+    tokenize = jax.jit(lambda frozen, actions: frozen.tokenizer.tokenize(actions))
+    teach = jax.jit(lambda frozen, features: teacher_actions(policy.teacher, frozen, features))
+    actions_of = {
+        TEACHER: lambda rows: teach(frozen, rows.features),
+        DEMONSTRATIONS: lambda rows: rows.actions,
+    }
+    tokens = {
+        labels: tuple(np.asarray(tokenize(frozen, actions_of[labels](rows))) for rows in (train, heldout))
+        for labels in LABELS
+    }
+    facts = {"tokenizer_hash": tokenizer.token_hash, "policy_hash": policy.params_hash, "layout": tokenizer.layout()}
+    return HeadData(policy, frozen, train, heldout, tokens, facts)
+
+
+def _rows(policy: StoredPolicy, demos: list[Demo], chunk_length: int) -> HeadRows:
+    rows = policy_rows(demos, chunk_length)
+    complete = rows["mask"].all(axis=1)
+    rows = {name: array[complete] for name, array in rows.items()}
+    return HeadRows(features_of(policy, rows), rows["actions"])
+
+
+def features_of(policy: StoredPolicy, rows: Rows) -> NDArray[np.float32]:
+    """The policy's features ``[N, C, F]`` of all rows."""
+    run = jax.jit(policy.features)
+    parts = [np.asarray(run(policy.variables, policy_inputs(batch))) for batch in equal_batches(rows, FEATURE_BATCH)]
+    return np.concatenate(parts)[: len(rows["mask"])]

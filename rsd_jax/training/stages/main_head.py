@@ -1,0 +1,81 @@
+"""The main head's stage."""
+
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rsd_jax.heads.main_head import MainHead, MainHeadConfig
+from rsd_jax.training.objectives.digit_prediction import LABELS, DigitPrediction, MainTask
+from rsd_jax.training.objectives.interface import Stage, Variables
+from rsd_jax.training.stages.head_rows import HeadData, load_head_data
+
+
+@dataclass(frozen=True)
+class MainHeadSettings:
+    """Settings of the main head's stage: see `MainHeadConfig` and `DigitPrediction`."""
+
+    width: int
+    depth: int
+    column_features: int
+    labels: str
+    feature_noise: float
+    digit_weight: float
+
+
+def build(settings: MainHeadSettings, run_dir: Path) -> Stage:
+    """Features of the frozen policy, tokens of its L1 teacher or of the demonstrations."""
+    data = load_head_data(run_dir)
+    table = data.frozen.tokenizer.table
+    config = MainHeadConfig(
+        num_layers=table.num_layers,
+        latent_dim=table.offset.shape[1],
+        num_levels=table.num_levels,
+        width=settings.width,
+        depth=settings.depth,
+        column_features=settings.column_features,
+    )
+    model = MainHead(config)
+    objective = DigitPrediction(
+        MainTask(model),
+        data.policy.teacher,
+        chunk_length=data.train.features.shape[1],
+        feature_dim=data.train.features.shape[2],
+        labels=settings.labels,
+        feature_noise=settings.feature_noise,
+        digit_weight=settings.digit_weight,
+    )
+    return Stage(
+        name="main_head",
+        objective=objective,
+        frozen=data.frozen,
+        rows=data.train._asdict(),
+        evaluate=partial(_evaluate, model, data, settings.labels),
+        best_metric="heldout_error",
+        metadata={**data.facts, "labels": settings.labels, "model": asdict(config)},
+    )
+
+
+def _evaluate(model: MainHead, data: HeadData, trained_on: str, variables: Variables) -> dict[str, Any]:
+    """Accuracy of every layer, teacher-forced on strictly coarser digits."""
+    depth = data.frozen.tokenizer.table.num_layers
+
+    def name_digits(params, features, table, tokens):  # noqa: ANN001, ANN202
+        start = jnp.zeros(tokens.shape[:-1], jnp.int32)
+        return jnp.argmax(model.apply({"params": params}, features, table, tokens, start, depth), axis=-1)
+
+    named = jax.jit(name_digits)
+    result: dict[str, Any] = {}
+    for labels in LABELS:
+        tokens = data.tokens[labels][1]
+        digits = np.asarray(named(variables.params, data.heldout.features, data.frozen.tokenizer.table, tokens))
+        accuracy = data.accuracy(digits, labels, depth)
+        result[f"accuracy_by_layer_{labels}"], result[f"majority_by_layer_{labels}"] = accuracy
+    result["accuracy_by_layer"] = result[f"accuracy_by_layer_{trained_on}"]
+    result["majority_by_layer"] = result[f"majority_by_layer_{trained_on}"]
+    result["heldout_error"] = 1 - float(np.mean(result["accuracy_by_layer"]))
+    return result

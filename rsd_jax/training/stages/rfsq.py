@@ -1,0 +1,98 @@
+"""The tokenizer's stage: its data, its objective, and its evaluation on held-out episodes."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from rsd_jax.actions.normalizer import GRIPPER, ActionNormalizer
+from rsd_jax.rfsq import AutoencoderConfig, RfsqTokenizer
+from rsd_jax.training.demonstrations import action_rows, load_split
+from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding, QuantizerConfig
+from rsd_jax.training.objectives.interface import Stage, Variables
+
+
+@dataclass(frozen=True)
+class RfsqSettings:
+    """Settings of the tokenizer's stage.
+
+    Attributes:
+        chunk_length: C. hidden_features, latent_dim: sizes of the autoencoder.
+        num_layers, num_levels, span, decay, freeze_after: see `QuantizerConfig`.
+        smallest_half_range: see `ActionNormalizer.from_actions`.
+        heldout_every: every how many-th episode of a task is held out.
+    """
+
+    chunk_length: int
+    hidden_features: int
+    latent_dim: int
+    num_layers: int
+    num_levels: int
+    span: float
+    decay: float
+    freeze_after: int
+    smallest_half_range: float
+    heldout_every: int
+
+
+def build(settings: RfsqSettings, run_dir: Path) -> Stage:
+    """Chunks of all demonstrations of the run, those behind an episode's end left out."""
+    split = load_split(run_dir, settings.heldout_every)
+    train, heldout = (action_rows(demos, settings.chunk_length) for demos in split)
+    train_chunks, heldout_chunks = (rows.actions[rows.mask.all(axis=1)] for rows in (train, heldout))
+    steps = train.actions[train.mask]
+    normalizer = ActionNormalizer.from_actions(steps, settings.smallest_half_range)
+    objective = ActionAutoencoding(
+        AutoencoderConfig(steps.shape[-1], settings.hidden_features, settings.latent_dim),
+        QuantizerConfig(
+            settings.num_layers, settings.num_levels, settings.span, settings.decay, settings.freeze_after
+        ),
+        settings.chunk_length,
+    )
+    layout = objective.tokenizer(objective.init(jax.random.key(0)), normalizer).layout()
+    return Stage(
+        name="rfsq",
+        objective=objective,
+        frozen=normalizer,
+        rows={"actions": train_chunks},
+        evaluate=partial(_evaluate, objective, normalizer, heldout_chunks),
+        best_metric="heldout_token_mse",
+        metadata={"layout": layout, "normalizer": normalizer.to_json(), "span": settings.span},
+    )
+
+
+def _evaluate(
+    objective: ActionAutoencoding, normalizer: ActionNormalizer, actions: NDArray[np.float32], variables: Variables
+) -> dict[str, Any]:
+    """Errors of actions decoded from tokens alone, and of the naive baseline."""
+    tokenizer = objective.tokenizer(variables, normalizer)
+    by_layer = token_errors(tokenizer, actions)
+    naive = objective.naive_tokenizer(variables, normalizer)
+    decoded = tokenizer.detokenize(tokenizer.tokenize(actions))
+    return {
+        "heldout_token_mse": by_layer[-1],
+        "heldout_token_mse_by_layer": by_layer,
+        "naive_heldout_token_mse": token_errors(naive, actions)[-1],
+        "gripper_exact_fraction": float(jnp.mean(decoded[..., GRIPPER] == np.sign(actions[..., GRIPPER]))),
+        "heldout_chunks": len(actions),
+        "tokenizer_hash": tokenizer.token_hash,
+    }
+
+
+def token_errors(tokenizer: RfsqTokenizer, actions: NDArray[np.float32]) -> list[float]:
+    """Mean squared error of the six motion dimensions in half-ranges, decoded from the first 1 .. L layers of tokens.
+
+    Against the actions as recorded, which may lie outside of the training range; the gripper is left out.
+    """
+    tokens = jax.jit(RfsqTokenizer.tokenize)(tokenizer, actions)
+    half_range = np.asarray(tokenizer.normalizer.half_range)
+    errors = []
+    for depth in range(1, tokenizer.table.num_layers + 1):
+        difference = (np.asarray(tokenizer.detokenize(tokens, depth)) - actions) / half_range
+        errors.append(float(np.mean(difference[..., :GRIPPER] ** 2)))
+    return errors

@@ -1,0 +1,99 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from rsd_jax.heads.draft_model import DraftConfig, DraftModel
+from rsd_jax.heads.main_head import MainHead, MainHeadConfig
+from rsd_jax.rfsq import QuantizerTable, make_table, quantize
+
+BATCH, CHUNK, LATENTS, LAYERS, LEVELS, FEATURES = 2, 3, 4, 8, 7, 12
+COLUMNS = (BATCH, CHUNK, LATENTS)
+
+
+@pytest.fixture(scope="module")
+def table() -> QuantizerTable:
+    step = 0.3 * 0.4 ** jnp.arange(8.0)[:, None] * jnp.ones((LAYERS, LATENTS))
+    return make_table(0.01 * step, step, LEVELS)
+
+
+@pytest.fixture(scope="module")
+def features() -> jax.Array:
+    return jax.random.normal(jax.random.key(0), (BATCH, CHUNK, FEATURES))
+
+
+def _tokens(seed: int) -> jax.Array:
+    return jax.random.randint(jax.random.key(seed), (*COLUMNS, LAYERS), 0, LEVELS)
+
+
+def _randomised(params, seed: int):
+    """Parameters away from their initial zeros, so that every term of the logits is alive."""
+    leaves, tree = jax.tree.flatten(nn.unbox(params))
+    keys = jax.random.split(jax.random.key(seed), len(leaves))
+    return tree.unflatten(
+        [leaf + 0.3 * jax.random.normal(k, leaf.shape) for leaf, k in zip(leaves, keys, strict=True)]
+    )
+
+
+@pytest.fixture(scope="module")
+def main(table, features):
+    model = MainHead(MainHeadConfig(LAYERS, LATENTS, LEVELS, width=16, depth=1, column_features=4))
+    params = model.init(jax.random.key(1), features, table, _tokens(0), jnp.zeros(COLUMNS, jnp.int32), 1)["params"]
+    return partial(jax.jit(model.apply, static_argnums=5), {"params": _randomised(params, 2)})
+
+
+@pytest.fixture(scope="module")
+def draft(table, features):
+    model = DraftModel(DraftConfig(LAYERS, LATENTS, LEVELS, draft_layers=3, width=16, depth=1))
+    params = model.init(jax.random.key(1), features, table, _tokens(0), jnp.zeros(COLUMNS, jnp.int32))["params"]
+    return partial(jax.jit(model.apply), {"params": _randomised(params, 3)})
+
+
+def test_main_head_scores_a_layer_given_strictly_coarser_digits_of_its_own_column(main, table, features) -> None:
+    start, tokens = jnp.zeros(COLUMNS, jnp.int32), _tokens(1)
+    before = main(features, table, tokens, start, LAYERS)
+    assert before.shape == (*COLUMNS, LAYERS, LEVELS)
+    layer, column = 3, (0, 1, 2)
+    after = main(
+        features, table, tokens.at[(*column, layer)].set((tokens[(*column, layer)] + 2) % LEVELS), start, LAYERS
+    )
+    changed = np.asarray(jnp.any(before != after, axis=-1))
+    expected = np.zeros_like(changed)
+    expected[(*column, slice(layer + 1, None))] = True
+    np.testing.assert_array_equal(changed, expected)
+
+
+def test_main_head_scores_the_same_from_any_position(main, table, features) -> None:
+    tokens = _tokens(2)
+    everything = main(features, table, tokens, jnp.zeros(COLUMNS, jnp.int32), LAYERS)
+    position = jax.random.randint(jax.random.key(5), COLUMNS, 0, LAYERS - 2)
+    part = main(features, table, tokens, position, 3)
+    for offset in range(3):
+        index = (position + offset)[..., None, None]
+        expected = jnp.take_along_axis(everything, index, axis=-2)[..., 0, :]
+        np.testing.assert_allclose(part[..., offset, :], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_draft_reads_accepted_digits_only(draft, table, features) -> None:
+    position = jax.random.randint(jax.random.key(6), COLUMNS, 0, LAYERS)
+    accepted = jnp.arange(LAYERS) < position[..., None]
+    one, other = _tokens(3), _tokens(4)
+    before = draft(features, table, one, position)
+    assert before.shape == (*COLUMNS, 3, LEVELS)
+    np.testing.assert_array_equal(before, draft(features, table, jnp.where(accepted, one, other), position))
+    different = draft(features, table, jnp.where(accepted, other, one), position)
+    assert bool(jnp.any(before != different))
+
+
+def test_a_draft_that_knows_the_latents_proposes_their_tokens(table) -> None:
+    latents = jax.random.uniform(jax.random.key(7), COLUMNS, minval=-0.8, maxval=0.8)
+    tokens = quantize(table, latents)
+    model = DraftModel(DraftConfig(LAYERS, LATENTS, LEVELS, draft_layers=3))
+    params = {"log_sharpness": jnp.zeros((LATENTS, LAYERS))}
+    for start in (0, 2, 5):
+        position = jnp.full(COLUMNS, start)
+        logits = model.apply({"params": params}, latents, table, tokens, position, method="propose")
+        np.testing.assert_array_equal(jnp.argmax(logits, axis=-1), tokens[..., start : start + 3])

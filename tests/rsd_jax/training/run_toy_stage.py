@@ -1,0 +1,67 @@
+"""Trains the toy stage in a process of its own, once straight and once interrupted by SIGTERM and resumed.
+
+    python -m tests.rsd_jax.training.run_toy_stage FOLDER
+
+The processes of a run find each other by the variables of `rsd_jax.distributed.hosts`; parameters are split over all
+their devices. SIGTERM reaches only the last process. Also writes the global batches to ``FOLDER/batches.npy``.
+"""
+
+import logging
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from rsd_jax.distributed import hosts
+from rsd_jax.distributed.mesh import MeshConfig, make_mesh
+from rsd_jax.distributed.sharding_rules import batch_sharding
+from rsd_jax.training.batches import Batches
+from rsd_jax.training.configuration import TrainingConfig
+from rsd_jax.training.train_loop import TrainingInterrupted, train
+from tests.rsd_jax.training.toy_stage import make_toy_stage
+
+CONFIG = TrainingConfig(
+    steps=20,
+    batch_size=8,
+    learning_rate=1e-2,
+    warmup_steps=2,
+    ema_decay=0.9,
+    evaluate_every=8,
+    checkpoint_every=5,
+    log_every=4,
+)
+
+
+def main(folder: Path) -> None:
+    """Runs everything; the files are the result."""
+    hosts.initialise()
+    mesh = make_mesh(MeshConfig(data=1, fsdp=-1))
+    stage = make_toy_stage()
+
+    batches = Batches(stage.rows, CONFIG.batch_size, CONFIG.seed, batch_sharding(mesh))
+    values = [hosts.local_copy(batches.at(step), mesh)["inputs"] for step in range(CONFIG.steps)]
+    if hosts.is_primary():
+        np.save(folder / "batches.npy", np.asarray(values))
+
+    train(stage, CONFIG, folder / "straight" / "toy", mesh)
+
+    def evaluate_under_sigterm(variables):
+        if jax.process_index() == jax.process_count() - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return stage.evaluate(variables)
+
+    try:
+        train(replace(stage, evaluate=evaluate_under_sigterm), CONFIG, folder / "resumed" / "toy", mesh)
+    except TrainingInterrupted:
+        train(stage, CONFIG, folder / "resumed" / "toy", mesh)
+    else:
+        raise AssertionError("SIGTERM did not interrupt the run")
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    main(Path(sys.argv[1]))

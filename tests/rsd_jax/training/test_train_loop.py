@@ -1,0 +1,190 @@
+import json
+import logging
+import os
+import shutil
+import signal
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rsd_jax.checkpoints import load_stage
+from rsd_jax.distributed.mesh import MeshConfig, make_mesh
+from rsd_jax.training.configuration import TrainingConfig
+from rsd_jax.training.metric_log import NonFiniteMetricError
+from rsd_jax.training.objectives.interface import Variables
+from rsd_jax.training.train_loop import ConfigMismatchError, TrainingInterrupted, train
+from tests.rsd_jax.training.run_fingerprint import fingerprint
+from tests.rsd_jax.training.toy_stage import ToyObjective, make_toy_stage
+
+CONFIG = TrainingConfig(
+    steps=12,
+    batch_size=8,
+    learning_rate=1e-2,
+    warmup_steps=2,
+    weight_decay=0.1,
+    ema_decay=0.9,
+    evaluate_every=4,
+    checkpoint_every=4,
+    log_every=2,
+)
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    return make_mesh(MeshConfig())
+
+
+@pytest.fixture(scope="module")
+def straight_run(tmp_path_factory, mesh):
+    """A finished run in ``RUN/toy``; tests must not change it."""
+    run_dir = tmp_path_factory.mktemp("run")
+    train(make_toy_stage(), CONFIG, run_dir / "toy", mesh)
+    return run_dir
+
+
+def rows_of(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@dataclass
+class TerminateAt:
+    """An evaluation during which SIGTERM arrives, the given number of evaluations from the start."""
+
+    evaluations_left: int
+    evaluate: object
+
+    def __call__(self, variables):
+        self.evaluations_left -= 1
+        if self.evaluations_left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return self.evaluate(variables)
+
+
+def test_a_run_leaves_best_latest_metrics_and_config(straight_run):
+    folder = straight_run / "toy"
+    assert {path.name for path in folder.iterdir()} == {
+        "best",
+        "latest",
+        "config.json",
+        "metrics.json",
+        "metrics.jsonl",
+    }
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert len(metrics["mse_by_output"]) == 4
+    assert metrics["training"]["steps"] == 12
+    assert json.loads((folder / "config.json").read_text())["training"]["batch_size"] == 8
+    assert [row["step"] for row in rows_of(folder) if "train/loss" in row] == [2, 4, 6, 8, 10, 12]
+    assert [row["step"] for row in rows_of(folder) if "heldout/mse" in row] == [4, 8, 12]
+
+
+def test_best_holds_the_averaged_variables_with_the_lowest_metric(straight_run):
+    rows = [row for row in rows_of(straight_run / "toy") if "heldout/mse" in row]
+    best = min(rows, key=lambda row: row["heldout/mse"])
+    loaded = load_stage(straight_run, "toy")
+    assert loaded.metadata.step == best["step"]
+    assert loaded.metrics["mse"] == best["heldout/mse"]
+    assert make_toy_stage().evaluate(Variables(**loaded.variables))["mse"] == best["heldout/mse"]
+    assert loaded.metadata.facts == {"tokenizer_hash": "abc", "width": 16}
+
+
+def test_best_is_kept_when_evaluation_gets_worse(tmp_path, mesh):
+    values = iter([2.0, 1.0, 3.0])
+    train(make_toy_stage(evaluate=lambda variables: {"mse": next(values)}), CONFIG, tmp_path / "toy", mesh)
+    assert load_stage(tmp_path, "toy", "best").metadata.step == 8
+    assert load_stage(tmp_path, "toy", "latest").metadata.step == 12
+    assert json.loads((tmp_path / "toy" / "metrics.json").read_text())["mse"] == 1.0
+
+
+def test_interrupted_and_resumed_equals_straight_to_the_last_bit(tmp_path, mesh, straight_run):
+    stage = make_toy_stage()
+    with pytest.raises(TrainingInterrupted) as caught:
+        train(replace(stage, evaluate=TerminateAt(2, stage.evaluate)), CONFIG, tmp_path / "toy", mesh)
+    assert caught.value.code == 143
+    assert load_stage(tmp_path, "toy", "latest").metadata.step == 8
+    assert not (tmp_path / "toy" / "metrics.json").exists()
+    train(stage, CONFIG, tmp_path / "toy", mesh)
+    assert fingerprint(tmp_path / "toy") == fingerprint(straight_run / "toy")
+
+
+def test_killed_behind_the_last_checkpoint_resumes_to_the_same_bits(tmp_path, mesh, straight_run):
+    """A process that dies in step 10 leaves a checkpoint of step 8 and rows of later steps."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(variables):
+        raise Killed
+
+    stage = make_toy_stage()
+    first_two = replace(stage, evaluate=TerminateAt(99, stage.evaluate))
+    with pytest.raises(Killed):
+        train(replace(stage, evaluate=_then(first_two.evaluate, 2, die)), CONFIG, tmp_path / "toy", mesh)
+    assert rows_of(tmp_path / "toy")[-1]["step"] == 12
+    assert load_stage(tmp_path, "toy", "latest").metadata.step == 8
+    train(stage, CONFIG, tmp_path / "toy", mesh)
+    assert fingerprint(tmp_path / "toy") == fingerprint(straight_run / "toy")
+
+
+def _then(first, calls, second):
+    """Calls `first` the given number of times, then `second`."""
+    remaining = iter([first] * calls)
+    return lambda variables: next(remaining, second)(variables)
+
+
+def test_a_finished_stage_is_recognised(mesh, straight_run, caplog):
+    def fail(variables):
+        raise AssertionError("a finished stage must not be evaluated again")
+
+    with caplog.at_level(logging.INFO, logger="rsd_jax"):
+        variables = train(make_toy_stage(evaluate=fail), CONFIG, straight_run / "toy", mesh)
+    assert "stage toy is finished (12 steps" in caplog.text
+    jax.tree.map(np.testing.assert_array_equal, variables._asdict(), load_stage(straight_run, "toy").variables)
+
+
+def test_another_configuration_is_an_error_that_names_keys_and_fix(mesh, straight_run):
+    stage = make_toy_stage(num_rows=51, metadata={"tokenizer_hash": "def", "width": 16})
+    with pytest.raises(ConfigMismatchError) as caught:
+        train(stage, replace(CONFIG, learning_rate=0.5), straight_run / "toy", mesh)
+    message = str(caught.value)
+    assert "training.learning_rate: 0.01 there, 0.5 now" in message
+    assert "stage.tokenizer_hash: abc there, def now" in message
+    assert "rows.inputs: float32[50, 4] there, float32[51, 4] now" in message
+    assert "steps" not in message
+    assert "choose another --config.run_dir, or remove the folder" in message
+
+
+def test_nan_in_the_loss_stops_at_its_step_and_is_not_saved(tmp_path, mesh):
+    @dataclass(frozen=True)
+    class BreaksAtStepSeven(ToyObjective):
+        def loss(self, variables, frozen, batch, key):
+            output = super().loss(variables, frozen, batch, key)
+            return output._replace(loss=jnp.where(variables.model_state["calls"] == 6, jnp.nan, output.loss))
+
+    config = replace(CONFIG, log_every=4)
+    with pytest.raises(NonFiniteMetricError, match=r"is nan at step 7") as caught:
+        train(make_toy_stage(objective=BreaksAtStepSeven()), config, tmp_path / "toy", mesh)
+    assert caught.value.metric in ("train/loss", "train/gradient_norm")
+    assert load_stage(tmp_path, "toy", "latest").metadata.step == 4
+
+
+def test_nan_in_the_evaluation_stops(tmp_path, mesh):
+    stage = make_toy_stage(evaluate=lambda variables: {"mse": 1.0, "by_layer": [0.5, float("nan")]})
+    with pytest.raises(NonFiniteMetricError, match="'heldout/by_layer/1' is nan at step 4"):
+        train(stage, CONFIG, tmp_path / "toy", mesh)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path, mesh):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        train(make_toy_stage(), CONFIG, tmp_path / "file" / "toy", mesh)
+
+
+def test_a_damaged_latest_checkpoint_is_told_before_any_step(tmp_path, mesh, straight_run):
+    shutil.copytree(straight_run / "toy", tmp_path / "toy")
+    (tmp_path / "toy" / "metrics.json").unlink()
+    (tmp_path / "toy" / "latest" / "00000012" / "metadata.json").write_text("{")
+    with pytest.raises(ValueError, match=r"latest/00000012 is damaged: metadata.json is not valid JSON"):
+        train(make_toy_stage(), CONFIG, tmp_path / "toy", mesh)
