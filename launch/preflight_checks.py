@@ -31,11 +31,10 @@ from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import load_draft, load_main_head, load_policy, load_tokenizer
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding, QuantizerConfig
-from rsd_jax.training.stages import SETTINGS, build_stage
+from rsd_jax.training.stages import STAGE_NAMES, build_stage, settings_of
 from rsd_jax.training.train_loop import train
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-STAGES = ("rfsq", "policy", "draft", "main_head")
 SUITE, TASK = "point_mass", "close_around_the_ball"
 NUM_DEMOS = 10
 EPISODE_STEPS = 24
@@ -68,7 +67,7 @@ def check_training(stage_name: str) -> Callable[[Path], None]:
 
     def check(run_dir: Path) -> None:
         _, config = load_config(f"{CONFIGS / stage_name}.py:tiny")
-        stage = build_stage(config.stage, to_dataclass(SETTINGS[config.stage], config.model), run_dir)
+        stage = build_stage(config.stage, to_dataclass(settings_of(config.stage), config.model), run_dir)
         training = to_dataclass(TrainingConfig, config.training, seed=config.seed)
         returned = train(stage, training, run_dir / stage_name, make_mesh(to_dataclass(MeshConfig, config.mesh)))
         loaded = load_stage(run_dir, stage_name)
@@ -155,7 +154,7 @@ def check_libero_itself(run_dir: Path) -> None:
 
 POINT_MASS_CHECKS = (
     Check("demonstrations are stored and replayed exactly", check_demonstrations),
-    *(Check(f"{stage} trains, is saved and loaded", check_training(stage)) for stage in STAGES),
+    *(Check(f"{stage} trains, is saved and loaded", check_training(stage)) for stage in STAGE_NAMES),
     Check("tokens alone decode, exactly as in training", check_tokens),
     Check("speculative decoding equals autoregressive decoding", check_decoders),
     Check("the policy acts in the point-mass simulator", check_episode),

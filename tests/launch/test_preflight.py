@@ -57,7 +57,7 @@ def test_simulator_that_does_not_replay_is_found(monkeypatch, tmp_path):
         preflight_checks.check_demonstrations(tmp_path)
 
 
-@pytest.mark.parametrize("stage", preflight_checks.STAGES)
+@pytest.mark.parametrize("stage", preflight_checks.STAGE_NAMES)
 def test_checkpoint_that_loads_other_arrays_is_found(monkeypatch, preflight_run, stage):
     """Training recognises the finished stage in the folder, so that only loading happens."""
 
