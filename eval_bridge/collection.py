@@ -127,31 +127,41 @@ def collect(
     for seed in sorted(log.attempts):
         on_attempt(log.attempts[seed])
 
-    with _workers(min(plan.workers, plan.demos), task) as pool:
-        running: dict[Future[Attempt], int] = {}
-        while True:
-            while (following := _next_seed(log, plan, set(running.values()))) is not None:
-                running[pool.submit(_attempt, following, _part(parts, following))] = following
-            if not running:
-                break
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                attempt = _result_of(future, running.pop(future))
-                log.add(attempt)
-                on_attempt(attempt)
-
-    successes = sorted(attempt.seed for attempt in log.attempts.values() if attempt.is_success)
-    if len(successes) < plan.demos:
-        reasons = sorted({attempt.reason for attempt in log.attempts.values() if not attempt.is_success})
-        raise CollectionError(
-            f"{task.suite}, {task.task}: {len(log.attempts)} attempts gave {len(successes)} of {plan.demos} "
-            f"demonstrations; the failures were: {'; '.join(reasons)}"
-        )
+    _attempt_until_enough(task, plan, parts, log, on_attempt)
     if parts.exists():
-        merge([part for part in (path, *sorted(parts.glob("*.hdf5"))) if part.exists()], path)
+        merge(_existing_files(path, parts), path)
         shutil.rmtree(parts)
     log.save()
     return log
+
+
+def _attempt_until_enough(
+    task: CollectionTask[_Simulator],
+    plan: CollectionPlan,
+    parts: Path,
+    log: CollectionLog,
+    on_attempt: Callable[[Attempt], None],
+) -> None:
+    """Runs attempts in worker processes until `log` has ``plan.demos`` successes."""
+    with _workers(min(plan.workers, plan.demos), task) as pool:
+        running: dict[Future[Attempt], int] = {}
+        while True:
+            while (seed := _next_seed(log, plan, set(running.values()))) is not None:
+                running[pool.submit(_attempt, seed, _part(parts, seed))] = seed
+            if not running:
+                break
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                del running[future]
+                attempt = _result_of(future)
+                log.add(attempt)
+                on_attempt(attempt)
+    successes = sum(attempt.is_success for attempt in log.attempts.values())
+    if successes < plan.demos:
+        reasons = sorted({attempt.reason for attempt in log.attempts.values() if not attempt.is_success})
+        raise CollectionError(
+            f"{task.suite}, {task.task}: {len(log.attempts)} attempts gave {successes} of {plan.demos} "
+            f"demonstrations; the failures were: {'; '.join(reasons)}"
+        )
 
 
 def _next_seed(log: CollectionLog, plan: CollectionPlan, running: set[int]) -> int | None:
@@ -172,9 +182,8 @@ def _adopt_existing(log: CollectionLog, path: Path, parts: Path) -> None:
     for unfinished in path.parent.glob(f".{path.stem}.*.unfinished"):  # of a killed process
         unfinished.unlink()
     found: dict[int, int] = {}
-    for source in (path, *sorted(parts.glob("*.hdf5"))):
-        if source.exists():
-            found |= read_seeds(source)
+    for source in _existing_files(path, parts):
+        found |= read_seeds(source)
     for seed, steps in found.items():
         if seed not in log.attempts:  # stopped between writing the demonstration and noting it
             log.attempts[seed] = Attempt(seed, is_success=True, steps=steps, seconds=0.0)
@@ -182,6 +191,10 @@ def _adopt_existing(log: CollectionLog, path: Path, parts: Path) -> None:
     for seed in lost:
         _LOGGER.warning("the demonstration of seed %d is gone; it is collected again", seed)
         del log.attempts[seed]
+
+
+def _existing_files(path: Path, parts: Path) -> list[Path]:
+    return [file for file in (path, *sorted(parts.glob("*.hdf5"))) if file.exists()]
 
 
 def _part(parts: Path, seed: int) -> Path:
@@ -199,8 +212,7 @@ def _require_writable(folder: Path) -> None:
         ) from error
 
 
-def _result_of(future: Future[Attempt], seed: int) -> Attempt:
-    """The attempt of a worker; its crash becomes an error that shows the worker's traceback as its cause."""
+def _result_of(future: Future[Attempt]) -> Attempt:
     try:
         return future.result()
     except BrokenProcessPool as error:
@@ -208,11 +220,6 @@ def _result_of(future: Future[Attempt], seed: int) -> Attempt:
             "a worker process died without a word (killed, out of memory, or a crash of the renderer); "
             "run the command again to go on, with fewer workers if memory is short"
         ) from error
-    except OSError:
-        raise  # the disk, not the episode: the message names the file
-    except Exception as error:
-        report = "".join(traceback.format_exception(error))
-        raise CollectionError(f"the worker that recorded seed {seed} crashed:\n{report}") from error
 
 
 # --- in the worker process
@@ -243,12 +250,17 @@ def _simulator() -> RecordableSimulator:
 def _attempt(seed: int, part: Path) -> Attempt:
     """Plays one episode; a success is written to `part`."""
     task, began = _worker_task, time.perf_counter()
-    simulator = _simulator()
-    result = record_episode(simulator, task.expert, task.recording, suite=task.suite, task=task.task, seed=seed)
+    try:
+        simulator = _simulator()
+        result = record_episode(simulator, task.expert, task.recording, suite=task.suite, task=task.task, seed=seed)
+        episode = EpisodeDescription(simulator.model_xml(), noise=dataclasses.asdict(task.recording.noise))
+        scene = task.describe_scene()
+    except Exception as error:  # a text crosses to the parent whatever the error is, and tells where it came from
+        report = "".join(traceback.format_exception(error))
+        raise CollectionError(f"the worker that recorded seed {seed} crashed:\n{report}") from None
     if isinstance(result, Failure):
         return Attempt(seed, False, result.steps, round(time.perf_counter() - began, 2), result.reason)
-    episode = EpisodeDescription(simulator.model_xml(), noise=dataclasses.asdict(task.recording.noise))
-    write_episode(part, result, task.describe_scene(), episode)
+    write_episode(part, result, scene, episode)
     return Attempt(seed, True, len(result), round(time.perf_counter() - began, 2))
 
 

@@ -124,7 +124,7 @@ def lift(scene: Scene, item: str, grasp: Grasp) -> Actions:
     """Lifts what the hand holds.
 
     Raises:
-        SkillFailed: `item` did not come along; the hand is open and above the grasp again.
+        SkillFailed: `item` did not come along; the hand opens and is above the grasp again.
     """
     rotation = hand_down(grasp.yaw)
     height = scene.pose(item).position[2]

@@ -209,7 +209,11 @@ def _read_demo(path: Path, data: h5py.Group, name: str) -> Demo:
 
     actions = dataset("actions")
     labels = dataset("expert_actions") if "expert_actions" in group else actions
-    proprio = np.concatenate([dataset("obs/ee_states"), dataset("obs/gripper_states")], axis=-1)
+    robot = {"obs/ee_states": 6, "obs/gripper_states": 2}
+    for key, width in robot.items():
+        if dataset(key).shape != (len(actions), width):
+            raise DemoFieldError(key, f"has shape {dataset(key).shape}; expected {(len(actions), width)}")
+    proprio = np.concatenate([dataset(key) for key in robot], axis=1)
     poses = json.loads(group.attrs.get("fixture_poses", "{}"))
     return Demo(
         suite=str(data.attrs.get("suite", path.parent.name)),

@@ -1,0 +1,65 @@
+"""The expert in the real simulator: physics throughout, a few frames rendered."""
+
+import numpy as np
+import pytest
+
+from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.recording import RecordingSettings, record_episode
+from eval_bridge.simulators.interface import EpisodeStart, Observation
+from rsd_jax.demos.demo import Demo
+from rsd_jax.demos.frames import to_stored_size
+
+RENDERED_STEPS = (0, 30)
+BLANK = np.zeros((256, 256, 3), np.uint8)
+
+
+class _RarelyRendering:
+    """A simulator that renders at `RENDERED_STEPS` only, which saves half a minute."""
+
+    def __init__(self, simulator) -> None:
+        self._simulator = simulator
+        self._step = 0
+
+    def __getattr__(self, name):
+        return getattr(self._simulator, name)
+
+    def observe(self) -> Observation:
+        self._step += 1
+        if self._step - 1 in RENDERED_STEPS:
+            return self._simulator.observe()
+        return Observation(BLANK, BLANK, self._simulator.proprio(), self._simulator.instruction)
+
+
+@pytest.mark.libero
+def test_solves_an_episode_whose_replay_gives_the_same_states_and_frames(libero_simulator):
+    from eval_bridge.experts.libero_expert import libero_expert
+
+    settings = RecordingSettings(step_limit=220, steps_after_success=2, noise=NoiseSettings(0.05))
+    demo = record_episode(
+        _RarelyRendering(libero_simulator), libero_expert, settings, suite="libero_spatial", task="0", seed=3
+    )
+    assert isinstance(demo, Demo), demo
+    assert len(demo) < 130
+
+    libero_simulator.begin(EpisodeStart(*demo.start))
+    for step, action in enumerate(demo.actions):
+        np.testing.assert_array_equal(libero_simulator.state(), demo.states[step])
+        np.testing.assert_array_equal(libero_simulator.proprio(), demo.proprio[step])
+        if step in RENDERED_STEPS:
+            live = libero_simulator.observe()
+            np.testing.assert_array_equal(to_stored_size(live.agentview), demo.agentview[step])
+            np.testing.assert_array_equal(to_stored_size(live.wrist), demo.wrist[step])
+            assert live.agentview.std() > 10  # something is to be seen
+        is_solved = libero_simulator.step(action)
+    assert is_solved
+
+
+@pytest.mark.libero
+def test_the_file_describes_the_scene_as_official_files_do():
+    from eval_bridge.experts.libero_expert import describe_libero_scene
+
+    scene = describe_libero_scene("libero_spatial", 2, {"mujoco": "3.2.3"})
+    assert scene.env_name == "LIBERO_Tabletop_Manipulation"
+    assert scene.env_args["env_kwargs"]["robots"] == ["Panda"]
+    assert scene.bddl_file_name.startswith("bddl_files/libero_spatial/pick_up_the_black_bowl_from_table_center")
+    assert "(On akita_black_bowl_1 plate_1)" in scene.bddl_file_content

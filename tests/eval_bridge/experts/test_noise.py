@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from eval_bridge.experts.noise import ActionNoise, NoiseSettings
+
+
+def _disturbances(settings: NoiseSettings, steps: int = 400, seed: int = 0) -> np.ndarray:
+    noise = ActionNoise(settings, np.random.default_rng(seed))
+    return np.stack([noise.disturb(np.zeros(7, np.float32)) for _ in range(steps)])
+
+
+def test_none_by_default():
+    assert not _disturbances(NoiseSettings()).any()
+
+
+def test_bursts_keep_their_direction_and_grow_and_fade():
+    settings = NoiseSettings(1.0, shortest_burst=5, longest_burst=5, translation_std=0.1, rotation_std=0.1)
+    burst = _disturbances(settings, steps=5)[:, :6]
+    strength = np.linalg.norm(burst, axis=1)
+    assert strength[0] < strength[1] < strength[2] > strength[3] > strength[4]
+    np.testing.assert_allclose(burst / strength[:, None], np.tile(burst[0] / strength[0], (5, 1)), rtol=1e-5)
+
+
+def test_frequency_follows_the_probability_and_rest_stays_clean():
+    disturbed = _disturbances(NoiseSettings(0.05, shortest_burst=4, longest_burst=4), steps=4000).any(axis=1)
+    assert disturbed.mean() == pytest.approx(0.05 * 4 / (1 + 0.05 * 3), rel=0.2)
+
+
+def test_the_gripper_is_never_disturbed_and_actions_stay_in_range():
+    noise = ActionNoise(NoiseSettings(1.0, translation_std=5.0), np.random.default_rng(0))
+    clean = np.array([1, -1, 0.5, 0, 0, 0, -1], np.float32)
+    executed = np.stack([noise.disturb(clean) for _ in range(50)])
+    assert (executed[:, 6] == -1).all()
+    assert np.abs(executed).max() == 1.0
+    assert executed.dtype == np.float32
+    np.testing.assert_array_equal(clean, np.array([1, -1, 0.5, 0, 0, 0, -1], np.float32))
+
+
+def test_the_same_generator_gives_the_same_noise():
+    settings = NoiseSettings(0.3)
+    np.testing.assert_array_equal(_disturbances(settings, seed=4), _disturbances(settings, seed=4))
+    assert (_disturbances(settings, seed=4) != _disturbances(settings, seed=5)).any()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"burst_probability": 1.5}, r"burst_probability is 1.5; it must lie in \[0, 1\]"),
+        ({"shortest_burst": 8, "longest_burst": 4}, "shortest_burst is 8 and longest_burst 4"),
+        ({"rotation_std": -0.1}, "rotation_std is -0.1"),
+    ],
+)
+def test_refuses_values_out_of_range(values, message):
+    with pytest.raises(ValueError, match=message):
+        NoiseSettings(**values)

@@ -1,0 +1,76 @@
+import runpy
+from pathlib import Path
+
+import pytest
+
+import launch.collect
+from eval_bridge.collection_log import Attempt, CollectionLog
+from launch.collect import SEEDS_PER_RUN, main
+from launch.config_flags import parse_config
+
+CONFIG = str(Path(launch.collect.__file__).parent.parent / "configs" / "demos.py")
+
+
+@pytest.fixture
+def calls(monkeypatch) -> list:
+    """What would be collected; the simulator and the workers are left out."""
+    calls = []
+
+    def collect(task, plan, path, *, provenance, on_attempt):
+        calls.append((task, plan, path, provenance))
+        log = CollectionLog(path.with_suffix(".json"), {}, {})
+        for attempt in (Attempt(0, False, 9, 1.0, "slipped"), Attempt(1, True, 80, 2.0)):
+            log.attempts[attempt.seed] = attempt
+            on_attempt(attempt)
+        return log
+
+    monkeypatch.setattr(launch.collect, "collect", collect)
+    return calls
+
+
+def _config(variant: str, *overrides: str):
+    return parse_config(["--config", f"{CONFIG}:{variant}" if variant else CONFIG, *overrides])
+
+
+def test_collects_every_task_and_prints_counts_and_path(calls, tmp_path, capsys):
+    main(_config("", f"--config.run_dir={tmp_path}", "--config.seed=3", "--config.workers=2"))
+    assert len(calls) == 10
+    task, plan, path, provenance = calls[2]
+    assert (plan.demos, plan.first_seed, plan.workers) == (50, 3 * SEEDS_PER_RUN, 2)
+    assert path == tmp_path / "demos" / "libero_spatial" / f"{task.task}_demo.hdf5"
+    assert task.task == "pick_up_the_black_bowl_from_table_center_and_place_it_on_the_plate"
+    assert task.recording.step_limit == 220
+    assert task.recording.noise.burst_probability > 0
+    assert provenance["versions"]["mujoco"]
+    lines = capsys.readouterr().out.splitlines()
+    assert f"1 demonstrations (80 steps) from 2 attempts, 1 failed: {path}" in lines
+    assert any("seed 0 failed after 9 steps: slipped" in line for line in lines)
+
+
+@pytest.mark.parametrize(("variant", "demos"), [("quickstart", 20), ("tiny", 2)])
+def test_smaller_variants_record_the_task_at_the_centre_of_the_table(calls, variant, demos):
+    main(_config(variant))
+    ((task, plan, path, _),) = calls
+    assert "from_table_center" in task.task
+    assert plan.demos == demos
+    assert path.parts[:3] == ("runs", variant, "demos")
+
+
+def test_unknown_tasks_and_suites_are_named(calls):
+    with pytest.raises(ValueError, match="task of libero_spatial = 12 does not exist"):
+        main(_config("tiny", "--config.tasks=(12,)"))
+    with pytest.raises(ValueError, match="suite = 'libero_spacial' does not exist.*libero_spatial"):
+        main(_config("tiny", "--config.suite=libero_spacial"))
+    assert calls == []
+
+
+def test_impossible_values_are_named(calls):
+    with pytest.raises(ValueError, match="demos is 0; it must be at least 1"):
+        main(_config("tiny", "--config.demos_per_task=0"))
+    with pytest.raises(ValueError, match="burst_probability is 2"):
+        main(_config("tiny", "--config.noise.burst_probability=2.0"))
+
+
+def test_an_unknown_variant_is_named():
+    with pytest.raises(ValueError, match="'quickstart', 'tiny', got 'huge'"):
+        runpy.run_path(CONFIG)["get_config"]("huge")
