@@ -56,6 +56,7 @@ def train(stage: Stage, config: TrainingConfig, output_dir: Path, mesh: Mesh) ->
         NonFiniteMetricError: a metric became NaN or infinite.
         TrainingInterrupted: SIGTERM; the latest state is saved.
         CheckpointError: a checkpoint cannot be written or read.
+        OSError: `output_dir` cannot be made or written.
     """
     checkpoints = StageCheckpoints(output_dir)
     run = run_description(stage, config)
@@ -66,6 +67,9 @@ def train(stage: Stage, config: TrainingConfig, output_dir: Path, mesh: Mesh) ->
     if latest is not None and latest.step == config.steps and (output_dir / "metrics.json").exists():
         logger.info("stage %s is finished (%d steps in %s): nothing to train", stage.name, config.steps, output_dir)
         return Variables(**checkpoints.load_variables("best"))
+    if hosts.is_primary():
+        output_dir.mkdir(parents=True, exist_ok=True)
+        write_json(output_dir / "config.json", run)
     return _Run(stage, config, output_dir, mesh, checkpoints, run).finish()
 
 
@@ -136,9 +140,6 @@ class _Run:
     def finish(self) -> Variables:
         """Runs the remaining steps and writes ``metrics.json``."""
         config = self._config
-        if hosts.is_primary():
-            self._output_dir.mkdir(parents=True, exist_ok=True)
-            write_json(self._output_dir / "config.json", self._description)
         self._log = MetricLog(self._output_dir, self._step, hosts.is_primary(), config.tensorboard)
         self._bar = tqdm(
             total=config.steps,

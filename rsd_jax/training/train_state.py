@@ -56,8 +56,8 @@ def create_train_state(
         The state and its shardings, two trees of one structure.
     """
 
-    def init() -> TrainState:
-        init_key, step_key = jax.random.split(jax.random.key(seed))
+    def init(key: jax.Array) -> TrainState:
+        init_key, step_key = jax.random.split(key)
         variables = objective.init(init_key)
         return TrainState(
             step=jnp.zeros((), jnp.int32),
@@ -68,8 +68,10 @@ def create_train_state(
             key=step_key,
         )
 
-    shardings = state_shardings(jax.eval_shape(init), mesh)
-    return jax.jit(lambda: meta.unbox(init()), out_shardings=shardings)(), shardings
+    # The key is an argument, so that XLA cannot fold the draws into constants while it compiles.
+    key = jax.random.key(seed)
+    shardings = state_shardings(jax.eval_shape(init, key), mesh)
+    return jax.jit(lambda key: meta.unbox(init(key)), out_shardings=shardings)(key), shardings
 
 
 def to_checkpoint(state: TrainState) -> dict[str, Any]:
