@@ -28,7 +28,9 @@ _MIN_FINGER_TRAVEL = 0.03  # metres, of the 0.08 between open and closed
 _BLOCK = 8  # pixels
 _NOTICEABLE_CHANGE = 25  # of 255, mean of a block
 _MAX_SPEED = 0.1  # metres per second, after settling
-_MAX_DROP, _MAX_RISE, _MAX_SLIDE = 0.12, 0.02, 0.06  # metres, while settling
+# Metres, while settling. A right installation drops objects by 0.06 to 0.16 (what stands on a box is put high above)
+# and lets them slide by less than 0.05, in 37 random starts of all ten tasks of libero_spatial.
+_MAX_DROP, _MAX_RISE, _MAX_SLIDE = 0.20, 0.02, 0.08
 
 _logger = logging.getLogger(__name__)
 
@@ -93,7 +95,7 @@ def run_self_check(starts: Mapping[str, EpisodeStart], build: Callable[[str], Li
 
 
 def check_versions() -> tuple[bool, str]:
-    """The packages mujoco and robosuite have the major and minor version that the suites were made and measured with."""
+    """The major and minor versions of mujoco and robosuite are those that the suites were measured with."""
     is_right, found = True, []
     for package, (expected, otherwise) in _VERSIONS.items():
         version = importlib.metadata.version(package)

@@ -113,13 +113,3 @@ def test_object_that_falls_fails(libero_simulator, start, by, complaint):
     passed, detail = self_check.check_settling(libero_simulator, broken)
     assert not passed
     assert re.search(complaint, detail)
-
-
-@pytest.mark.libero
-def test_object_that_is_thrown_out_of_another_fails(libero_simulator, start):
-    """Two objects in one place push each other away: what a wrong contact solver does to a right start."""
-    queries = libero_simulator.queries
-    places = queries.positions_in(start.state)
-    broken = moved(start, libero_simulator, "cookies_1", places["plate_1"] - places["cookies_1"])
-    passed, _ = self_check.check_settling(libero_simulator, broken)
-    assert not passed

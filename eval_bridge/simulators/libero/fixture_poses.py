@@ -35,8 +35,8 @@ class FixturePosesMissing(FileNotFoundError):
     def __init__(self, suite: str, path: Path) -> None:
         """Names the suite and the file."""
         super().__init__(
-            f"The fixture poses of {suite}'s evaluation episodes are not in {path}. Compute them (physics only, about "
-            f"a quarter of an hour): python -m eval_bridge.simulators.libero.fixture_poses --suite {suite}"
+            f"The fixture poses of {suite}'s evaluation episodes are not in {path}. Compute them (physics only, some "
+            f"minutes): python -m eval_bridge.simulators.libero.fixture_poses --suite {suite}"
         )
 
 
