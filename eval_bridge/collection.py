@@ -257,7 +257,7 @@ def _attempt(seed: int, part: Path) -> Attempt:
         scene = task.describe_scene()
     except Exception as error:  # a text crosses to the parent whatever the error is, and tells where it came from
         report = "".join(traceback.format_exception(error))
-        raise CollectionError(f"the worker that recorded seed {seed} crashed:\n{report}") from None
+        raise CollectionError(f"the worker that recorded seed {seed} crashed:\n{report}") from error
     if isinstance(result, Failure):
         return Attempt(seed, False, result.steps, round(time.perf_counter() - began, 2), result.reason)
     write_episode(part, result, scene, episode)

@@ -88,6 +88,7 @@ class Grasp(NamedTuple):
     cost: float
 
 
+PANDA_HAND = HandShape()
 DEEPEST_GRASP = 0.028  # of the grip site below the top of the object (metres)
 FINGER_CLEARANCE = 0.003
 PALM_CLEARANCE = 0.006

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from eval_bridge.experts import skills
 from eval_bridge.experts.goal import Carry, open_goals
-from eval_bridge.experts.grasp_planning import Grasp, GraspPreferences, HandShape, plan_grasp
+from eval_bridge.experts.grasp_planning import PANDA_HAND, Grasp, GraspPreferences, plan_grasp
 from eval_bridge.experts.scene import Scene
 
 MAP_SPACING = 0.004  # fine enough for the wall of a bowl (metres)
@@ -32,7 +32,6 @@ class ScriptedExpert:
         self._scene = scene
         self._preferences = preferences or GraspPreferences()
         self._attempts = attempts
-        self._hand = HandShape()
 
     def actions(self) -> Iterator[NDArray[np.float32]]:
         """Yields the clean action ``[7]`` for the scene's present state; execute one before asking for the next.
@@ -80,7 +79,7 @@ class ScriptedExpert:
     def _plan(self, goal: Carry) -> Grasp:
         scene = self._scene
         box = scene.bounding_box(goal.item)
-        margin = np.hypot(self._hand.palm_half_length, self._hand.palm_half_width)
+        margin = np.hypot(PANDA_HAND.palm_half_length, PANDA_HAND.palm_half_width)
         surface = scene.height_map(box.low[:2] - margin, box.high[:2] + margin, MAP_SPACING, goal.item)
         carried = scene.pose(goal.support).position[:2] - scene.pose(goal.item).position[:2]
         grasp = plan_grasp(
@@ -88,7 +87,7 @@ class ScriptedExpert:
             scene.centre_of_mass(goal.item),
             scene.robot_base(),
             carried,
-            hand=self._hand,
+            hand=PANDA_HAND,
             preferences=self._preferences,
         )
         if grasp is None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.experts.clearance import highest_along, highest_under_palm, highest_within
-from eval_bridge.experts.grasp_planning import Grasp, HandShape
+from eval_bridge.experts.grasp_planning import PANDA_HAND, Grasp
 from eval_bridge.experts.motion import (
     GRIPPER_CLOSED,
     GRIPPER_OPEN,
@@ -23,7 +23,6 @@ from eval_bridge.experts.scene import Box, Pose, Scene, Vector
 
 Actions = Generator[NDArray[np.float32], None, None]
 
-HAND = HandShape()
 UP = np.array([0.0, 0.0, 1.0])
 
 APPROACH_HEIGHT = 0.07  # above a grasp or a place, where a vertical motion begins (metres)
@@ -229,12 +228,12 @@ def _release_height(scene: Scene, item: str, goal: Vector, yaw: float) -> float:
     """Height of the grip site at which the held object stands on what is below `goal` and the palm is still free."""
     hand, box, origin = scene.hand().position, scene.bounding_box(item), scene.pose(item).position
     shift = goal - origin[:2]
-    reach = HAND.palm_half_length + 0.01
+    reach = PANDA_HAND.palm_half_length + 0.01
     middle = hand[:2] + shift
     foot_middle, foot_half = (box.low + box.high)[:2] / 2 + shift, 0.3 * (box.high - box.low)[:2]
     low = np.minimum(middle - reach, foot_middle - foot_half)
     high = np.maximum(middle + reach, foot_middle + foot_half)
     surface = scene.height_map(low, high, MAP_SPACING, item, hide_target=True)
     support = highest_within(surface, Box(foot_middle - foot_half, foot_middle + foot_half))
-    below_palm = highest_under_palm(surface, middle, yaw, HAND.palm_half_length, HAND.palm_half_width)
-    return max(support + hand[2] - box.low[2] + 0.004, below_palm - HAND.palm + 0.012)
+    below_palm = highest_under_palm(surface, middle, yaw, PANDA_HAND.palm_half_length, PANDA_HAND.palm_half_width)
+    return max(support + hand[2] - box.low[2] + 0.004, below_palm - PANDA_HAND.palm + 0.012)

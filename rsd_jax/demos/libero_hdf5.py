@@ -14,6 +14,7 @@ What stands in brackets is this project's addition; readers of the official layo
 lack it, are read too. Every file is written under another name and renamed when it is complete.
 """
 
+import io
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -255,14 +256,22 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 
 @contextmanager
 def _complete_or_absent(path: Path) -> Iterator[h5py.File]:
-    """An HDF5 file that gets its name only when its content is on disk, and vanishes if anything fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """An HDF5 file that appears on disk, whole, when its content is complete, and not at all if anything fails.
+
+    It is assembled in memory: on a full disk HDF5 does not fail, it brings the process down.
+    """
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        yield file
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
-        with h5py.File(unfinished, "w") as file:
-            yield file
-        with unfinished.open("rb") as written:
-            os.fsync(written.fileno())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("wb") as stream:
+            stream.write(content.getbuffer())
+            stream.flush()
+            os.fsync(stream.fileno())
         unfinished.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, f"demonstrations cannot be written ({error.strerror})", str(path)) from error
     finally:
         unfinished.unlink(missing_ok=True)

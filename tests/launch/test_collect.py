@@ -59,7 +59,7 @@ def test_smaller_variants_record_the_task_at_the_centre_of_the_table(calls, vari
 def test_unknown_tasks_and_suites_are_named(calls):
     with pytest.raises(ValueError, match="task of libero_spatial = 12 does not exist"):
         main(_config("tiny", "--config.tasks=(12,)"))
-    with pytest.raises(ValueError, match="suite = 'libero_spacial' does not exist.*libero_spatial"):
+    with pytest.raises(ValueError, match=r"suite = 'libero_spacial' does not exist.*libero_spatial"):
         main(_config("tiny", "--config.suite=libero_spacial"))
     assert calls == []
 

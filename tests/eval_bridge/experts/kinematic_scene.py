@@ -16,7 +16,8 @@ class KinematicScene:
     """The block stands on a floor at height 0, or on a tower; the robot's base is at x = -0.66."""
 
     def __init__(self, block=(0.0, 0.0), plate=(0.1, 0.15), tower: float = 0.0, goal=(("on", BLOCK, PLATE),)) -> None:
-        self.towers = [Box(np.array([*block, 0]) - [0.03, 0.03, 0], np.array([*block, tower]) + [0.03, 0.03, 0])]
+        x, y = block
+        self.towers = [Box(np.array([x - 0.03, y - 0.03, 0.0]), np.array([x + 0.03, y + 0.03, tower]))]
         self.block = np.array([*block, tower + BLOCK_HALF[2]])
         self.plate = np.array([*plate, PLATE_HALF[2]])
         self.hand_position = np.array([-0.2, 0.0, 0.3])

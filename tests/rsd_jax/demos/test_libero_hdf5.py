@@ -1,4 +1,7 @@
 import json
+import shutil
+import subprocess
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -189,16 +192,36 @@ def test_a_missing_file_is_named(tmp_path):
         read_demos(tmp_path / "absent.hdf5")
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+@pytest.fixture
+def full_disk(tmp_path):
+    """A folder on a disk of 64 KiB (a random frame alone has 48 KiB and does not compress)."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_an_error_that_leaves_nothing(full_disk):
+    path = full_disk / "demos" / "one.hdf5"
+    with pytest.raises(OSError, match=r"demonstrations cannot be written \(No space left on device\).*one\.hdf5"):
+        _write(path)
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("broken", ["open", "replace"])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, broken):
     path = tmp_path / "one.hdf5"
     old = _write(path, seed=1)
 
     def disk_is_full(*_arguments, **_options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(h5py.Group, "create_dataset", disk_is_full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(Path, broken, disk_is_full)
+    with pytest.raises(OSError, match=r"No space left on device.*one\.hdf5"):
         write_episode(path, example_demo(seed=2), SCENE, EPISODE)
-    assert [file.name for file in tmp_path.iterdir()] == ["one.hdf5"]
     monkeypatch.undo()
+    assert [file.name for file in tmp_path.iterdir()] == ["one.hdf5"]
     assert_same_demo(read_demos(path)[0], old)
