@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import jinja2
@@ -118,6 +119,7 @@ def render_report(summary: Summary, log: LogContents, config: Mapping[str, Any],
         suite_title=summary.suite.replace("libero", "LIBERO").replace("_", " "),
         decoder_title=_DECODER_TITLES.get(summary.decoder, summary.decoder),
         records=records,
+        median=median,  # Not the mean: the first chunk of a session compiles.
         unresolved=[log.unresolved()[key] for key in sorted(log.unresolved())],
         hero=_hero(records, folder),
         films=films,
