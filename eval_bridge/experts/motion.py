@@ -28,11 +28,6 @@ def hand_down(yaw: float) -> Rotation:
     return np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]]) @ HAND_DOWN
 
 
-def yaw_of(rotation: Rotation) -> float:
-    """The yaw (radians) with which `hand_down` comes closest to `rotation`; inverse of `hand_down`."""
-    return float(np.arctan2(-rotation[0, 0], rotation[1, 0]))
-
-
 def rotation_vector(rotation: Rotation) -> Vector:
     """Axis times angle (radians, angle in [0, pi]) of a rotation matrix ``[3, 3]``.
 

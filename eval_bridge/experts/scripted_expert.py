@@ -61,9 +61,9 @@ class ScriptedExpert:
         yield from skills.descend_and_close(scene, grasp)
         yield from skills.lift(scene, goal.item, grasp)
         destination = scene.pose(goal.support).position[:2]
-        yield from skills.back_off(scene, goal.item)
-        yield from skills.carry(scene, goal.item, destination)
-        yield from skills.place(scene, goal.item, destination)
+        yield from skills.back_off(scene, goal.item, grasp.yaw)
+        yield from skills.carry(scene, goal.item, destination, grasp.yaw)
+        yield from skills.place(scene, goal.item, destination, grasp.yaw)
 
     def _approach(self, goal: Carry) -> Generator[NDArray[np.float32], None, Grasp]:
         """Flies above the planned grasp; plans again if the object moved meanwhile (a bowl may slide off)."""

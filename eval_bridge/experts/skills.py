@@ -17,7 +17,6 @@ from eval_bridge.experts.motion import (
     action_towards,
     hand_down,
     rotation_error,
-    yaw_of,
 )
 from eval_bridge.experts.scene import Box, Pose, Scene, Vector
 
@@ -135,7 +134,7 @@ def lift(scene: Scene, item: str, grasp: Grasp) -> Actions:
         raise SkillFailed(f"{item} was not lifted")
 
 
-def back_off(scene: Scene, item: str) -> Actions:
+def back_off(scene: Scene, item: str, yaw: float) -> Actions:
     """Moves a held object towards the robot until nothing hangs over it or the hand (an open drawer's cabinet)."""
     hand = scene.hand()
     box = scene.bounding_box(item)
@@ -148,22 +147,21 @@ def back_off(scene: Scene, item: str) -> Actions:
         if highest_within(surface, Box(footprint.low - shift, footprint.high - shift)) < hand.position[2]:
             break
     if distance > 0:
-        free = Pose(hand.position - shift - [0.01, 0.0, 0.0], _upright(hand))
+        free = Pose(hand.position - shift - [0.01, 0.0, 0.0], hand_down(yaw))
         yield from move(scene, free, GRIPPER_CLOSED, tolerance=0.015)
 
 
-def carry(scene: Scene, item: str, goal: Vector) -> Actions:
-    """Carries a held object until its origin is above `goal` (``[2]``, metres).
+def carry(scene: Scene, item: str, goal: Vector, yaw: float) -> Actions:
+    """Carries a held object, the hand kept at `yaw` (radians), until its origin is above `goal` (``[2]``, metres).
 
     Raises:
         SkillFailed: the object was lost on the way.
     """
-    hand = scene.hand()
-    rotation = _upright(hand)
+    hand, rotation = scene.hand(), hand_down(yaw)
     target = hand.position[:2] + goal - scene.pose(item).position[:2]
     hanging = hand.position[2] - scene.bounding_box(item).low[2]
     in_the_way = _highest_on_the_way(scene, item, hand.position, target, half_width=0.05)
-    release = _release_height(scene, item, goal, yaw_of(rotation))
+    release = _release_height(scene, item, goal, yaw)
     cruise = max(in_the_way + hanging + CRUISE_CLEARANCE, release + CRUISE_CLEARANCE)
     yield from _rise(scene, cruise, rotation, GRIPPER_CLOSED)
     height = max(cruise, min(scene.hand().position[2], release + APPROACH_HEIGHT))
@@ -173,13 +171,12 @@ def carry(scene: Scene, item: str, goal: Vector) -> Actions:
         raise SkillFailed(f"{item} was lost on the way")
 
 
-def place(scene: Scene, item: str, goal: Vector) -> Actions:
+def place(scene: Scene, item: str, goal: Vector, yaw: float) -> Actions:
     """Lowers a held object onto what is below `goal` (``[2]``, metres), lets go and retreats upwards."""
-    hand = scene.hand()
-    rotation = _upright(hand)
+    hand, rotation = scene.hand(), hand_down(yaw)
     # Where the object hangs is measured again: it tilts and slips a little while it is carried.
     target = hand.position[:2] + goal - scene.pose(item).position[:2]
-    height = _release_height(scene, item, goal, yaw_of(rotation))
+    height = _release_height(scene, item, goal, yaw)
 
     def has_landed() -> bool:
         return scene.touches_something(item) and scene.hand().position[2] < height + 0.02
@@ -204,10 +201,6 @@ def is_held(scene: Scene, item: str) -> bool:
     """Whether the fingers are kept apart and `item` is where the hand is."""
     distance = np.linalg.norm(scene.pose(item).position - scene.hand().position)
     return scene.finger_opening() > 0.001 and bool(distance < 0.2)
-
-
-def _upright(hand: Pose) -> np.ndarray:
-    return hand_down(yaw_of(hand.rotation))
 
 
 def _rise(scene: Scene, height: float, rotation: np.ndarray, gripper: float) -> Actions:

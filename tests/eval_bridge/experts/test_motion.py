@@ -6,7 +6,6 @@ from eval_bridge.experts.motion import (
     action_towards,
     hand_down,
     rotation_vector,
-    yaw_of,
 )
 from eval_bridge.experts.scene import Pose
 
@@ -28,11 +27,6 @@ def test_half_a_turn_has_an_axis_too(angle):
     axis = np.array([2.0, -1.0, 2.0]) / 3
     vector = rotation_vector(_rotation(axis, angle))
     np.testing.assert_allclose(np.abs(vector @ axis), np.pi, atol=1e-4)
-
-
-@pytest.mark.parametrize("yaw", [-1.0, 0.0, 0.7])
-def test_yaw_of_inverts_hand_down(yaw):
-    assert yaw_of(hand_down(yaw)) == pytest.approx(yaw)
 
 
 def test_a_hand_that_points_down_opens_along_y():

@@ -86,9 +86,9 @@ def test_a_lift_without_the_block_is_reported_above_the_block_with_opening_finge
 def test_carry_and_place_put_the_block_on_the_plate_and_leave_it():
     scene = _grasped_scene()
     _play(scene, skills.lift(scene, BLOCK, GRASP))
-    _play(scene, skills.carry(scene, BLOCK, scene.plate[:2]))
+    _play(scene, skills.carry(scene, BLOCK, scene.plate[:2], GRASP.yaw))
     np.testing.assert_allclose(scene.block[:2], scene.plate[:2], atol=0.015)
-    _play(scene, skills.place(scene, BLOCK, scene.plate[:2]))
+    _play(scene, skills.place(scene, BLOCK, scene.plate[:2], GRASP.yaw))
     assert scene.is_satisfied(("on", BLOCK, "plate_1"))
     assert scene.opening == 0.08
     assert scene.hand_position[2] > scene.block[2] + 0.05
@@ -97,7 +97,7 @@ def test_carry_and_place_put_the_block_on_the_plate_and_leave_it():
 def test_a_block_lost_on_the_way_is_reported():
     scene = _grasped_scene()
     _play(scene, skills.lift(scene, BLOCK, GRASP))
-    actions = skills.carry(scene, BLOCK, scene.plate[:2])
+    actions = skills.carry(scene, BLOCK, scene.plate[:2], GRASP.yaw)
     scene.execute(next(actions))
     scene.release()
     scene.block[2] = 0.03  # it fell
@@ -108,8 +108,16 @@ def test_a_block_lost_on_the_way_is_reported():
 def test_backing_off_is_needed_only_below_something():
     scene = _grasped_scene()
     _play(scene, skills.lift(scene, BLOCK, GRASP))
-    assert list(skills.back_off(scene, BLOCK)) == []
+    assert list(skills.back_off(scene, BLOCK, GRASP.yaw)) == []
     roof = scene.towers[0]
     scene.towers.append(type(roof)(np.array([0.01, -0.1, 0.0]), np.array([0.2, 0.1, 0.5])))  # reaches over the hand
-    _play(scene, skills.back_off(scene, BLOCK))
+    _play(scene, skills.back_off(scene, BLOCK, GRASP.yaw))
     assert scene.hand_position[0] + 0.04 < 0.02
+
+
+def test_carrying_turns_a_disturbed_hand_back():
+    scene = _grasped_scene()
+    _play(scene, skills.lift(scene, BLOCK, GRASP))
+    scene.hand_rotation = hand_down(0.3)
+    _play(scene, skills.carry(scene, BLOCK, scene.plate[:2], GRASP.yaw))
+    np.testing.assert_allclose(scene.hand_rotation, hand_down(GRASP.yaw), atol=0.06)
