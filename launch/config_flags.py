@@ -72,11 +72,14 @@ def parse_config(
         raise ConfigError("no configuration given; add --config FILE[:variant], for example --config configs/rfsq.py")
     _, config = load_config(source)
     _check_keys(config, arguments, source)
+    all_flags = flags.FlagValues()  # of this call alone, so that one process can parse several command lines
+    all_flags.append_flag_values(options)
     try:
         holder = config_flags.DEFINE_config_file(
-            "config", default, flag_values=options, sys_argv=["", *_config_first(arguments)]
+            "config", default, flag_values=all_flags, sys_argv=["", *_config_first(arguments)]
         )
-        _, *unknown = options(["", *_config_first(arguments)])
+        _, *unknown = all_flags(["", *_config_first(arguments)])
+        options.mark_as_parsed()
     except (flags.Error, TypeError) as error:  # a tuple of the wrong element type is reported as TypeError
         raise ConfigError(f"{error}; --help lists all keys of {source}") from error
     if unknown:

@@ -34,7 +34,7 @@ def main(config: ConfigDict) -> None:
     hosts.initialise(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
     mesh = make_mesh(to_dataclass(MeshConfig, config.mesh))
     training = to_dataclass(TrainingConfig, config.training, seed=config.seed, tensorboard=config.tensorboard)
-    settings = to_dataclass(settings_of(config.stage), config.model)
+    settings: Any = to_dataclass(settings_of(config.stage), config.model)
     stage = build_stage(config.stage, settings, Path(config.run_dir))
     directory = Path(config.run_dir) / stage.name
     train(stage, training, directory, mesh)

@@ -17,6 +17,26 @@ from rsd_jax.checkpoints.errors import FormatVersionError, TokenizerMismatchErro
 FORMAT_VERSION = 1
 
 
+@cache
+def library_versions() -> dict[str, str]:
+    """Versions of Python, rsd_jax and the libraries that decide what a checkpoint means."""
+    libraries = {name: version(name) for name in ("jax", "flax", "optax", "orbax-checkpoint", "numpy")}
+    return {"python": platform.python_version(), "rsd_jax": rsd_jax.__version__, **libraries}
+
+
+@cache
+def git_commit() -> str | None:
+    """Commit of the checkout this code runs from, or ``None`` where there is no repository or no git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        result = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False, timeout=10
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() or None
+
+
 @dataclass(frozen=True)
 class CheckpointMetadata:
     """What a checkpoint is, and how it came to be.
@@ -38,8 +58,8 @@ class CheckpointMetadata:
     facts: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
-    versions: dict[str, str] = field(default_factory=lambda: library_versions())
-    commit: str | None = field(default_factory=lambda: git_commit())
+    versions: dict[str, str] = field(default_factory=library_versions)
+    commit: str | None = field(default_factory=git_commit)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-serialisable dict; NumPy scalars and arrays become numbers and lists."""
@@ -88,23 +108,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray) or hasattr(value, "__array__"):
         return np.asarray(value).tolist()
     raise TypeError(f"metadata and metrics must be JSON values or arrays, got {type(value).__name__}: {value!r}")
-
-
-@cache
-def library_versions() -> dict[str, str]:
-    """Versions of Python, rsd_jax and the libraries that decide what a checkpoint means."""
-    libraries = {name: version(name) for name in ("jax", "flax", "optax", "orbax-checkpoint", "numpy")}
-    return {"python": platform.python_version(), "rsd_jax": rsd_jax.__version__, **libraries}
-
-
-@cache
-def git_commit() -> str | None:
-    """Commit of the checkout this code runs from, or ``None`` where there is no repository or no git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        result = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False, timeout=10
-        )
-    except (FileNotFoundError, subprocess.TimeoutExpired):
-        return None
-    return result.stdout.strip() or None

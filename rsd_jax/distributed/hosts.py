@@ -3,8 +3,9 @@
 import logging
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import jax
 import numpy as np
@@ -29,19 +30,18 @@ def initialise(
         ValueError: a coordinator without the number or the id of the processes, or these without a coordinator.
         RuntimeError: the other processes were not reached.
     """
-    explicit = {
-        "RSD_COORDINATOR": coordinator or os.environ.get("RSD_COORDINATOR"),
-        "RSD_NUM_PROCESSES": _integer("RSD_NUM_PROCESSES", num_processes, os.environ),
-        "RSD_PROCESS_ID": _integer("RSD_PROCESS_ID", process_id, os.environ),
-    }
-    given = [name for name, value in explicit.items() if value is not None]
+    coordinator = coordinator or os.environ.get("RSD_COORDINATOR")
+    num_processes = _integer("RSD_NUM_PROCESSES", num_processes)
+    process_id = _integer("RSD_PROCESS_ID", process_id)
+    values = {"RSD_COORDINATOR": coordinator, "RSD_NUM_PROCESSES": num_processes, "RSD_PROCESS_ID": process_id}
+    given = [name for name, value in values.items() if value is not None]
     if given:
-        if missing := [name for name in explicit if name not in given]:
+        if missing := [name for name in values if name not in given]:
             raise ValueError(
                 f"{', '.join(given)} given without {', '.join(missing)}; a run of several processes needs all three, "
                 "as variables or as the flags --coordinator=HOST:PORT --num_processes=N --process_id=I"
             )
-        jax.distributed.initialize(*explicit.values())
+        jax.distributed.initialize(coordinator, num_processes, process_id)
     elif int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
         jax.distributed.initialize(cluster_detection_method="slurm")
     else:
@@ -50,10 +50,10 @@ def initialise(
     logger.info("process %d of %d, %d devices", jax.process_index(), jax.process_count(), jax.device_count())
 
 
-def _integer(name: str, argument: int | None, environment: Mapping[str, str]) -> int | None:
+def _integer(name: str, argument: int | None) -> int | None:
     if argument is not None:
         return argument
-    text = environment.get(name)
+    text = os.environ.get(name)
     if text is None:
         return None
     if not text.isdigit():
@@ -102,7 +102,7 @@ class TerminationSignal:
 
     def __init__(self) -> None:
         self._received = False
-        self._previous: signal.Handlers | int | object | None = None
+        self._previous: Callable[[int, FrameType | None], Any] | int | None = signal.SIG_DFL
 
     def __enter__(self) -> "TerminationSignal":
         self._previous = signal.signal(signal.SIGTERM, self._note)

@@ -69,12 +69,13 @@ def make_train_step(
             "gradient_norm": optax.tree.norm(gradients),
             "learning_rate": jnp.asarray(schedule(state.step), jnp.float32),
         }
-        new_state = state.replace(
+        new_state = TrainState(
             step=state.step + 1,
             params=params,
             opt_state=opt_state,
             ema_params=_averaged(state, params, config.ema_decay),
             model_state=output.model_state,
+            key=state.key,
         )
         return new_state, metrics
 

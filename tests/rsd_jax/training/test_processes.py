@@ -1,52 +1,26 @@
 """The same training on 1 process with 2 devices, and on 2 processes with 1 device each."""
 
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from tests.rsd_jax.training.run_fingerprint import fingerprint, saved_arrays
+from tests.rsd_jax.training.run_processes import TWO_DEVICES, free_port, outputs_of, start
 
-REPOSITORY = Path(__file__).parents[3]
-
-
-def start(folder, **variables):
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", **variables}
-    command = [sys.executable, "-m", "tests.rsd_jax.training.run_toy_stage", str(folder)]
-    return subprocess.Popen(
-        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def finish(processes):
-    try:
-        outputs = [process.communicate(timeout=120)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    for process, output in zip(processes, outputs, strict=True):
-        assert process.returncode == 0, output
+TOY = "tests.rsd_jax.training.run_toy_stage"
 
 
 @pytest.fixture(scope="module")
 def one_process(tmp_path_factory):
     folder = tmp_path_factory.mktemp("one_process")
-    finish([start(folder, XLA_FLAGS="--xla_force_host_platform_device_count=2")])
+    outputs_of(start(TOY, str(folder), **TWO_DEVICES))
     return folder
 
 
 @pytest.fixture(scope="module")
 def two_processes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two_processes")
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    run = {"RSD_COORDINATOR": f"localhost:{port}", "RSD_NUM_PROCESSES": "2", "XLA_FLAGS": ""}
-    finish([start(folder, **run, RSD_PROCESS_ID=str(index)) for index in range(2)])
+    run = {"RSD_COORDINATOR": f"localhost:{free_port()}", "RSD_NUM_PROCESSES": "2"}
+    outputs_of(*(start(TOY, str(folder), **run, RSD_PROCESS_ID=str(index)) for index in range(2)))
     return folder
 
 

@@ -1,0 +1,122 @@
+from dataclasses import dataclass
+
+import pytest
+from absl import flags
+from ml_collections import ConfigDict
+
+from launch.config_flags import ConfigError, parse_config, to_dataclass
+
+CONFIG_FILE = '''"""Toy configuration: half a second on one core."""
+
+import ml_collections
+
+VARIANTS = ("", "tiny")
+
+
+def get_config(variant: str = ""):
+    config = ml_collections.ConfigDict()
+    config.run_dir = "runs/default"
+    config.training = ml_collections.ConfigDict({"steps": 100, "learning_rate": 1e-3})
+    config.tasks = (1, 2)
+    if variant == "tiny":
+        config.training.steps = 2
+    config.lock()
+    return config
+'''
+
+
+@pytest.fixture
+def toy(tmp_path):
+    path = tmp_path / "toy.py"
+    path.write_text(CONFIG_FILE)
+    return str(path)
+
+
+def test_file_variant_and_overrides(toy):
+    config = parse_config(["--config", f"{toy}:tiny", "--config.training.learning_rate=1", "--config.tasks=(3,4)"])
+    assert config.training.to_dict() == {"steps": 2, "learning_rate": 1.0}
+    assert config.tasks == (3, 4)
+
+
+def test_overrides_may_stand_before_the_file(toy):
+    assert parse_config(["--config.training.steps=7", f"--config={toy}"]).training.steps == 7
+
+
+def test_default_file(toy):
+    assert parse_config(["--config.training.steps=7"], default=toy).training.steps == 7
+
+
+def test_two_configurations_in_one_process_do_not_mix(toy):
+    parse_config(["--config", toy, "--config.training.steps=7"])
+    assert parse_config(["--config", toy]).training.steps == 100
+
+
+def test_further_options_are_parsed(toy):
+    options = flags.FlagValues()
+    process_id = flags.DEFINE_integer("process_id", None, "Index.", flag_values=options)
+    parse_config(["--process_id=3", "--config", toy], options=options)
+    assert process_id.value == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config.training.learning_rat=1"], "'training.learning_rat'; did you mean 'training.learning_rate'"),
+        (["--config.learning=1"], "valid: run_dir, tasks, training.learning_rate, training.steps"),
+        (["--config.training.steps=many"], "config.training.steps=many: invalid literal"),
+        (["--stesp=3"], "Unknown command line flag 'stesp'"),
+        (["extra"], r"\['extra'\] are no flags"),
+    ],
+)
+def test_wrong_arguments_are_named_with_what_is_valid(toy, arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_config(["--config", toy, *arguments])
+
+
+def test_unknown_variant_lists_the_valid_ones(toy):
+    with pytest.raises(ConfigError, match=r"toy.py has no variant 'tny'; did you mean 'tiny'\? \(valid: tiny\)"):
+        parse_config([f"--config={toy}:tny"])
+
+
+def test_missing_file_names_the_nearest(toy):
+    with pytest.raises(ConfigError, match=r"no config file .*toi.py.*did you mean .*toy.py"):
+        parse_config([f"--config={toy.replace('toy', 'toi')}"])
+
+
+def test_no_configuration_at_all():
+    with pytest.raises(ConfigError, match=r"add --config FILE\[:variant\]"):
+        parse_config([])
+
+
+def test_help_shows_docstring_and_every_key_with_its_value(toy, capsys):
+    with pytest.raises(SystemExit) as caught:
+        parse_config(["--config", f"{toy}:tiny", "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert "Toy configuration: half a second on one core." in text
+    assert "--config.training.steps=2" in text
+    assert "--config.run_dir='runs/default'" in text
+
+
+@dataclass(frozen=True)
+class Inner:
+    width: int
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: Inner
+    seed: int
+    name: str = "toy"
+
+
+def test_sections_become_dataclasses():
+    values = ConfigDict({"inner": {"width": 3}})
+    assert to_dataclass(Outer, values, seed=1) == Outer(Inner(3), 1, "toy")
+
+
+def test_keys_and_fields_must_match():
+    with pytest.raises(ConfigError, match=r"\['widht'\] are no fields of Inner, which has width"):
+        to_dataclass(Inner, ConfigDict({"widht": 3}))
+    with pytest.raises(ConfigError, match=r"Outer needs values for \['inner', 'seed'\]"):
+        to_dataclass(Outer, ConfigDict({"name": "x"}))
