@@ -1,30 +1,37 @@
 """How models reach the decoders, and what decoders return: types only."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Int
 
 from rsd_jax.array_types import LayerMask, Logits, Position, PyTree, Tokens
 
 
+@runtime_checkable
 class DraftFn(Protocol):
     """Proposes the next layers of every column in one pass.
 
     Called with `features` (whatever the models need, opaque to the decoder), `tokens` ``[B, C, D, L]`` of which the
-    digits before `position` ``[B, C, D]`` are accepted and the rest is undefined. Returns logits ``[B, C, D, K, V]`` for
-    the layers ``position .. position + K - 1``; those behind the last layer are ignored.
+    digits before `position` ``[B, C, D]`` are accepted and the rest is undefined. Returns logits ``[B, C, D, K, V]``
+    for the layers ``position .. position + K - 1``; those behind the last layer are ignored.
     """
 
-    def __call__(self, features: PyTree, tokens: Tokens, position: Position) -> Logits: ...
+    def __call__(self, features: PyTree, tokens: Tokens, position: Position) -> Logits:
+        """Logits of the next K layers."""
+        ...
 
 
+@runtime_checkable
 class MainFn(Protocol):
     """Scores `num_layers` layers from `position` on, each given all coarser digits in `tokens`.
 
-    Returns logits ``[B, C, D, num_layers, V]``. Logits of layer l must depend on no digit of a layer >= l.
+    Returns logits ``[B, C, D, num_layers, V]``. Logits of layer l must depend on no digit of a layer >= l;
+    those behind the last layer are ignored.
     """
 
-    def __call__(self, features: PyTree, tokens: Tokens, position: Position, *, num_layers: int) -> Logits: ...
+    def __call__(self, features: PyTree, tokens: Tokens, position: Position, *, num_layers: int) -> Logits:
+        """Logits of the next `num_layers` layers."""
+        ...
 
 
 class CodeShape(NamedTuple):
@@ -45,8 +52,8 @@ class CodeShape(NamedTuple):
 class AcceptanceCounts(NamedTuple):
     """Draft tokens by layer, informative digits only.
 
-    `accepted` ``[B, L]``: kept because the rule accepted them; `proposed` ``[B, L]``: all that were drafted, those behind
-    a column's first mismatch included.
+    `accepted` ``[B, L]``: kept because the rule accepted them; `proposed` ``[B, L]``: all that were drafted, those
+    behind a column's first mismatch included.
     """
 
     accepted: Int[Array, "B L"]
@@ -64,4 +71,8 @@ class DecodeResult(NamedTuple):
 class Decoder(Protocol):
     """The one signature of all decoders: pure, traceable, closed over nothing."""
 
-    def __call__(self, features: PyTree, draft: DraftFn, main: MainFn, shape: CodeShape, batch_size: int) -> DecodeResult: ...
+    def __call__(
+        self, features: PyTree, draft: DraftFn, main: MainFn, shape: CodeShape, batch_size: int
+    ) -> DecodeResult:
+        """Decodes `batch_size` observations."""
+        ...

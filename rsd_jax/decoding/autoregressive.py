@@ -1,0 +1,49 @@
+"""Greedy decoding by the main head alone, one layer a pass: the reference that every lossless decoder must equal."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from rsd_jax.array_types import PyTree, Tokens, typecheck
+from rsd_jax.decoding.acceptance import layers_ahead, no_drafts
+from rsd_jax.decoding.interface import CodeShape, DecodeResult, DraftFn, MainFn
+
+
+class AutoregressiveState(NamedTuple):
+    """Carry of the loop: `tokens` decoded before `layer`, which all columns share."""
+
+    tokens: Tokens
+    layer: Int[Array, ""]
+
+
+@typecheck
+def autoregressive(features: PyTree, draft: DraftFn, main: MainFn, shape: CodeShape, batch_size: int) -> DecodeResult:
+    """Decodes L layers in L passes of `main`; a `Decoder`.
+
+    Args:
+        features: what `main` reads, opaque here.
+        draft: not called; part of the decoders' common signature.
+        main: scores the layer at each column's position given the coarser ones.
+        shape: static shape of the code.
+        batch_size: B.
+
+    Returns:
+        The greedy tokens, L rounds, and acceptance counts of zero, because nothing was drafted.
+    """
+    del draft
+    columns = (batch_size, shape.chunk_length, shape.latent_dim)
+
+    def unfinished(state: AutoregressiveState) -> jax.Array:
+        return state.layer < shape.num_layers
+
+    def decode_layer(state: AutoregressiveState) -> AutoregressiveState:
+        position = jnp.broadcast_to(state.layer, columns)
+        levels = jnp.argmax(main(features, state.tokens, position, num_layers=1), axis=-1).astype(jnp.int32)
+        at_layer = layers_ahead(position, shape.num_layers) == 0
+        return AutoregressiveState(tokens=jnp.where(at_layer, levels, state.tokens), layer=state.layer + 1)
+
+    start = AutoregressiveState(tokens=jnp.zeros((*columns, shape.num_layers), jnp.int32), layer=jnp.int32(0))
+    end = jax.lax.while_loop(unfinished, decode_layer, start)
+    return DecodeResult(tokens=end.tokens, rounds=end.layer, acceptance=no_drafts(batch_size, shape.num_layers))

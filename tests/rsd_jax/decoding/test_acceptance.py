@@ -1,0 +1,55 @@
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from rsd_jax.decoding.acceptance import accepted_run, count_acceptance, layers_ahead
+
+
+def leading_trues(row: list[bool]) -> int:
+    count = 0
+    for agrees in row:
+        if not agrees:
+            return count
+        count += 1
+    return count
+
+
+@settings(max_examples=50, deadline=None)
+@given(hnp.arrays(bool, st.tuples(st.just(6), st.sampled_from([1, 3, 8]))))
+def test_accepted_run_counts_the_leading_agreements(agrees: np.ndarray) -> None:
+    expected = [leading_trues(row) for row in agrees.tolist()]
+    assert accepted_run(jnp.asarray(agrees)).tolist() == expected
+
+
+def test_accepted_run_ignores_agreement_behind_the_first_mismatch() -> None:
+    agrees = jnp.array([[True, False, True], [True, True, True], [False, True, True]])
+    assert accepted_run(agrees).tolist() == [1, 3, 0]
+
+
+def test_layers_ahead_measures_from_each_columns_position() -> None:
+    position = jnp.array([[[0, 3]]])
+    assert layers_ahead(position, num_layers=3).tolist() == [[[[0, 1, 2], [-3, -2, -1]]]]
+
+
+def test_counts_of_one_round_by_hand() -> None:
+    # One latent dimension, two chunk steps, L = 5, K = 3; digit 1 can take only one level.
+    #   column 0 at layer 0 drafts layers 0 1 2, two accepted: layer 1 does not count, so accepted 0, proposed 0 and 2.
+    #   column 1 at layer 3 drafts layers 3 4 (5 does not exist), one accepted: accepted 3, proposed 3 and 4.
+    position, run = jnp.array([[[0], [3]]]), jnp.array([[[2], [1]]])
+    informative = jnp.array([[True], [False], [True], [True], [True]])
+    counts = count_acceptance(position, run, 3, informative)
+    assert counts.proposed.tolist() == [[1, 0, 1, 1, 1]]
+    assert counts.accepted.tolist() == [[1, 0, 0, 1, 0]]
+
+
+def test_a_finished_column_proposes_nothing() -> None:
+    counts = count_acceptance(jnp.full((2, 1, 1), 4), jnp.full((2, 1, 1), 3), 3, jnp.ones((4, 1), bool))
+    assert counts.proposed.tolist() == [[0] * 4] * 2
+    assert counts.accepted.tolist() == [[0] * 4] * 2
+
+
+def test_run_behind_the_last_layer_is_not_counted() -> None:
+    counts = count_acceptance(jnp.full((1, 1, 1), 3), jnp.full((1, 1, 1), 3), 3, jnp.ones((4, 1), bool))
+    assert counts.accepted.tolist() == [[0, 0, 0, 1]]

@@ -1,0 +1,52 @@
+from collections.abc import Callable
+
+import jax
+import numpy as np
+import pytest
+
+from rsd_jax.decoding import CodeShape, MainFn, autoregressive
+
+
+def never_called(features: jax.Array, tokens: jax.Array, position: jax.Array) -> jax.Array:
+    pytest.fail("the autoregressive decoder must not draft")
+
+
+def test_equals_a_plain_loop_over_layers(
+    code_shape: Callable[[int], CodeShape],
+    random_features: Callable[[int, int], jax.Array],
+    random_main: Callable[[int], MainFn],
+) -> None:
+    features, main, shape = random_features(1, 4), random_main(1), code_shape(3)
+    result = jax.jit(lambda h: autoregressive(h, never_called, main, shape, 4))(features)
+
+    tokens = np.zeros((4, shape.chunk_length, shape.latent_dim, shape.num_layers), np.int32)
+    for layer in range(shape.num_layers):
+        position = np.full(tokens.shape[:-1], layer, np.int32)
+        logits = np.asarray(main(features, jax.numpy.asarray(tokens), jax.numpy.asarray(position), num_layers=1))
+        tokens[..., layer] = logits[..., 0, :].argmax(-1)
+    np.testing.assert_array_equal(result.tokens, tokens)
+    assert result.tokens.dtype == np.int32
+    assert int(result.rounds) == shape.num_layers
+
+
+def test_counts_no_drafts(
+    code_shape: Callable[[int], CodeShape],
+    random_features: Callable[[int, int], jax.Array],
+    random_main: Callable[[int], MainFn],
+) -> None:
+    result = autoregressive(random_features(0, 2), never_called, random_main(0), code_shape(3), 2)
+    assert not result.acceptance.proposed.any()
+    assert not result.acceptance.accepted.any()
+
+
+def test_a_column_depends_on_its_own_coarser_digits(
+    code_shape: Callable[[int], CodeShape],
+    random_features: Callable[[int, int], jax.Array],
+    random_main: Callable[[int], MainFn],
+) -> None:
+    """Guards the toy network: without dependence on coarser digits, the equality tests would prove nothing."""
+    features, main, shape = random_features(0, 4), random_main(0), code_shape(1)
+    decoded = autoregressive(features, never_called, main, shape, 4).tokens
+    position = jax.numpy.ones(decoded.shape[:-1], "int32")
+    blind = main(features, jax.numpy.zeros_like(decoded), position, num_layers=7).argmax(-1)
+    assert (np.asarray(blind) != np.asarray(decoded[..., 1:])).mean() > 0.5

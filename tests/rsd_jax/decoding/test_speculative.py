@@ -1,0 +1,235 @@
+"""The speculative decoder returns the autoregressive decoder's tokens for any draft, and counts as defined."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from rsd_jax.decoding import CodeShape, DecodeResult, DraftFn, MainFn, autoregressive, speculative_greedy
+from rsd_jax.decoding.acceptance import layers_ahead
+
+BATCH, LEVELS = 3, 7
+
+
+def no_draft(features: jax.Array, tokens: jax.Array, position: jax.Array) -> jax.Array:
+    raise AssertionError("not called")
+
+
+def oracle_draft(target: jax.Array, is_right: jax.Array, draft_layers: int) -> DraftFn:
+    """Proposes the target's token where `is_right` ``[B, C, D, L]``, and another level elsewhere."""
+    proposed = jnp.where(is_right, target, (target + 1) % LEVELS)
+
+    def draft(features: jax.Array, tokens: jax.Array, position: jax.Array) -> jax.Array:
+        ahead = layers_ahead(position, target.shape[-1])
+        levels = [jnp.sum(jnp.where(ahead == k, proposed, 0), axis=-1) for k in range(draft_layers)]
+        return jax.nn.one_hot(jnp.stack(levels, axis=-1), LEVELS)
+
+    return draft
+
+
+def random_draft(seed: int, draft_layers: int) -> DraftFn:
+    """Proposes other random levels in every round, independent of everything but the positions."""
+
+    def draft(features: jax.Array, tokens: jax.Array, position: jax.Array) -> jax.Array:
+        key = jax.random.fold_in(jax.random.key(seed), position.sum())
+        return jax.random.normal(key, (*position.shape, draft_layers, LEVELS))
+
+    return draft
+
+
+def garbage_reading_draft(draft_layers: int) -> DraftFn:
+    """Repeats what lies in the undefined digits from the position on: leftovers of earlier rounds."""
+
+    def draft(features: jax.Array, tokens: jax.Array, position: jax.Array) -> jax.Array:
+        ahead = layers_ahead(position, tokens.shape[-1])
+        levels = [jnp.sum(jnp.where(ahead == k, tokens, 0), axis=-1) for k in range(draft_layers)]
+        return jax.nn.one_hot(jnp.stack(levels, axis=-1), LEVELS)
+
+    return draft
+
+
+def not_a_number_draft(draft_layers: int) -> DraftFn:
+    def draft(features: jax.Array, tokens: jax.Array, position: jax.Array) -> jax.Array:
+        return jnp.full((*position.shape, draft_layers, LEVELS), jnp.nan)
+
+    return draft
+
+
+IGNORANT_DRAFTS = [partial(random_draft, 5), garbage_reading_draft, not_a_number_draft]
+
+
+class WalkedCounts(NamedTuple):
+    rounds: int
+    accepted: np.ndarray
+    proposed: np.ndarray
+
+
+def walk_columns(is_right: np.ndarray, informative: np.ndarray, draft_layers: int) -> WalkedCounts:
+    """Plain-Python reference: each column on its own, given where the draft is right."""
+    batch, _, _, num_layers = is_right.shape
+    accepted, proposed = np.zeros((batch, num_layers), int), np.zeros((batch, num_layers), int)
+    most_rounds = 0
+    for b, c, d in np.ndindex(is_right.shape[:3]):
+        position = rounds = 0
+        while position < num_layers:
+            drafted = range(position, min(position + draft_layers, num_layers))
+            run = 0
+            while run < len(drafted) and is_right[b, c, d, position + run]:
+                run += 1
+            for layer in drafted:
+                proposed[b, layer] += informative[layer, d]
+                accepted[b, layer] += informative[layer, d] and layer < position + run
+            position += run + 1
+            rounds += 1
+        most_rounds = max(most_rounds, rounds)
+    return WalkedCounts(most_rounds, accepted, proposed)
+
+
+@pytest.mark.parametrize("draft_layers", [1, 3, 8])
+def test_equals_autoregressive_token_for_token(
+    draft_layers: int,
+    code_shape: Callable[[int], CodeShape],
+    random_features: Callable[[int, int], jax.Array],
+    random_main: Callable[[int], MainFn],
+) -> None:
+    shape = code_shape(draft_layers)
+
+    @jax.jit
+    def decode(features: jax.Array, seed: jax.Array, is_right: jax.Array) -> tuple[DecodeResult, ...]:
+        """By the reference, with every draft that knows nothing, and with one that is right where `is_right`."""
+        main = random_main(seed)
+        reference = autoregressive(features, no_draft, main, shape, BATCH)
+        drafts = [make(draft_layers) for make in IGNORANT_DRAFTS]
+        drafts.append(oracle_draft(reference.tokens, is_right, draft_layers))
+        return reference, *(speculative_greedy(features, draft, main, shape, BATCH) for draft in drafts)
+
+    digits = (BATCH, shape.chunk_length, shape.latent_dim, shape.num_layers)
+    fewest_rounds = -(-shape.num_layers // (draft_layers + 1))
+    for seed in range(6):
+        where_right = {
+            "always": np.ones(digits, bool),
+            "never": np.zeros(digits, bool),
+            "at layer 2": np.broadcast_to(np.arange(shape.num_layers) == 2, digits),
+            "at random": np.random.default_rng(seed).random(digits) < 0.7,
+        }
+        for name, is_right in where_right.items():
+            reference, *results = decode(random_features(seed, BATCH), jnp.int32(seed), is_right)
+            for result in results:
+                assert_lossless(reference, result, shape)
+            if name == "always":
+                assert int(results[-1].rounds) == fewest_rounds
+            if name == "never":
+                assert int(results[-1].rounds) == shape.num_layers
+                assert not results[-1].acceptance.accepted.any()
+
+
+def assert_lossless(reference: DecodeResult, result: DecodeResult, shape: CodeShape) -> None:
+    np.testing.assert_array_equal(result.tokens, reference.tokens)
+    assert result.tokens.dtype == jnp.int32
+    assert -(-shape.num_layers // (shape.draft_layers + 1)) <= int(result.rounds) <= shape.num_layers
+    assert (np.asarray(result.acceptance.accepted) <= np.asarray(result.acceptance.proposed)).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(is_right=hnp.arrays(bool, (2, 2, 3, 8)), draft_layers=st.sampled_from([1, 3]))
+def test_rounds_and_counts_equal_a_walk_over_the_columns(is_right: np.ndarray, draft_layers: int) -> None:
+    informative = np.ones((8, 3), bool)
+    informative[5, 0] = False
+    result = _decode_with_fixed_target(jnp.asarray(is_right), jnp.asarray(informative), draft_layers)
+    expected = walk_columns(is_right, informative, draft_layers)
+    np.testing.assert_array_equal(result.tokens, _fixed_target(is_right.shape))
+    assert int(result.rounds) == expected.rounds
+    np.testing.assert_array_equal(result.acceptance.accepted, expected.accepted)
+    np.testing.assert_array_equal(result.acceptance.proposed, expected.proposed)
+
+
+def test_counts_of_a_whole_decoding_by_hand() -> None:
+    # One column, L = 8, K = 3, the draft is wrong at layers 1 and 6 only:
+    #   round 1 from layer 0 drafts 0 1 2: accepts 0, layer 1 is the target's        -> position 2
+    #   round 2 from layer 2 drafts 2 3 4: accepts all, layer 5 is the target's      -> position 6
+    #   round 3 from layer 6 drafts 6 7:   accepts none, layer 6 is the target's     -> position 7
+    #   round 4 from layer 7 drafts 7:     accepts it                                -> finished
+    is_right = np.array([True, False, True, True, True, True, False, True]).reshape(1, 1, 1, 8)
+    result = _decode_with_fixed_target(jnp.asarray(is_right), jnp.ones((8, 1), bool), draft_layers=3)
+    assert int(result.rounds) == 4
+    assert result.acceptance.accepted.tolist() == [[1, 0, 1, 1, 1, 0, 0, 1]]
+    assert result.acceptance.proposed.tolist() == [[1, 1, 2, 1, 1, 0, 1, 2]]
+
+
+def test_replaced_tokens_are_not_counted_as_accepted() -> None:
+    # K = 3 and nothing accepted: layer l is proposed from layers l - 2, l - 1 and l.
+    never = jnp.zeros((1, 1, 1, 8), bool)
+    result = _decode_with_fixed_target(never, jnp.ones((8, 1), bool), draft_layers=3)
+    assert result.acceptance.accepted.tolist() == [[0] * 8]
+    assert result.acceptance.proposed.tolist() == [[1, 2, 3, 3, 3, 3, 3, 3]]
+
+
+def test_compiles_once_and_equals_eager(
+    code_shape: Callable[[int], CodeShape],
+    random_features: Callable[[int, int], jax.Array],
+    random_main: Callable[[int], MainFn],
+) -> None:
+    main, shape = random_main(0), code_shape(3)
+
+    def decode(features: jax.Array) -> DecodeResult:
+        return speculative_greedy(features, random_draft(5, 3), main, shape, BATCH)
+
+    compiled = jax.jit(chex.assert_max_traces(decode, n=1))
+    compiled(random_features(0, BATCH))
+    eager = speculative_greedy(random_features(1, BATCH), random_draft(5, 3), main, shape, BATCH)
+    chex.assert_trees_all_equal(compiled(random_features(1, BATCH)), eager)
+
+
+def test_models_run_once_a_round_in_one_loop(
+    code_shape: Callable[[int], CodeShape],
+    random_features: Callable[[int, int], jax.Array],
+    random_main: Callable[[int], MainFn],
+) -> None:
+    main, shape = random_main(0), code_shape(3)
+    calls: list[str] = []
+
+    def draft_calls(features: jax.Array, tokens: jax.Array, position: jax.Array) -> jax.Array:
+        jax.debug.callback(lambda: calls.append("draft"))
+        return random_draft(5, 3)(features, tokens, position)
+
+    def main_calls(features: jax.Array, tokens: jax.Array, position: jax.Array, *, num_layers: int) -> jax.Array:
+        jax.debug.callback(lambda: calls.append("main"))
+        return main(features, tokens, position, num_layers=num_layers)
+
+    decode = jax.jit(lambda features: speculative_greedy(features, draft_calls, main_calls, shape, BATCH))
+    result = decode(random_features(0, BATCH))
+    jax.effects_barrier()
+    assert calls.count("draft") == calls.count("main") == int(result.rounds)
+    loops = [
+        eqn
+        for eqn in jax.make_jaxpr(decode)(random_features(0, BATCH)).eqns[0].params["jaxpr"].eqns
+        if "while" in str(eqn.primitive)
+    ]
+    assert len(loops) == 1
+
+
+def _fixed_target(shape: tuple[int, ...]) -> jax.Array:
+    """Tokens 0 1 2 ... modulo the levels, so that every digit differs from its neighbours."""
+    return jnp.arange(np.prod(shape), dtype=jnp.int32).reshape(shape) % LEVELS
+
+
+@partial(jax.jit, static_argnames="draft_layers")
+def _decode_with_fixed_target(is_right: jax.Array, informative: jax.Array, draft_layers: int) -> DecodeResult:
+    """Decodes with a main head that always chooses `_fixed_target`, and a draft that is right where `is_right`."""
+    target = _fixed_target(is_right.shape)
+    _, chunk_length, latent_dim, num_layers = is_right.shape
+    shape = CodeShape(chunk_length, latent_dim, num_layers, draft_layers, informative)
+
+    def main(features: jax.Array, tokens: jax.Array, position: jax.Array, *, num_layers: int) -> jax.Array:
+        return oracle_draft(target, jnp.ones_like(target, bool), num_layers)(features, tokens, position)
+
+    draft = oracle_draft(target, is_right, shape.draft_layers)
+    return speculative_greedy(None, draft, main, shape, is_right.shape[0])
