@@ -7,7 +7,8 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-ArrayT = TypeVar("ArrayT", NDArray[np.uint8], NDArray[np.float32], jax.Array)
+FramesT = TypeVar("FramesT", NDArray[np.uint8], jax.Array)
+ActionsT = TypeVar("ActionsT", NDArray[np.float32], jax.Array)
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,7 @@ class Conventions:
     Attributes:
         control_rate: actions a second, in Hz.
         gripper_open, gripper_closed: the gripper's action for opening and for closing.
-        frames_are_upside_down: whether stored and rendered frames have to be turned by 180 degrees (MuJoCo renders into
-            OpenGL's bottom-up rows, and LIBERO mirrors the columns of neither camera).
+        frames_are_upside_down: whether stored and rendered frames have to be turned by 180 degrees, see `upright`.
     """
 
     control_rate: float = 20.0
@@ -31,16 +31,16 @@ LIBERO = Conventions()
 """LIBERO's environment and its demonstrations."""
 
 
-def upright(frames: ArrayT) -> ArrayT:
+def upright(frames: FramesT) -> FramesT:
     """Turns frames ``[..., H, W, 3]`` by 180 degrees, as rendered <-> upright; its own inverse."""
     return frames[..., ::-1, ::-1, :]
 
 
-def gripper_to_open_fraction(gripper: ArrayT) -> ArrayT:
+def gripper_to_open_fraction(gripper: ActionsT) -> ActionsT:
     """Maps the environment's gripper action (-1 open, +1 close) to the "1 = open, 0 = closed" of RLDS data sets."""
-    return (1 - gripper) / 2
+    return gripper * -0.5 + 0.5
 
 
-def gripper_from_open_fraction(open_fraction: ArrayT) -> ArrayT:
+def gripper_from_open_fraction(open_fraction: ActionsT) -> ActionsT:
     """Inverse of `gripper_to_open_fraction`."""
     return 1 - 2 * open_fraction

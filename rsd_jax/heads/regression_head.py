@@ -24,8 +24,8 @@ class RegressionConfig:
 class RegressionHead(nn.Module):
     """Maps the features of each chunk step to its action, normalised.
 
-    The head of OpenVLA-OFT (Kim et al. 2025, "Fine-Tuning Vision-Language-Action Models", section IV), trained with the
-    L1 loss: the median action, where demonstrations disagree.
+    As in OpenVLA-OFT (Kim et al. 2025, "Fine-Tuning Vision-Language-Action Models: Optimizing Speed and Success") it
+    is trained with the L1 loss, which gives the median action where demonstrations disagree.
     """
 
     config: RegressionConfig

@@ -1,0 +1,131 @@
+"""Objective of the policy: the L1 distance to the demonstrated chunk."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from rsd_jax.array_types import Actions, Features, PyTree, Scalar, typecheck
+from rsd_jax.backbones.compact import (
+    CAMERAS,
+    CompactConfig,
+    augmented_compact_features,
+    compact_features,
+    initial_compact_params,
+)
+from rsd_jax.backbones.image_preprocessing import AugmentationConfig
+from rsd_jax.backbones.instruction import INSTRUCTION_LENGTH
+from rsd_jax.backbones.interface import PolicyInputs
+from rsd_jax.backbones.proprioception import ProprioNormalizer
+from rsd_jax.heads.regression_head import RegressionConfig, RegressionHead
+from rsd_jax.training.objectives.interface import LossOutput, Variables
+
+BACKBONE, HEAD = "backbone", "regression_head"
+"""Names of the two networks among the parameters."""
+
+PROPRIO_DIM = 8
+TRANSLATION, ROTATION, GRIPPER = slice(0, 3), slice(3, 6), slice(6, 7)
+
+
+class Prediction(NamedTuple):
+    """Normalised `actions` ``[B, C, A]`` of the L1 teacher, and the `features` ``[B, C, F]`` they came from."""
+
+    actions: Actions
+    features: Features
+
+
+@dataclass(frozen=True)
+class BehaviourCloning:
+    """Trains backbone and regression head together. `frozen` is the run's `ProprioNormalizer`."""
+
+    backbone: CompactConfig = field(default_factory=CompactConfig)
+    head: RegressionConfig = field(default_factory=RegressionConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+
+    def init(self, key: jax.Array) -> Variables:
+        """Draws both networks."""
+        backbone_key, head_key = jax.random.split(key)
+        size = self.backbone.image_size
+        inputs = PolicyInputs(
+            images=jnp.zeros((1, len(CAMERAS), size, size, 3), jnp.uint8),
+            proprio=jnp.zeros((1, PROPRIO_DIM), jnp.float32),
+            instruction_ids=jnp.ones((1, INSTRUCTION_LENGTH), jnp.int32),
+        )
+        features = jnp.zeros((1, self.backbone.chunk_length, self.backbone.width), jnp.float32)
+        params = {
+            BACKBONE: initial_compact_params(self.backbone, backbone_key, inputs),
+            HEAD: RegressionHead(self.head).init(head_key, features)["params"],
+        }
+        return Variables(params=params, model_state={})
+
+    def loss(
+        self, variables: Variables, frozen: ProprioNormalizer, batch: dict[str, jax.Array], key: jax.Array
+    ) -> LossOutput:
+        """Mean absolute error over the steps inside the episode.
+
+        Args:
+            variables: parameters of both networks.
+            frozen: constants of the robot's state.
+            batch: the fields of `PolicyInputs`, ``actions`` ``[B, C, A]`` normalised, and ``mask`` ``[B, C]``,
+                False (0) behind the episode's end.
+            key: draws the augmentation.
+        """
+        features = augmented_compact_features(
+            self.backbone, self.augmentation, variables.params[BACKBONE], frozen, policy_inputs(batch), key
+        )
+        predicted = self._act(variables.params[HEAD], features)
+        error = chunk_error(predicted, batch["actions"], batch["mask"].astype(bool))
+        metrics = {
+            "loss/l1": error.l1,
+            "l1/translation": error.translation,
+            "l1/rotation": error.rotation,
+            "accuracy/gripper": error.gripper_accuracy,
+        }
+        return LossOutput(loss=error.l1, model_state={}, metrics=metrics)
+
+    def predict(self, params: PyTree, frozen: ProprioNormalizer, inputs: PolicyInputs) -> Prediction:
+        """What the policy does at evaluation: no augmentation, no randomness."""
+        features = compact_features(self.backbone, params[BACKBONE], frozen, inputs)
+        return Prediction(self._act(params[HEAD], features), features)
+
+    def _act(self, head_params: PyTree, features: Features) -> Actions:
+        return cast(jax.Array, RegressionHead(self.head).apply({"params": head_params}, features))
+
+
+class ChunkError(NamedTuple):
+    """Mean errors of normalised actions over the steps inside the episode.
+
+    Attributes:
+        l1: mean absolute error of all dimensions. translation, rotation: that of these dimensions.
+        gripper_accuracy: share of the steps whose gripper has the right sign.
+    """
+
+    l1: Scalar
+    translation: Scalar
+    rotation: Scalar
+    gripper_accuracy: Scalar
+
+
+@typecheck
+def chunk_error(predicted: Actions, actions: Actions, mask: Bool[Array, "B C"]) -> ChunkError:
+    """Compares chunks of actions where `mask` is True."""
+    distance = jnp.abs(predicted - actions)
+    same_sign = (predicted[..., GRIPPER] >= 0) == (actions[..., GRIPPER] >= 0)
+    return ChunkError(
+        l1=_masked_mean(distance, mask),
+        translation=_masked_mean(distance[..., TRANSLATION], mask),
+        rotation=_masked_mean(distance[..., ROTATION], mask),
+        gripper_accuracy=_masked_mean(same_sign.astype(jnp.float32), mask),
+    )
+
+
+def policy_inputs(batch: dict[str, jax.Array]) -> PolicyInputs:
+    """The fields of a batch that the policy sees."""
+    return PolicyInputs(batch["images"], batch["proprio"], batch["instruction_ids"])
+
+
+def _masked_mean(values: Float[Array, "B C N"], mask: Bool[Array, "B C"]) -> Scalar:
+    weight = mask[..., None].astype(values.dtype)
+    return jnp.sum(values * weight) / jnp.maximum(jnp.sum(weight) * values.shape[-1], 1.0)
