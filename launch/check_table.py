@@ -49,12 +49,17 @@ def run_check(check: Check, run_dir: Path) -> CheckResult:
     return CheckResult(check.name, not message, time.monotonic() - started, message)
 
 
-def run_checks(checks: Sequence[Check]) -> list[CheckResult]:
-    """Runs `checks` in order in one temporary run folder, and prints a row for each as soon as it is known."""
+def run_checks(checks: Sequence[Check], run_dir: Path | None = None) -> list[CheckResult]:
+    """Runs `checks` in order and prints a row for each as soon as it is known.
+
+    Args:
+        checks: the rows; later ones run even if earlier ones failed.
+        run_dir: an empty folder for what they make, which is then kept; None for a temporary one.
+    """
     results = []
     with tempfile.TemporaryDirectory(prefix="rsd_jax-preflight-") as folder:
         for check in checks:
-            result = run_check(check, Path(folder))
+            result = run_check(check, run_dir or Path(folder))
             results.append(result)
             print(f"{'passed' if result.passed else 'FAILED'}  {result.seconds:6.1f} s  {result.name}", flush=True)
             if result.message:

@@ -7,12 +7,16 @@ Every stage runs in miniature through the real code, in a temporary folder. Noth
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from launch.check_table import as_json, run_checks
+
+QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+"""Nearly all of preflight's time is compilation of programs that then run for milliseconds."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,13 +30,16 @@ def main(arguments: Sequence[str]) -> int:
         help="libero: also an episode in the real simulator, and its self-check",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the table there")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="an empty folder in which the miniature run stays")
     options = parser.parse_args(arguments)
 
-    # Imported here, since the seconds in which JAX is imported count.
+    os.environ["XLA_FLAGS"] = f"{QUICK_COMPILATION} {os.environ.get('XLA_FLAGS', '')}"
+    # Imported here: JAX reads the flags, and the seconds that this takes count.
     from launch.preflight_checks import LIBERO_CHECKS, POINT_MASS_CHECKS
     from rsd_jax.checkpoints.atomic_folder import write_json
 
-    results = run_checks([*POINT_MASS_CHECKS, *(LIBERO_CHECKS if options.simulator == "libero" else ())])
+    checks = [*POINT_MASS_CHECKS, *(LIBERO_CHECKS if options.simulator == "libero" else ())]
+    results = run_checks(checks, options.keep)
     seconds = time.monotonic() - started
     failed = sum(not result.passed for result in results)
     print(f"{len(results) - failed} passed, {failed} failed, {seconds:.1f} s")

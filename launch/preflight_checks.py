@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from eval_bridge.collection import demo_path
 from eval_bridge.policy import CompiledPolicy
-from eval_bridge.recording import Failure, RecordableSimulator, RecordingSettings, record_episode
+from eval_bridge.recording import Failure, RecordingSettings, record_episode
 from eval_bridge.rollout import Rollout, run_episode
 from eval_bridge.self_check import run_self_check
 from eval_bridge.simulators.interface import EpisodeStart, Simulator
@@ -42,9 +42,17 @@ LIBERO_TASK = ("libero_spatial", 2)
 LIBERO_SEED = 0
 
 
+class RecordablePointMass(PointMassSimulator):
+    """The point mass as something to record; there is no scene to compile."""
+
+    def model_xml(self) -> str:
+        """Nothing."""
+        return ""
+
+
 def check_demonstrations(run_dir: Path) -> None:
     """Recorded episodes come back from their file bit by bit, and replaying one gives its states again."""
-    simulator = PointMassSimulator()
+    simulator = RecordablePointMass()
     recorded = [_record(simulator, seed) for seed in range(NUM_DEMOS)]
     path = demo_path(run_dir, SUITE, TASK)
     path.parent.mkdir(parents=True)
@@ -165,10 +173,10 @@ LIBERO_CHECKS = (
 )
 
 
-def _record(simulator: PointMassSimulator, seed: int) -> Demo:
-    def controller(_: RecordableSimulator) -> Iterator[NDArray[np.float32]]:
+def _record(simulator: RecordablePointMass, seed: int) -> Demo:
+    def controller(scene: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
         while True:
-            yield towards_ball(simulator)
+            yield towards_ball(scene)
 
     demo = record_episode(simulator, controller, RecordingSettings(MAX_STEPS), suite=SUITE, task=TASK, seed=seed)
     if isinstance(demo, Failure):
@@ -189,7 +197,7 @@ def _require_replay(simulator: PointMassSimulator, demo: Demo) -> None:
         simulator.step(action)
 
 
-def _forward_pass(tokenizer: RfsqTokenizer, actions: NDArray[np.float32]) -> tuple[jax.Array, jax.Array]:
+def _forward_pass(tokenizer: RfsqTokenizer, actions: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Tokens and actions as the loss function computes them."""
     objective = ActionAutoencoding(tokenizer.config, QuantizerConfig(), tokenizer.chunk_length)
     normalized = tokenizer.normalizer.normalize(actions)
