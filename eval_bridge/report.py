@@ -131,11 +131,18 @@ def render_report(summary: Summary, log: LogContents, config: Mapping[str, Any],
         stage_titles=_STAGE_TITLES,
         pipeline_stages=PIPELINE_STAGES,
         repeats=log.latency.repeats if log.latency else 0,
-        cost=cost_model(summary.latency_ms, len(summary.layer_acceptance), summary.rounds_mean),
+        cost=_measured_cost(summary),
         settings=_flatten(config),
         sessions=log.sessions,
         identity=_flatten(log.identity or {}),
     )
+
+
+def _measured_cost(summary: Summary) -> CostModel | None:
+    """The cost model with the rounds that speculation took here; None for a decoder that drafts nothing."""
+    if summary.token_acceptance is None:
+        return None
+    return cost_model(summary.latency_ms, len(summary.layer_acceptance), summary.rounds_mean)
 
 
 def _task_bars(summary: Summary) -> list[Bar]:

@@ -1,3 +1,4 @@
+import dataclasses
 import html.parser
 import re
 
@@ -134,6 +135,13 @@ def test_cost_model_by_hand():
     assert model.ceiling == pytest.approx(22 / 19)
     assert cost_model({name: latency[name] for name in ("backbone", "draft_pass")}, 8, 3.0) is None
     assert cost_model(latency, 8, None) is None
+
+
+def test_decoder_without_a_draft_has_no_cost_model_of_speculation(evaluated):
+    folder, summary, log = evaluated
+    assert "the cost model" in Page(render_report(summary, log, CONFIG, folder)).text
+    without = dataclasses.replace(summary, token_acceptance=None, layer_acceptance=(None,) * 3)
+    assert "the cost model" not in Page(render_report(without, log, CONFIG, folder)).text
 
 
 def test_slow_down_is_called_one(evaluated):
