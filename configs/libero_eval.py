@@ -27,7 +27,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.output = "evaluation"
     # Recorded with every episode. Greedy decoders and the evaluation states do not depend on it.
     config.seed = 7
-    # "libero" or "point_mass".
+    # "libero": the 50 evaluation states of each task, for results alone. "libero_development": random resets, for
+    # choosing anything. "point_mass": a toy.
     config.simulator = "libero"
     config.suite = "libero_spatial"
     # Indices of the tasks; () means all of the suite.

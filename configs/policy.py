@@ -1,4 +1,4 @@
-"""The policy: compact backbone (two cameras, proprioception, instruction) and L1 regression head, by behaviour cloning.
+"""The policy: compact backbone (two cameras, proprioception, instruction) and L1 head, by behaviour cloning.
 
     python -m launch.train --config configs/policy.py --config.run_dir=runs/NAME
 

@@ -9,8 +9,10 @@ from eval_bridge.simulators import point_mass
 from eval_bridge.simulators.interface import EpisodeStart, Simulator
 from eval_bridge.suites import EVALUATION_EPISODES, get_suite
 
-_POINT_MASS_FIRST_SEED = 900_000_000
-"""Far from the seeds of training data, which count up from multiples of a million."""
+_FIRST_SEED = 900_000_000
+"""Of random starts in evaluations, far from the seeds of training data, which count up from multiples of a million."""
+
+_SEEDS_PER_TASK = 1_000
 
 
 class LiberoBenchmark:
@@ -33,7 +35,7 @@ class LiberoBenchmark:
 
         return LiberoSimulator(self.suite, task_index)
 
-    def start(self, task_index: int, episode: int) -> EpisodeStart:
+    def start(self, simulator: Simulator, task_index: int, episode: int) -> EpisodeStart:
         """The evaluation state of that index, with the fixture poses that belong to it."""
         return self._starts(task_index)[episode]
 
@@ -42,13 +44,34 @@ class LiberoBenchmark:
         from eval_bridge.self_check import run_self_check
         from eval_bridge.simulators.libero.environment import LiberoSimulator
 
-        starts = {self.tasks[index]: self.start(index, 0) for index in task_indices}
+        starts = {self.tasks[index]: self._first_start(index) for index in task_indices}
         run_self_check(starts, lambda task: LiberoSimulator(self.suite, task))
+
+    def _first_start(self, task_index: int) -> EpisodeStart:
+        return self._starts(task_index)[0]
 
     def _load_starts(self, task_index: int) -> list[EpisodeStart]:
         from eval_bridge.simulators.libero.evaluation_states import evaluation_starts
 
         return evaluation_starts(self.suite, task_index)
+
+
+class LiberoDevelopment(LiberoBenchmark):
+    """The same from random resets: where anything is chosen, since nothing may be on the evaluation states."""
+
+    simulator = "libero_development"
+    episodes_per_task = _SEEDS_PER_TASK
+
+    def start(self, simulator: Simulator, task_index: int, episode: int) -> EpisodeStart:
+        """A random reset of the task, from a seed that no demonstration has."""
+        return simulator.draw_start(_FIRST_SEED + _SEEDS_PER_TASK * task_index + episode)
+
+    def _first_start(self, task_index: int) -> EpisodeStart:
+        simulator = self.build(task_index)
+        try:
+            return self.start(simulator, task_index, 0)
+        finally:
+            simulator.close()
 
 
 class PointMassBenchmark:
@@ -64,16 +87,20 @@ class PointMassBenchmark:
         """The simulator."""
         return point_mass.PointMassSimulator()
 
-    def start(self, task_index: int, episode: int) -> EpisodeStart:
-        """A start of its own for every episode, always the same."""
-        return point_mass.PointMassSimulator().draw_start(_POINT_MASS_FIRST_SEED + episode)
+    def start(self, simulator: Simulator, task_index: int, episode: int) -> EpisodeStart:
+        """A start of its own for every episode."""
+        return simulator.draw_start(_FIRST_SEED + episode)
 
     def check(self, task_indices: tuple[int, ...]) -> None:
         """Nothing is installed that could be wrong."""
 
 
 _BENCHMARKS: Mapping[str, Callable[[str], Benchmark]] = MappingProxyType(
-    {"libero": LiberoBenchmark, "point_mass": lambda suite: PointMassBenchmark()}
+    {
+        "libero": LiberoBenchmark,
+        "libero_development": LiberoDevelopment,
+        "point_mass": lambda suite: PointMassBenchmark(),
+    }
 )
 
 

@@ -41,8 +41,8 @@ class Benchmark(Protocol):
         """Builds the simulator of a task."""
         ...
 
-    def start(self, task_index: int, episode: int) -> EpisodeStart:
-        """Start of an episode: the evaluation state of that index and its fixture poses."""
+    def start(self, simulator: Simulator, task_index: int, episode: int) -> EpisodeStart:
+        """Start of an episode, the same whenever it is asked for; `simulator` is the one that `build` gave."""
         ...
 
     def check(self, task_indices: tuple[int, ...]) -> None:
@@ -180,7 +180,7 @@ def _run_until_result(
         film = episode.episode < plan.videos_per_task
         try:
             simulator = simulators.of(episode.task_index)
-            start = benchmark.start(*episode)
+            start = benchmark.start(simulator, *episode)
             rollout = run_episode(simulator, policy, start, benchmark.step_limit, plan.video_stride if film else None)
             instruction = simulator.instruction
         # Whatever a simulator or a driver raises says nothing about the policy: it is logged, the episode run again.
@@ -241,6 +241,6 @@ def _measure_latency(
     """Times the policy on the first observation of the last planned episode, a real one."""
     last = plan.episodes[-1]
     simulator = simulators.of(last.task_index)
-    simulator.begin(benchmark.start(*last))
+    simulator.begin(benchmark.start(simulator, *last))
     stages = measure_stages(policy.stage_functions(simulator.observe()), plan.latency_repeats)
     log.append(LatencyRecord(device_name(), plan.latency_repeats, stages))

@@ -4,17 +4,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
 from eval_bridge.decoder_models import DecoderFeatures, DecoderModels, HeadVariables
 from eval_bridge.interface import PolicyOutput, check_decoder
 from eval_bridge.simulators.interface import Observation
-from rsd_jax.array_types import Actions, Features
+from rsd_jax.array_types import Actions, Features, PyTree, Tokens
 from rsd_jax.backbones.instruction import encode_instruction
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.decoding import AcceptanceCounts, Decoder, DecodeResult, autoregressive, speculative_greedy
@@ -36,13 +35,10 @@ class Chunk(NamedTuple):
 
 
 def policy_inputs(observation: Observation) -> PolicyInputs:
-    """An observation as a batch of one, through the same frames as demonstrations are stored."""
+    """An observation as a batch of one on the device, through the same frames as demonstrations are stored."""
     frames = [to_stored_size(frame) for frame in (observation.agentview, observation.wrist)]
-    return PolicyInputs(
-        images=np.stack(frames)[None],
-        proprio=observation.proprio[None],
-        instruction_ids=encode_instruction(observation.instruction)[None],
-    )
+    inputs = (np.stack(frames), observation.proprio, encode_instruction(observation.instruction))
+    return PolicyInputs(*jax.device_put([array[None] for array in inputs]))
 
 
 class CompiledPolicy:
@@ -90,12 +86,21 @@ class CompiledPolicy:
 
     def stage_functions(self, observation: Observation) -> dict[str, Callable[[], object]]:
         """The fused call and its parts, each compiled separately and given the true output of the part before."""
-        inputs = jax.device_put(policy_inputs(observation))
         return {
             "chunk": lambda: self.act(observation),
-            "preprocess": lambda: jax.device_put(policy_inputs(observation)),
-            **self._computation.stage_functions(self._arrays, inputs),
+            "preprocess": lambda: policy_inputs(observation),
+            **self._computation.stage_functions(self._arrays, policy_inputs(observation)),
         }
+
+
+class _Computation(Protocol):
+    """What happens between inputs and actions. All arrays are arguments, so that compiled programs capture none."""
+
+    def arrays(self) -> PyTree: ...
+
+    def chunk(self, arrays: Any, inputs: PolicyInputs) -> Chunk: ...
+
+    def stage_functions(self, arrays: Any, inputs: PolicyInputs) -> dict[str, Callable[[], object]]: ...
 
 
 @dataclass(frozen=True)
@@ -160,9 +165,7 @@ class _TokenDecoding:
             **self._passes(arrays, features, tokens),
         }
 
-    def _passes(
-        self, arrays: _Arrays, features: Features, tokens: NDArray[np.int32] | jax.Array
-    ) -> dict[str, Callable[[], object]]:
+    def _passes(self, arrays: _Arrays, features: Features, tokens: Tokens) -> dict[str, Callable[[], object]]:
         """Single passes of the cost model, from the first layer."""
         prepared: DecoderFeatures = jax.jit(self.models.prepare)(arrays.heads, features)
         start = jnp.zeros(tokens.shape[:-1], jnp.int32)
@@ -174,6 +177,3 @@ class _TokenDecoding:
             "verify_pass": lambda: score(prepared, tokens, start, num_layers=ahead),
             "step_pass": lambda: score(prepared, tokens, start, num_layers=1),
         }
-
-
-_Computation = _Regression | _TokenDecoding

@@ -140,7 +140,7 @@ def _identity(config: ConfigDict, benchmark: Benchmark, run_dir: Path) -> dict[s
         "seed": config.seed,
     }
     identity |= {f"checkpoint.{stage}": digest for stage, digest in digests.items()}
-    if benchmark.simulator == "libero":
+    if benchmark.simulator.startswith("libero"):
         identity |= {f"version.{name}": version for name, version in simulator_versions().items()}
     return identity
 

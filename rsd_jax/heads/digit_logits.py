@@ -1,8 +1,8 @@
 """From an estimate of a latent to logits over its digits.
 
 Softmax heads that name each digit separately hardly beat the majority class on fine layers: they would have to learn a
-function that oscillates once per cell of the code. A head that estimates the latent and reads each digit's logits off the
-distance to the levels has the code built in, and only has to learn how sure it is.
+function that oscillates once per cell of the code. A head that estimates the latent and reads each digit's logits off
+the distance to the levels has the code built in, and only has to learn how sure it is.
 """
 
 import jax.numpy as jnp
@@ -31,7 +31,7 @@ def distance_logits(
 
 
 def at_layers(values: Float[Array, "*prefix L"], layers: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Picks, for every column, the entries of `values` ``[.., L]`` at `layers` ``[B, C, D, N]``; layers >= L read the last."""
+    """Entries of `values` ``[.., L]`` at `layers` ``[B, C, D, N]``, for every column; layers >= L read the last."""
     last = values.shape[-1] - 1
     broadcast = jnp.broadcast_to(values, (*layers.shape[:-1], last + 1))
     return jnp.take_along_axis(broadcast, jnp.minimum(layers, last), axis=-1)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -31,20 +32,22 @@ class DraftConfig:
 
 
 class DraftModel(nn.Module):
-    """Estimates the latents once, then rolls its own digits K layers on from wherever each column stands."""
+    """Estimates the latents once, then rolls its own digits K layers on from wherever each column stands.
+
+    Where the estimate is too coarse to tell a fine digit, a learned prior over that digit's levels decides.
+    """
 
     config: DraftConfig
 
     def setup(self) -> None:
-        """Creates the estimator and its confidence in every digit."""
+        """Creates the estimator, its confidence in every digit, and the digits' priors."""
         config = self.config
         self.estimator = LatentEstimator(config.latent_dim, config.width, config.depth)
-        axes: tuple[AxisName, ...] = (None, None)
-        self.log_sharpness = self.param(
-            "log_sharpness",
-            nn.with_logical_partitioning(nn.initializers.zeros_init(), axes),
-            (config.latent_dim, config.num_layers),
-        )
+        axes: tuple[AxisName, ...] = (None, None, None)
+        zeros = nn.initializers.zeros_init()
+        digits = (config.latent_dim, config.num_layers)
+        self.log_sharpness = self.param("log_sharpness", nn.with_logical_partitioning(zeros, axes[:2]), digits)
+        self.prior = self.param("prior", nn.with_logical_partitioning(zeros, axes), (*digits, config.num_levels))
 
     def __call__(self, features: Features, table: QuantizerTable, tokens: Tokens, position: Position) -> Logits:
         """Estimate and proposal in one call."""
@@ -57,13 +60,18 @@ class DraftModel(nn.Module):
     def propose(self, latents: Latents, table: QuantizerTable, tokens: Tokens, position: Position) -> Logits:
         """Logits ``[B, C, D, K, V]`` of layers position .. position + K - 1, given the digits before position."""
         layers = position[..., None] + jnp.arange(self.config.draft_layers)
-        coordinate = at_layers(grid_coordinates(table, latents, tokens), layers[..., :1])[..., 0]
         offset, step = at_layers(table.offset.T, layers), at_layers(table.step.T, layers)
-        coordinates = [coordinate]
-        for ahead in range(self.config.draft_layers - 1):
-            digit = jnp.clip(jnp.round(coordinate), -table.reach, table.reach)
-            residual = (coordinate - digit) * step[..., ahead]
-            coordinate = (residual - offset[..., ahead + 1]) / step[..., ahead + 1]
-            coordinates.append(coordinate)
         sharpness = at_layers(self.log_sharpness, layers)
-        return distance_logits(jnp.stack(coordinates, axis=-1), sharpness, self.config.num_levels)
+        pick = jax.nn.one_hot(jnp.minimum(layers, self.config.num_layers - 1), self.config.num_layers)
+        prior = jnp.einsum("bcdnl,dlv->bcdnv", pick, self.prior)
+
+        coordinate = at_layers(grid_coordinates(table, latents, tokens), layers[..., :1])
+        proposed: list[Logits] = []
+        for ahead in range(self.config.draft_layers):
+            one = slice(ahead, ahead + 1)
+            if ahead > 0:
+                digit = jnp.argmax(proposed[-1], axis=-1) - table.reach
+                coordinate = ((coordinate - digit) * step[..., ahead - 1 : ahead] - offset[..., one]) / step[..., one]
+            nearest = distance_logits(coordinate, sharpness[..., one], self.config.num_levels)
+            proposed.append(nearest + prior[..., one, :])
+        return jnp.concatenate(proposed, axis=-2)

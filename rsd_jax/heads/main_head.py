@@ -93,7 +93,7 @@ class MainHead(nn.Module):
     def score(
         self, columns: ColumnContext, table: QuantizerTable, tokens: Tokens, position: Position, num_layers: int
     ) -> Logits:
-        """Logits ``[B, C, D, num_layers, V]`` of layers position .. position + num_layers - 1, each given coarser digits."""
+        """Logits ``[B, C, D, num_layers, V]`` of the layers from position on, each given its coarser digits."""
         config = self.config
         layers = jnp.minimum(position[..., None] + jnp.arange(num_layers), config.num_layers - 1)
         coordinates = at_layers(grid_coordinates(table, columns.latents, tokens), layers)

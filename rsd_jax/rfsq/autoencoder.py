@@ -69,6 +69,6 @@ def decode(config: AutoencoderConfig, params: PyTree, latents: Latents) -> Actio
 def straight_through(table: QuantizerTable, latents: Latents, tokens: Tokens) -> Latents:
     """What `tokens` decode to, with the gradient of `latents`.
 
-    Written so that the value equals `dequantize` to the last bit, unlike ``latents + stop_gradient(decoded - latents)``.
+    Written so that the value equals `dequantize` to the last bit, unlike ``z + stop_gradient(decoded - z)``.
     """
     return jax.lax.stop_gradient(dequantize(table, tokens)) + (latents - jax.lax.stop_gradient(latents))

@@ -1,8 +1,8 @@
 """Per-layer LayerNorm as constants: running statistics of every layer's residual, and the table they fill.
 
-The PyTorch original normalises the residual of each layer by the mean and standard deviation of the sample at hand, which its tokens
-do not carry, so its tokens cannot be decoded. Here, as in arXiv 2508.15860, the conditioning parameters are global: an
-exponential moving average over training, frozen before training ends, after which they are constants of the tokenizer.
+A LayerNorm over the sample at hand would normalise by a mean and a deviation that tokens do not carry, so that tokens
+alone could not be decoded. Here, as in arXiv 2508.15860, the conditioning parameters are global: an exponential moving
+average over training, frozen before training ends, after which they are constants of the tokenizer.
 """
 
 import flax.struct

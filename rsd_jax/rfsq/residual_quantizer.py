@@ -3,11 +3,12 @@
 Every layer k and latent dimension d has an offset and a step, constants after training. A latent is quantized layer by
 layer, each layer coding what the layers before have left over:
 
-    v_0 = z;   i_k = nearest digit of v_k;   v_{k+1} = v_k - (offset_k + step_k i_k);   z_hat = sum over k of (offset_k + step_k i_k)
+    v_0 = z;   i_k = nearest digit of v_k;   v_{k+1} = v_k - (offset_k + step_k i_k)
+    z_hat = sum over k of (offset_k + step_k i_k)
 
-Tokens are ``i_k + (V - 1) / 2``, so the middle level is token 3 of 7. Decoding needs the tokens and the table, nothing else, and
-works for any prefix of layers and for every token string. Per-layer LayerNorm (arXiv 2508.15860, section 3) is one way to fill
-the table: its statistics, frozen after training, are the offsets and steps (`layer_statistics`).
+Tokens are ``i_k + (V - 1) / 2``, so the middle level is token 3 of 7. Decoding needs the tokens and the table, nothing
+else, and works for any prefix of layers and for every token string. Per-layer LayerNorm (arXiv 2508.15860, section 3)
+is one way to fill the table: its statistics, frozen after training, are the offsets and steps (`layer_statistics`).
 """
 
 import flax.struct
@@ -94,9 +95,9 @@ def dequantize(table: QuantizerTable, tokens: Tokens, num_layers: int | None = N
 def grid_coordinates(table: QuantizerTable, latents: Latents, tokens: Tokens) -> LayeredLatents:
     """Where `latents` lie in each layer's grid, given the coarser digits of `tokens`: ``[B, C, D, L]`` in steps.
 
-    Coordinate l is ``(v_l - offset_l) / step_l`` with ``v_l`` the residual that the digits of layers before l leave of
-    `latents`; it depends on no digit of layer l or finer. For the tokens of the latents themselves it is the digit plus
-    what rounding took away. A head that estimates latents reads its opinion on every digit here.
+    Coordinate l is ``(v_l - offset_l) / step_l`` with ``v_l`` the residual that the digits of layers before l leave
+    of `latents`; it depends on no digit of layer l or finer. For the tokens of the latents themselves it is the digit
+    plus what rounding took away. A head that estimates latents reads its opinion on every digit here.
     """
     value = latents.astype(jnp.float32)
     coordinates = []

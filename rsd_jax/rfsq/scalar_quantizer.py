@@ -6,8 +6,9 @@ With offset ``m`` and step ``s`` of the layer, a scalar ``v`` gets the digit
 
 (half-up, so that jit, eager and every device agree on ties), decodes to ``m + s i`` and leaves ``v - (m + s i)``.
 
-Steps are held with 21 mantissa bits (`exactly_multipliable`): a product of a step and a digit is then exact in float32,
-and whether a compiler contracts multiply and add into one instruction cannot change a bit of what tokens decode to.
+Steps are held with 21 mantissa bits (`exactly_multipliable`): a product of a step and a digit is then exact in
+float32, and whether a compiler contracts multiply and add into one instruction cannot change a bit of what tokens
+decode to.
 """
 
 import jax

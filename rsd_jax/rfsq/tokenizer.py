@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 from typing import Any
 
 import flax.struct
@@ -23,7 +24,8 @@ FORMAT_VERSION = 1
 class RfsqTokenizer:
     """Residual finite-scalar-quantizer tokenizer of action chunks. Tokens alone decode, for any prefix of layers.
 
-    A pytree: it can be passed to a jitted function like any array.
+    A pytree: it can be passed to a jitted function like any array. Its own functions are jitted too, so that one
+    program makes tokens wherever it is called from.
 
     Attributes:
         params: the autoencoder's parameters.
@@ -39,6 +41,7 @@ class RfsqTokenizer:
     config: AutoencoderConfig = flax.struct.field(pytree_node=False)
     chunk_length: int = flax.struct.field(pytree_node=False)
 
+    @jax.jit
     def tokenize(self, actions: ArrayLike) -> Tokens:
         """Tokens ``int32 [B, C, D, L]`` of `actions` ``[B, C, A]`` in the dataset's own units.
 
@@ -47,12 +50,14 @@ class RfsqTokenizer:
         """
         return quantize(self.table, self.latents(actions))
 
+    @jax.jit
     def latents(self, actions: ArrayLike) -> Latents:
         """Latents ``[B, C, D]`` of `actions` before quantization; raises as `tokenize` does."""
         actions = jnp.asarray(actions, jnp.float32)
         self._check_shape(actions)
         return encode(self.config, self.params, self.normalizer.normalize(actions))
 
+    @partial(jax.jit, static_argnames="num_layers")
     def detokenize(self, tokens: ArrayLike, num_layers: int | None = None) -> Actions:
         """Actions ``[B, C, A]`` in the dataset's units, decoded from the first `num_layers` layers (all by default).
 
@@ -92,6 +97,6 @@ class RfsqTokenizer:
         expected = (self.chunk_length, self.config.action_dim)
         if actions.ndim != 3 or actions.shape[1:] != expected:
             raise ValueError(
-                f"actions has shape {actions.shape}; this tokenizer takes [B, {expected[0]}, {expected[1]}]: chunks of "
-                f"{expected[0]} steps with {expected[1]} numbers each. Cut or pad the chunk, or train a tokenizer for it"
+                f"actions has shape {actions.shape}; this tokenizer takes [B, {expected[0]}, {expected[1]}]: chunks "
+                f"of {expected[0]} steps with {expected[1]} numbers each. Cut or pad the chunk, or train another"
             )

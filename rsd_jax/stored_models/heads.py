@@ -31,7 +31,7 @@ def load_draft(run_dir: Path | str, tokenizer_hash: str, policy: StoredPolicy) -
     """Loads the best draft model of a run.
 
     Raises:
-        CheckpointError: it is missing or damaged, or was trained with another tokenizer or on another policy's features.
+        CheckpointError: it is missing or damaged, or was trained with another tokenizer or another policy.
     """
     stage = _load_head(run_dir, "draft", tokenizer_hash, policy)
     return StoredDraft(DraftModel(DraftConfig(**_sizes(stage))), stage.variables["params"])

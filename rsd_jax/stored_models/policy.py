@@ -85,9 +85,11 @@ def load_policy(run_dir: Path | str) -> StoredPolicy:
     """
     stage = load_stage(run_dir, "policy")
     facts, params = stage.metadata.facts, stage.variables["params"]
-    lists_to_tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["backbone"].items()}
+    backbone: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in facts["backbone"].items()
+    }
     return StoredPolicy(
-        backbone=CompactConfig(**lists_to_tuples),
+        backbone=CompactConfig(**backbone),
         head=RegressionConfig(**facts["head"]),
         variables=PolicyVariables(
             backbone=params["backbone"],

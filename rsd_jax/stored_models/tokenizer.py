@@ -27,7 +27,8 @@ def load_tokenizer(run_dir: Path | str) -> RfsqTokenizer:
     if layout["format_version"] != FORMAT_VERSION:
         raise ValueError(
             f"the tokenizer in {run_dir} has token format {layout['format_version']}; this version reads "
-            f"{FORMAT_VERSION}. Train it again: python -m launch.train --config configs/rfsq.py --config.run_dir={run_dir}"
+            f"{FORMAT_VERSION}. Train it again: "
+            f"python -m launch.train --config configs/rfsq.py --config.run_dir={run_dir}"
         )
     constants = stage.variables["model_state"]["table"]
     return RfsqTokenizer(

@@ -41,8 +41,8 @@ def load_split(run_dir: Path, every: int = 5) -> Split:
         demos = read_demos(file)
         if len(demos) < every:
             raise ValueError(
-                f"{file} holds {len(demos)} episodes; at least {every} are needed, of which every {every}th is held out. "
-                "Collect more of this task"
+                f"{file} holds {len(demos)} episodes; at least {every} are needed, for one in {every} is held out: "
+                "collect more of this task"
             )
         for index, demo in enumerate(demos):
             (split.heldout if index % every == every - 1 else split.train).append(demo)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.interface import PolicyOutput
-from eval_bridge.simulators.interface import EpisodeStart, Observation
+from eval_bridge.simulators.interface import EpisodeStart, Observation, Simulator
 
 CHUNK_LENGTH = 8
 
@@ -91,7 +91,7 @@ class CountingBenchmark:
         self.built.append(self.make_simulator())
         return self.built[-1]
 
-    def start(self, task_index: int, episode: int) -> EpisodeStart:
+    def start(self, simulator: Simulator, task_index: int, episode: int) -> EpisodeStart:
         return start_solved_after(10 + 10 * episode)
 
     def check(self, task_indices: tuple[int, ...]) -> None:

@@ -3,6 +3,7 @@ import pytest
 
 from eval_bridge.benchmarks import get_benchmark
 from eval_bridge.simulators.interface import EpisodeStart
+from eval_bridge.simulators.point_mass import PointMassSimulator
 from eval_bridge.suites import get_suite
 
 
@@ -22,7 +23,7 @@ def test_episode_k_starts_from_evaluation_state_k(monkeypatch):
 
     monkeypatch.setattr("eval_bridge.simulators.libero.evaluation_states.evaluation_starts", starts)
     benchmark = get_benchmark("libero", "libero_goal")
-    assert [benchmark.start(3, k).state[0] for k in (0, 1, 49)] == [0.0, 1.0, 49.0]
+    assert [benchmark.start(None, 3, k).state[0] for k in (0, 1, 49)] == [0.0, 1.0, 49.0]
     assert asked == [("libero_goal", 3)]
 
 
@@ -42,14 +43,31 @@ def test_self_check_covers_exactly_the_tasks_about_to_run(monkeypatch):
 
 
 def test_point_mass_starts_are_fixed_and_differ():
-    first, again = get_benchmark("point_mass", "point_mass"), get_benchmark("point_mass", "point_mass")
-    assert (first.start(0, 3).state == again.start(0, 3).state).all()
-    assert (first.start(0, 3).state != first.start(0, 4).state).any()
-    first.build(0).begin(first.start(0, 3))
+    benchmark = get_benchmark("point_mass", "point_mass")
+    first, again = benchmark.build(0), benchmark.build(0)
+    assert (benchmark.start(first, 0, 3).state == benchmark.start(again, 0, 3).state).all()
+    assert (benchmark.start(first, 0, 3).state != benchmark.start(first, 0, 4).state).any()
+    first.begin(benchmark.start(first, 0, 3))
+
+
+def test_development_starts_are_random_resets_and_load_no_evaluation_state(monkeypatch):
+    def forbidden(suite, task):
+        raise AssertionError("development loaded evaluation states")
+
+    monkeypatch.setattr("eval_bridge.simulators.libero.evaluation_states.evaluation_starts", forbidden)
+    benchmark = get_benchmark("libero_development", "libero_spatial")
+    monkeypatch.setattr(benchmark, "build", lambda index: PointMassSimulator())
+    monkeypatch.setattr("eval_bridge.self_check.run_self_check", lambda starts, build: None)
+    benchmark.check((2,))
+    simulator = PointMassSimulator()
+    starts = [benchmark.start(simulator, task, k).state for task in (2, 3) for k in range(3)]
+    assert len(np.unique(starts, axis=0)) == 6
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(ValueError, match="'habitat' does not exist; choose one of libero, point_mass"):
+    with pytest.raises(
+        ValueError, match="'habitat' does not exist; choose one of libero, libero_development, point_mass"
+    ):
         get_benchmark("habitat", "libero_spatial")
     with pytest.raises(ValueError, match="libero_spatial"):
         get_benchmark("libero", "libero_spacial")

@@ -116,7 +116,7 @@ def test_broken_installation_is_refused_before_any_episode(run_dir, monkeypatch)
     ("override", "message"),
     [
         ("--config.decoder=greedy", "choose one of l1_regression, autoregressive, speculative_greedy"),
-        ("--config.simulator=habitat", "choose one of libero, point_mass"),
+        ("--config.simulator=habitat", "choose one of libero, libero_development, point_mass"),
         ("--config.tasks=1", "point_mass has the tasks 0 to 0"),
         ("--config.episodes_per_task=51", "between 1 and 50"),
     ],

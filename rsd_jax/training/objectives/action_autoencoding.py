@@ -132,10 +132,13 @@ class ActionAutoencoding:
     def _next_state(self, state: QuantizerState, latents: Latents) -> QuantizerState:
         config = self.quantizer
         statistics = update_statistics(state.statistics, latents, config.decay, config.span, config.num_levels)
-        updated = QuantizerState(statistics, self._table(statistics), state.step)
         held = state.step >= config.freeze_after
-        state = jax.tree.map(lambda old, new: jnp.where(held, old, new), state, updated)
-        return state.replace(step=state.step + 1)
+        statistics, table = jax.tree.map(
+            lambda old, new: jnp.where(held, old, new),
+            (state.statistics, state.table),
+            (statistics, self._table(statistics)),
+        )
+        return QuantizerState(statistics, table, state.step + 1)
 
     def _table(self, statistics: LayerStatistics) -> QuantizerTable:
         return table_from_statistics(statistics, self.quantizer.span, self.quantizer.num_levels)

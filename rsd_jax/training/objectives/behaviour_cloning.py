@@ -1,7 +1,8 @@
 """Objective of the policy: the L1 distance to the demonstrated chunk."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -121,7 +122,7 @@ def chunk_error(predicted: Actions, actions: Actions, mask: Bool[Array, "B C"]) 
     )
 
 
-def policy_inputs(batch: dict[str, jax.Array]) -> PolicyInputs:
+def policy_inputs(batch: Mapping[str, Any]) -> PolicyInputs:
     """The fields of a batch that the policy sees."""
     return PolicyInputs(batch["images"], batch["proprio"], batch["instruction_ids"])
 

@@ -139,7 +139,7 @@ class DigitPrediction:
     def loss(
         self, variables: Variables, frozen: FrozenPolicy, batch: dict[str, jax.Array], key: jax.Array
     ) -> LossOutput:
-        """Loss on ``batch["features"]`` ``[B, C, F]`` and ``batch["actions"]`` ``[B, C, A]`` in the dataset's units."""
+        """Loss on ``features`` ``[B, C, F]`` and ``actions`` ``[B, C, A]``, in the dataset's units, of `batch`."""
         noise_key, position_key = jax.random.split(key)
         noise = self.feature_noise * frozen.feature_scale * jax.random.normal(noise_key, batch["features"].shape)
         features = batch["features"] + noise

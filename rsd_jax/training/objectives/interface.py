@@ -25,7 +25,7 @@ class Variables(NamedTuple):
 
 
 class LossOutput(NamedTuple):
-    """What a loss function returns: the loss, the updated `Variables.model_state`, and scalar metrics by slash name."""
+    """What a loss function returns: the loss, the updated `Variables.model_state`, scalar metrics by slash name."""
 
     loss: Scalar
     model_state: PyTree
@@ -39,9 +39,7 @@ class Objective(Protocol):
         """Draws the initial variables. Traceable, so that state can be born sharded."""
         ...
 
-    def loss(
-        self, variables: Variables, frozen: PyTree, batch: dict[str, jax.Array], key: jax.Array
-    ) -> LossOutput:
+    def loss(self, variables: Variables, frozen: PyTree, batch: dict[str, jax.Array], key: jax.Array) -> LossOutput:
         """Loss of one global batch. `frozen` holds arrays of earlier stages; `key` is consumed."""
         ...
 
@@ -49,7 +47,9 @@ class Objective(Protocol):
 class HeldoutEvaluation(Protocol):
     """Evaluates variables on held-out episodes; returns what goes to ``metrics.json`` (numbers, lists, strings)."""
 
-    def __call__(self, variables: Variables) -> dict[str, Any]: ...
+    def __call__(self, variables: Variables) -> dict[str, Any]:
+        """Returns metrics by name; the stage's `best_metric` is among them."""
+        ...
 
 
 @dataclass(frozen=True)

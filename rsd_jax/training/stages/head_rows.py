@@ -1,7 +1,9 @@
 """What the draft model and the main head train on: a frozen policy's features of every demonstrated step."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +16,7 @@ from rsd_jax.stored_models.policy import PolicyMismatchError
 from rsd_jax.training.demonstrations import load_split
 from rsd_jax.training.digit_accuracy import LayerAccuracy, layer_accuracy
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
-from rsd_jax.training.objectives.digit_prediction import DEMONSTRATIONS, LABELS, TEACHER, FrozenPolicy, teacher_actions
+from rsd_jax.training.objectives.digit_prediction import DEMONSTRATIONS, TEACHER, FrozenPolicy, teacher_actions
 from rsd_jax.training.stages.policy import Rows, equal_batches, policy_rows
 
 FEATURE_BATCH = 64
@@ -46,8 +48,8 @@ class HeadData(NamedTuple):
     frozen: FrozenPolicy
     train: HeadRows
     heldout: HeadRows
-    tokens: dict[str, tuple[NDArray[np.int32], NDArray[np.int32]]]
-    facts: dict[str, object]
+    tokens: dict[str, tuple[NDArray[np.int32], ...]]
+    facts: dict[str, Any]
 
     def accuracy(self, predicted: NDArray[np.int32], labels: str, depth: int) -> LayerAccuracy:
         """Accuracy of held-out `predicted` ``[N, C, D, depth]`` for the first `depth` layers, and the majority's."""
@@ -59,7 +61,8 @@ def load_head_data(run_dir: Path) -> HeadData:
     """Runs the frozen policy over all demonstrations of a run.
 
     Raises:
-        CheckpointError: the tokenizer or the policy is missing or damaged, or they do not belong together; the message names the command that makes it.
+        CheckpointError: the tokenizer or the policy is missing or damaged, or they do not belong together; the message
+            names the command that makes them.
     """
     tokenizer = load_tokenizer(run_dir)
     policy = load_policy(run_dir)
@@ -72,18 +75,21 @@ def load_head_data(run_dir: Path) -> HeadData:
         _rows(policy, demos, tokenizer.chunk_length) for demos in load_split(run_dir, policy.heldout_every)
     )
     frozen = FrozenPolicy(tokenizer, policy.variables.head, jnp.asarray(train.features.std(axis=(0, 1))))
-    tokenize = jax.jit(lambda frozen, actions: frozen.tokenizer.tokenize(actions))
-    teach = jax.jit(lambda frozen, features: teacher_actions(policy.teacher, frozen, features))
-    actions_of = {
-        TEACHER: lambda rows: teach(frozen, rows.features),
-        DEMONSTRATIONS: lambda rows: rows.actions,
-    }
+    teach = jax.jit(partial(teacher_actions, policy.teacher))
     tokens = {
-        labels: tuple(np.asarray(tokenize(frozen, actions_of[labels](rows))) for rows in (train, heldout))
-        for labels in LABELS
+        TEACHER: _both(lambda rows: tokenizer.tokenize(teach(frozen, rows.features)), train, heldout),
+        DEMONSTRATIONS: _both(lambda rows: tokenizer.tokenize(rows.actions), train, heldout),
     }
-    facts = {"tokenizer_hash": tokenizer.token_hash, "policy_hash": policy.params_hash, "layout": tokenizer.layout()}
+    facts: dict[str, Any] = {
+        "tokenizer_hash": tokenizer.token_hash,
+        "policy_hash": policy.params_hash,
+        "layout": tokenizer.layout(),
+    }
     return HeadData(policy, frozen, train, heldout, tokens, facts)
+
+
+def _both(label: Callable[[HeadRows], Any], train: HeadRows, heldout: HeadRows) -> tuple[NDArray[np.int32], ...]:
+    return np.asarray(label(train)), np.asarray(label(heldout))
 
 
 def _rows(policy: StoredPolicy, demos: list[Demo], chunk_length: int) -> HeadRows:

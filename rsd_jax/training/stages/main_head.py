@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rsd_jax.array_types import Features, PyTree, Tokens
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig
+from rsd_jax.rfsq import QuantizerTable
 from rsd_jax.training.objectives.digit_prediction import LABELS, DigitPrediction, MainTask
 from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.stages.head_rows import HeadData, load_head_data
@@ -64,7 +66,7 @@ def _evaluate(model: MainHead, data: HeadData, trained_on: str, variables: Varia
     """Accuracy of every layer, teacher-forced on strictly coarser digits."""
     depth = data.frozen.tokenizer.table.num_layers
 
-    def name_digits(params, features, table, tokens):  # noqa: ANN001, ANN202
+    def name_digits(params: PyTree, features: Features, table: QuantizerTable, tokens: Tokens) -> Tokens:
         start = jnp.zeros(tokens.shape[:-1], jnp.int32)
         return jnp.argmax(model.apply({"params": params}, features, table, tokens, start, depth), axis=-1)
 

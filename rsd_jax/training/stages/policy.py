@@ -23,7 +23,7 @@ from rsd_jax.training.demonstrations import action_rows, frames, load_split, pro
 from rsd_jax.training.objectives.behaviour_cloning import BehaviourCloning, ChunkError, chunk_error, policy_inputs
 from rsd_jax.training.objectives.interface import Stage, Variables
 
-Rows = dict[str, NDArray[np.generic]]
+Rows = dict[str, NDArray[Any]]
 
 EVALUATION_BATCH = 64
 
@@ -43,8 +43,8 @@ def build(settings: PolicySettings, run_dir: Path) -> Stage:
     tokenizer = load_tokenizer(run_dir)
     if settings.backbone.chunk_length != tokenizer.chunk_length:
         raise ValueError(
-            f"model.backbone.chunk_length is {settings.backbone.chunk_length}, but the tokenizer of {run_dir} takes chunks "
-            f"of {tokenizer.chunk_length} steps; give both the same"
+            f"model.backbone.chunk_length is {settings.backbone.chunk_length}, but the tokenizer of {run_dir} takes "
+            f"chunks of {tokenizer.chunk_length} steps; give both the same"
         )
     split = load_split(run_dir, settings.heldout_every)
     train, heldout = (policy_rows(demos, tokenizer.chunk_length) for demos in split)

@@ -69,19 +69,30 @@ def build(settings: RfsqSettings, run_dir: Path) -> Stage:
 def _evaluate(
     objective: ActionAutoencoding, normalizer: ActionNormalizer, actions: NDArray[np.float32], variables: Variables
 ) -> dict[str, Any]:
-    """Errors of actions decoded from tokens alone, and of the naive baseline."""
+    """Errors of actions decoded from tokens alone, against the loss's own forward pass and the naive baseline."""
     tokenizer = objective.tokenizer(variables, normalizer)
+    tokens = tokenizer.tokenize(actions)
+    decoded = np.asarray(tokenizer.detokenize(tokens))
+    forward = np.asarray(_forward(objective, tokenizer, actions))
     by_layer = token_errors(tokenizer, actions)
-    naive = objective.naive_tokenizer(variables, normalizer)
-    decoded = tokenizer.detokenize(tokenizer.tokenize(actions))
     return {
         "heldout_token_mse": by_layer[-1],
         "heldout_token_mse_by_layer": by_layer,
-        "naive_heldout_token_mse": token_errors(naive, actions)[-1],
-        "gripper_exact_fraction": float(jnp.mean(decoded[..., GRIPPER] == np.sign(actions[..., GRIPPER]))),
+        "naive_heldout_token_mse": token_errors(objective.naive_tokenizer(variables, normalizer), actions)[-1],
+        "largest_forward_minus_token": float(np.abs(forward - decoded).max()),
+        "gripper_exact_fraction": float(np.mean(decoded[..., GRIPPER] == np.sign(actions[..., GRIPPER]))),
         "heldout_chunks": len(actions),
         "tokenizer_hash": tokenizer.token_hash,
     }
+
+
+@partial(jax.jit, static_argnums=0)
+def _forward(objective: ActionAutoencoding, tokenizer: RfsqTokenizer, actions: jax.Array) -> jax.Array:
+    """The forward pass of the loss function, in the dataset's units."""
+    normalized = tokenizer.normalizer.normalize(actions)
+    return tokenizer.normalizer.denormalize(
+        objective.reconstruct(tokenizer.params, tokenizer.table, normalized).actions
+    )
 
 
 def token_errors(tokenizer: RfsqTokenizer, actions: NDArray[np.float32]) -> list[float]:
@@ -89,10 +100,14 @@ def token_errors(tokenizer: RfsqTokenizer, actions: NDArray[np.float32]) -> list
 
     Against the actions as recorded, which may lie outside of the training range; the gripper is left out.
     """
-    tokens = jax.jit(RfsqTokenizer.tokenize)(tokenizer, actions)
-    half_range = np.asarray(tokenizer.normalizer.half_range)
+    return np.asarray(_token_errors(tokenizer, actions)).tolist()
+
+
+@jax.jit
+def _token_errors(tokenizer: RfsqTokenizer, actions: jax.Array) -> jax.Array:
+    tokens = tokenizer.tokenize(actions)
     errors = []
     for depth in range(1, tokenizer.table.num_layers + 1):
-        difference = (np.asarray(tokenizer.detokenize(tokens, depth)) - actions) / half_range
-        errors.append(float(np.mean(difference[..., :GRIPPER] ** 2)))
-    return errors
+        difference = (tokenizer.detokenize(tokens, depth) - actions) / tokenizer.normalizer.half_range
+        errors.append(jnp.mean(difference[..., :GRIPPER] ** 2))
+    return jnp.stack(errors)

@@ -27,7 +27,9 @@ def test_each_layer_normalises_what_the_coarser_layers_leave() -> None:
         float(jnp.mean(((dequantize(table, quantize(table, _latents(999)), n) - _latents(999)) / scale[0]) ** 2))
         for n in (1, 2, 3)
     ]
-    assert errors[0] < 0.1 and errors[1] < errors[0] / 4 and errors[2] < errors[1] / 2
+    assert errors[0] < 0.1
+    assert errors[1] < errors[0] / 4
+    assert errors[2] < errors[1] / 2
 
 
 def test_a_constant_latent_keeps_a_positive_step_and_decodes() -> None:

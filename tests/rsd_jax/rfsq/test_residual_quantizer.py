@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,9 +58,11 @@ def test_no_layer_enlarges_an_error_when_its_middle_level_is_zero(seed: int, sca
     table = table.replace(offset=jnp.zeros_like(table.offset))
     latents = jnp.asarray(np.random.default_rng(seed).uniform(-scale, scale, (2, 8, LATENTS)), jnp.float32)
     tokens = jitted_quantize(table, latents)
-    assert int(tokens.min()) >= 0 and int(tokens.max()) <= 6 and tokens.dtype == jnp.int32
+    assert tokens.dtype == jnp.int32
+    assert int(tokens.min()) >= 0
+    assert int(tokens.max()) <= 6
     errors = [jnp.abs(jitted_dequantize(table, tokens, n) - latents) for n in range(LAYERS + 1)]
-    for coarser, finer in zip(errors, errors[1:], strict=False):
+    for coarser, finer in pairwise(errors):
         assert bool((finer <= coarser + 1e-6).all())
 
 

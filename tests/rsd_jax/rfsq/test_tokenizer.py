@@ -23,7 +23,8 @@ def tokenizer() -> RfsqTokenizer:
 
 def test_tokens_are_int32_of_the_documented_shape(tokenizer: RfsqTokenizer) -> None:
     tokens = tokenizer.tokenize(np.zeros((3, 8, 7), np.float32))
-    assert tokens.shape == (3, 8, 4, 8) and tokens.dtype == jnp.int32
+    assert tokens.shape == (3, 8, 4, 8)
+    assert tokens.dtype == jnp.int32
 
 
 def test_every_token_string_decodes_to_executable_actions(tokenizer: RfsqTokenizer) -> None:
@@ -31,8 +32,10 @@ def test_every_token_string_decodes_to_executable_actions(tokenizer: RfsqTokeniz
     actions = np.asarray(tokenizer.detokenize(tokens))
     low = tokenizer.normalizer.center - tokenizer.normalizer.half_range
     high = tokenizer.normalizer.center + tokenizer.normalizer.half_range
-    assert np.isfinite(actions).all() and set(np.unique(actions[..., -1])) <= {-1.0, 1.0}
-    assert (actions >= low - 1e-6).all() and (actions <= high + 1e-6).all()
+    assert np.isfinite(actions).all()
+    assert set(np.unique(actions[..., -1])) <= {-1.0, 1.0}
+    assert (actions >= low - 1e-6).all()
+    assert (actions <= high + 1e-6).all()
 
 
 @pytest.mark.parametrize("shape", [(2, 7, 7), (2, 8, 6), (8, 7)])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[3]
 TIMEOUT = 600  # of a hanging run; on an idle machine they take seconds
-TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+TWO_DEVICES = {"XLA_FLAGS": f"{QUICK_COMPILATION} --xla_force_host_platform_device_count=2"}
 
 
 def free_port() -> int:
@@ -23,7 +24,7 @@ def start(module: str, *arguments: str, **variables: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         cwd=REPOSITORY,
-        env={**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "", **variables},
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": QUICK_COMPILATION, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
