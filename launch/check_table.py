@@ -2,12 +2,17 @@
 
 import contextlib
 import io
+import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
+
+CHECKS_MODULE = "launch.preflight_checks"
 
 
 class CheckFailed(RuntimeError):
@@ -22,10 +27,20 @@ def require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True)
 class Check:
-    """One row: its `name`, and what to `run` in the checks' common run folder; it raises if the check fails."""
+    """One row.
+
+    Attributes:
+        name: what is true if it passes.
+        function: in `launch.preflight_checks`, by name, so that a table can be made without importing JAX; called with
+            the checks' common run folder and `arguments`, it raises if the check fails.
+        arguments: more for `function`.
+        needs: names of the checks whose output it reads.
+    """
 
     name: str
-    run: Callable[[Path], None]
+    function: str
+    arguments: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 class CheckResult(NamedTuple):
@@ -43,30 +58,42 @@ def run_check(check: Check, run_dir: Path) -> CheckResult:
     message = ""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
-            check.run(run_dir)
+            getattr(import_module(CHECKS_MODULE), check.function)(run_dir, *check.arguments)
         except Exception as error:  # noqa: BLE001  (finding what breaks, however it does, is what a check is for)
             message = f"{type(error).__name__}: {error}"
     return CheckResult(check.name, not message, time.monotonic() - started, message)
 
 
-def run_checks(checks: Sequence[Check], run_dir: Path | None = None) -> list[CheckResult]:
-    """Runs `checks` in order and prints a row for each as soon as it is known.
+def run_checks(checks: Sequence[Check], executor: Executor, run_dir: Path | None = None) -> list[CheckResult]:
+    """Runs every check once those that it needs are over, and prints a row as soon as it is known.
 
     Args:
-        checks: the rows; later ones run even if earlier ones failed.
+        checks: the rows, each behind those that it needs. It runs even if they failed, and says what it misses.
+        executor: runs them, as many at once as it likes.
         run_dir: an empty folder for what they make, which is then kept; None for a temporary one.
+
+    Returns:
+        The results in the order of `checks`.
     """
-    results = []
+    results: dict[str, CheckResult] = {}
+    running: dict[Future[CheckResult], Check] = {}
     with tempfile.TemporaryDirectory(prefix="rsd_jax-preflight-") as folder:
-        for check in checks:
-            result = run_check(check, run_dir or Path(folder))
-            results.append(result)
-            print(f"{'passed' if result.passed else 'FAILED'}  {result.seconds:6.1f} s  {result.name}", flush=True)
-            if result.message:
-                print(
-                    "".join(f"                  {line}\n" for line in result.message.splitlines()), end="", flush=True
-                )
-    return results
+        waiting = list(checks)
+        while waiting or running:
+            for check in [check for check in waiting if results.keys() >= set(check.needs)]:
+                running[executor.submit(run_check, check, run_dir or Path(folder))] = check
+                waiting.remove(check)
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                result = future.result()
+                results[running.pop(future).name] = result
+                _print_row(result)
+    return [results[check.name] for check in checks]
+
+
+def _print_row(result: CheckResult) -> None:
+    print(f"{'passed' if result.passed else 'FAILED'}  {result.seconds:6.1f} s  {result.name}", flush=True)
+    for line in result.message.splitlines():
+        print(f"                  {line}", flush=True)
 
 
 def as_json(results: Sequence[CheckResult], seconds: float) -> dict[str, Any]:
@@ -76,3 +103,13 @@ def as_json(results: Sequence[CheckResult], seconds: float) -> dict[str, Any]:
         "passed": all(result.passed for result in results),
         "seconds": round(seconds, 3),
     }
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Writes `values` so that `path` is complete or not there; raises OSError where it cannot be written."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        unfinished.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -11,12 +11,53 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 
-from launch.check_table import as_json, run_checks
+from launch.check_table import CHECKS_MODULE, Check, as_json, run_checks, write_json
 
-QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-"""Nearly all of preflight's time is compilation of programs that then run for milliseconds."""
+WORKERS = 2
+
+
+def _trains(stage_name: str, *needs: Check) -> Check:
+    name = f"{stage_name} trains, is saved and loaded"
+    return Check(name, "check_training", (stage_name,), tuple(check.name for check in needs))
+
+
+DEMONSTRATIONS = Check("demonstrations are stored and replayed exactly", "check_demonstrations")
+RFSQ = _trains("rfsq", DEMONSTRATIONS)
+POLICY = _trains("policy", RFSQ)
+MAIN_HEAD, DRAFT = (_trains(stage_name, POLICY) for stage_name in ("main_head", "draft"))
+HEADS = (MAIN_HEAD.name, DRAFT.name)
+POINT_MASS_CHECKS = (
+    DEMONSTRATIONS,
+    RFSQ,
+    Check("tokens alone decode, exactly as in training", "check_tokens", needs=(RFSQ.name,)),
+    POLICY,
+    MAIN_HEAD,
+    DRAFT,
+    Check("speculative decoding equals autoregressive decoding", "check_decoders", needs=HEADS),
+    Check("the policy acts in the point-mass simulator", "check_episode", needs=HEADS),
+)
+LIBERO_CHECKS = (
+    Check("LIBERO's self-check", "check_libero_itself"),
+    Check("the policy acts in LIBERO", "check_libero_episode", needs=HEADS),
+)
+
+
+def import_checks() -> None:
+    """Imports in a worker what takes long."""
+    import_module(CHECKS_MODULE)
+
+
+def quick_compilation() -> str:
+    """XLA's flags for preflight, nearly all of whose time is compilation of programs that run for milliseconds."""
+    flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    # XLA ends the process at a flag that it doesn't know, and later versions don't know this one.
+    return f"{flags} --xla_cpu_use_fusion_emitters=false" if version("jaxlib").startswith("0.10.") else flags
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -33,13 +74,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="an empty folder in which the miniature run stays")
     options = parser.parse_args(arguments)
 
-    os.environ["XLA_FLAGS"] = f"{QUICK_COMPILATION} {os.environ.get('XLA_FLAGS', '')}"
-    # Imported here: JAX reads the flags, and the seconds that this takes count.
-    from launch.preflight_checks import LIBERO_CHECKS, POINT_MASS_CHECKS
-    from rsd_jax.checkpoints.atomic_folder import write_json
-
+    os.environ["XLA_FLAGS"] = f"{quick_compilation()} {os.environ.get('XLA_FLAGS', '')}"
     checks = [*POINT_MASS_CHECKS, *(LIBERO_CHECKS if options.simulator == "libero" else ())]
-    results = run_checks(checks, options.keep)
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as executor:
+        # A worker starts when it is first needed; all get to work on importing JAX at once.
+        for _ in range(WORKERS):
+            executor.submit(import_checks)
+        results = run_checks(checks, executor, options.keep)
     seconds = time.monotonic() - started
     failed = sum(not result.passed for result in results)
     print(f"{len(results) - failed} passed, {failed} failed, {seconds:.1f} s")

@@ -4,7 +4,7 @@ The checks share a run folder and nothing else: each reads what the ones before 
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -19,7 +19,7 @@ from eval_bridge.self_check import run_self_check
 from eval_bridge.simulators.interface import EpisodeStart, Simulator
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.point_mass import MAX_STEPS, PointMassSimulator, towards_ball
-from launch.check_table import Check, CheckFailed, require
+from launch.check_table import CheckFailed, require
 from launch.config_flags import load_config, to_dataclass
 from rsd_jax.array_types import PyTree
 from rsd_jax.checkpoints import load_stage
@@ -31,7 +31,7 @@ from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import load_draft, load_main_head, load_policy, load_tokenizer
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding, QuantizerConfig
-from rsd_jax.training.stages import STAGE_NAMES, build_stage, settings_of
+from rsd_jax.training.stages import build_stage, settings_of
 from rsd_jax.training.train_loop import train
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -70,21 +70,17 @@ def check_demonstrations(run_dir: Path) -> None:
     _require_replay(simulator, stored[0])
 
 
-def check_training(stage_name: str) -> Callable[[Path], None]:
+def check_training(run_dir: Path, stage_name: str) -> None:
     """The stage trains, and loading its best checkpoint gives the variables that training returned."""
-
-    def check(run_dir: Path) -> None:
-        _, config = load_config(f"{CONFIGS / stage_name}.py:tiny")
-        stage = build_stage(config.stage, to_dataclass(settings_of(config.stage), config.model), run_dir)
-        training = to_dataclass(TrainingConfig, config.training, seed=config.seed)
-        returned = train(stage, training, run_dir / stage_name, make_mesh(to_dataclass(MeshConfig, config.mesh)))
-        loaded = load_stage(run_dir, stage_name)
-        same = _same_arrays(returned._asdict(), loaded.variables)
-        require(same, f"the checkpoint of {stage_name} holds other arrays than training returned")
-        metrics = json.loads((run_dir / stage_name / "metrics.json").read_text())
-        require(stage.best_metric in metrics, f"metrics.json of {stage_name} lacks {stage.best_metric}")
-
-    return check
+    _, config = load_config(f"{CONFIGS / stage_name}.py:tiny")
+    stage = build_stage(config.stage, to_dataclass(settings_of(config.stage), config.model), run_dir)
+    training = to_dataclass(TrainingConfig, config.training, seed=config.seed)
+    returned = train(stage, training, run_dir / stage_name, make_mesh(to_dataclass(MeshConfig, config.mesh)))
+    loaded = load_stage(run_dir, stage_name)
+    same = _same_arrays(returned._asdict(), loaded.variables)
+    require(same, f"the checkpoint of {stage_name} holds other arrays than training returned")
+    metrics = json.loads((run_dir / stage_name / "metrics.json").read_text())
+    require(stage.best_metric in metrics, f"metrics.json of {stage_name} lacks {stage.best_metric}")
 
 
 def check_tokens(run_dir: Path) -> None:
@@ -158,19 +154,6 @@ def check_libero_itself(run_dir: Path) -> None:
     simulator = LiberoSimulator(*LIBERO_TASK)
     # A random start: the states that published numbers are measured on are nobody's test data.
     run_self_check({simulator.task: simulator.draw_start(LIBERO_SEED)}, lambda task: simulator)
-
-
-POINT_MASS_CHECKS = (
-    Check("demonstrations are stored and replayed exactly", check_demonstrations),
-    *(Check(f"{stage} trains, is saved and loaded", check_training(stage)) for stage in STAGE_NAMES),
-    Check("tokens alone decode, exactly as in training", check_tokens),
-    Check("speculative decoding equals autoregressive decoding", check_decoders),
-    Check("the policy acts in the point-mass simulator", check_episode),
-)
-LIBERO_CHECKS = (
-    Check("the policy acts in LIBERO", check_libero_episode),
-    Check("LIBERO's self-check", check_libero_itself),
-)
 
 
 def _record(simulator: RecordablePointMass, seed: int) -> Demo:

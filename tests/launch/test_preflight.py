@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -24,7 +26,7 @@ def preflight_run(tmp_path_factory) -> Path:
     command = [sys.executable, "-m", "launch.preflight", "--keep", str(run_dir), "--json", str(table)]
     process = subprocess.run(command, capture_output=True, text=True)
     assert process.returncode == 0, process.stdout + process.stderr
-    assert len(json.loads(table.read_text())["checks"]) == len(preflight_checks.POINT_MASS_CHECKS)
+    assert len(json.loads(table.read_text())["checks"]) == len(preflight.POINT_MASS_CHECKS)
     return run_dir
 
 
@@ -74,7 +76,7 @@ def test_checkpoint_that_loads_other_arrays_is_found(monkeypatch, preflight_run,
     load_stage = preflight_checks.load_stage
     monkeypatch.setattr(preflight_checks, "load_stage", load_wrongly)
     with pytest.raises(CheckFailed, match=f"checkpoint of {stage} holds other arrays"):
-        preflight_checks.check_training(stage)(preflight_run)
+        preflight_checks.check_training(preflight_run, stage)
 
 
 def test_other_tokenizer_than_the_trained_one_is_found(monkeypatch, preflight_run):
@@ -127,7 +129,7 @@ def test_policy_without_finite_actions_is_found(monkeypatch, preflight_run):
 
     policy = preflight_checks.CompiledPolicy.load(preflight_run, decoder="speculative_greedy")
     monkeypatch.setattr(preflight_checks.CompiledPolicy, "load", lambda run_dir, decoder: Frozen())
-    result = run_check(Check("episode", preflight_checks.check_episode), preflight_run)
+    result = run_check(Check("episode", "check_episode"), preflight_run)
     assert not result.passed
     assert "not finite" in result.message
 
@@ -145,7 +147,7 @@ def test_broken_libero_installation_is_found(monkeypatch, tmp_path):
 
     monkeypatch.setattr(preflight_checks, "LiberoSimulator", Simulator)
     monkeypatch.setattr(preflight_checks, "run_self_check", fail)
-    result = run_check(Check("self-check", preflight_checks.check_libero_itself), tmp_path)
+    result = run_check(Check("self-check", "check_libero_itself"), tmp_path)
     assert not result.passed
     assert "+1 should close the gripper" in result.message
 
@@ -155,14 +157,24 @@ def test_the_policy_acts_in_the_installed_libero(preflight_run):
     preflight_checks.check_libero_episode(preflight_run)
 
 
-def test_later_checks_run_after_a_failure_and_rows_are_printed(capsys):
+@pytest.fixture
+def toy_checks(monkeypatch) -> tuple[Check, Check]:
+    """A check that fails, and one that needs it, chatters and passes."""
+
     def fail(run_dir):
         raise CheckFailed("first line\nsecond line")
 
-    def talk(run_dir):
-        print("chatter of a library")
+    def chatter(run_dir, text):
+        print(text)
 
-    results = run_checks([Check("broken", fail), Check("whole", talk)])
+    monkeypatch.setattr(preflight_checks, "check_fail", fail, raising=False)
+    monkeypatch.setattr(preflight_checks, "check_chatter", chatter, raising=False)
+    return Check("broken", "check_fail"), Check("whole", "check_chatter", ("chatter",), needs=("broken",))
+
+
+def test_checks_run_behind_failed_ones_and_every_row_is_printed(toy_checks, capsys):
+    with ThreadPoolExecutor(1) as executor:
+        results = run_checks(toy_checks, executor)
     assert [result.passed for result in results] == [False, True]
     printed = capsys.readouterr().out
     assert "FAILED" in printed
@@ -173,14 +185,13 @@ def test_later_checks_run_after_a_failure_and_rows_are_printed(capsys):
     assert (table["passed"], table["seconds"]) == (False, 1.5)
 
 
-def test_exit_status_and_json_tell_failure_and_success(monkeypatch, tmp_path, capsys):
-    def fail(run_dir):
-        raise CheckFailed("broken")
-
+def test_exit_status_and_json_tell_failure_and_success(toy_checks, monkeypatch, tmp_path, capsys):
+    broken, whole = toy_checks
     path = tmp_path / "preflight.json"
     monkeypatch.setenv("XLA_FLAGS", "")  # restores the variable that preflight extends
-    monkeypatch.setattr(preflight_checks, "POINT_MASS_CHECKS", (Check("whole", lambda run_dir: None),))
-    monkeypatch.setattr(preflight_checks, "LIBERO_CHECKS", (Check("broken", fail),))
+    monkeypatch.setattr(preflight, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(1))
+    monkeypatch.setattr(preflight, "POINT_MASS_CHECKS", (replace(whole, needs=()),))
+    monkeypatch.setattr(preflight, "LIBERO_CHECKS", (broken,))
     assert preflight.main(["--json", str(path)]) == 0
     assert json.loads(path.read_text())["passed"] is True
     assert preflight.main(["--json", str(path), "--simulator", "libero"]) == 1
