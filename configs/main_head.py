@@ -29,21 +29,21 @@ def get_config(variant: str = "") -> ConfigDict:
 
     model = config.model = ConfigDict()
     # Width and number of the residual blocks that estimate the latents.
-    model.width = 192
-    model.depth = 3
+    model.width = 128
+    model.depth = 2
     # Width of a column's context and of its embedded prefix.
     model.column_features = 16
     # "teacher": tokens of the policy's own actions; "demonstrations": of the demonstrated ones.
     model.labels = "teacher"
     # Noise on the features, in their standard deviations; the teacher's labels follow it.
-    model.feature_noise = 0.1
+    model.feature_noise = 0.03
     # Weight of the digits' cross-entropy against the L1 distance of the latents.
     model.digit_weight = 0.1
 
     training = config.training = ConfigDict()
     training.steps = 8000
     training.batch_size = 64
-    training.learning_rate = 0.002
+    training.learning_rate = 0.005
     training.warmup_steps = 100
     training.weight_decay = 0.0
     training.gradient_clip = 1.0
@@ -53,7 +53,7 @@ def get_config(variant: str = "") -> ConfigDict:
     training.log_every = 50
 
     if variant == "quickstart":
-        training.steps, training.evaluate_every, training.checkpoint_every = 2000, 500, 500
+        training.steps, training.evaluate_every, training.checkpoint_every = 1800, 900, 900
     elif variant == "tiny":
         training.steps, training.batch_size, training.warmup_steps = 20, 8, 2
         training.evaluate_every, training.checkpoint_every, training.log_every = 20, 10, 5

@@ -49,7 +49,7 @@ def get_config(variant: str = "") -> ConfigDict:
 
     model = config.model = ConfigDict()
     model.backbone = backbone
-    model.head = ConfigDict({"action_dim": 7, "hidden_features": 256})
+    model.head = ConfigDict({"action_dim": 7})
     model.augmentation = augmentation
     # Every how many-th episode of a task is held out.
     model.heldout_every = 5
@@ -67,14 +67,14 @@ def get_config(variant: str = "") -> ConfigDict:
     training.log_every = 50
 
     if variant == "quickstart":
-        training.steps, training.batch_size, training.warmup_steps, training.ema_decay = 3000, 64, 100, 0.995
-        training.evaluate_every, training.checkpoint_every = 500, 500
+        training.steps, training.batch_size, training.warmup_steps, training.ema_decay = 600, 64, 50, 0.99
+        training.evaluate_every, training.checkpoint_every = 200, 200
     elif variant == "tiny":
         training.steps, training.batch_size, training.warmup_steps = 20, 8, 2
         training.evaluate_every, training.checkpoint_every, training.log_every = 20, 10, 5
         model.heldout_every = 2
-        backbone.image_size, backbone.conv_features, backbone.keypoints = 32, (4, 8, 8), 4
+        backbone.image_size, backbone.keypoints = 32, 4
+        backbone.conv_features, backbone.conv_kernels, backbone.conv_strides = (4,), (5,), (4,)
         backbone.width, backbone.depth, backbone.heads, backbone.mlp_features = 16, 1, 2, 32
-        model.head.hidden_features = 32
     config.lock()
     return config

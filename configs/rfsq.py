@@ -62,6 +62,7 @@ def get_config(variant: str = "") -> ConfigDict:
         training.steps, training.batch_size, training.warmup_steps = 20, 8, 2
         training.evaluate_every, training.checkpoint_every, training.log_every = 20, 10, 5
         model.heldout_every = 2
+        model.num_layers = 4
         model.freeze_after = 15
     config.lock()
     return config

@@ -5,33 +5,62 @@ function that oscillates once per cell of the code. A head that estimates the la
 the distance to the levels has the code built in, and only has to learn how sure it is.
 """
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from flax import linen as nn
+from jaxtyping import Array, Float, Int
 
 from rsd_jax.array_types import Logits
+from rsd_jax.rfsq import QuantizerTable
 
 _OUTER_CELL = 0.5
 """How far beyond the outermost level a coordinate still counts, in steps: all beyond lies in the same cell."""
 
+_INITIAL_SPREAD = 0.05
+"""Error of the estimate that a head assumes before it has learned anything, in latent units."""
 
-def distance_logits(
-    coordinates: Float[Array, "B C D N"], log_sharpness: Float[Array, "... N"], num_levels: int
-) -> Logits:
-    """Logits ``-exp(log_sharpness) (coordinate - level)^2`` of the levels -(V-1)/2 .. (V-1)/2.
 
-    Args:
-        coordinates: where the estimate lies in the grid of each layer, in steps (see `rfsq.grid_coordinates`).
-        log_sharpness: log of the inverse spread of the estimate in steps, broadcastable to `coordinates`.
-        num_levels: V.
+class DigitLogits(nn.Module):
+    """Log density of an estimate around every level, plus a prior over the levels.
+
+    One spread per latent, in latent units, serves all layers: where a layer's step is much finer than the spread the
+    density is flat and the prior decides. A factor per digit corrects that where it is not quite so.
+
+    Attributes:
+        latent_dim: D. num_layers: L. num_levels: V.
     """
-    reach = (num_levels - 1) // 2
-    levels = jnp.arange(-reach, reach + 1, dtype=jnp.float32)
-    bounded = jnp.clip(coordinates, -reach - _OUTER_CELL, reach + _OUTER_CELL)
-    return -jnp.exp(log_sharpness)[..., None] * (bounded[..., None] - levels) ** 2
+
+    latent_dim: int
+    num_layers: int
+    num_levels: int
+
+    @nn.compact
+    def __call__(
+        self, coordinates: Float[Array, "B C D N"], layers: Int[Array, "B C D N"], table: QuantizerTable
+    ) -> Logits:
+        """Logits ``[B, C, D, N, V]``.
+
+        Args:
+            coordinates: where the estimate lies in the grid of each layer, in steps (`rfsq.grid_coordinates`).
+            layers: which layers these are, 0 .. L - 1.
+            table: the code's constants.
+        """
+        zeros, digits = nn.initializers.zeros_init(), (self.latent_dim, self.num_layers)
+        spread_init = nn.initializers.constant(jnp.log(_INITIAL_SPREAD))
+        log_spread = self.param("log_spread", nn.with_logical_partitioning(spread_init, (None,)), digits[:1])
+        factor = self.param("log_factor", nn.with_logical_partitioning(zeros, (None, None)), digits)
+        prior_shape = (*digits, self.num_levels)
+        prior = self.param("prior", nn.with_logical_partitioning(zeros, (None, None, None)), prior_shape)
+
+        log_sharpness = 2 * (jnp.log(table.step.T) - log_spread[:, None]) + factor
+        chosen = jax.nn.one_hot(layers, self.num_layers)
+        reach = table.reach
+        bounded = jnp.clip(coordinates, -reach - _OUTER_CELL, reach + _OUTER_CELL)
+        distance = bounded[..., None] - jnp.arange(-reach, reach + 1, dtype=jnp.float32)
+        sharpness = jnp.exp(at_layers(log_sharpness, layers))[..., None]
+        return jnp.einsum("bcdnl,dlv->bcdnv", chosen, prior) - sharpness * distance**2 / 2
 
 
-def at_layers(values: Float[Array, "*prefix L"], layers: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Entries of `values` ``[.., L]`` at `layers` ``[B, C, D, N]``, for every column; layers >= L read the last."""
-    last = values.shape[-1] - 1
-    broadcast = jnp.broadcast_to(values, (*layers.shape[:-1], last + 1))
-    return jnp.take_along_axis(broadcast, jnp.minimum(layers, last), axis=-1)
+def at_layers(values: Float[Array, "*prefix L"], layers: Int[Array, "..."]) -> Float[Array, "..."]:
+    """Entries of `values` ``[.., L]`` at `layers` ``[B, C, D, N]``, for every column."""
+    return jnp.take_along_axis(jnp.broadcast_to(values, (*layers.shape[:-1], values.shape[-1])), layers, axis=-1)

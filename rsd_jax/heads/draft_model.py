@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from rsd_jax.array_types import Features, Latents, Logits, Position, Tokens
-from rsd_jax.heads.digit_logits import at_layers, distance_logits
+from rsd_jax.heads.digit_logits import DigitLogits, at_layers
 from rsd_jax.heads.latent_estimator import LatentEstimator
-from rsd_jax.partitioned_layers import AxisName
 from rsd_jax.rfsq import QuantizerTable, grid_coordinates
 
 
@@ -27,7 +25,7 @@ class DraftConfig:
     latent_dim: int = 16
     num_levels: int = 7
     draft_layers: int = 3
-    width: int = 64
+    width: int = 128
     depth: int = 1
 
 
@@ -40,14 +38,10 @@ class DraftModel(nn.Module):
     config: DraftConfig
 
     def setup(self) -> None:
-        """Creates the estimator, its confidence in every digit, and the digits' priors."""
+        """Creates the estimator, and what reads digits off its estimate."""
         config = self.config
         self.estimator = LatentEstimator(config.latent_dim, config.width, config.depth)
-        axes: tuple[AxisName, ...] = (None, None, None)
-        zeros = nn.initializers.zeros_init()
-        digits = (config.latent_dim, config.num_layers)
-        self.log_sharpness = self.param("log_sharpness", nn.with_logical_partitioning(zeros, axes[:2]), digits)
-        self.prior = self.param("prior", nn.with_logical_partitioning(zeros, axes), (*digits, config.num_levels))
+        self.digit_logits = DigitLogits(config.latent_dim, config.num_layers, config.num_levels)
 
     def __call__(self, features: Features, table: QuantizerTable, tokens: Tokens, position: Position) -> Logits:
         """Estimate and proposal in one call."""
@@ -59,12 +53,8 @@ class DraftModel(nn.Module):
 
     def propose(self, latents: Latents, table: QuantizerTable, tokens: Tokens, position: Position) -> Logits:
         """Logits ``[B, C, D, K, V]`` of layers position .. position + K - 1, given the digits before position."""
-        layers = position[..., None] + jnp.arange(self.config.draft_layers)
+        layers = jnp.minimum(position[..., None] + jnp.arange(self.config.draft_layers), self.config.num_layers - 1)
         offset, step = at_layers(table.offset.T, layers), at_layers(table.step.T, layers)
-        sharpness = at_layers(self.log_sharpness, layers)
-        pick = jax.nn.one_hot(jnp.minimum(layers, self.config.num_layers - 1), self.config.num_layers)
-        prior = jnp.einsum("bcdnl,dlv->bcdnv", pick, self.prior)
-
         coordinate = at_layers(grid_coordinates(table, latents, tokens), layers[..., :1])
         proposed: list[Logits] = []
         for ahead in range(self.config.draft_layers):
@@ -72,6 +62,5 @@ class DraftModel(nn.Module):
             if ahead > 0:
                 digit = jnp.argmax(proposed[-1], axis=-1) - table.reach
                 coordinate = ((coordinate - digit) * step[..., ahead - 1 : ahead] - offset[..., one]) / step[..., one]
-            nearest = distance_logits(coordinate, sharpness[..., one], self.config.num_levels)
-            proposed.append(nearest + prior[..., one, :])
+            proposed.append(self.digit_logits(coordinate, layers[..., one], table))
         return jnp.concatenate(proposed, axis=-2)

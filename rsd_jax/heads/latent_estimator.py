@@ -4,16 +4,19 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from rsd_jax.array_types import Features, Latents
-from rsd_jax.partitioned_layers import Dense, LayerNorm, Mlp
+from rsd_jax.partitioned_layers import Dense, Mlp
 
 
 class LatentEstimator(nn.Module):
-    """Residual MLP blocks over each chunk step's features, then a projection to latents bounded by tanh.
+    """An MLP with residual blocks over each chunk step's features, and latents bounded by tanh.
+
+    Without normalization layers: features are normalised by the backbone, and what is asked for is a smooth function of
+    them to within a fine quantization step, which a rescaling of each sample would only obscure.
 
     Attributes:
         latent_dim: D.
-        width: of the residual stream.
-        depth: number of blocks.
+        width: of the hidden layers.
+        depth: number of residual blocks.
     """
 
     latent_dim: int
@@ -23,9 +26,7 @@ class LatentEstimator(nn.Module):
     @nn.compact
     def __call__(self, features: Features) -> Latents:
         """Returns the estimate ``[B, C, D]``."""
-        hidden = Dense(self.width, ("embed", "embed"), name="projection")(LayerNorm(name="norm_in")(features))
+        hidden = nn.gelu(Dense(self.width, ("embed", "mlp"), name="hidden")(features))
         for block in range(self.depth):
-            update = Mlp(2 * self.width, self.width, name=f"mlp_{block}")
-            hidden = hidden + update(LayerNorm(name=f"norm_{block}")(hidden))
-        latents = Dense(self.latent_dim, ("embed", None), name="latents")(LayerNorm(name="norm_out")(hidden))
-        return jnp.tanh(latents)
+            hidden = hidden + Mlp(self.width, self.width, axes=("mlp", "mlp"), name=f"block_{block}")(hidden)
+        return jnp.tanh(Dense(self.latent_dim, ("mlp", None), name="latents")(hidden))

@@ -8,7 +8,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from rsd_jax.array_types import Features, Latents, Logits, Position, Tokens
-from rsd_jax.heads.digit_logits import at_layers, distance_logits
+from rsd_jax.heads.digit_logits import DigitLogits, at_layers
 from rsd_jax.heads.latent_estimator import LatentEstimator
 from rsd_jax.partitioned_layers import AxisName, Dense, LayerNorm, Mlp
 from rsd_jax.rfsq import QuantizerTable, grid_coordinates
@@ -27,8 +27,8 @@ class MainHeadConfig:
     num_layers: int = 8
     latent_dim: int = 16
     num_levels: int = 7
-    width: int = 192
-    depth: int = 3
+    width: int = 128
+    depth: int = 2
     column_features: int = 16
 
 
@@ -66,11 +66,7 @@ class MainHead(nn.Module):
         small = nn.with_logical_partitioning(nn.initializers.normal(0.1), axes)
         self.digit_embedding = self.param("digit_embedding", small, (config.num_layers, config.num_levels, wide))
         self.layer_embedding = self.param("layer_embedding", small, (config.latent_dim, config.num_layers, wide))
-        self.log_sharpness = self.param(
-            "log_sharpness",
-            nn.with_logical_partitioning(nn.initializers.zeros_init(), axes[:2]),
-            (config.latent_dim, config.num_layers),
-        )
+        self.digit_logits = DigitLogits(config.latent_dim, config.num_layers, config.num_levels)
         self.correction = Mlp(4 * wide, config.num_levels, axes=(None, None))
         self.correction_gain = self.param(
             "correction_gain",
@@ -97,7 +93,7 @@ class MainHead(nn.Module):
         config = self.config
         layers = jnp.minimum(position[..., None] + jnp.arange(num_layers), config.num_layers - 1)
         coordinates = at_layers(grid_coordinates(table, columns.latents, tokens), layers)
-        nearest = distance_logits(coordinates, at_layers(self.log_sharpness, layers), config.num_levels)
+        estimated = self.digit_logits(coordinates, layers, table)
 
         prefix = self._prefix_embedding(tokens)
         bounded = jnp.clip(coordinates, -table.reach - 1, table.reach + 1)[..., None]
@@ -113,7 +109,7 @@ class MainHead(nn.Module):
             axis=-1,
         )
         gain = jnp.einsum("bcdnl,l->bcdn", pick, self.correction_gain)[..., None]
-        return nearest + gain * self.correction(inputs)
+        return estimated + gain * self.correction(inputs)
 
     def _prefix_embedding(self, tokens: Tokens) -> Float[Array, "B C D L E"]:
         """Sum of the embeddings of strictly coarser digits, for every layer."""

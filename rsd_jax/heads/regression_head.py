@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from flax import linen as nn
 
 from rsd_jax.array_types import Actions, Features
-from rsd_jax.partitioned_layers import Dense, LayerNorm, Mlp
+from rsd_jax.partitioned_layers import Dense
 
 
 @dataclass(frozen=True)
@@ -14,18 +14,17 @@ class RegressionConfig:
 
     Attributes:
         action_dim: A.
-        hidden_features: width of its hidden layer.
     """
 
     action_dim: int = 7
-    hidden_features: int = 256
 
 
 class RegressionHead(nn.Module):
-    """Maps the features of each chunk step to its action, normalised.
+    """Reads the normalised action of each chunk step off its features, linearly.
 
-    As in OpenVLA-OFT (Kim et al. 2025, "Fine-Tuning Vision-Language-Action Models: Optimizing Speed and Success") it
-    is trained with the L1 loss, which gives the median action where demonstrations disagree.
+    Trained with the L1 loss, as OpenVLA-OFT's head is (Kim et al. 2025, "Fine-Tuning Vision-Language-Action Models",
+    section IV): the median action, where demonstrations disagree. It has no hidden layer, so that whatever decides on
+    the action lies in the features, where the draft model and the main head find it too.
     """
 
     config: RegressionConfig
@@ -33,6 +32,4 @@ class RegressionHead(nn.Module):
     @nn.compact
     def __call__(self, features: Features) -> Actions:
         """Returns normalised actions ``[B, C, A]``, unbounded."""
-        hidden = LayerNorm()(features)
-        hidden = Mlp(self.config.hidden_features, features.shape[-1], name="mlp")(hidden)
-        return Dense(self.config.action_dim, axes=("embed", "action"), name="actions")(nn.gelu(hidden))
+        return Dense(self.config.action_dim, axes=("embed", "action"), name="actions")(features)

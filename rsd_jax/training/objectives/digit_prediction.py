@@ -77,9 +77,16 @@ class DraftTask:
 
 @dataclass(frozen=True)
 class MainTask:
-    """All layers at once, each given the true coarser digits of its column (teacher forcing)."""
+    """Layers from a random start in every column, each given the true coarser digits (teacher forcing).
+
+    Attributes:
+        model: the network.
+        scored_layers: layers scored a column and step. All L would cost the most and teach no more, since columns of
+            one batch start everywhere.
+    """
 
     model: MainHead
+    scored_layers: int = 2
 
     def init(self, key: jax.Array, features: Features, table: QuantizerTable, tokens: Tokens) -> PyTree:
         """Draws the parameters."""
@@ -88,13 +95,12 @@ class MainTask:
     def outputs(
         self, params: PyTree, features: Features, table: QuantizerTable, tokens: Tokens, position: Int[Array, "B C D"]
     ) -> tuple[Latents, Logits, Int[Array, "B C D N"]]:
-        """Scores of every layer; `position` is not used."""
-        depth = table.num_layers
+        """Scores from `position` on."""
         columns = self.model.apply({"params": params}, features, method="contextualise")
         held = type(columns)(jax.lax.stop_gradient(columns.latents), columns.context)
-        start = jnp.zeros_like(position)
-        logits = self.model.apply({"params": params}, held, table, tokens, start, depth, method="score")
-        return columns.latents, logits, jnp.broadcast_to(jnp.arange(depth), (*position.shape, depth))
+        arguments = (held, table, tokens, position, self.scored_layers)
+        logits = self.model.apply({"params": params}, *arguments, method="score")
+        return columns.latents, logits, position[..., None] + jnp.arange(self.scored_layers)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The draft model's stage."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rsd_jax.array_types import Features, Position, PyTree, Tokens
 from rsd_jax.heads.draft_model import DraftConfig, DraftModel
+from rsd_jax.rfsq import QuantizerTable
 from rsd_jax.training.objectives.digit_prediction import LABELS, DigitPrediction, DraftTask
 from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.stages.head_rows import HeadData, load_head_data
@@ -54,20 +57,24 @@ def build(settings: DraftSettings, run_dir: Path) -> Stage:
         objective=objective,
         frozen=data.frozen,
         rows=data.train._asdict(),
-        evaluate=partial(_evaluate, model, data, settings.labels),
+        evaluate=partial(_evaluate, jax.jit(partial(_propose, model)), config.draft_layers, data, settings.labels),
         best_metric="heldout_error",
         metadata={**data.facts, "labels": settings.labels, "model": asdict(config)},
     )
 
 
-def _evaluate(model: DraftModel, data: HeadData, trained_on: str, variables: Variables) -> dict[str, Any]:
-    """Accuracy of the first K layers, and of every start layer given the true coarser digits."""
-    depth, ahead = data.frozen.tokenizer.table.num_layers, model.config.draft_layers
-    propose = jax.jit(
-        lambda params, features, table, tokens, position: jnp.argmax(
-            model.apply({"params": params}, features, table, tokens, position), axis=-1
-        )
-    )
+def _propose(
+    model: DraftModel, params: PyTree, features: Features, table: QuantizerTable, tokens: Tokens, position: Position
+) -> Tokens:
+    """The digits that the draft names, ``[B, C, D, K]``."""
+    return jnp.argmax(model.apply({"params": params}, features, table, tokens, position), axis=-1)
+
+
+def _evaluate(
+    propose: Callable[..., jax.Array], ahead: int, data: HeadData, trained_on: str, variables: Variables
+) -> dict[str, Any]:
+    """Accuracy of the first `ahead` layers, and of every start layer given the true coarser digits."""
+    depth = data.frozen.tokenizer.table.num_layers
     result: dict[str, Any] = {}
     for labels in LABELS:
         tokens = data.tokens[labels][1]

@@ -1,5 +1,6 @@
 """The main head's stage."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -56,25 +57,28 @@ def build(settings: MainHeadSettings, run_dir: Path) -> Stage:
         objective=objective,
         frozen=data.frozen,
         rows=data.train._asdict(),
-        evaluate=partial(_evaluate, model, data, settings.labels),
+        evaluate=partial(_evaluate, jax.jit(partial(_name_digits, model)), data, settings.labels),
         best_metric="heldout_error",
         metadata={**data.facts, "labels": settings.labels, "model": asdict(config)},
     )
 
 
-def _evaluate(model: MainHead, data: HeadData, trained_on: str, variables: Variables) -> dict[str, Any]:
+def _name_digits(model: MainHead, params: PyTree, features: Features, table: QuantizerTable, tokens: Tokens) -> Tokens:
+    """The most likely digit of every layer given the coarser digits in `tokens`, ``[B, C, D, L]``."""
+    start = jnp.zeros(tokens.shape[:-1], jnp.int32)
+    logits = model.apply({"params": params}, features, table, tokens, start, table.num_layers)
+    return jnp.argmax(logits, axis=-1)
+
+
+def _evaluate(
+    name_digits: Callable[..., jax.Array], data: HeadData, trained_on: str, variables: Variables
+) -> dict[str, Any]:
     """Accuracy of every layer, teacher-forced on strictly coarser digits."""
     depth = data.frozen.tokenizer.table.num_layers
-
-    def name_digits(params: PyTree, features: Features, table: QuantizerTable, tokens: Tokens) -> Tokens:
-        start = jnp.zeros(tokens.shape[:-1], jnp.int32)
-        return jnp.argmax(model.apply({"params": params}, features, table, tokens, start, depth), axis=-1)
-
-    named = jax.jit(name_digits)
     result: dict[str, Any] = {}
     for labels in LABELS:
         tokens = data.tokens[labels][1]
-        digits = np.asarray(named(variables.params, data.heldout.features, data.frozen.tokenizer.table, tokens))
+        digits = np.asarray(name_digits(variables.params, data.heldout.features, data.frozen.tokenizer.table, tokens))
         accuracy = data.accuracy(digits, labels, depth)
         result[f"accuracy_by_layer_{labels}"], result[f"majority_by_layer_{labels}"] = accuracy
     result["accuracy_by_layer"] = result[f"accuracy_by_layer_{trained_on}"]

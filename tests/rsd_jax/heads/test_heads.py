@@ -92,8 +92,12 @@ def test_a_draft_that_knows_the_latents_proposes_their_tokens(table) -> None:
     latents = jax.random.uniform(jax.random.key(7), COLUMNS, minval=-0.8, maxval=0.8)
     tokens = quantize(table, latents)
     model = DraftModel(DraftConfig(LAYERS, LATENTS, LEVELS, draft_layers=3))
-    params = {"log_sharpness": jnp.zeros((LATENTS, LAYERS)), "prior": jnp.zeros((LATENTS, LAYERS, LEVELS))}
+    digits = {
+        "log_spread": jnp.zeros(LATENTS),
+        "log_factor": jnp.zeros((LATENTS, LAYERS)),
+        "prior": jnp.zeros((LATENTS, LAYERS, LEVELS)),
+    }
     for start in (0, 2, 5):
         position = jnp.full(COLUMNS, start)
-        logits = model.apply({"params": params}, latents, table, tokens, position, method="propose")
+        logits = model.apply({"params": {"digit_logits": digits}}, latents, table, tokens, position, method="propose")
         np.testing.assert_array_equal(jnp.argmax(logits, axis=-1), tokens[..., start : start + 3])

@@ -6,7 +6,7 @@ from rsd_jax.heads.regression_head import RegressionConfig, RegressionHead
 
 
 def test_each_chunk_step_is_read_from_its_own_features() -> None:
-    head = RegressionHead(RegressionConfig(action_dim=7, hidden_features=16))
+    head = RegressionHead(RegressionConfig(action_dim=7))
     features = jax.random.normal(jax.random.key(0), (2, 8, 12))
     params, apply = jax.jit(head.init)(jax.random.key(1), features), jax.jit(head.apply)
     actions = apply(params, features)

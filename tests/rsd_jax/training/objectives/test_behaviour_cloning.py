@@ -17,7 +17,6 @@ OBJECTIVE = BehaviourCloning(
     backbone=CompactConfig(
         image_size=16, conv_features=(8, 8), conv_kernels=(3, 3), conv_strides=(1, 2), keypoints=4, width=32, depth=1
     ),
-    head=RegressionConfig(hidden_features=32),
     augmentation=AugmentationConfig(shift=0.02, brightness=0.05, contrast=0.05),
 )
 NORMALIZER = ProprioNormalizer(offset=jnp.zeros(8), scale=jnp.ones(8))
