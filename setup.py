@@ -37,11 +37,13 @@ TENSORBOARD = ["tensorboardX>=2.6,<3"]
 
 DEVELOPMENT = [
     "chex>=0.1.90",
+    "filelock>=3.16",
     "hypothesis>=6.130",
     "import-linter>=2.3,<3",
     "mypy>=1.15",
     "pre-commit>=4",
     "pytest>=8.3",
+    "pytest-xdist>=3.6",
     "ruff>=0.11",
 ]
 

@@ -82,6 +82,7 @@ def run_pipeline(stages: Sequence[PipelineStage], run_dir: Path, from_stage: str
             continue
         print(f"{label} {stage}", flush=True)
         seconds = run_stage(stage, log_folder / f"{stage.name}.log", sys.stdout)
+        _record_seconds(run_dir, stage.name, seconds)
         print(f"{label} finished in {seconds:.0f} s", flush=True)
 
 
@@ -108,6 +109,14 @@ def check_same_run(run_dir: Path, variant: str, seed: int, from_stage: str) -> N
         record_path.write_text(json.dumps(wanted, indent=1) + "\n")
     except OSError as error:
         raise OSError(f"cannot write the run folder: {error}; name another with --config.run_dir=...") from error
+
+
+def _record_seconds(run_dir: Path, stage: str, seconds: float) -> None:
+    """Notes how long a stage took, start to end of its process, in the run's record."""
+    path = run_dir / RUN_RECORD
+    record = _read_json(path) if path.exists() else {}
+    record.setdefault("stage_seconds", {})[stage] = round(seconds, 1)
+    path.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def describe_result(run_dir: Path) -> str:

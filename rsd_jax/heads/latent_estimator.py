@@ -10,8 +10,8 @@ from rsd_jax.partitioned_layers import Dense, Mlp
 class LatentEstimator(nn.Module):
     """An MLP with residual blocks over each chunk step's features, and latents bounded by tanh.
 
-    Without normalization layers: features are normalised by the backbone, and what is asked for is a smooth function of
-    them to within a fine quantization step, which a rescaling of each sample would only obscure.
+    Without normalization layers: features are normalised by the backbone, and what is asked for is a smooth function
+    of them to within a fine quantization step, which a rescaling of each sample would only obscure.
 
     Attributes:
         latent_dim: D.

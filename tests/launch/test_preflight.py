@@ -1,8 +1,6 @@
 """Every check of preflight passes on the code as it is, and fails when what it checks is broken."""
 
 import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,18 +14,6 @@ from eval_bridge.self_check import SelfCheckFailed
 from launch import preflight, preflight_checks
 from launch.check_table import Check, CheckFailed, as_json, run_check, run_checks
 from rsd_jax.rfsq import RfsqTokenizer
-
-
-@pytest.fixture(scope="module")
-def preflight_run(tmp_path_factory) -> Path:
-    """The run folder of a whole preflight in which everything passed, run as users run it."""
-    run_dir = tmp_path_factory.mktemp("preflight")
-    table = run_dir / "table.json"
-    command = [sys.executable, "-m", "launch.preflight", "--keep", str(run_dir), "--json", str(table)]
-    process = subprocess.run(command, capture_output=True, text=True)
-    assert process.returncode == 0, process.stdout + process.stderr
-    assert len(json.loads(table.read_text())["checks"]) == len(preflight.POINT_MASS_CHECKS)
-    return run_dir
 
 
 def changed(array: np.ndarray) -> np.ndarray:

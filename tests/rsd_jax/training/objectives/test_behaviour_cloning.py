@@ -9,7 +9,6 @@ from rsd_jax.backbones.compact import CompactConfig
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction import encode_instruction
 from rsd_jax.backbones.proprioception import ProprioNormalizer
-from rsd_jax.heads.regression_head import RegressionConfig
 from rsd_jax.training.objectives.behaviour_cloning import BehaviourCloning, chunk_error, policy_inputs
 from rsd_jax.training.objectives.interface import Variables
 

@@ -1,0 +1,73 @@
+"""The four stages, as preflight's miniature run has trained them."""
+
+import dataclasses
+import json
+
+import pytest
+
+from launch.config_flags import load_config, to_dataclass
+from rsd_jax.checkpoints import MissingCheckpointError
+from rsd_jax.stored_models import load_tokenizer
+from rsd_jax.training.stages import STAGE_NAMES, build_stage, settings_of
+from rsd_jax.training.stages.head_rows import load_head_data
+
+
+def settings(stage: str):
+    _, config = load_config(f"configs/{stage}.py:tiny")
+    return to_dataclass(settings_of(stage), config.model)
+
+
+@pytest.fixture(scope="module")
+def metrics(preflight_run):
+    return {stage: json.loads((preflight_run / stage / "metrics.json").read_text()) for stage in STAGE_NAMES}
+
+
+def test_tokenizer_reports_errors_of_tokens_alone_by_layer_and_the_naive_baseline(metrics):
+    assert len(metrics["rfsq"]["heldout_token_mse_by_layer"]) == 4
+    assert metrics["rfsq"]["naive_heldout_token_mse"] > 0
+    assert metrics["rfsq"]["largest_forward_minus_token"] == 0
+
+
+def test_stored_tokenizer_is_the_one_that_was_trained(preflight_run, metrics):
+    assert load_tokenizer(preflight_run).token_hash == metrics["rfsq"]["tokenizer_hash"]
+
+
+def test_policy_reports_what_it_owes_to_seeing(metrics):
+    assert {"heldout_l1", "heldout_l1_zeroed_images", "heldout_gripper_accuracy"} <= set(metrics["policy"])
+
+
+def test_heads_report_accuracy_and_majority_for_both_kinds_of_labels(metrics):
+    for stage, layers in (("draft", 3), ("main_head", 4)):
+        for labels in ("", "_teacher", "_demonstrations"):
+            for kind in ("accuracy", "majority"):
+                values = metrics[stage][f"{kind}_by_layer{labels}"]
+                assert len(values) == layers
+                assert all(0 <= value <= 1 for value in values)
+    assert [len(row) for row in metrics["draft"]["accuracy_by_start_teacher"]] == [3, 3, 2, 1]
+
+
+def test_heads_learn_from_complete_chunks_of_other_episodes_than_they_are_judged_on(preflight_run):
+    data = load_head_data(preflight_run)
+    for labels in ("teacher", "demonstrations"):
+        train, heldout = data.tokens[labels]
+        assert len(train) == len(data.train.features)
+        assert len(heldout) == len(data.heldout.features)
+    shared = {row.tobytes() for row in data.train.features} & {row.tobytes() for row in data.heldout.features}
+    assert not shared
+
+
+def test_unknown_stage_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="stage 'head' does not exist; stages: rfsq, policy, draft, main_head"):
+        build_stage("head", None, tmp_path)
+
+
+def test_a_stage_without_its_input_names_the_stage_that_makes_it(tmp_path):
+    with pytest.raises(MissingCheckpointError, match=r"launch.train --config configs/rfsq.py"):
+        build_stage("policy", settings("policy"), tmp_path)
+
+
+def test_policy_and_tokenizer_must_agree_on_the_chunk_length(preflight_run):
+    given = settings("policy")
+    other = dataclasses.replace(given, backbone=dataclasses.replace(given.backbone, chunk_length=4))
+    with pytest.raises(ValueError, match=r"chunk_length is 4, but the tokenizer .* takes chunks of 8 steps"):
+        build_stage("policy", other, preflight_run)

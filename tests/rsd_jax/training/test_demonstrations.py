@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+from rsd_jax.training.demonstrations import MissingDemonstrations, action_rows, frames, load_split, proprio
+
+
+def test_every_other_episode_is_held_out_and_none_is_in_both(preflight_run):
+    split = load_split(preflight_run, every=2)
+    train, heldout = ({demo.seed for demo in demos} for demos in split)
+    assert len(train) == len(heldout) == 5
+    assert not train & heldout
+
+
+def test_rows_are_the_steps_of_the_episodes_in_order(preflight_run):
+    demos = load_split(preflight_run, every=5).heldout
+    rows = action_rows(demos, chunk_length=8)
+    assert len(rows.actions) == len(frames(demos)) == len(proprio(demos)) == sum(map(len, demos))
+    second = len(demos[0])
+    np.testing.assert_array_equal(rows.actions[second], demos[1].labels[:8])
+    np.testing.assert_array_equal(frames(demos)[second, 1], demos[1].wrist[0])
+    assert rows.mask[second - 1].tolist() == [True] + 7 * [False]
+    assert rows.episode[second - 1 : second + 1].tolist() == [0, 1]
+
+
+def test_missing_demonstrations_name_the_command_that_makes_them(tmp_path):
+    with pytest.raises(MissingDemonstrations, match=r"python -m launch.collect --config configs/demos.py"):
+        load_split(tmp_path)
+
+
+def test_too_few_episodes_to_hold_one_out_are_refused(preflight_run):
+    with pytest.raises(ValueError, match="holds 10 episodes; at least 11 are needed"):
+        load_split(preflight_run, every=11)
