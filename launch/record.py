@@ -78,8 +78,8 @@ def describe(runs: Sequence[Run], results: Path) -> str:
     packages = ", ".join(f"{name} {versions[name]}" for name in ("jax", "flax", "mujoco") if name in versions)
     return (
         f"{table(runs)}\n\n"
-        "Accuracies stand beside the majority class in brackets, in per cent; the tokenizer's errors are in half-ranges "
-        f"squared, mean over the six motion dimensions. Device: {device}; {packages}. "
+        "Accuracies stand beside the majority class in brackets, in per cent. The tokenizer's errors are mean squares "
+        f"over the six motion dimensions, in half-ranges. Device: {device}; {packages}. "
         f"All figures: [`{results}`]({results}), written with this table by `python -m launch.record`."
     )
 
