@@ -84,9 +84,9 @@ def plan_evaluation(benchmark: Benchmark, plan: EvaluationPlan) -> EvaluationPla
     """
     count = len(benchmark.tasks)
     indices = plan.task_indices or tuple(range(count))
-    unknown = [index for index in indices if not 0 <= index < count]
+    unknown = [index for index in indices if not (isinstance(index, int) and 0 <= index < count)]
     if unknown:
-        raise ValueError(f"tasks={unknown} do not exist; {benchmark.suite} has the tasks 0 to {count - 1}.")
+        raise ValueError(f"tasks={unknown} do not exist; {benchmark.suite} has the tasks 0 to {count - 1}, by number.")
     if len(set(indices)) != len(indices):
         raise ValueError(f"tasks={list(indices)} names a task twice; name each once.")
     if not 1 <= plan.episodes_per_task <= benchmark.episodes_per_task:

@@ -19,6 +19,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from eval_bridge.summary import write_atomically
 from launch.config_flags import run
 from launch.stage_process import PipelineStage, StageFailure, run_stage
 
@@ -31,11 +32,10 @@ def stages_of(run_dir: Path, variant: str, seed: int) -> list[PipelineStage]:
     """The stages of a run in order, each with the command that makes its output."""
 
     def command(launcher: str, config: str) -> list[str]:
-        return [
-            *(sys.executable, "-m", f"launch.{launcher}"),
-            *("--config", f"configs/{config}.py:{variant}"),
-            *(f"--config.run_dir={run_dir}", f"--config.seed={seed}"),
-        ]
+        call = [sys.executable, "-m", f"launch.{launcher}", "--config", f"configs/{config}.py:{variant}"]
+        # The evaluation's seed belongs to its protocol, not to the run.
+        seeded = [] if launcher == "evaluate" else [f"--config.seed={seed}"]
+        return [*call, f"--config.run_dir={run_dir}", *seeded]
 
     return [
         PipelineStage("collect", run_dir / "demos", command("collect", "demos"), _has_all_demos),
@@ -65,13 +65,12 @@ def run_pipeline(stages: Sequence[PipelineStage], run_dir: Path, from_stage: str
         raise ValueError(f"from_stage={from_stage!r} is not a stage; choose one of {', '.join(names)}")
     finished = [stage.is_finished(stage.output) for stage in stages]
     first = finished.index(False) if False in finished else len(stages)
-    if from_stage:
-        first = min(first, names.index(from_stage))
     # An unfinished stage goes on where it was interrupted; what later stages hold came from inputs that now change.
-    stale = [stage for stage in stages[first:] if finished[names.index(stage.name)]]
+    first_stale = first + 1
     if from_stage:
-        stale += [stage for stage in stages[names.index(from_stage) :] if stage not in stale]
-    _set_aside([stage.output for stage in stale if stage.output.exists()], run_dir)
+        first_stale = min(first_stale, names.index(from_stage))
+        first = min(first, first_stale)
+    _set_aside([stage.output for stage in stages[first_stale:] if stage.output.exists()], run_dir)
 
     log_folder = run_dir / LOG_FOLDER
     log_folder.mkdir(parents=True, exist_ok=True)
@@ -106,17 +105,18 @@ def check_same_run(run_dir: Path, variant: str, seed: int, from_stage: str) -> N
         return
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
-        record_path.write_text(json.dumps(wanted, indent=1) + "\n")
+        write_atomically(record_path, json.dumps(wanted, indent=1) + "\n")
     except OSError as error:
         raise OSError(f"cannot write the run folder: {error}; name another with --config.run_dir=...") from error
 
 
 def _record_seconds(run_dir: Path, stage: str, seconds: float) -> None:
-    """Notes how long a stage took, start to end of its process, in the run's record."""
+    """Adds what a stage took, start to end of its process, to the run's record."""
     path = run_dir / RUN_RECORD
     record = _read_json(path) if path.exists() else {}
-    record.setdefault("stage_seconds", {})[stage] = round(seconds, 1)
-    path.write_text(json.dumps(record, indent=1) + "\n")
+    spent = record.setdefault("stage_seconds", {})
+    spent[stage] = round(spent.get(stage, 0.0) + seconds, 1)
+    write_atomically(path, json.dumps(record, indent=1) + "\n")
 
 
 def describe_result(run_dir: Path) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.collection import demo_path
+from eval_bridge.decoder_models import DecoderModels, HeadVariables
 from eval_bridge.policy import CompiledPolicy
 from eval_bridge.recording import Failure, RecordingSettings, record_episode
 from eval_bridge.rollout import Rollout, run_episode
@@ -23,7 +24,7 @@ from launch.check_table import CheckFailed, require
 from launch.config_flags import load_config, to_dataclass
 from rsd_jax.array_types import PyTree
 from rsd_jax.checkpoints import load_stage
-from rsd_jax.decoding import CodeShape, Decoder, DecodeResult, autoregressive, speculative_greedy
+from rsd_jax.decoding import Decoder, DecodeResult, autoregressive, speculative_greedy
 from rsd_jax.demos.demo import Demo
 from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, read_demos, write_episode
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
@@ -107,24 +108,17 @@ def check_decoders(run_dir: Path) -> None:
     tokenizer, policy = load_tokenizer(run_dir), load_policy(run_dir)
     draft = load_draft(run_dir, tokenizer.token_hash, policy)
     main = load_main_head(run_dir, tokenizer.token_hash, policy)
-    layout = tokenizer.layout()
-    shape = CodeShape(
-        layout["chunk_length"],
-        layout["latent_dim"],
-        layout["num_layers"],
-        draft.model.config.draft_layers,
-        tokenizer.informative,
-    )
+    models = DecoderModels(draft.model, main.model)
+    variables = HeadVariables(tokenizer.table, draft.params, main.params)
+    shape = models.code_shape(tokenizer)
     features = jax.random.normal(jax.random.key(0), (NUM_DEMOS, shape.chunk_length, policy.backbone.width))
 
-    def draft_fn(features: PyTree, tokens: jax.Array, position: jax.Array) -> jax.Array:
-        return draft.model.apply({"params": draft.params}, features, tokenizer.table, tokens, position)
-
-    def main_fn(features: PyTree, tokens: jax.Array, position: jax.Array, *, num_layers: int) -> jax.Array:
-        return main.model.apply({"params": main.params}, features, tokenizer.table, tokens, position, num_layers)
-
     def decode(decoder: Decoder) -> DecodeResult:
-        return jax.jit(lambda given: decoder(given, draft_fn, main_fn, shape, NUM_DEMOS))(features)
+        def run(variables: HeadVariables, features: jax.Array) -> DecodeResult:
+            prepared = models.prepare(variables, features)
+            return decoder(prepared, models.draft, models.main, shape, NUM_DEMOS)
+
+        return jax.jit(run)(variables, features)
 
     slow, fast = decode(autoregressive), decode(speculative_greedy)
     differ = int(np.sum(np.asarray(slow.tokens) != np.asarray(fast.tokens)))

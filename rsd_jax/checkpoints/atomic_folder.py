@@ -57,10 +57,13 @@ def verify(folder: Path, files: dict[str, str]) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Writes `content` as JSON under a temporary name and renames it."""
+    """Writes `content` as JSON under a temporary name and renames it; nothing half-written remains."""
     temporary = path.with_name(f"{path.name}.partial")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    temporary.replace(path)
+    try:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _digests(folder: Path) -> dict[str, str]:

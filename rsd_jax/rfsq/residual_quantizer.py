@@ -44,8 +44,22 @@ class QuantizerTable:
 
     @property
     def informative(self) -> LayerMask:
-        """Which digits can take more than one level, ``bool [L, D]``."""
-        return jnp.full(self.offset.shape, self.num_levels > 1)
+        """Which digits can take more than one level, ``bool [L, D]``, for latents in [-1, 1].
+
+        Follows the interval of possible residuals from layer to layer: a layer whose cells are all wider than what the
+        coarser layers can leave has one digit only.
+        """
+        low, high = jnp.full(self.offset.shape[1:], -1.0), jnp.full(self.offset.shape[1:], 1.0)
+        masks = []
+        for offset, step in zip(self.offset, self.step, strict=True):
+            lowest, highest = (nearest_digit(bound, offset, step, self.reach) for bound in (low, high))
+            below, above = low - level(lowest, offset, step), high - level(highest, offset, step)
+            several = highest > lowest
+            masks.append(several)
+            half = step / 2 * (1 - 1e-6)  # ties go up, so that a cell does not hold its upper end
+            low = jnp.where(several, jnp.minimum(below, -half), below)
+            high = jnp.where(several, jnp.maximum(above, half), above)
+        return jnp.stack(masks)
 
 
 def make_table(offset: LayerTable, step: LayerTable, num_levels: int) -> QuantizerTable:

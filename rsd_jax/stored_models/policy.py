@@ -1,13 +1,14 @@
 """The policy of a run: backbone and L1 teacher, frozen."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from rsd_jax.actions.conventions import LIBERO
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.array_types import Actions, Features, PyTree
 from rsd_jax.backbones.compact import CompactConfig, compact_features
@@ -20,6 +21,10 @@ from rsd_jax.heads.regression_head import RegressionConfig, RegressionHead
 
 class PolicyMismatchError(CheckpointError):
     """A head was trained on the features of another policy."""
+
+
+class ConventionMismatchError(CheckpointError):
+    """A policy was trained with other conventions of images and actions than those at hand."""
 
 
 @jax.tree_util.register_dataclass
@@ -74,6 +79,7 @@ def policy_facts(
         "head": vars(head),
         "proprio": proprio.to_json(),
         "normalizer": action.to_json(),
+        "conventions": asdict(LIBERO),
     }
 
 
@@ -81,10 +87,16 @@ def load_policy(run_dir: Path | str) -> StoredPolicy:
     """Loads the best policy of a run.
 
     Raises:
-        CheckpointError: it is missing or damaged; the message names the command that makes it.
+        CheckpointError: it is missing or damaged, and the message names the command that makes it; or it was trained
+            with other conventions.
     """
     stage = load_stage(run_dir, "policy")
     facts, params = stage.metadata.facts, stage.variables["params"]
+    if facts["conventions"] != asdict(LIBERO):
+        raise ConventionMismatchError(
+            f"the policy of {run_dir} was trained with conventions {facts['conventions']}, but observations and "
+            f"actions here follow {asdict(LIBERO)}; train it on demonstrations of these conventions"
+        )
     backbone: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in facts["backbone"].items()
     }

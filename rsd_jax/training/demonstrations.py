@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ class ActionRows(NamedTuple):
     """One row for each step at which a policy could decide.
 
     Attributes:
-        actions: the labels of steps t .. t + C - 1, ``float32 [N, C, A]`` in the dataset's units.
+        actions: the actions of steps t .. t + C - 1, ``float32 [N, C, A]`` in the dataset's units.
         mask: ``bool [N, C]``, False behind the episode's end.
         episode: index of the row's episode, ``[N]``.
     """
@@ -63,9 +63,11 @@ class ActionRows(NamedTuple):
     episode: NDArray[np.int64]
 
 
-def action_rows(demos: Sequence[Demo], chunk_length: int) -> ActionRows:
-    """Chunks of all episodes, in order."""
-    chunks = [chunk_episode(demo.labels, chunk_length) for demo in demos]
+def action_rows(
+    demos: Sequence[Demo], chunk_length: int, source: Literal["labels", "actions"] = "labels"
+) -> ActionRows:
+    """Chunks of all episodes, in order: of the expert's clean labels, or of the actions that were executed."""
+    chunks = [chunk_episode(getattr(demo, source), chunk_length) for demo in demos]
     return ActionRows(
         actions=np.concatenate([chunk.actions for chunk in chunks]),
         mask=np.concatenate([chunk.mask for chunk in chunks]),

@@ -206,6 +206,9 @@ class _Run:
 
     def _save_latest(self) -> None:
         self._check_pending()
+        latest = self._checkpoints.read_metadata("latest")
+        if latest is not None and latest.step == self._step:
+            return  # saving it again would remove it first
         self._checkpoints.save("latest", to_checkpoint(self._state), self._metadata({}))
 
     def _interrupt(self) -> None:

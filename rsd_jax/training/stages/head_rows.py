@@ -83,6 +83,7 @@ def load_head_data(run_dir: Path) -> HeadData:
     facts: dict[str, Any] = {
         "tokenizer_hash": tokenizer.token_hash,
         "policy_hash": policy.params_hash,
+        "normalizer": tokenizer.normalizer.to_json(),
         "layout": tokenizer.layout(),
     }
     return HeadData(policy, frozen, train, heldout, tokens, facts)

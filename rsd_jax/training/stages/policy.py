@@ -60,7 +60,12 @@ def build(settings: PolicySettings, run_dir: Path) -> Stage:
         rows=train,
         evaluate=partial(_evaluate, jax.jit(objective.predict), normalizer, heldout),
         best_metric="heldout_l1",
-        metadata={**facts, "heldout_every": settings.heldout_every, "augmentation": vars(settings.augmentation)},
+        metadata={
+            **facts,
+            "tokenizer_hash": tokenizer.token_hash,
+            "heldout_every": settings.heldout_every,
+            "augmentation": vars(settings.augmentation),
+        },
     )
 
 

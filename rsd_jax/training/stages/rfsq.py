@@ -44,7 +44,10 @@ def build(settings: RfsqSettings, run_dir: Path) -> Stage:
     """Chunks of all demonstrations of the run, those behind an episode's end left out."""
     split = load_split(run_dir, settings.heldout_every)
     train, heldout = (action_rows(demos, settings.chunk_length) for demos in split)
-    train_chunks, heldout_chunks = (rows.actions[rows.mask.all(axis=1)] for rows in (train, heldout))
+    executed = action_rows(split.heldout, settings.chunk_length, "actions")
+    train_chunks, heldout_chunks, executed_chunks = (
+        rows.actions[rows.mask.all(axis=1)] for rows in (train, heldout, executed)
+    )
     steps = train.actions[train.mask]
     normalizer = ActionNormalizer.from_actions(steps, settings.smallest_half_range)
     objective = ActionAutoencoding(
@@ -60,16 +63,23 @@ def build(settings: RfsqSettings, run_dir: Path) -> Stage:
         objective=objective,
         frozen=normalizer,
         rows={"actions": train_chunks},
-        evaluate=partial(_evaluate, objective, normalizer, heldout_chunks),
+        evaluate=partial(_evaluate, objective, normalizer, heldout_chunks, executed_chunks),
         best_metric="heldout_token_mse",
         metadata={"layout": layout, "normalizer": normalizer.to_json(), "span": settings.span},
     )
 
 
 def _evaluate(
-    objective: ActionAutoencoding, normalizer: ActionNormalizer, actions: NDArray[np.float32], variables: Variables
+    objective: ActionAutoencoding,
+    normalizer: ActionNormalizer,
+    actions: NDArray[np.float32],
+    executed: NDArray[np.float32],
+    variables: Variables,
 ) -> dict[str, Any]:
-    """Errors of actions decoded from tokens alone, against the loss's own forward pass and the naive baseline."""
+    """Errors of actions decoded from tokens alone, against the loss's own forward pass and the naive baseline.
+
+    `actions` are the expert's, which policies learn; `executed` are the same steps with the noise that was injected.
+    """
     tokenizer = objective.tokenizer(variables, normalizer)
     tokens = tokenizer.tokenize(actions)
     decoded = np.asarray(tokenizer.detokenize(tokens))
@@ -78,6 +88,7 @@ def _evaluate(
     return {
         "heldout_token_mse": by_layer[-1],
         "heldout_token_mse_by_layer": by_layer,
+        "heldout_executed_token_mse": token_errors(tokenizer, executed)[-1],
         "naive_heldout_token_mse": token_errors(objective.naive_tokenizer(variables, normalizer), actions)[-1],
         "largest_forward_minus_token": float(np.abs(forward - decoded).max()),
         "gripper_exact_fraction": float(np.mean(decoded[..., GRIPPER] == np.sign(actions[..., GRIPPER]))),
@@ -98,7 +109,7 @@ def _forward(objective: ActionAutoencoding, tokenizer: RfsqTokenizer, actions: j
 def token_errors(tokenizer: RfsqTokenizer, actions: NDArray[np.float32]) -> list[float]:
     """Mean squared error of the six motion dimensions in half-ranges, decoded from the first 1 .. L layers of tokens.
 
-    Against the actions as recorded, which may lie outside of the training range; the gripper is left out.
+    Against `actions` as they are, not clipped to the training range; the gripper is left out.
     """
     return np.asarray(_token_errors(tokenizer, actions)).tolist()
 

@@ -113,3 +113,20 @@ def test_products_of_steps_and_digits_are_exact() -> None:
     for digit in (2, 3, 7):
         exact = np.asarray(steps, np.float64) * digit
         np.testing.assert_array_equal(np.asarray(steps * jnp.float32(digit), np.float64), exact)
+
+
+def test_digits_that_no_latent_can_move_are_not_informative() -> None:
+    naive = make_table(jnp.zeros((3, 1)), jnp.full((3, 1), 1 / 3), num_levels=7)
+    # The first layer leaves at most half a step over, which the next ones, of the same step, round to their middle.
+    np.testing.assert_array_equal(naive.informative[:, 0], [True, False, False])
+    assert bool(_random_table(0).informative.all())
+
+
+def test_digits_called_constant_are_constant_and_the_others_move() -> None:
+    # second layer coarser than what the first leaves; third finer; latent 1 overloads the first layer
+    step = jnp.array([[0.3, 0.1], [0.4, 0.4], [0.02, 0.1]])
+    table = make_table(jnp.zeros((3, 2)), step, num_levels=7)
+    latents = jnp.linspace(-1, 1, 20_001)[:, None, None] * jnp.ones((1, 1, 2))
+    tokens = quantize(table, latents)[:, 0]
+    moves = jnp.any(tokens != tokens[:1], axis=0).T
+    np.testing.assert_array_equal(table.informative, moves)
