@@ -4,7 +4,7 @@
 
 Hardware: 2 cores, no GPU. Time: at most 20 minutes. Result: ``runs/quickstart/evaluation/report.html``.
 The values of each stage stand in the stage's own config under the variant of the same name, for example
-``configs/policy.py:quickstart``; the variant ``tiny`` runs every stage in seconds to see that it works.
+``configs/policy.py:quickstart``; the variant ``tiny`` trains every stage in seconds, to see that it works.
 """
 
 from ml_collections import ConfigDict

@@ -10,7 +10,7 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -120,6 +120,12 @@ class LogContents:
                 self.sessions.append(record)
             case LatencyRecord():
                 self.latency = record
+
+    def restricted_to(self, planned: Collection[EpisodeId]) -> "LogContents":
+        """What this log holds of the `planned` episodes; it may hold others, of an earlier and larger plan."""
+        episodes = {episode: record for episode, record in self.episodes.items() if episode in planned}
+        errors = [error for error in self.errors if EpisodeId(error.task_index, error.episode) in planned]
+        return dataclasses.replace(self, episodes=episodes, errors=errors)
 
     def unresolved(self) -> dict[EpisodeId, ErrorRecord]:
         """Last error of every episode that crashed and has no result."""

@@ -130,7 +130,7 @@ def run_evaluation(
         )
         if completed and plan.latency_repeats and log.contents.latency is None:
             _measure_latency(benchmark, simulators, policy, plan, log)
-    return summarise(log.contents, planned=len(plan.episodes))
+    return summarise(log.contents.restricted_to(plan.episodes), planned=len(plan.episodes))
 
 
 class _TaskSimulators:

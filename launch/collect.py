@@ -21,6 +21,7 @@ from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.provenance import package_versions
 from eval_bridge.recording import RecordingSettings
 from eval_bridge.simulators.libero.environment import LiberoSimulator
+from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
 from eval_bridge.suites import get_suite, select_tasks
 from launch.config_flags import run, to_dataclass
 from rsd_jax.checkpoints.metadata import git_commit
@@ -36,6 +37,7 @@ def main(config: ConfigDict) -> None:
         CollectionError: a worker crashed or the expert failed too often.
         ValueError: a value of `config`, or demonstrations that are there already, do not fit.
         OSError: the run folder cannot be written, or is full.
+        RendererNotFound: nothing on this machine renders; the message names the packages.
     """
     suite = get_suite(config.suite)
     recording = RecordingSettings(
@@ -47,6 +49,7 @@ def main(config: ConfigDict) -> None:
         workers=config.workers or len(os.sched_getaffinity(0)),
         attempts_per_demo=config.attempts_per_demo,
     )
+    choose_renderer()  # here, once, where a missing one is an error of the command and not of a worker
     versions = package_versions()
     names = select_tasks(suite.name, config.tasks)
     for number, name in enumerate(names, start=1):
@@ -91,4 +94,4 @@ def _describe(log: CollectionLog, path: Path) -> str:
 
 
 if __name__ == "__main__":
-    run(main, default="configs/demos.py", expected=(ValueError, CollectionError, OSError))
+    run(main, default="configs/demos.py", expected=(ValueError, CollectionError, OSError, RendererNotFound))

@@ -63,7 +63,7 @@ def evaluate(config: ConfigDict) -> Summary:
         with _Progress(len(plan.episodes), log) as progress:
             summary = run_evaluation(benchmark, policy, plan, log, progress.show)
         write_summary(output / SUMMARY_NAME, summary)
-        write_report(output / REPORT_NAME, summary, log.contents, config.to_dict())
+        write_report(output / REPORT_NAME, summary, log.contents.restricted_to(plan.episodes), config.to_dict())
     return summary
 
 

@@ -8,10 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
-
-# Newer releases have no OSMesa any more; there EGL, which comes first, is enough.
-PACKAGE_SETS = (("libegl1", "libgl1", "libgl1-mesa-dri"), ("libosmesa6",))
+from eval_bridge.simulators.libero.renderer import EGL_PACKAGES, OSMESA_PACKAGES, RendererNotFound, choose_renderer
 
 
 def install_renderers() -> None:
@@ -19,7 +16,7 @@ def install_renderers() -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     # Standard output is kept for the answer.
     subprocess.run(["apt-get", "update", "-q"], stdout=sys.stderr, check=True)
-    for packages in PACKAGE_SETS:
+    for packages in (EGL_PACKAGES, OSMESA_PACKAGES):
         print(f"installing {' '.join(packages)}", file=sys.stderr)
         command = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages]
         subprocess.run(command, env=environment, stdout=sys.stderr, check=True)

@@ -16,7 +16,7 @@ if ! .venv/bin/python -c "import sys; sys.exit('{}{}'.format(*sys.version_info) 
     }
 fi
 
-echo "Installing ${lock} (about 1.5 GB on disk; a few minutes)"
+echo "Installing ${lock} (about 3 GB on disk; a few minutes)"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 # The lock is complete, so nothing is resolved. Its setuptools builds the packages that come as source.
 .venv/bin/python -m pip install -qq --no-deps $(grep '^setuptools==' "${lock}")

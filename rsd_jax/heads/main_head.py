@@ -50,7 +50,7 @@ class MainHead(nn.Module):
     """p(c_l | c_<l of the same column, features): distance logits of a latent estimate plus a learned correction.
 
     The correction sees the column's context, the embedded coarser digits and where the estimate lies in the layer's
-    grid, so that any conditional distribution can be expressed; it starts at zero.
+    grid; it starts at zero.
     """
 
     config: MainHeadConfig

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from eval_bridge.episode_log import EpisodeRecord, ErrorRecord, LatencyRecord, LogContents, SessionRecord
+from eval_bridge.episode_log import EpisodeId, EpisodeRecord, ErrorRecord, LatencyRecord, LogContents, SessionRecord
 from eval_bridge.intervals import wilson_interval
 from eval_bridge.latency import Latency
 from eval_bridge.rollout import ActionSummary
@@ -141,3 +141,11 @@ def test_failed_write_keeps_the_earlier_file(tmp_path, monkeypatch):
 def test_empty_log_names_the_command():
     with pytest.raises(ValueError, match=r"launch\.evaluate"):
         summarise(LogContents(), planned=1)
+
+
+def test_episodes_outside_the_plan_are_left_out():
+    log = log_with(record(0, 0, True), record(1, 0, False), crash(1, 1), crash(0, 1))
+    restricted = log.restricted_to({EpisodeId(0, 0), EpisodeId(0, 1)})
+    summary = summarise(restricted, planned=2)
+    assert (summary.episodes, summary.successes, summary.errors) == (1, 1, 1)
+    assert len(log.episodes) == 2

@@ -28,6 +28,10 @@ renderer.close()
 _logger = logging.getLogger(__name__)
 
 
+EGL_PACKAGES, OSMESA_PACKAGES = ("libegl1", "libgl1", "libgl1-mesa-dri"), ("libosmesa6",)
+"""Debian's and Ubuntu's packages of each renderer. Newer releases have no OSMesa any more."""
+
+
 class RendererNotFound(RuntimeError):
     """No offscreen renderer works; the message says what to install."""
 
@@ -80,6 +84,6 @@ def choose_renderer() -> Renderer:
     tried = "; ".join(f"{name}: {error}" for name, error in errors.items())
     because = f" (MUJOCO_GL={explicit} allows no other)" if explicit else ""
     raise RendererNotFound(
-        f"No offscreen renderer works{because}. {tried}. On Debian or Ubuntu install Mesa's EGL with "
-        "`apt-get install libegl1 libgl1-mesa-dri`, or the software renderer with `apt-get install libosmesa6`."
+        f"No offscreen renderer works{because}. {tried}. On Debian or Ubuntu install Mesa's EGL with `apt-get install "
+        f"{' '.join(EGL_PACKAGES)}`, or the software renderer with `apt-get install {' '.join(OSMESA_PACKAGES)}`."
     )

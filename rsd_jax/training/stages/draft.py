@@ -15,7 +15,7 @@ from rsd_jax.heads.draft_model import DraftConfig, DraftModel
 from rsd_jax.rfsq import QuantizerTable
 from rsd_jax.training.objectives.digit_prediction import LABELS, DigitPrediction, DraftTask
 from rsd_jax.training.objectives.interface import Stage, Variables
-from rsd_jax.training.stages.head_rows import HeadData, load_head_data
+from rsd_jax.training.stages.head_rows import HeadData, in_batches, load_head_data
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def build(settings: DraftSettings, run_dir: Path) -> Stage:
 
 
 def _propose(
-    model: DraftModel, params: PyTree, features: Features, table: QuantizerTable, tokens: Tokens, position: Position
+    model: DraftModel, params: PyTree, table: QuantizerTable, features: Features, tokens: Tokens, position: Position
 ) -> Tokens:
     """The digits that the draft names, ``[B, C, D, K]``."""
     return jnp.argmax(model.apply({"params": params}, features, table, tokens, position), axis=-1)
@@ -81,9 +81,8 @@ def _evaluate(
         by_start = []
         for start in range(depth):
             position = np.full(tokens.shape[:-1], start, np.int32)
-            drafted = np.asarray(
-                propose(variables.params, data.heldout.features, data.frozen.tokenizer.table, tokens, position)
-            )
+            call = partial(propose, variables.params, data.frozen.tokenizer.table)
+            drafted = in_batches(call, data.heldout.features, tokens, position)
             named = tokens.copy()
             count = min(ahead, depth - start)
             named[..., start : start + count] = drafted[..., :count]

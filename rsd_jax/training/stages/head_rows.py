@@ -19,7 +19,8 @@ from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.objectives.digit_prediction import DEMONSTRATIONS, TEACHER, FrozenPolicy, teacher_actions
 from rsd_jax.training.stages.policy import Rows, equal_batches, policy_rows
 
-FEATURE_BATCH = 64
+BATCH = 64
+"""Rows a call when the policy or a head runs over all of them."""
 
 
 class HeadRows(NamedTuple):
@@ -69,7 +70,8 @@ def load_head_data(run_dir: Path) -> HeadData:
     if policy.variables.action.to_json() != tokenizer.normalizer.to_json():
         raise PolicyMismatchError(
             f"the policy of {run_dir} normalises actions otherwise than its tokenizer; it was trained before the "
-            f"tokenizer: remove its folder and train it again: python -m launch.train --config configs/policy.py"
+            "tokenizer: remove its folder and train it again: "
+            f"python -m launch.train --config configs/policy.py --config.run_dir={run_dir}"
         )
     train, heldout = (
         _rows(policy, demos, tokenizer.chunk_length) for demos in load_split(run_dir, policy.heldout_every)
@@ -89,6 +91,13 @@ def load_head_data(run_dir: Path) -> HeadData:
     return HeadData(policy, frozen, train, heldout, tokens, facts)
 
 
+def in_batches(call: Callable[..., Any], *arrays: NDArray[Any]) -> NDArray[Any]:
+    """Applies `call` to the rows of `arrays`, some at a time, so that memory does not grow with their number."""
+    rows = {str(number): array for number, array in enumerate(arrays)}
+    parts = [np.asarray(call(*batch.values())) for batch in equal_batches(rows, BATCH)]
+    return np.concatenate(parts)[: len(arrays[0])]
+
+
 def _both(label: Callable[[HeadRows], Any], train: HeadRows, heldout: HeadRows) -> tuple[NDArray[np.int32], ...]:
     return np.asarray(label(train)), np.asarray(label(heldout))
 
@@ -103,5 +112,5 @@ def _rows(policy: StoredPolicy, demos: list[Demo], chunk_length: int) -> HeadRow
 def features_of(policy: StoredPolicy, rows: Rows) -> NDArray[np.float32]:
     """The policy's features ``[N, C, F]`` of all rows."""
     run = jax.jit(policy.features)
-    parts = [np.asarray(run(policy.variables, policy_inputs(batch))) for batch in equal_batches(rows, FEATURE_BATCH)]
+    parts = [np.asarray(run(policy.variables, policy_inputs(batch))) for batch in equal_batches(rows, BATCH)]
     return np.concatenate(parts)[: len(rows["mask"])]

@@ -15,7 +15,7 @@ from rsd_jax.heads.main_head import MainHead, MainHeadConfig
 from rsd_jax.rfsq import QuantizerTable
 from rsd_jax.training.objectives.digit_prediction import LABELS, DigitPrediction, MainTask
 from rsd_jax.training.objectives.interface import Stage, Variables
-from rsd_jax.training.stages.head_rows import HeadData, load_head_data
+from rsd_jax.training.stages.head_rows import HeadData, in_batches, load_head_data
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def build(settings: MainHeadSettings, run_dir: Path) -> Stage:
     )
 
 
-def _name_digits(model: MainHead, params: PyTree, features: Features, table: QuantizerTable, tokens: Tokens) -> Tokens:
+def _name_digits(model: MainHead, params: PyTree, table: QuantizerTable, features: Features, tokens: Tokens) -> Tokens:
     """The most likely digit of every layer given the coarser digits in `tokens`, ``[B, C, D, L]``."""
     start = jnp.zeros(tokens.shape[:-1], jnp.int32)
     logits = model.apply({"params": params}, features, table, tokens, start, table.num_layers)
@@ -78,7 +78,8 @@ def _evaluate(
     result: dict[str, Any] = {}
     for labels in LABELS:
         tokens = data.tokens[labels][1]
-        digits = np.asarray(name_digits(variables.params, data.heldout.features, data.frozen.tokenizer.table, tokens))
+        call = partial(name_digits, variables.params, data.frozen.tokenizer.table)
+        digits = in_batches(call, data.heldout.features, tokens)
         accuracy = data.accuracy(digits, labels, depth)
         result[f"accuracy_by_layer_{labels}"], result[f"majority_by_layer_{labels}"] = accuracy
     result["accuracy_by_layer"] = result[f"accuracy_by_layer_{trained_on}"]
