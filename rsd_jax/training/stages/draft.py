@@ -1,7 +1,7 @@
 """The draft model's stage."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ import numpy as np
 from rsd_jax.array_types import Features, Position, PyTree, Tokens
 from rsd_jax.heads.draft_model import DraftConfig, DraftModel
 from rsd_jax.rfsq import QuantizerTable
-from rsd_jax.training.objectives.digit_prediction import LABELS, DigitPrediction, DraftTask
+from rsd_jax.training.objectives.digit_prediction import LABELS, DraftTask
 from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.stages.head_rows import HeadData, in_batches, load_head_data
+from rsd_jax.training.stages.head_stage import code_sizes, head_stage
 
 
 @dataclass(frozen=True)
@@ -33,34 +34,11 @@ class DraftSettings:
 def build(settings: DraftSettings, run_dir: Path) -> Stage:
     """Features of the frozen policy, tokens of its L1 teacher or of the demonstrations."""
     data = load_head_data(run_dir)
-    table = data.frozen.tokenizer.table
-    config = DraftConfig(
-        num_layers=table.num_layers,
-        latent_dim=table.offset.shape[1],
-        num_levels=table.num_levels,
-        draft_layers=settings.draft_layers,
-        width=settings.width,
-        depth=settings.depth,
-    )
-    model = DraftModel(config)
-    objective = DigitPrediction(
-        DraftTask(model),
-        data.policy.teacher,
-        chunk_length=data.train.features.shape[1],
-        feature_dim=data.train.features.shape[2],
-        labels=settings.labels,
-        feature_noise=settings.feature_noise,
-        digit_weight=settings.digit_weight,
-    )
-    return Stage(
-        name="draft",
-        objective=objective,
-        frozen=data.frozen,
-        rows=data.train._asdict(),
-        evaluate=partial(_evaluate, jax.jit(partial(_propose, model)), config.draft_layers, data, settings.labels),
-        best_metric="heldout_error",
-        metadata={**data.facts, "labels": settings.labels, "model": asdict(config)},
-    )
+    sizes = {"draft_layers": settings.draft_layers, "width": settings.width, "depth": settings.depth}
+    model = DraftModel(DraftConfig(**code_sizes(data), **sizes))
+    propose = jax.jit(partial(_propose, model))
+    evaluate = partial(_evaluate, propose, settings.draft_layers, data, settings.labels)
+    return head_stage("draft", DraftTask(model), data, settings, evaluate)
 
 
 def _propose(

@@ -1,7 +1,7 @@
 """The main head's stage."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ import numpy as np
 from rsd_jax.array_types import Features, PyTree, Tokens
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig
 from rsd_jax.rfsq import QuantizerTable
-from rsd_jax.training.objectives.digit_prediction import LABELS, DigitPrediction, MainTask
+from rsd_jax.training.objectives.digit_prediction import LABELS, MainTask
 from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.stages.head_rows import HeadData, in_batches, load_head_data
+from rsd_jax.training.stages.head_stage import code_sizes, head_stage
 
 
 @dataclass(frozen=True)
@@ -33,34 +34,10 @@ class MainHeadSettings:
 def build(settings: MainHeadSettings, run_dir: Path) -> Stage:
     """Features of the frozen policy, tokens of its L1 teacher or of the demonstrations."""
     data = load_head_data(run_dir)
-    table = data.frozen.tokenizer.table
-    config = MainHeadConfig(
-        num_layers=table.num_layers,
-        latent_dim=table.offset.shape[1],
-        num_levels=table.num_levels,
-        width=settings.width,
-        depth=settings.depth,
-        column_features=settings.column_features,
-    )
-    model = MainHead(config)
-    objective = DigitPrediction(
-        MainTask(model),
-        data.policy.teacher,
-        chunk_length=data.train.features.shape[1],
-        feature_dim=data.train.features.shape[2],
-        labels=settings.labels,
-        feature_noise=settings.feature_noise,
-        digit_weight=settings.digit_weight,
-    )
-    return Stage(
-        name="main_head",
-        objective=objective,
-        frozen=data.frozen,
-        rows=data.train._asdict(),
-        evaluate=partial(_evaluate, jax.jit(partial(_name_digits, model)), data, settings.labels),
-        best_metric="heldout_error",
-        metadata={**data.facts, "labels": settings.labels, "model": asdict(config)},
-    )
+    sizes = {"width": settings.width, "depth": settings.depth, "column_features": settings.column_features}
+    model = MainHead(MainHeadConfig(**code_sizes(data), **sizes))
+    evaluate = partial(_evaluate, jax.jit(partial(_name_digits, model)), data, settings.labels)
+    return head_stage("main_head", MainTask(model), data, settings, evaluate)
 
 
 def _name_digits(model: MainHead, params: PyTree, table: QuantizerTable, features: Features, tokens: Tokens) -> Tokens:
