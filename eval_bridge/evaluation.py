@@ -11,11 +11,12 @@ from typing import Protocol
 from eval_bridge.episode_log import EpisodeId, EpisodeLog, EpisodeRecord, ErrorRecord, LatencyRecord, SessionRecord
 from eval_bridge.interface import Policy
 from eval_bridge.latency import measure_stages
-from eval_bridge.provenance import commit_hash, device_name, package_versions
+from eval_bridge.provenance import device_name, package_versions
 from eval_bridge.rollout import Rollout, run_episode
 from eval_bridge.simulators.interface import EpisodeStart, Simulator
 from eval_bridge.summary import Summary, summarise
 from eval_bridge.video import write_episode_video
+from rsd_jax.checkpoints.metadata import git_commit
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ def run_evaluation(
         OSError: the log or a video could not be written.
     """
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    log.append(SessionRecord(started, device_name(), commit_hash(), package_versions()))
+    log.append(SessionRecord(started, device_name(), git_commit(), package_versions()))
     with _task_simulators(benchmark) as simulators:
         pending = [episode for episode in plan.episodes if episode not in log.contents.episodes]
         completed = all(

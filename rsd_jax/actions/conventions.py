@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 FramesT = TypeVar("FramesT", NDArray[np.uint8], jax.Array)
-ActionsT = TypeVar("ActionsT", NDArray[np.float32], jax.Array)
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,3 @@ LIBERO = Conventions()
 def upright(frames: FramesT) -> FramesT:
     """Turns frames ``[..., H, W, 3]`` by 180 degrees, as rendered <-> upright; its own inverse."""
     return frames[..., ::-1, ::-1, :]
-
-
-def gripper_to_open_fraction(gripper: ActionsT) -> ActionsT:
-    """Maps the environment's gripper action (-1 open, +1 close) to the "1 = open, 0 = closed" of RLDS data sets."""
-    return gripper * -0.5 + 0.5
-
-
-def gripper_from_open_fraction(open_fraction: ActionsT) -> ActionsT:
-    """Inverse of `gripper_to_open_fraction`."""
-    return 1 - 2 * open_fraction

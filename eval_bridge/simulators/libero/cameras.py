@@ -15,9 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.simulators.libero.renderer import RENDERING_OFF, RendererNotFound
-
-RENDER_SIZE = 256
-"""Height and width of a frame, in pixels."""
+from rsd_jax.demos.frames import RENDER_SIZE
 
 CAMERAS = {"agentview": "agentview", "wrist": "robot0_eye_in_hand"}
 """Name of a camera here -> in LIBERO."""

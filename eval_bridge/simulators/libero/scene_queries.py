@@ -136,11 +136,6 @@ class SceneQueries:
         return tuple(self._env.objects_dict)
 
     @property
-    def fixture_names(self) -> tuple[str, ...]:
-        """Things that stand fixed, though they may have doors, drawers or knobs."""
-        return tuple(self._env.fixtures_dict)
-
-    @property
     def region_names(self) -> tuple[str, ...]:
         """Named boxes on the table, and on or in objects and fixtures."""
         return tuple(self._env.object_sites_dict)
@@ -202,12 +197,6 @@ class SceneQueries:
     def world_box(self, geoms: Iterable[int]) -> Box:
         """The smallest world-aligned box around the bounding boxes of some geoms."""
         corners = self._corners(geoms)
-        return Box(corners.min(axis=0), corners.max(axis=0))
-
-    def local_box(self, name: str) -> Box:
-        """The box around an object, along its own axes and relative to its origin."""
-        position, rotation = self.pose(name)
-        corners = (self._corners(self.collision_geoms(name)) - position) @ rotation
         return Box(corners.min(axis=0), corners.max(axis=0))
 
     def surface(

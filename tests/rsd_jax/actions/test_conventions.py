@@ -1,7 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from rsd_jax.actions.conventions import LIBERO, gripper_from_open_fraction, gripper_to_open_fraction, upright
+from rsd_jax.actions.conventions import upright
 
 
 def test_upright_turns_frames_by_180_degrees() -> None:
@@ -15,9 +15,3 @@ def test_upright_turns_frames_by_180_degrees() -> None:
 def test_upright_is_the_same_on_host_and_device() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), np.uint8)
     np.testing.assert_array_equal(upright(jnp.asarray(frames)), upright(frames))
-
-
-def test_gripper_conventions() -> None:
-    environment = np.array([LIBERO.gripper_open, LIBERO.gripper_closed, 0.5], np.float32)
-    assert gripper_to_open_fraction(environment).tolist() == [1.0, 0.0, 0.25]
-    np.testing.assert_array_equal(gripper_from_open_fraction(gripper_to_open_fraction(environment)), environment)
