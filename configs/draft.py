@@ -56,7 +56,8 @@ def get_config(variant: str = "") -> ConfigDict:
         training.steps, training.evaluate_every, training.checkpoint_every = 2500, 1250, 1250
     elif variant == "tiny":
         training.steps, training.batch_size, training.warmup_steps = 20, 8, 2
-        training.evaluate_every, training.checkpoint_every, training.log_every = 20, 10, 5
+        training.evaluate_every, training.checkpoint_every, training.log_every = 20, 20, 5
+        training.ema_decay = 0.0
         model.width = 16
     config.lock()
     return config

@@ -71,7 +71,8 @@ def get_config(variant: str = "") -> ConfigDict:
         training.evaluate_every, training.checkpoint_every = 200, 200
     elif variant == "tiny":
         training.steps, training.batch_size, training.warmup_steps = 20, 8, 2
-        training.evaluate_every, training.checkpoint_every, training.log_every = 20, 10, 5
+        training.evaluate_every, training.checkpoint_every, training.log_every = 20, 20, 5
+        training.ema_decay = 0.0
         model.heldout_every = 2
         backbone.image_size, backbone.keypoints = 32, 4
         backbone.conv_features, backbone.conv_kernels, backbone.conv_strides = (4,), (5,), (4,)
