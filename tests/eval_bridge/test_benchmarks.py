@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from eval_bridge.benchmarks import get_benchmark
+from eval_bridge.self_check import CheckResult, SelfCheckFailed
 from eval_bridge.simulators.interface import EpisodeStart
 from eval_bridge.simulators.point_mass import PointMassSimulator
 from eval_bridge.suites import get_suite
@@ -71,3 +72,24 @@ def test_unknown_names_are_refused():
         get_benchmark("habitat", "libero_spatial")
     with pytest.raises(ValueError, match="libero_spatial"):
         get_benchmark("libero", "libero_spacial")
+
+
+@pytest.mark.parametrize(("bad_draws", "refused"), [(0, False), (2, False), (3, True)])
+def test_development_is_refused_only_when_no_start_is_quiet(monkeypatch, bad_draws, refused):
+    benchmark = get_benchmark("libero_development", "libero_spatial")
+    monkeypatch.setattr(benchmark, "build", lambda index: PointMassSimulator())
+    seen = []
+
+    def run_self_check(starts, build):
+        seen.append(starts)
+        if len(seen) <= bad_draws:
+            raise SelfCheckFailed([CheckResult("settling", False, "a bowl flies", 0.0)])
+
+    monkeypatch.setattr("eval_bridge.self_check.run_self_check", run_self_check)
+    if refused:
+        with pytest.raises(SelfCheckFailed, match="a bowl flies"):
+            benchmark.check((2,))
+    else:
+        benchmark.check((2,))
+    states = [start.state for starts in seen for start in starts.values()]
+    assert len(np.unique(states, axis=0)) == len(states) == min(bad_draws + 1, 3)
