@@ -6,7 +6,7 @@ from functools import lru_cache
 import grain
 import jax
 import numpy as np
-from jax.sharding import NamedSharding
+from jax.sharding import NamedSharding, PartitionSpec
 from numpy.typing import NDArray
 
 Rows = Mapping[str, NDArray[np.generic]]
@@ -42,6 +42,7 @@ class Batches:
         self._rows = rows
         self._batch_size = batch_size
         self._sharding = sharding
+        self._stack_sharding = NamedSharding(sharding.mesh, PartitionSpec(None, *sharding.spec))
         self._local = _local_positions(sharding, batch_size)
         # One permutation per epoch, not one element at a time: MapDataset.shuffle costs 20 us an element, which is
         # more than a whole step of a small network.
@@ -51,20 +52,32 @@ class Batches:
 
     def row_indices(self, step: int) -> NDArray[np.int64]:
         """Indices ``[batch_size]`` of the rows of the global batch of `step`, in order."""
-        positions = step * self._batch_size + np.arange(self._batch_size)
-        epochs, offsets = np.divmod(positions, self._num_rows)
-        indices = np.empty(self._batch_size, np.int64)
-        for epoch in range(epochs[0], epochs[-1] + 1):
-            indices[epochs == epoch] = self._epoch_order(epoch)[offsets[epochs == epoch]]
-        return indices
+        return self._positions(step * self._batch_size, (step + 1) * self._batch_size)
 
     def at(self, step: int) -> dict[str, jax.Array]:
         """The global batch of `step`, each array ``[batch_size, ...]`` sharded over its leading axis."""
-        indices = self.row_indices(step)[self._local]
+        return self._gather(self.row_indices(step), self._sharding)
+
+    def stack(self, step: int, num_steps: int) -> dict[str, jax.Array]:
+        """The global batches of `num_steps` steps from `step` on, each array ``[num_steps, batch_size, ...]``.
+
+        The axis of steps is whole on every device, that of rows sharded as in `at`.
+        """
+        indices = self._positions(step * self._batch_size, (step + num_steps) * self._batch_size)
+        return self._gather(indices.reshape(num_steps, self._batch_size), self._stack_sharding)
+
+    def _positions(self, begin: int, end: int) -> NDArray[np.int64]:
+        """Row indices at positions `begin` to `end`, exclusive, of the order of all epochs one after the other."""
+        length = self._num_rows
+        epochs = range(begin // length, (end - 1) // length + 1)
+        parts = [self._epoch_order(epoch)[max(begin - epoch * length, 0) : end - epoch * length] for epoch in epochs]
+        return np.concatenate(parts)
+
+    def _gather(self, indices: NDArray[np.int64], sharding: NamedSharding) -> dict[str, jax.Array]:
+        """Rows at global `indices` ``[..., batch_size]``, of which this process reads those that its devices hold."""
+        local = indices[..., self._local]
         return {
-            name: jax.make_array_from_process_local_data(
-                self._sharding, array[indices], (self._batch_size, *array.shape[1:])
-            )
+            name: jax.make_array_from_process_local_data(sharding, array[local], indices.shape + array.shape[1:])
             for name, array in self._rows.items()
         }
 

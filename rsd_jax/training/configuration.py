@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+WITHOUT_INFLUENCE = frozenset({"log_every", "steps_per_dispatch", "tensorboard"})
+"""Fields of `TrainingConfig` that change no result: a run may be continued with other values of them."""
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -20,6 +23,11 @@ class TrainingConfig:
         evaluate_every: steps between held-out evaluations; there is always one at the end.
         checkpoint_every: steps between saves of the latest state; there is always one at the end.
         log_every: steps between rows of ``metrics.jsonl``.
+        steps_per_dispatch: optimizer steps that one call of a compiled program runs. Small networks spend most of
+            their time between calls; more steps a call need memory for as many batches. No call runs over an
+            evaluation, a save or the end: steps that are left before one run singly, so it is best a divisor of
+            `evaluate_every` and `checkpoint_every`. Keep 1 for convolutions on a CPU: XLA computes their gradients
+            many times slower inside a loop, and rounds them otherwise.
         tensorboard: also write TensorBoard events.
     """
 
@@ -34,11 +42,12 @@ class TrainingConfig:
     evaluate_every: int = 500
     checkpoint_every: int = 500
     log_every: int = 50
+    steps_per_dispatch: int = 1
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
         """Rejects values that no run can have."""
-        for name in ("steps", "batch_size", "evaluate_every", "checkpoint_every", "log_every"):
+        for name in ("steps", "batch_size", "evaluate_every", "checkpoint_every", "log_every", "steps_per_dispatch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"training.{name} must be at least 1, got {getattr(self, name)}")
         for name in ("learning_rate", "gradient_clip"):

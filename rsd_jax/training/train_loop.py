@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 from tqdm import tqdm
 
@@ -18,11 +19,11 @@ from rsd_jax.checkpoints.metadata import json_value
 from rsd_jax.distributed import hosts
 from rsd_jax.distributed.sharding_rules import batch_sharding
 from rsd_jax.training.batches import Batches
-from rsd_jax.training.configuration import TrainingConfig
+from rsd_jax.training.configuration import WITHOUT_INFLUENCE, TrainingConfig
 from rsd_jax.training.metric_log import MetricLog, require_finite
 from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.train_state import TrainState, create_train_state, from_checkpoint, to_checkpoint
-from rsd_jax.training.train_step import Metrics, make_optimizer, make_train_step
+from rsd_jax.training.train_step import Metrics, make_optimizer, make_stacked_train_step, make_train_step
 
 logger = logging.getLogger(__name__)
 
@@ -69,20 +70,26 @@ def train(stage: Stage, config: TrainingConfig, output_dir: Path, mesh: Mesh) ->
         return Variables(**checkpoints.load_variables("best"))
     if hosts.is_primary():
         output_dir.mkdir(parents=True, exist_ok=True)
-        write_json(output_dir / "config.json", run)
+        write_json(output_dir / "config.json", {**run, "training": asdict(config)})
     return _Run(stage, config, output_dir, mesh, checkpoints, run).finish()
 
 
 def run_description(stage: Stage, config: TrainingConfig) -> dict[str, Any]:
-    """What must be equal for a run to be continued: the configuration, the stage's facts, the shapes of its data."""
+    """What must be equal for a run to be continued: the configuration, the stage's facts, the shapes of its data.
+
+    Of the configuration only what influences results, so that bookkeeping can change on the way.
+    """
+    training = {name: value for name, value in asdict(config).items() if name not in WITHOUT_INFLUENCE}
     rows = {name: f"{array.dtype}{list(array.shape)}" for name, array in stage.rows.items()}
-    return json_value({"training": asdict(config), "stage": stage.metadata, "rows": rows})
+    return json_value({"training": training, "stage": stage.metadata, "rows": rows})
 
 
 def _require_same_run(saved: dict[str, Any], given: dict[str, Any], output_dir: Path) -> None:
     before, now = dict(_flatten(saved)), dict(_flatten(given))
     missing = object()
-    different = [key for key in {**before, **now} if before.get(key, missing) != now.get(key, missing)]
+    # A run of an earlier version may have saved these.
+    compared = [key for key in {**before, **now} if key not in {f"training.{name}" for name in WITHOUT_INFLUENCE}]
+    different = [key for key in compared if before.get(key, missing) != now.get(key, missing)]
     if different:
         changes = "\n".join(f"    {key}: {before.get(key)} there, {now.get(key)} now" for key in different)
         raise ConfigMismatchError(
@@ -117,11 +124,15 @@ class _Run:
         state, shardings = create_train_state(
             stage.objective, optimizer, ema=config.ema_decay > 0, seed=config.seed, mesh=mesh
         )
+        # Never more steps than lie between two borders; all of a dispatch, or one: two programs are compiled at most.
+        self._dispatch = min(config.steps_per_dispatch, config.evaluate_every, config.checkpoint_every, config.steps)
         self._train_step = make_train_step(stage.objective, optimizer, config, shardings, mesh)
+        self._stacked_train_step = make_stacked_train_step(stage.objective, optimizer, config, shardings, mesh)
         self._frozen = hosts.replicate(stage.frozen, mesh)
         self._state, self._step, self._seconds_before = self._resume(state)
         self._best_value = self._best_value_until(self._step)
         self._start = time.monotonic()
+        self._previous_step = self._checked_step = self._step
         self._pending: list[Metrics] = []
 
     def _resume(self, state: TrainState) -> tuple[TrainState, int, float]:
@@ -161,40 +172,62 @@ class _Run:
         return self._summarise()
 
     def _advance(self) -> None:
-        batch = self._batches.at(self._step)
-        self._state, metrics = self._train_step(self._state, self._frozen, batch)
+        """One dispatch: as many steps as one compiled call runs, or a single one shortly before a border."""
+        step = self._previous_step = self._step
+        if self._dispatch > 1 and step + self._dispatch <= self._next_border():
+            batches = self._batches.stack(step, self._dispatch)
+            self._state, metrics = self._stacked_train_step(self._state, self._frozen, batches)
+            self._step += self._dispatch
+        else:
+            self._state, metrics = self._train_step(self._state, self._frozen, self._batches.at(step))
+            self._step += 1
         self._pending.append(metrics)
-        self._step += 1
-        self._bar.update()
-        if self._due(self._config.log_every):
-            self._write_metrics()
+        self._bar.update(self._step - step)
+        # The newest dispatch is left to run while its predecessors are logged and its successor's rows are gathered.
+        if step // self._config.log_every > self._checked_step // self._config.log_every:
+            self._settle(leave=1)
         if self._due(self._config.evaluate_every):
             self._evaluate()
         if self._due(self._config.checkpoint_every):
             self._save_latest()
 
-    def _due(self, every: int) -> bool:
-        return self._step % every == 0 or self._step == self._config.steps
+    def _next_border(self) -> int:
+        """The first step from here on after which something needs the state: evaluation, a save, the end."""
+        config = self._config
+        periods = (config.evaluate_every, config.checkpoint_every)
+        return min(config.steps, *((self._step // every + 1) * every for every in periods))
 
-    def _check_pending(self) -> dict[str, float]:
-        """Fetches the metrics of all steps since the last time; returns those of the last one.
+    def _due(self, every: int) -> bool:
+        """Whether the last dispatch reached the end or a multiple of `every`."""
+        return self._step // every > self._previous_step // every or self._step == self._config.steps
+
+    def _settle(self, leave: int = 0) -> None:
+        """Fetches the metrics of all dispatches but the newest `leave`, checks every step and logs some.
 
         Fetching waits for the device, so it is done only now and then, but no step goes unchecked.
         """
-        last: dict[str, float] = {}
-        for offset, metrics in enumerate(jax.device_get(self._pending)):
-            last = {f"train/{name}": float(value) for name, value in sorted(metrics.items())}
-            require_finite(last, self._step - len(self._pending) + offset + 1)
-        self._pending.clear()
-        return last
+        settled = len(self._pending) - leave
+        ready, self._pending = self._pending[:settled], self._pending[settled:]
+        for fetched in jax.device_get(ready):
+            # [1] from a single step, [steps] from several.
+            metrics = {f"train/{name}": np.atleast_1d(values) for name, values in sorted(fetched.items())}
+            all_finite = all(np.isfinite(values).all() for values in metrics.values())
+            for index in range(len(metrics["train/loss"])):
+                step = self._checked_step + 1
+                is_logged = step % self._config.log_every == 0 or step == self._config.steps
+                if is_logged or not all_finite:
+                    row = {name: float(values[index]) for name, values in metrics.items()}
+                    require_finite(row, step)
+                    if is_logged:
+                        self._write_metrics(step, row)
+                self._checked_step = step
 
-    def _write_metrics(self) -> None:
-        metrics = self._check_pending()
+    def _write_metrics(self, step: int, metrics: dict[str, float]) -> None:
         self._bar.set_postfix(loss=f"{metrics['train/loss']:.4g}", refresh=False)
-        self._log.write(self._step, {**metrics, "seconds": round(self._seconds(), 3)})
+        self._log.write(step, {**metrics, "seconds": round(self._seconds(), 3)})
 
     def _evaluate(self) -> None:
-        self._check_pending()
+        self._settle()
         result = json_value(self._stage.evaluate(hosts.local_copy(self._state.evaluated, self._mesh)))
         require_finite({f"heldout/{name}": value for name, value in result.items()}, self._step)
         self._log.write(self._step, {f"heldout/{name}": value for name, value in result.items()})
@@ -205,7 +238,7 @@ class _Run:
             self._checkpoints.save("best", trees, self._metadata(result))
 
     def _save_latest(self) -> None:
-        self._check_pending()
+        self._settle()
         latest = self._checkpoints.read_metadata("latest")
         if latest is not None and latest.step == self._step:
             return  # saving it again would remove it first

@@ -1,4 +1,5 @@
-"""Trains the toy stage in a process of its own, once straight and once interrupted by SIGTERM and resumed.
+"""Trains the toy stage in a process of its own, once straight and once interrupted by SIGTERM and resumed
+with another number of steps a dispatch.
 
     python -m tests.rsd_jax.training.run_toy_stage FOLDER
 
@@ -33,6 +34,7 @@ CONFIG = TrainingConfig(
     evaluate_every=8,
     checkpoint_every=5,
     log_every=4,
+    steps_per_dispatch=3,
 )
 
 
@@ -44,6 +46,7 @@ def main(folder: Path) -> None:
 
     batches = Batches(stage.rows, CONFIG.batch_size, CONFIG.seed, batch_sharding(mesh))
     values = [hosts.local_copy(batches.at(step), mesh)["inputs"] for step in range(CONFIG.steps)]
+    np.testing.assert_array_equal(hosts.local_copy(batches.stack(0, CONFIG.steps), mesh)["inputs"], np.asarray(values))
     if hosts.is_primary():
         np.save(folder / "batches.npy", np.asarray(values))
 
@@ -57,7 +60,7 @@ def main(folder: Path) -> None:
     try:
         train(replace(stage, evaluate=evaluate_under_sigterm), CONFIG, folder / "resumed" / "toy", mesh)
     except TrainingInterrupted:
-        train(stage, CONFIG, folder / "resumed" / "toy", mesh)
+        train(stage, replace(CONFIG, steps_per_dispatch=1), folder / "resumed" / "toy", mesh)
     else:
         raise AssertionError("SIGTERM did not interrupt the run")
 

@@ -44,6 +44,14 @@ def test_a_batch_gathers_the_same_rows_of_all_arrays():
     assert batch["square"].tolist() == [number**2 for number in batch["number"].tolist()]
 
 
+def test_a_stack_holds_the_batches_of_successive_steps_over_the_ends_of_epochs():
+    batches = make_batches()
+    stack = batches.stack(3, 9)
+    assert stack["number"].shape == (9, 2)
+    assert stack["number"].tolist() == [batches.at(step)["number"].tolist() for step in range(3, 12)]
+    assert stack["square"].tolist() == [batches.at(step)["square"].tolist() for step in range(3, 12)]
+
+
 def test_rows_of_different_lengths_are_an_error():
     with pytest.raises(ValueError, match=r"one leading axis.*'a': 3, 'b': 2"):
         make_batches(rows={"a": np.zeros(3), "b": np.zeros(2)})

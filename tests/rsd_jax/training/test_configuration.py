@@ -12,6 +12,8 @@ from rsd_jax.training.configuration import TrainingConfig
         ({"ema_decay": 1.0}, r"training.ema_decay must lie in \[0, 1\), got 1.0"),
         ({"weight_decay": -0.1}, "training.weight_decay must not be negative"),
         ({"log_every": 0}, "training.log_every must be at least 1"),
+        ({"steps_per_dispatch": 0}, "training.steps_per_dispatch must be at least 1, got 0"),
+        ({"steps_per_dispatch": -4}, "training.steps_per_dispatch must be at least 1, got -4"),
     ],
 )
 def test_values_that_no_run_can_have_are_rejected(change, rule):

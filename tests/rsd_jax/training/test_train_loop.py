@@ -12,6 +12,7 @@ import pytest
 
 from rsd_jax.checkpoints import load_stage
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
+from rsd_jax.training.batches import Batches
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.metric_log import NonFiniteMetricError
 from rsd_jax.training.objectives.interface import Variables
@@ -30,6 +31,10 @@ CONFIG = TrainingConfig(
     checkpoint_every=4,
     log_every=2,
 )
+
+# No period is a multiple of another or of the steps in a dispatch; after these steps a dispatch has to end.
+UNEVEN = replace(CONFIG, steps=23, evaluate_every=10, checkpoint_every=8, log_every=3)
+BORDERS = (8, 10, 16, 20, 23)
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +139,52 @@ def _then(first, calls, second):
     return lambda variables: next(remaining, second)(variables)
 
 
+@pytest.fixture(scope="module")
+def single_steps(tmp_path_factory, mesh):
+    """Fingerprint of a run of `UNEVEN`, step by step."""
+    folder = tmp_path_factory.mktemp("single_steps") / "toy"
+    train(make_toy_stage(), UNEVEN, folder, mesh)
+    assert [row["step"] for row in rows_of(folder) if "train/loss" in row] == [3, 6, 9, 12, 15, 18, 21, 23]
+    return fingerprint(folder)
+
+
+@pytest.mark.parametrize("steps_per_dispatch", [3, 7, 100])
+def test_steps_of_a_dispatch_change_no_bit_and_no_row(tmp_path, mesh, single_steps, steps_per_dispatch):
+    train(make_toy_stage(), replace(UNEVEN, steps_per_dispatch=steps_per_dispatch), tmp_path / "toy", mesh)
+    assert fingerprint(tmp_path / "toy") == single_steps
+
+
+@pytest.mark.parametrize(("steps_per_dispatch", "size"), [(3, 3), (7, 7), (100, 8)])
+def test_dispatches_have_one_size_and_single_steps_lead_to_a_border(
+    tmp_path, mesh, monkeypatch, steps_per_dispatch, size
+):
+    dispatches = []
+    stack, at = Batches.stack, Batches.at
+    monkeypatch.setattr(Batches, "stack", lambda b, step, n: dispatches.append((step, n)) or stack(b, step, n))
+    monkeypatch.setattr(Batches, "at", lambda b, step: dispatches.append((step, 1)) or at(b, step))
+    train(make_toy_stage(), replace(UNEVEN, steps_per_dispatch=steps_per_dispatch), tmp_path / "toy", mesh)
+    assert [step for step, _ in dispatches] == [0, *np.cumsum([number for _, number in dispatches])[:-1]]
+    for step, number in dispatches:
+        border = next(border for border in BORDERS if border > step)
+        assert number == (size if step + size <= border else 1)
+
+
+def test_sigterm_between_dispatches_is_resumed_with_another_number_of_steps(tmp_path, mesh, monkeypatch, single_steps):
+    def stack(batches, step, num_steps, original=Batches.stack):
+        if step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(batches, step, num_steps)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Batches, "stack", stack)
+        with pytest.raises(TrainingInterrupted):
+            train(make_toy_stage(), replace(UNEVEN, steps_per_dispatch=3), tmp_path / "toy", mesh)
+    assert load_stage(tmp_path, "toy", "latest").metadata.step == 6
+    assert [row["step"] for row in rows_of(tmp_path / "toy")] == [3, 6]
+    train(make_toy_stage(), replace(UNEVEN, steps_per_dispatch=7), tmp_path / "toy", mesh)
+    assert fingerprint(tmp_path / "toy") == single_steps
+
+
 def test_a_finished_stage_is_recognised(mesh, straight_run, caplog):
     def fail(variables):
         raise AssertionError("a finished stage must not be evaluated again")
@@ -142,6 +193,13 @@ def test_a_finished_stage_is_recognised(mesh, straight_run, caplog):
         variables = train(make_toy_stage(evaluate=fail), CONFIG, straight_run / "toy", mesh)
     assert "stage toy is finished (12 steps" in caplog.text
     jax.tree.map(np.testing.assert_array_equal, variables._asdict(), load_stage(straight_run, "toy").variables)
+
+
+def test_what_changes_no_result_may_change_between_two_calls(mesh, straight_run, caplog):
+    config = replace(CONFIG, steps_per_dispatch=5, log_every=1, tensorboard=True)
+    with caplog.at_level(logging.INFO, logger="rsd_jax"):
+        train(make_toy_stage(), config, straight_run / "toy", mesh)
+    assert "stage toy is finished" in caplog.text
 
 
 def test_another_configuration_is_an_error_that_names_keys_and_fix(mesh, straight_run):
@@ -156,18 +214,20 @@ def test_another_configuration_is_an_error_that_names_keys_and_fix(mesh, straigh
     assert "choose another --config.run_dir, or remove the folder" in message
 
 
-def test_nan_in_the_loss_stops_at_its_step_and_is_not_saved(tmp_path, mesh):
+@pytest.mark.parametrize("steps_per_dispatch", [1, 4])
+def test_nan_in_the_loss_stops_at_its_step_and_is_not_saved(tmp_path, mesh, steps_per_dispatch):
     @dataclass(frozen=True)
     class BreaksAtStepSeven(ToyObjective):
         def loss(self, variables, frozen, batch, key):
             output = super().loss(variables, frozen, batch, key)
             return output._replace(loss=jnp.where(variables.model_state["calls"] == 6, jnp.nan, output.loss))
 
-    config = replace(CONFIG, log_every=4)
+    config = replace(CONFIG, steps_per_dispatch=steps_per_dispatch)
     with pytest.raises(NonFiniteMetricError, match=r"is nan at step 7") as caught:
         train(make_toy_stage(objective=BreaksAtStepSeven()), config, tmp_path / "toy", mesh)
     assert caught.value.metric in ("train/loss", "train/gradient_norm")
     assert load_stage(tmp_path, "toy", "latest").metadata.step == 4
+    assert [row["step"] for row in rows_of(tmp_path / "toy") if "train/loss" in row] == [2, 4, 6]
 
 
 def test_nan_in_the_evaluation_stops(tmp_path, mesh):

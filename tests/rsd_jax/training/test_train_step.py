@@ -7,7 +7,12 @@ from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.objectives.interface import LossOutput, Variables
 from rsd_jax.training.train_state import create_train_state, from_checkpoint, to_checkpoint
-from rsd_jax.training.train_step import learning_rate_schedule, make_optimizer, make_train_step
+from rsd_jax.training.train_step import (
+    learning_rate_schedule,
+    make_optimizer,
+    make_stacked_train_step,
+    make_train_step,
+)
 
 
 class Slope:
@@ -21,11 +26,11 @@ class Slope:
         return LossOutput(loss, {}, {"noise": jax.random.uniform(key)})
 
 
-def start(config):
+def start(config, make_step=make_train_step):
     mesh = make_mesh(MeshConfig())
     optimizer = make_optimizer(config)
     state, shardings = create_train_state(Slope(), optimizer, config.ema_decay > 0, config.seed, mesh)
-    return state, make_train_step(Slope(), optimizer, config, shardings, mesh)
+    return state, make_step(Slope(), optimizer, config, shardings, mesh)
 
 
 def test_schedule_rises_linearly_and_falls_to_zero():
@@ -74,8 +79,26 @@ def test_a_state_survives_its_split_for_the_checkpoint(ema_decay):
     assert all(a is b for a, b in zip(jax.tree.leaves(back), jax.tree.leaves(state), strict=True))
 
 
-def test_the_given_state_is_donated():
-    state, step = start(TrainingConfig(steps=10, batch_size=1, learning_rate=0.5))
-    step(state, 1.0, {"x": jnp.ones(1)})
+def test_stacked_steps_are_single_steps_one_after_the_other():
+    config = TrainingConfig(steps=10, batch_size=1, learning_rate=0.5, warmup_steps=2, ema_decay=0.9)
+    numbers = jnp.asarray([[3.0], [-1.0], [2.0]])
+    state, step = start(config)
+    rows = []
+    for number in numbers:
+        state, metrics = step(state, 2.0, {"x": number})
+        rows.append(metrics)
+    stacked_state, stacked_step = start(config, make_stacked_train_step)
+    stacked_state, stacked = stacked_step(stacked_state, 2.0, {"x": numbers})
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool(jnp.all(a == b)), stacked_state, state))
+    assert int(stacked_state.step) == 3
+    assert {name: values.tolist() for name, values in stacked.items()} == {
+        name: [float(row[name]) for row in rows] for name in rows[0]
+    }
+
+
+@pytest.mark.parametrize(("make_step", "shape"), [(make_train_step, (1,)), (make_stacked_train_step, (4, 1))])
+def test_the_given_state_is_donated(make_step, shape):
+    state, step = start(TrainingConfig(steps=10, batch_size=1, learning_rate=0.5), make_step)
+    step(state, 1.0, {"x": jnp.ones(shape)})
     with pytest.raises(RuntimeError, match="deleted"):
         np.asarray(state.params["w"])
