@@ -15,6 +15,8 @@ LEARNING = [
     "ml-collections>=1.1,<2",
     "absl-py>=2.2",
     "transformers>=5,<6",
+    "tokenizers>=0.22,<1",
+    "safetensors>=0.6",
     "numpy>=2,<3",
     "h5py>=3.12,<4",
     "tqdm>=4.67",
@@ -30,6 +32,7 @@ SIMULATOR = [
 REPORT = [
     "av>=14",
     "jinja2>=3.1,<4",
+    "matplotlib>=3.10,<4",
     "pillow>=11",
 ]
 

@@ -67,7 +67,7 @@ class DecoderModels:
         """Static shape of the tokenizer's code as this draft model walks it."""
         return CodeShape(
             chunk_length=tokenizer.chunk_length,
-            latent_dim=tokenizer.config.latent_dim,
+            latent_dim=tokenizer.latent_dim,
             num_layers=tokenizer.table.num_layers,
             draft_layers=self.draft_model.config.draft_layers,
             informative=tokenizer.informative,

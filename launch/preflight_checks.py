@@ -29,9 +29,10 @@ from rsd_jax.demos.demo import Demo
 from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, read_demos, write_episode
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.rfsq import RfsqTokenizer
+from rsd_jax.rfsq.strategies import Naive
 from rsd_jax.stored_models import load_draft, load_main_head, load_policy, load_tokenizer
 from rsd_jax.training.configuration import TrainingConfig
-from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding, QuantizerConfig
+from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding
 from rsd_jax.training.stages import build_stage, settings_of
 from rsd_jax.training.train_loop import train
 
@@ -176,7 +177,7 @@ def _require_replay(simulator: PointMassSimulator, demo: Demo) -> None:
 
 def _forward_pass(tokenizer: RfsqTokenizer, actions: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Tokens and actions as the loss function computes them."""
-    objective = ActionAutoencoding(tokenizer.config, QuantizerConfig(), tokenizer.chunk_length)
+    objective = ActionAutoencoding(tokenizer.autoencoder, Naive(), tokenizer.chunk_length)
     normalized = tokenizer.normalizer.normalize(actions)
     output = objective.reconstruct(tokenizer.params, tokenizer.table, normalized)
     return output.tokens, tokenizer.normalizer.denormalize(output.actions)

@@ -80,15 +80,17 @@ class Mlp(nn.Module):
         features: width of the result.
         axes: names of the input's and the result's feature axis.
         activation: elementwise nonlinearity.
+        last_init: initializer of the last layer's kernel.
     """
 
     hidden_features: int
     features: int
     axes: tuple[AxisName, AxisName] = ("embed", "embed")
     activation: Callable[[jax.Array], jax.Array] = nn.gelu
+    last_init: initializers.Initializer = LECUN_NORMAL
 
     @nn.compact
     def __call__(self, inputs: Float[Array, "*batch inputs"]) -> Float[Array, "*batch features"]:
         """Maps ``[..., inputs]`` to ``[..., features]``."""
         hidden = self.activation(Dense(self.hidden_features, axes=(self.axes[0], "mlp"), name="up")(inputs))
-        return Dense(self.features, axes=("mlp", self.axes[1]), name="down")(hidden)
+        return Dense(self.features, axes=("mlp", self.axes[1]), kernel_init=self.last_init, name="down")(hidden)

@@ -12,9 +12,10 @@ from jaxtyping import Array, Float, Int
 
 from rsd_jax.array_types import Logits
 from rsd_jax.rfsq import QuantizerTable
+from rsd_jax.rfsq.scalar_quantizer import BINARY, reach_of
 
-_OUTER_CELL = 0.5
-"""How far beyond the outermost level a coordinate still counts, in steps: all beyond lies in the same cell."""
+_IMPOSSIBLE = -1e9
+"""Logit of a level that a digit does not have."""
 
 _INITIAL_SPREAD = 0.05
 """Error of the estimate that a head assumes before it has learned anything, in latent units."""
@@ -53,12 +54,20 @@ class DigitLogits(nn.Module):
         prior = self.param("prior", nn.with_logical_partitioning(zeros, (None, None, None)), prior_shape)
 
         log_sharpness = 2 * (jnp.log(table.step.T) - log_spread[:, None]) + factor
-        chosen = jax.nn.one_hot(layers, self.num_layers)
-        reach = table.reach
-        bounded = jnp.clip(coordinates, -reach - _OUTER_CELL, reach + _OUTER_CELL)
-        distance = bounded[..., None] - jnp.arange(-reach, reach + 1, dtype=jnp.float32)
         sharpness = jnp.exp(at_layers(log_sharpness, layers))[..., None]
-        return jnp.einsum("bcdnl,dlv->bcdnv", chosen, prior) - sharpness * distance**2 / 2
+        outermost = _outermost(table.at(layers).mode)
+        digits_of_tokens = jnp.arange(-table.reach, table.reach + 1, dtype=jnp.float32)
+        distance = jnp.clip(coordinates, -outermost, outermost)[..., None] - digits_of_tokens
+        # Products with one-hot layers, which accelerators do faster than gathers.
+        chosen = jax.nn.one_hot(layers, self.num_layers)
+        density = jnp.einsum("bcdnl,dlv->bcdnv", chosen, prior) - sharpness * distance**2 / 2
+        exists = jnp.einsum("bcdnl,ldv->bcdnv", chosen, table.levels_exist.astype(jnp.float32)) > 0
+        return jnp.where(exists, density, _IMPOSSIBLE)
+
+
+def _outermost(mode: Int[Array, "..."]) -> Float[Array, "..."]:
+    """Where the outermost cell ends, in steps: all coordinates beyond lie in the same cell."""
+    return jnp.where(mode == BINARY, 2.0, reach_of(mode) + 0.5)
 
 
 def at_layers(values: Float[Array, "*prefix L"], layers: Int[Array, "..."]) -> Float[Array, "..."]:

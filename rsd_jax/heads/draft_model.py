@@ -8,7 +8,8 @@ from flax import linen as nn
 from rsd_jax.array_types import Features, Latents, Logits, Position, Tokens
 from rsd_jax.heads.digit_logits import DigitLogits, at_layers
 from rsd_jax.heads.latent_estimator import LatentEstimator
-from rsd_jax.rfsq import QuantizerTable, grid_coordinates
+from rsd_jax.rfsq import QuantizerTable, residuals
+from rsd_jax.rfsq.scalar_quantizer import DigitConstants, residual
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,12 @@ class DraftModel(nn.Module):
     def propose(self, latents: Latents, table: QuantizerTable, tokens: Tokens, position: Position) -> Logits:
         """Logits ``[B, C, D, K, V]`` of layers position .. position + K - 1, given the digits before position."""
         layers = jnp.minimum(position[..., None] + jnp.arange(self.config.draft_layers), self.config.num_layers - 1)
-        offset, step = at_layers(table.offset.T, layers), at_layers(table.step.T, layers)
-        coordinate = at_layers(grid_coordinates(table, latents, tokens), layers[..., :1])
+        constants = table.at(layers)
+        value = at_layers(residuals(table, latents, tokens), layers[..., :1])
         proposed: list[Logits] = []
         for ahead in range(self.config.draft_layers):
             one = slice(ahead, ahead + 1)
-            if ahead > 0:
-                digit = jnp.argmax(proposed[-1], axis=-1) - table.reach
-                coordinate = ((coordinate - digit) * step[..., ahead - 1 : ahead] - offset[..., one]) / step[..., one]
-            proposed.append(self.digit_logits(coordinate, layers[..., one], table))
+            layer = DigitConstants(*(values[..., one] for values in constants))
+            proposed.append(self.digit_logits((value - layer.offset) / layer.step, layers[..., one], table))
+            value = residual(value, jnp.argmax(proposed[-1], axis=-1) - table.reach, layer)
         return jnp.concatenate(proposed, axis=-2)

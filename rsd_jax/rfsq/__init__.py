@@ -1,20 +1,35 @@
 """Residual finite scalar quantization of action chunks."""
 
-from rsd_jax.rfsq.autoencoder import AutoencoderConfig
-from rsd_jax.rfsq.layer_statistics import LayerStatistics, initial_statistics, table_from_statistics, update_statistics
-from rsd_jax.rfsq.residual_quantizer import QuantizerTable, dequantize, grid_coordinates, make_table, quantize
-from rsd_jax.rfsq.tokenizer import RfsqTokenizer
+from rsd_jax.rfsq.autoencoders import Autoencoder, MlpAutoencoder, RepetitionFrame
+from rsd_jax.rfsq.flat_tokens import from_flat, to_flat
+from rsd_jax.rfsq.residual_quantizer import (
+    QuantizerTable,
+    dequantize,
+    grid_coordinates,
+    make_table,
+    quantize,
+    residuals,
+)
+from rsd_jax.rfsq.straight_through import straight_through
+from rsd_jax.rfsq.strategies import STRATEGIES, QuantizerStrategy, make_strategy
+from rsd_jax.rfsq.tokenizer import RfsqTokenizer, TokenFormatError
 
 __all__ = [
-    "AutoencoderConfig",
-    "LayerStatistics",
+    "STRATEGIES",
+    "Autoencoder",
+    "MlpAutoencoder",
+    "QuantizerStrategy",
     "QuantizerTable",
+    "RepetitionFrame",
     "RfsqTokenizer",
+    "TokenFormatError",
     "dequantize",
+    "from_flat",
     "grid_coordinates",
-    "initial_statistics",
+    "make_strategy",
     "make_table",
     "quantize",
-    "table_from_statistics",
-    "update_statistics",
+    "residuals",
+    "straight_through",
+    "to_flat",
 ]

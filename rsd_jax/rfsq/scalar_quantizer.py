@@ -1,37 +1,87 @@
-"""One layer of residual quantization: a scalar to a digit, and what the digit leaves over.
+"""One digit of residual quantization: a scalar to a digit, what the digit stands for, and what it leaves over.
 
-With offset ``m`` and step ``s`` of the layer, a scalar ``v`` gets the digit
+A digit's constants are an offset ``m``, a step ``s``, a mode and whether it folds. The mode is the number of levels:
 
-    i = clip(floor((v - m) / s + 1/2), -R, R),   R = (V - 1) / 2
+    odd n       i = clip(floor((v - m) / s + 1/2), -R, R),   R = (n - 1) / 2;   n = 1 never moves
+    2 (binary)  i = +1 if v >= m else -1;   s is a quarter of the cell that the digit halves
 
-(half-up, so that jit, eager and every device agree on ties), decodes to ``m + s i`` and leaves ``v - (m + s i)``.
+It decodes to ``m + s i`` and leaves ``e = v - (m + s i)`` to the next digit, or, folded, its mirror image where that
+makes the next digit's value a continuous function of v (a reflected, or Gray, code):
 
-Steps are held with 21 mantissa bits (`exactly_multipliable`): a product of a step and a digit is then exact in
-float32, and whether a compiler contracts multiply and add into one instruction cannot change a bit of what tokens
-decode to.
+    plain: e      folded, odd: (-1)^i e      folded, binary: -i e
+
+so that a latent that crosses any cell boundary changes exactly one digit. Ties go up (never to even).
+
+The same latent gets the same digits in every program on every device. Steps are held with a few mantissa
+bits less (`exactly_multipliable`), so that products with digits and with the boundaries between them are exact in
+float32 and no contraction of multiply and add can change a bit; and digits are found by comparing with those
+boundaries, not by a division, which a compiler turns into a product with a rounded reciprocal where the table is a
+constant.
 """
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-_DROPPED_BITS = 3  # digits have at most 3 bits (V <= 15)
+BINARY = 2
+"""Mode of a digit with the levels -1 and +1."""
 
 
-def exactly_multipliable(steps: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Rounds positive float32 `steps` towards zero to 21 mantissa bits, so that ``step * digit`` is exact."""
+class DigitConstants(NamedTuple):
+    """Constants of digits, of any shape that broadcasts with the values they code."""
+
+    offset: Float[Array, "..."]
+    step: Float[Array, "..."]
+    mode: Int[Array, "..."]
+    fold: Bool[Array, "..."]
+
+
+def exactly_multipliable(steps: Float[Array, "..."], num_levels: int) -> Float[Array, "..."]:
+    """Rounds positive float32 `steps` so that their products with digits and boundaries are exact in float32.
+
+    Twice the largest boundary of V levels is V - 2, an odd number of n bits: 24 - n mantissa bits are kept.
+    """
+    dropped = (num_levels - 2).bit_length()
     bits = jax.lax.bitcast_convert_type(steps.astype(jnp.float32), jnp.uint32)
-    return jax.lax.bitcast_convert_type(bits >> _DROPPED_BITS << _DROPPED_BITS, jnp.float32)
+    nearest = bits + (1 << (dropped - 1))
+    return jax.lax.bitcast_convert_type(nearest >> dropped << dropped, jnp.float32)
 
 
-def nearest_digit(
-    value: Float[Array, "..."], offset: Float[Array, "..."], step: Float[Array, "..."], reach: int
-) -> Int[Array, "..."]:
-    """Digit in -reach..reach whose level ``offset + step * digit`` is nearest to `value`; ties go up."""
-    scaled = jnp.floor((value - offset) / step + 0.5)
-    return jnp.clip(scaled, -reach, reach).astype(jnp.int32)
+def nearest_digit(value: Float[Array, "..."], constants: DigitConstants, largest: int) -> Int[Array, "..."]:
+    """The digit whose level is nearest to `value`, ties up; `largest` is that of the alphabet, (V - 1) / 2."""
+    centred = value - constants.offset
+    boundaries = (constants.step * (upper - 0.5) for upper in range(1 - largest, largest + 1))
+    reached = sum((centred >= boundary).astype(jnp.int32) for boundary in boundaries) - largest
+    reach = reach_of(constants.mode)
+    return jnp.where(
+        constants.mode == BINARY, jnp.where(centred >= 0, 1, -1), jnp.clip(reached, -reach, reach)
+    ).astype(jnp.int32)
 
 
-def level(digit: Int[Array, "..."], offset: Float[Array, "..."], step: Float[Array, "..."]) -> Float[Array, "..."]:
+def existing_digit(digit: Int[Array, "..."], mode: Int[Array, "..."]) -> Int[Array, "..."]:
+    """The digit itself where its mode has it, else one that it has: every token string means something."""
+    reach = reach_of(mode)
+    return jnp.where(mode == BINARY, jnp.where(digit >= 0, 1, -1), jnp.clip(digit, -reach, reach))
+
+
+def reach_of(mode: Int[Array, "..."]) -> Int[Array, "..."]:
+    """Largest digit of a mode."""
+    return mode // 2
+
+
+def level(digit: Int[Array, "..."], constants: DigitConstants) -> Float[Array, "..."]:
     """The value that `digit` stands for."""
-    return offset + step * digit.astype(jnp.float32)
+    return constants.offset + constants.step * digit.astype(jnp.float32)
+
+
+def orientation(digit: Int[Array, "..."], constants: DigitConstants) -> Float[Array, "..."]:
+    """-1 where the residual behind `digit` is passed on mirrored, else +1."""
+    mirrored = jnp.where(constants.mode == BINARY, digit > 0, digit % 2 != 0)
+    return jnp.where(constants.fold & mirrored, -1.0, 1.0)
+
+
+def residual(value: Float[Array, "..."], digit: Int[Array, "..."], constants: DigitConstants) -> Float[Array, "..."]:
+    """What `digit` leaves of `value`, as the next digit codes it."""
+    return orientation(digit, constants) * (value - level(digit, constants))

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from rsd_jax.array_types import Latents, LayerTable, Scalar, typecheck
 from rsd_jax.rfsq.residual_quantizer import QuantizerTable, make_table
-from rsd_jax.rfsq.scalar_quantizer import exactly_multipliable, level, nearest_digit
+from rsd_jax.rfsq.scalar_quantizer import nearest_digit, residual
 
 _SMALLEST_SCALE = 1e-5  # of a latent that never moves; any positive value decodes it exactly
 
@@ -51,15 +51,14 @@ def update_statistics(
     Each layer's residual is what the coarser layers leave under the statistics just updated, so that the result
     describes one consistent quantizer. The effective decay grows from 0 to `decay` over the first batches.
     """
-    reach = (num_levels - 1) // 2
     keep = jnp.minimum(decay, statistics.updates / (statistics.updates + 9.0))
     value = jax.lax.stop_gradient(latents.astype(jnp.float32))
     means, variances = [], []
     for old_mean, old_variance in zip(statistics.mean, statistics.variance, strict=True):
         mean = keep * old_mean + (1 - keep) * value.mean(axis=(0, 1))
         variance = keep * old_variance + (1 - keep) * value.var(axis=(0, 1))
-        step = exactly_multipliable(_step(variance, span, num_levels))
-        value = value - level(nearest_digit(value, mean, step, reach), mean, step)
+        layer = make_table(mean[None], _step(variance, span, num_levels)[None], num_levels).layers[0]
+        value = residual(value, nearest_digit(value, layer, (num_levels - 1) // 2), layer)
         means.append(mean)
         variances.append(variance)
     return LayerStatistics(jnp.stack(means), jnp.stack(variances), statistics.updates + 1)

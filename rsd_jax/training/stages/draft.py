@@ -32,16 +32,19 @@ class DraftSettings:
 
 
 def build(settings: DraftSettings, run_dir: Path) -> Stage:
-    """Features of the frozen policy, tokens of its L1 teacher or of the demonstrations."""
-    data = load_head_data(run_dir)
+    """Features of the run's frozen policy, tokens of its L1 teacher or of the demonstrations."""
+    return draft_stage(settings, load_head_data(run_dir))
+
+
+def draft_stage(settings: DraftSettings, data: HeadData) -> Stage:
+    """The stage on features and labels at hand."""
     sizes = {"draft_layers": settings.draft_layers, "width": settings.width, "depth": settings.depth}
     model = DraftModel(DraftConfig(**code_sizes(data), **sizes))
-    propose = jax.jit(partial(_propose, model))
-    evaluate = partial(_evaluate, propose, settings.draft_layers, data, settings.labels)
+    evaluate = partial(_evaluate, jax.jit(partial(propose, model)), settings.draft_layers, data, settings.labels)
     return head_stage("draft", DraftTask(model), data, settings, evaluate)
 
 
-def _propose(
+def propose(
     model: DraftModel, params: PyTree, table: QuantizerTable, features: Features, tokens: Tokens, position: Position
 ) -> Tokens:
     """The digits that the draft names, ``[B, C, D, K]``."""
@@ -49,7 +52,7 @@ def _propose(
 
 
 def _evaluate(
-    propose: Callable[..., jax.Array], ahead: int, data: HeadData, trained_on: str, variables: Variables
+    run: Callable[..., jax.Array], ahead: int, data: HeadData, trained_on: str, variables: Variables
 ) -> dict[str, Any]:
     """Accuracy of the first `ahead` layers, and of every start layer given the true coarser digits."""
     depth = data.frozen.tokenizer.table.num_layers
@@ -59,7 +62,7 @@ def _evaluate(
         by_start = []
         for start in range(depth):
             position = np.full(tokens.shape[:-1], start, np.int32)
-            call = partial(propose, variables.params, data.frozen.tokenizer.table)
+            call = partial(run, variables.params, data.frozen.tokenizer.table)
             drafted = in_batches(call, data.heldout.features, tokens, position)
             named = tokens.copy()
             count = min(ahead, depth - start)

@@ -1,6 +1,6 @@
 """What the draft model and the main head train on: a frozen policy's features of every demonstrated step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_jax.demos.demo import Demo
+from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import StoredPolicy, load_policy, load_tokenizer
 from rsd_jax.stored_models.policy import PolicyMismatchError
 from rsd_jax.training.demonstrations import load_split
@@ -19,7 +20,7 @@ from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.objectives.digit_prediction import DEMONSTRATIONS, TEACHER, FrozenPolicy, teacher_actions
 from rsd_jax.training.stages.policy import Rows, equal_batches, policy_rows
 
-BATCH = 64
+BATCH = 256
 """Rows a call when the policy or a head runs over all of them."""
 
 
@@ -74,8 +75,13 @@ def load_head_data(run_dir: Path) -> HeadData:
             f"python -m launch.train --config configs/policy.py --config.run_dir={run_dir}"
         )
     train, heldout = (
-        _rows(policy, demos, tokenizer.chunk_length) for demos in load_split(run_dir, policy.heldout_every)
+        head_rows(policy, demos, tokenizer.chunk_length) for demos in load_split(run_dir, policy.heldout_every)
     )
+    return head_data(policy, tokenizer, train, heldout)
+
+
+def head_data(policy: StoredPolicy, tokenizer: RfsqTokenizer, train: HeadRows, heldout: HeadRows) -> HeadData:
+    """Labels of both kinds for rows of `policy`'s features, tokenized by `tokenizer`."""
     frozen = FrozenPolicy(tokenizer, policy.variables.head, jnp.asarray(train.features.std(axis=(0, 1))))
     teach = jax.jit(partial(teacher_actions, policy.teacher))
     tokens = {
@@ -102,7 +108,8 @@ def _both(label: Callable[[HeadRows], Any], train: HeadRows, heldout: HeadRows) 
     return np.asarray(label(train)), np.asarray(label(heldout))
 
 
-def _rows(policy: StoredPolicy, demos: list[Demo], chunk_length: int) -> HeadRows:
+def head_rows(policy: StoredPolicy, demos: Sequence[Demo], chunk_length: int) -> HeadRows:
+    """Features and labels of all complete chunks of `demos`."""
     rows = policy_rows(demos, chunk_length)
     complete = rows["mask"].all(axis=1)
     rows = {name: array[complete] for name, array in rows.items()}

@@ -1,19 +1,25 @@
 """The tokenizer's stage: its data, its objective, and its evaluation on held-out episodes."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.core import meta
 from numpy.typing import NDArray
 
 from rsd_jax.actions.normalizer import GRIPPER, ActionNormalizer
-from rsd_jax.rfsq import AutoencoderConfig, RfsqTokenizer
-from rsd_jax.training.demonstrations import action_rows, load_split
-from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding, QuantizerConfig
+from rsd_jax.array_types import PyTree
+from rsd_jax.demos.demo import Demo
+from rsd_jax.rfsq import RfsqTokenizer, make_strategy
+from rsd_jax.rfsq.autoencoders import make_autoencoder
+from rsd_jax.rfsq.strategies import describe_strategy
+from rsd_jax.training.demonstrations import Split, action_rows, load_split
+from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding
 from rsd_jax.training.objectives.interface import Stage, Variables
 
 
@@ -22,88 +28,140 @@ class RfsqSettings:
     """Settings of the tokenizer's stage.
 
     Attributes:
-        chunk_length: C. hidden_features, latent_dim: sizes of the autoencoder.
-        num_layers, num_levels, span, decay, freeze_after: see `QuantizerConfig`.
+        chunk_length: C.
+        num_layers: L. num_levels: V. latent_dim: D.
+        autoencoder: ``kind`` and fields of `rsd_jax.rfsq.autoencoders`.
+        quantizer: ``strategy`` and fields of `rsd_jax.rfsq.strategies`, without the three sizes above.
         smallest_half_range: see `ActionNormalizer.from_actions`.
         heldout_every: every how many-th episode of a task is held out.
     """
 
     chunk_length: int
-    hidden_features: int
-    latent_dim: int
     num_layers: int
     num_levels: int
-    span: float
-    decay: float
-    freeze_after: int
+    latent_dim: int
+    autoencoder: Mapping[str, Any]
+    quantizer: Mapping[str, Any]
     smallest_half_range: float
     heldout_every: int
+
+    def objective(self) -> ActionAutoencoding:
+        """The objective with these settings.
+
+        Raises:
+            ValueError: a kind, strategy or field that does not exist, or sizes that do not fit together.
+        """
+        sizes: dict[str, Any] = {
+            "num_layers": self.num_layers,
+            "latent_dim": self.latent_dim,
+            "num_levels": self.num_levels,
+        }
+        autoencoder = make_autoencoder(**self.autoencoder)
+        if autoencoder.latent_dim != self.latent_dim:
+            raise ValueError(
+                f"model.autoencoder makes {autoencoder.latent_dim} latents, but model.latent_dim is "
+                f"{self.latent_dim}; give both the same"
+            )
+        return ActionAutoencoding(autoencoder, make_strategy(**self.quantizer, **sizes), self.chunk_length)
+
+
+class ActionData(NamedTuple):
+    """Chunks that a tokenizer is trained and judged on, in the dataset's units, ``float32 [N, C, A]``.
+
+    Chunks that reach behind an episode's end are left out.
+
+    Attributes:
+        train_labels: the expert's labels of the training episodes, which policies learn.
+        train_executed: the same steps as they were executed, with the noise that was injected.
+        heldout, heldout_executed: the same of the held-out episodes.
+        normalizer: a range that no training action exceeds, label or executed.
+    """
+
+    train_labels: NDArray[np.float32]
+    train_executed: NDArray[np.float32]
+    heldout: NDArray[np.float32]
+    heldout_executed: NDArray[np.float32]
+    normalizer: ActionNormalizer
+
+
+def action_data(split: Split, chunk_length: int, smallest_half_range: float) -> ActionData:
+    """Chunks of demonstrations."""
+
+    def chunks(demos: Sequence[Demo], source: Literal["labels", "actions"]) -> NDArray[np.float32]:
+        rows = action_rows(demos, chunk_length, source)
+        return rows.actions[rows.mask.all(axis=1)]
+
+    # Steps of the last, incomplete chunks count for the range: a policy learns and executes them, too.
+    steps = np.concatenate([getattr(demo, source) for demo in split.train for source in ("labels", "actions")])
+    return ActionData(
+        train_labels=chunks(split.train, "labels"),
+        train_executed=chunks(split.train, "actions"),
+        heldout=chunks(split.heldout, "labels"),
+        heldout_executed=chunks(split.heldout, "actions"),
+        normalizer=ActionNormalizer.from_actions(steps, smallest_half_range),
+    )
 
 
 def build(settings: RfsqSettings, run_dir: Path) -> Stage:
     """Chunks of all demonstrations of the run, those behind an episode's end left out."""
     split = load_split(run_dir, settings.heldout_every)
-    train, heldout = (action_rows(demos, settings.chunk_length) for demos in split)
-    executed = action_rows(split.heldout, settings.chunk_length, "actions")
-    train_chunks, heldout_chunks, executed_chunks = (
-        rows.actions[rows.mask.all(axis=1)] for rows in (train, heldout, executed)
-    )
-    steps = train.actions[train.mask]
-    normalizer = ActionNormalizer.from_actions(steps, settings.smallest_half_range)
-    objective = ActionAutoencoding(
-        AutoencoderConfig(steps.shape[-1], settings.hidden_features, settings.latent_dim),
-        QuantizerConfig(
-            settings.num_layers, settings.num_levels, settings.span, settings.decay, settings.freeze_after
-        ),
-        settings.chunk_length,
-    )
-    layout = objective.tokenizer(objective.init(jax.random.key(0)), normalizer).layout()
+    return rfsq_stage(settings.objective(), action_data(split, settings.chunk_length, settings.smallest_half_range))
+
+
+def rfsq_stage(objective: ActionAutoencoding, data: ActionData) -> Stage:
+    """The stage that trains `objective` on `data`."""
+    layout = objective.tokenizer(meta.unbox(objective.init(jax.random.key(0))), data.normalizer).layout()
     return Stage(
         name="rfsq",
         objective=objective,
-        frozen=normalizer,
-        rows={"actions": train_chunks},
-        evaluate=partial(_evaluate, objective, normalizer, heldout_chunks, executed_chunks),
+        frozen=data.normalizer,
+        rows={"actions": np.concatenate([data.train_labels, data.train_executed])},
+        evaluate=partial(_evaluate, objective, data),
         best_metric="heldout_token_mse",
-        metadata={"layout": layout, "normalizer": normalizer.to_json(), "span": settings.span},
+        metadata={
+            "layout": layout,
+            "normalizer": data.normalizer.to_json(),
+            "quantizer": describe_strategy(objective.quantizer),
+        },
     )
 
 
-def _evaluate(
-    objective: ActionAutoencoding,
-    normalizer: ActionNormalizer,
-    actions: NDArray[np.float32],
-    executed: NDArray[np.float32],
-    variables: Variables,
-) -> dict[str, Any]:
-    """Errors of actions decoded from tokens alone, against the loss's own forward pass and the naive baseline.
-
-    `actions` are the expert's, which policies learn; `executed` are the same steps with the noise that was injected.
-    """
-    tokenizer = objective.tokenizer(variables, normalizer)
-    tokens = tokenizer.tokenize(actions)
-    decoded = np.asarray(tokenizer.detokenize(tokens))
-    forward = np.asarray(_forward(objective, tokenizer, actions))
-    by_layer = token_errors(tokenizer, actions)
+def _evaluate(objective: ActionAutoencoding, data: ActionData, variables: Variables) -> dict[str, Any]:
+    """Errors of actions decoded from tokens alone, and how far they are from the loss's own forward pass."""
+    tokenizer = objective.tokenizer(variables, data.normalizer)
+    decoded = np.asarray(tokenizer.detokenize(tokenizer.tokenize(data.heldout)))
+    forward = np.asarray(loss_forward(objective, tokenizer, data.heldout))
+    by_layer = token_errors(tokenizer, data.heldout)
     return {
         "heldout_token_mse": by_layer[-1],
         "heldout_token_mse_by_layer": by_layer,
-        "heldout_executed_token_mse": token_errors(tokenizer, executed)[-1],
-        "naive_heldout_token_mse": token_errors(objective.naive_tokenizer(variables, normalizer), actions)[-1],
+        "heldout_executed_token_mse": token_errors(tokenizer, data.heldout_executed)[-1],
         "largest_forward_minus_token": float(np.abs(forward - decoded).max()),
-        "gripper_exact_fraction": float(np.mean(decoded[..., GRIPPER] == np.sign(actions[..., GRIPPER]))),
-        "heldout_chunks": len(actions),
+        "gripper_exact_fraction": float(np.mean(decoded[..., GRIPPER] == np.sign(data.heldout[..., GRIPPER]))),
+        "heldout_chunks": len(data.heldout),
         "tokenizer_hash": tokenizer.token_hash,
     }
 
 
+def loss_forward(objective: ActionAutoencoding, tokenizer: RfsqTokenizer, actions: NDArray[np.float32]) -> jax.Array:
+    """What the loss function's forward pass makes of `actions`, in the dataset's units, read from a gradient step."""
+    output, _ = _loss_gradient(objective, tokenizer, actions)
+    return output
+
+
 @partial(jax.jit, static_argnums=0)
-def _forward(objective: ActionAutoencoding, tokenizer: RfsqTokenizer, actions: jax.Array) -> jax.Array:
-    """The forward pass of the loss function, in the dataset's units."""
-    normalized = tokenizer.normalizer.normalize(actions)
-    return tokenizer.normalizer.denormalize(
-        objective.reconstruct(tokenizer.params, tokenizer.table, normalized).actions
-    )
+def _loss_gradient(
+    objective: ActionAutoencoding, tokenizer: RfsqTokenizer, actions: jax.Array
+) -> tuple[jax.Array, PyTree]:
+    """The output, and the gradient: without it the compiler would leave the backward pass out of the program."""
+
+    def loss(params: PyTree) -> tuple[jax.Array, jax.Array]:
+        target = tokenizer.normalizer.normalize(actions)
+        output = objective.reconstruct(params, tokenizer.table, target).actions
+        return jnp.mean((output - target) ** 2), output
+
+    (_, output), gradient = jax.value_and_grad(loss, has_aux=True)(tokenizer.params)
+    return tokenizer.normalizer.denormalize(output), gradient
 
 
 def token_errors(tokenizer: RfsqTokenizer, actions: NDArray[np.float32]) -> list[float]:

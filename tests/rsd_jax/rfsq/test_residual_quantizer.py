@@ -108,11 +108,14 @@ def test_grid_coordinates_read_only_coarser_digits() -> None:
     assert bool((before[..., 6:] != after[..., 6:]).all())
 
 
-def test_products_of_steps_and_digits_are_exact() -> None:
-    steps = exactly_multipliable(jnp.asarray(np.random.default_rng(0).uniform(1e-6, 1, 10_000), jnp.float32))
-    for digit in (2, 3, 7):
-        exact = np.asarray(steps, np.float64) * digit
-        np.testing.assert_array_equal(np.asarray(steps * jnp.float32(digit), np.float64), exact)
+@pytest.mark.parametrize("num_levels", [3, 7, 15])
+def test_products_of_steps_with_digits_and_boundaries_are_exact(num_levels: int) -> None:
+    given = jnp.asarray(np.random.default_rng(0).uniform(1e-6, 1, 10_000), jnp.float32)
+    steps = exactly_multipliable(given, num_levels)
+    np.testing.assert_allclose(steps, given, rtol=2**-20)
+    for factor in np.arange(0.5, num_levels / 2, 0.5):
+        exact = np.asarray(steps, np.float64) * factor
+        np.testing.assert_array_equal(np.asarray(steps * jnp.float32(factor), np.float64), exact)
 
 
 def test_digits_that_no_latent_can_move_are_not_informative() -> None:
@@ -130,3 +133,17 @@ def test_digits_called_constant_are_constant_and_the_others_move() -> None:
     tokens = quantize(table, latents)[:, 0]
     moves = jnp.any(tokens != tokens[:1], axis=0).T
     np.testing.assert_array_equal(table.informative, moves)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_a_latent_gets_the_same_digits_jitted_eager_and_with_a_constant_table(seed: int) -> None:
+    table = _random_table(seed)
+    generator = np.random.default_rng(seed)
+    latents = jnp.asarray(generator.uniform(-1, 1, (64, 8, LATENTS)), jnp.float32)
+    # and exactly at boundaries and beside them
+    ties = table.offset[0] + table.step[0] * jnp.asarray(generator.integers(-3, 3, latents.shape) + 0.5, jnp.float32)
+    for values in (latents, ties, jnp.nextafter(ties, -1.0)):
+        eager = quantize(table, values)
+        np.testing.assert_array_equal(eager, jitted_quantize(table, values))
+        np.testing.assert_array_equal(eager, jax.jit(lambda v: quantize(table, v))(values))

@@ -1,7 +1,8 @@
 import jax.numpy as jnp
 import numpy as np
 
-from rsd_jax.rfsq import dequantize, initial_statistics, quantize, table_from_statistics, update_statistics
+from rsd_jax.rfsq import dequantize, quantize
+from rsd_jax.rfsq.strategies.layer_statistics import initial_statistics, table_from_statistics, update_statistics
 
 
 def _latents(seed: int, batch: int = 512) -> jnp.ndarray:

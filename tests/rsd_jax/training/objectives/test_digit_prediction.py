@@ -10,8 +10,7 @@ from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.heads.draft_model import DraftConfig, DraftModel
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig
 from rsd_jax.heads.regression_head import RegressionConfig, RegressionHead
-from rsd_jax.rfsq import AutoencoderConfig, RfsqTokenizer, make_table
-from rsd_jax.rfsq.autoencoder import ActionAutoencoder
+from rsd_jax.rfsq import MlpAutoencoder, RfsqTokenizer, make_table
 from rsd_jax.training.objectives.digit_prediction import DigitPrediction, DraftTask, FrozenPolicy, MainTask
 from rsd_jax.training.objectives.interface import Variables
 
@@ -25,11 +24,11 @@ TASKS = {
 
 @pytest.fixture(scope="module")
 def frozen() -> FrozenPolicy:
-    config = AutoencoderConfig(hidden_features=8, latent_dim=LATENTS)
-    params = nn.unbox(ActionAutoencoder(config).init(jax.random.key(0), jnp.zeros((1, CHUNK, 7)))["params"])
+    autoencoder = MlpAutoencoder(hidden_features=8, latent_dim=LATENTS)
+    params = nn.unbox(autoencoder.init(jax.random.key(0)))
     step = 0.3 * 0.4 ** jnp.arange(3.0)[:, None] * jnp.ones((LAYERS, LATENTS))
     normalizer = ActionNormalizer(jnp.zeros(7), jnp.ones(7))
-    tokenizer = RfsqTokenizer(params, make_table(0 * step, step, LEVELS), normalizer, config, CHUNK)
+    tokenizer = RfsqTokenizer(params, make_table(0 * step, step, LEVELS), normalizer, autoencoder, CHUNK)
     teacher = RegressionHead(RegressionConfig()).init(jax.random.key(1), jnp.zeros((1, CHUNK, FEATURES)))["params"]
     return FrozenPolicy(tokenizer, nn.unbox(teacher), jnp.ones(FEATURES))
 

@@ -7,9 +7,13 @@ import pytest
 
 from launch.config_flags import load_config, to_dataclass
 from rsd_jax.checkpoints import MissingCheckpointError
+from rsd_jax.distributed.mesh import MeshConfig, make_mesh
+from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import load_tokenizer
+from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.stages import STAGE_NAMES, build_stage, settings_of
 from rsd_jax.training.stages.head_rows import load_head_data
+from rsd_jax.training.train_loop import train
 
 
 def settings(stage: str):
@@ -22,10 +26,30 @@ def metrics(preflight_run):
     return {stage: json.loads((preflight_run / stage / "metrics.json").read_text()) for stage in STAGE_NAMES}
 
 
-def test_tokenizer_reports_errors_of_tokens_alone_by_layer_and_the_naive_baseline(metrics):
+def test_tokenizer_reports_errors_of_tokens_alone_by_layer(metrics):
     assert len(metrics["rfsq"]["heldout_token_mse_by_layer"]) == 4
-    assert metrics["rfsq"]["naive_heldout_token_mse"] > 0
+    assert metrics["rfsq"]["heldout_executed_token_mse"] > 0
     assert metrics["rfsq"]["largest_forward_minus_token"] == 0
+
+
+def test_a_variant_without_parameters_trains_in_one_step_and_loads(preflight_run, tmp_path):
+    _, config = load_config("configs/rfsq.py:staggered")
+    config.model.heldout_every = 2
+    stage = build_stage("rfsq", to_dataclass(settings_of("rfsq"), config.model), preflight_run)
+    train(stage, to_dataclass(TrainingConfig, config.training), tmp_path / "rfsq", make_mesh(MeshConfig()))
+    tokenizer, metrics = (
+        RfsqTokenizer.load(tmp_path / "rfsq"),
+        json.loads((tmp_path / "rfsq/metrics.json").read_text()),
+    )
+    assert tokenizer.token_hash == metrics["tokenizer_hash"]
+    assert metrics["largest_forward_minus_token"] == 0
+    assert metrics["heldout_token_mse"] < 1e-4
+
+
+def test_sizes_that_do_not_fit_are_named():
+    given = settings("rfsq")
+    with pytest.raises(ValueError, match=r"makes 16 latents, but model.latent_dim is 8"):
+        dataclasses.replace(given, latent_dim=8).objective()
 
 
 def test_stored_tokenizer_is_the_one_that_was_trained(preflight_run, metrics):

@@ -1,0 +1,77 @@
+"""A frame of copies: every action dimension stands in several latents, and decoding averages them.
+
+With tables that shift the cells of the copies against each other (`rsd_jax.rfsq.strategies.staggered`) the mean of r
+copies, each quantized with cells of width w, is itself a uniform quantizer with cells of width w / r: the error falls
+with r^2, not with r as for copies of independent error. This is staggered multiple-description scalar quantization
+(Vaishampayan 1993, "Design of multiple description scalar quantizers") and the O(1/r^2) of consistent reconstruction
+from overcomplete frames (Goyal, Vetterli & Thao 1998, "Quantized overcomplete expansions in R^N").
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from rsd_jax.array_types import Actions, Latents, PyTree, typecheck
+
+
+@dataclass(frozen=True)
+class RepetitionFrame:
+    """Latents are copies of normalised actions, side by side by dimension. No parameters, nothing to train.
+
+    Attributes:
+        copies: how many latents each action dimension gets, gripper last.
+    """
+
+    copies: tuple[int, ...] = (3, 3, 3, 2, 2, 2, 1)
+
+    def __post_init__(self) -> None:
+        """Checks that every dimension has a latent."""
+        if not self.copies or min(self.copies) < 1:
+            raise ValueError(f"copies is {self.copies}; every action dimension needs at least one latent")
+
+    @property
+    def action_dim(self) -> int:
+        """A."""
+        return len(self.copies)
+
+    @property
+    def latent_dim(self) -> int:
+        """D."""
+        return sum(self.copies)
+
+    @property
+    def dimension_of(self) -> tuple[int, ...]:
+        """Action dimension of every latent."""
+        return tuple(a for a, count in enumerate(self.copies) for _ in range(count))
+
+    def init(self, key: jax.Array) -> PyTree:
+        """No parameters; draws nothing."""
+        del key
+        return {}
+
+    @typecheck
+    def encode(self, params: PyTree, normalized_actions: Actions) -> Latents:
+        """Copies, clipped to [-1, 1]."""
+        del params
+        clipped = jnp.clip(normalized_actions.astype(jnp.float32), -1.0, 1.0)
+        return jnp.stack([clipped[..., a] for a in self.dimension_of], axis=-1)
+
+    @typecheck
+    def decode(self, params: PyTree, latents: Latents) -> Actions:
+        """The mean of each dimension's copies."""
+        del params
+        values = latents.astype(jnp.float32)
+        return jnp.stack([sum(values[..., d] for d in group) / len(group) for group in self._groups()], axis=-1)
+
+    def largest_change(
+        self, params: PyTree, latent_change: Float[Array, " D"], latent_range: Float[Array, " D"]
+    ) -> Float[Array, " A"]:
+        """The mean of the copies' changes: exact, for each copy has a token string that makes its own change."""
+        del params, latent_range
+        return jnp.stack([sum(latent_change[d] for d in group) / len(group) for group in self._groups()])
+
+    def _groups(self) -> list[range]:
+        starts = [sum(self.copies[:a]) for a in range(self.action_dim)]
+        return [range(start, start + count) for start, count in zip(starts, self.copies, strict=True)]

@@ -1,0 +1,14 @@
+import numpy as np
+
+from rsd_jax.rfsq.code_usage import code_usage
+
+
+def test_by_hand() -> None:
+    # one latent, two layers: the first takes 4 of 7 levels evenly, the second never moves
+    tokens = np.stack([np.array([0, 1, 2, 3] * 2), np.full(8, 3)], axis=-1).reshape(2, 4, 1, 2)
+    exists = np.ones((2, 1, 7), bool)
+    usage = code_usage(tokens, exists, np.array([[True], [False]]))
+    np.testing.assert_allclose(usage.entropy, [[2.0], [0.0]])
+    assert usage.bits_per_step == 2.0
+    np.testing.assert_allclose(usage.perplexity_by_layer, [4.0, 1.0])
+    np.testing.assert_allclose(usage.usage_by_layer, [4 / 7, 0.0])
