@@ -1,10 +1,10 @@
 # Every target sets itself up first (.venv, renderer), and is safe to repeat.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help set-up quickstart preflight test lint format lock clean
+.PHONY: help set-up set-up-torch quickstart preflight test lint format lock clean
 
 PYTHON_IN_VENV := .venv/bin/python
-LOCKS := $(wildcard requirements/*.lock)
+LOCKS := $(wildcard requirements/py*.lock)
 # Commands that may render get the renderer that works on this machine, found by rendering with it.
 WITH_RENDERER = renderer=$$($(PYTHON_IN_VENV) tools/find_renderer.py) && export MUJOCO_GL=$$renderer PYOPENGL_PLATFORM=$$renderer &&
 
@@ -15,6 +15,13 @@ help:  ## say what the targets do
 	@tools/set_up.sh
 
 set-up: .venv/installed  ## make .venv from the pinned versions
+
+# PyTorch's CPU build isn't on PyPI: where pip doesn't find it, set PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+.venv/torch-installed: .venv/installed requirements/torch.lock
+	.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --requirement requirements/torch.lock
+	@touch $@
+
+set-up-torch: .venv/torch-installed  ## add PyTorch to .venv, for the tests that compare with the original
 
 quickstart: .venv/installed  ## demonstrations, four trainings, evaluation and report on one LIBERO task (20 minutes on 2 cores)
 	@$(WITH_RENDERER) $(PYTHON_IN_VENV) -m launch.pipeline --config configs/quickstart.py
