@@ -1,0 +1,1 @@
+"""Measures action tokenizers on held-out demonstrations."""
