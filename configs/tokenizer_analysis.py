@@ -25,6 +25,8 @@ def get_config(variant: str = "") -> ConfigDict:
     # Where the figures are kept, and the page with the plots; "" is RUN_DIR/tokenizer_analysis/report.html.
     config.results = "results/tokenizer.json"
     config.page = ""
+    # A text in which the table of the results is renewed, between its two markers; "" for none.
+    config.document = ""
     config.seeds = (0, 1)
     # Variants of configs/rfsq.py, by the names that the results use, and the one that pipelines use.
     config.variants = ("layernorm", "learned_scale", "geometric", "naive", "nested", "staggered")

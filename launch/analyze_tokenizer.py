@@ -16,8 +16,11 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
+from eval_bridge.summary import write_atomically
 from launch.config_flags import load_config, run, to_dataclass
+from launch.record import insert
 from launch.tokenizer_page import write_page
+from launch.tokenizer_table import markdown_table
 from rsd_jax.checkpoints.atomic_folder import write_json
 from rsd_jax.checkpoints.metadata import git_commit, json_value, library_versions
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
@@ -68,6 +71,10 @@ def main(config: ConfigDict) -> None:
     write_json(target, results)
     page = Path(config.page) if config.page else folder / "report.html"
     write_page(results, page)
+    if config.document:
+        document = Path(config.document)
+        section = markdown_table(results, config.results)
+        write_atomically(document, insert(document.read_text(encoding="utf-8"), section))
     print(table(results))
     print(f"\n{target}\n{page}")
 
@@ -145,7 +152,10 @@ def _set_steps(training: ConfigDict, steps: int) -> None:
 
 
 def _results(config: ConfigDict, policy: StoredPolicy, rows: AnalysisRows, seeds: dict[str, list[Record]]) -> Record:
-    throughput = json.loads(Path(config.throughput).read_text()) if config.throughput else None
+    throughput = None
+    if config.throughput:
+        report = json.loads(Path(config.throughput).read_text())
+        throughput = {**fastest(report["results"], config.default), **report}
     return {
         "default": config.default,
         "variants": {name: {**mean_record(records), "seeds": records} for name, records in seeds.items()},
@@ -158,6 +168,24 @@ def _results(config: ConfigDict, policy: StoredPolicy, rows: AnalysisRows, seeds
         "versions": library_versions(),
         "seeds": list(config.seeds),
     }
+
+
+def fastest(cases: list[Record], default: str) -> Record:
+    """Chunks per second at the smallest size measured: of the default, and the best of each competitor's forms."""
+    names = {"ours": f"rsd_jax {default}", "original": "original", "residual_fsq": "ResidualFSQ"}
+    smallest = min(case["chunks"] for case in cases)
+    result: Record = {"chunks": smallest}
+    for short, name in names.items():
+        for operation, suffix in (("encode", ""), ("decode", "_decode")):
+            speeds = [
+                case["chunks_per_second"]
+                for case in cases
+                if case["chunks"] == smallest
+                and case["operation"] == operation
+                and case["implementation"].startswith(name)
+            ]
+            result[f"{short}_chunks_per_s{suffix}"] = max(speeds, default=None)
+    return result
 
 
 def mean_record(records: list[Record]) -> Record:

@@ -58,7 +58,6 @@ def table(runs: Sequence[Run]) -> str:
         ("token acceptance by layer", lambda run: _percents(run["evaluation"]["layer_acceptance"])),
         ("one chunk of 8 actions, p50 / p99", _latency),
         ("tokenizer: held-out error after 1 .. 8 layers, tokens alone", _token_errors),
-        ("the naive RFSQ's", lambda run: f"{run['rfsq']['naive_heldout_token_mse']:.1e}"),
         ("policy: held-out L1, and with the images blanked", _policy_error),
         ("draft: accuracy L0-L2, teacher's tokens", lambda run: _accuracy(run["draft"])),
         ("main head: accuracy L0-L7, teacher-forced, teacher's tokens", lambda run: _accuracy(run["main_head"])),

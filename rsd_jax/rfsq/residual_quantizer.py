@@ -8,8 +8,8 @@ training. A latent is quantized layer by layer, each layer coding what the layer
 
 with orientation o = 1, or -1 where a folded digit mirrors its residual. Tokens are ``i_k + (V - 1) / 2``, so the
 middle level is token 3 of 7. Decoding needs the tokens and the table, nothing else, and works for any prefix of
-layers and for every token string. Strategies (`rsd_jax.rfsq.strategies`) differ only in how they fill the table; per-layer
-LayerNorm (arXiv 2508.15860, section 3) is one of them.
+layers and for every token string. Strategies (`rsd_jax.rfsq.strategies`) differ only in how they fill the table;
+per-layer LayerNorm (arXiv 2508.15860, section 3) is one of them.
 """
 
 from functools import reduce

@@ -13,7 +13,7 @@ HEAD = {
 FILES = {
     "pipeline.json": {"variant": "quickstart", "seed": 3, "stage_seconds": {"collect": 60.0, "rfsq": 30.0}},
     "demos/suite/task_demo.json": {"successes": 20, "attempts_made": 21},
-    "rfsq/metrics.json": {"heldout_token_mse_by_layer": [0.01, 0.0001], "naive_heldout_token_mse": 0.002},
+    "rfsq/metrics.json": {"heldout_token_mse_by_layer": [0.01, 0.0001]},
     "policy/metrics.json": {"heldout_l1": 0.1, "heldout_l1_zeroed_images": 0.2},
     "draft/metrics.json": HEAD,
     "main_head/metrics.json": HEAD,

@@ -1,0 +1,61 @@
+"""The main figures of an analysis as a table for a text."""
+
+from collections.abc import Callable
+from typing import Any
+
+Record = dict[str, Any]
+
+MISSING = "-"
+
+
+def markdown_table(results: Record, source: str) -> str:
+    """A row a tokenizer, means over the seeds, and a line with where they come from.
+
+    Args:
+        results: what `launch.analyze_tokenizer` writes.
+        source: the file that holds them.
+    """
+    columns: list[tuple[str, Callable[[Record], str]]] = [
+        ("error, 8 layers", lambda v: f"{v['token_mse_by_layer'][-1]:.1e}"),
+        ("by layer", _by_layer),
+        ("executed", lambda v: _number(v.get("executed_token_mse"), ".1e")),
+        ("forward - tokens", lambda v: _number(v.get("forward_minus_token_mse"), ".0e")),
+        ("flips 1e-3 / 1e-2", lambda v: f"{v['flips']['1e-3']:.2%} / {v['flips']['1e-2']:.1%}"),
+        ("tokens changed a step", lambda v: " / ".join(f"{x:.2g}" for x in v["changed_tokens_per_step"].values())),
+        ("informative", lambda v: _number(v.get("informative_fraction"), ".0%")),
+        ("bits a step", lambda v: f"{v['bits_per_step']:.0f}"),
+        ("gripper", lambda v: f"{v['gripper_exact']:.2%}"),
+        ("bound / found", lambda v: _number(v.get("bounds", {}).get("largest_ratio"), ".2f")),
+        ("draft L0-L2 (majority)", lambda v: _accuracy(v, "draft_l0_l2")),
+        ("main L3-L7 (majority)", lambda v: _accuracy(v, "main_l3_l7")),
+        ("heads' error", lambda v: _number(v.get("head", {}).get("free_running_mse"), ".1e")),
+        ("training, s", lambda v: _number(v.get("train_seconds"), ".0f")),
+    ]
+    header = ["tokenizer", *(name for name, _ in columns)]
+    rows = [
+        [f"**{name}**" if name == results["default"] else name, *(cell(figures) for _, cell in columns)]
+        for name, figures in results["variants"].items()
+    ]
+    lines = [header, ["---"] * len(header), *rows]
+    data, versions = results["data"], results["versions"]
+    made = (
+        f"{data['episodes']} episodes of {', '.join(data['suites'])} ({data['heldout_episodes']} held out, "
+        f"{data['heldout_chunks']} chunks), seeds {', '.join(map(str, results['seeds']))}, {results['device']}, "
+        f"jax {versions['jax']}, commit `{(results['commit'] or 'unknown')[:10]}`. "
+        f"All figures: [`{source}`](../{source})."
+    )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{made}"
+
+
+def _by_layer(figures: Record) -> str:
+    return " ".join(f"{error:.0e}".replace("e-0", "e-") for error in figures["token_mse_by_layer"])
+
+
+def _number(value: float | None, form: str) -> str:
+    return MISSING if value is None else format(value, form)
+
+
+def _accuracy(figures: Record, name: str) -> str:
+    head = figures.get("head", {})
+    accuracy, majority = head.get(name), head.get(f"{name}_majority")
+    return MISSING if accuracy is None else f"{accuracy:.1%} ({majority:.0%})"
