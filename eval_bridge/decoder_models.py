@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import jax
 
-from rsd_jax.array_types import Features, Latents, Logits, Position, PyTree, Tokens
+from rsd_jax.array_types import Features, Latents, LayerMask, Logits, Position, PyTree, Tokens
 from rsd_jax.decoding import CodeShape
 from rsd_jax.heads.draft_model import DraftModel
 from rsd_jax.heads.main_head import ColumnContext, MainHead
@@ -63,12 +63,12 @@ class DecoderModels:
         arguments = (features.columns, variables.table, tokens, position, num_layers)
         return self.main_head.apply({"params": variables.main}, *arguments, method="score")
 
-    def code_shape(self, tokenizer: RfsqTokenizer) -> CodeShape:
-        """Static shape of the tokenizer's code as this draft model walks it."""
+    def code_shape(self, tokenizer: RfsqTokenizer, informative: LayerMask) -> CodeShape:
+        """Static shape of the tokenizer's code as this draft model walks it; `informative` is the tokenizer's."""
         return CodeShape(
             chunk_length=tokenizer.chunk_length,
             latent_dim=tokenizer.latent_dim,
             num_layers=tokenizer.table.num_layers,
             draft_layers=self.draft_model.config.draft_layers,
-            informative=tokenizer.informative,
+            informative=informative,
         )

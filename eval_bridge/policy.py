@@ -13,7 +13,7 @@ import numpy as np
 from eval_bridge.decoder_models import DecoderFeatures, DecoderModels, HeadVariables
 from eval_bridge.interface import PolicyOutput, check_decoder
 from eval_bridge.simulators.interface import Observation
-from rsd_jax.array_types import Actions, Features, PyTree, Tokens
+from rsd_jax.array_types import Actions, Features, LayerMask, PyTree, Tokens
 from rsd_jax.backbones.instruction import encode_instruction
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.decoding import AcceptanceCounts, Decoder, DecodeResult, autoregressive, speculative_greedy
@@ -129,6 +129,7 @@ class _Arrays:
     policy: PolicyVariables
     tokenizer: RfsqTokenizer
     heads: HeadVariables
+    informative: LayerMask
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class _TokenDecoding:
     decoder: Decoder
 
     def arrays(self) -> _Arrays:
-        return _Arrays(self.policy.variables, self.tokenizer, self.heads)
+        return _Arrays(self.policy.variables, self.tokenizer, self.heads, self.tokenizer.informative)
 
     def chunk(self, arrays: _Arrays, inputs: PolicyInputs) -> Chunk:
         result = self._decode(arrays, self.policy.features(arrays.policy, inputs))
@@ -150,7 +151,7 @@ class _TokenDecoding:
 
     def _decode(self, arrays: _Arrays, features: Features) -> DecodeResult:
         prepared = self.models.prepare(arrays.heads, features)
-        shape = self.models.code_shape(arrays.tokenizer)
+        shape = self.models.code_shape(arrays.tokenizer, arrays.informative)
         return self.decoder(prepared, self.models.draft, self.models.main, shape, features.shape[0])
 
     def stage_functions(self, arrays: _Arrays, inputs: PolicyInputs) -> dict[str, Callable[[], object]]:

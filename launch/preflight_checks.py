@@ -111,7 +111,7 @@ def check_decoders(run_dir: Path) -> None:
     main = load_main_head(run_dir, tokenizer.token_hash, policy)
     models = DecoderModels(draft.model, main.model)
     variables = HeadVariables(tokenizer.table, draft.params, main.params)
-    shape = models.code_shape(tokenizer)
+    shape = models.code_shape(tokenizer, tokenizer.informative)
     features = jax.random.normal(jax.random.key(0), (NUM_DEMOS, shape.chunk_length, policy.backbone.width))
 
     def decode(decoder: Decoder) -> DecodeResult:

@@ -86,7 +86,7 @@ class QuantizerTable:
         """Which digits take more than one level, ``bool [L, D]``, for latents in [-1, 1].
 
         Follows the interval of possible residuals from layer to layer: a layer whose cells are all wider than what the
-        coarser layers can leave has one digit only.
+        coarser layers can leave has one digit only. Programs that run often take it as an argument.
         """
         low, high = jnp.full(self.offset.shape[1:], -1.0), jnp.full(self.offset.shape[1:], 1.0)
         masks = []
@@ -99,7 +99,8 @@ class QuantizerTable:
             inner = (orientation(lowest, constants) * half, -orientation(highest, constants) * half)
             ends = [first, last, *(jnp.where(several, end, first) for end in inner)]
             ends += [jnp.where(many, end, first) for end in (-half, half)]
-            low, high = reduce(jnp.minimum, ends), reduce(jnp.maximum, ends)
+            # A compiler that fuses layer into layer would compute each anew for every use in the next: 6^L times.
+            low, high = jax.lax.optimization_barrier((reduce(jnp.minimum, ends), reduce(jnp.maximum, ends)))
             masks.append(several)
         return jnp.stack(masks)
 

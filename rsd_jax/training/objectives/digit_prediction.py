@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from rsd_jax.array_types import Actions, Features, Latents, Logits, PyTree, Tokens
+from rsd_jax.array_types import Actions, Features, Latents, LayerMask, Logits, PyTree, Tokens
 from rsd_jax.heads.draft_model import DraftModel
 from rsd_jax.heads.main_head import MainHead
 from rsd_jax.heads.regression_head import RegressionHead
@@ -27,11 +27,13 @@ class FrozenPolicy:
 
     Attributes:
         tokenizer: makes the labels; its normalizer is the policy's.
+        informative: its digits that can take more than one level, ``[L, D]``; computed once, not in every step.
         teacher_params: the regression head's parameters.
         feature_scale: standard deviation of every feature over the training rows, ``[F]``.
     """
 
     tokenizer: RfsqTokenizer
+    informative: LayerMask
     teacher_params: PyTree
     feature_scale: Float[Array, " F"]
 
@@ -158,7 +160,7 @@ class DigitPrediction:
         )
         depth = tokens.shape[-1]
         labels = jnp.take_along_axis(tokens, jnp.minimum(layers, depth - 1), axis=-1)
-        counted = self._informative(frozen.tokenizer, layers) & (layers < depth)
+        counted = self._informative(frozen, layers) & (layers < depth)
         cross_entropy = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         cross_entropy = jnp.sum(cross_entropy * counted) / jnp.sum(counted)
         distance = jnp.mean(jnp.abs(latents - frozen.tokenizer.latents(actions)))
@@ -175,9 +177,10 @@ class DigitPrediction:
             return demonstrated
         return teacher_actions(self.teacher, frozen, features)
 
-    def _informative(self, tokenizer: RfsqTokenizer, layers: Int[Array, "B C D N"]) -> Bool[Array, "B C D N"]:
-        informative = jnp.broadcast_to(tokenizer.informative.T, (*layers.shape[:-1], tokenizer.table.num_layers))
-        return jnp.take_along_axis(informative, jnp.minimum(layers, tokenizer.table.num_layers - 1), axis=-1)
+    def _informative(self, frozen: FrozenPolicy, layers: Int[Array, "B C D N"]) -> Bool[Array, "B C D N"]:
+        num_layers = frozen.tokenizer.num_layers
+        informative = jnp.broadcast_to(frozen.informative.T, (*layers.shape[:-1], num_layers))
+        return jnp.take_along_axis(informative, jnp.minimum(layers, num_layers - 1), axis=-1)
 
 
 def teacher_actions(teacher: RegressionHead, frozen: FrozenPolicy, features: Features) -> Actions:

@@ -56,7 +56,7 @@ class HeadData(NamedTuple):
     def accuracy(self, predicted: NDArray[np.int32], labels: str, depth: int) -> LayerAccuracy:
         """Accuracy of held-out `predicted` ``[N, C, D, depth]`` for the first `depth` layers, and the majority's."""
         train, heldout = (tokens[..., :depth] for tokens in self.tokens[labels])
-        return layer_accuracy(predicted, heldout, train, np.asarray(self.frozen.tokenizer.informative)[:depth])
+        return layer_accuracy(predicted, heldout, train, np.asarray(self.frozen.informative)[:depth])
 
 
 def load_head_data(run_dir: Path) -> HeadData:
@@ -82,7 +82,8 @@ def load_head_data(run_dir: Path) -> HeadData:
 
 def head_data(policy: StoredPolicy, tokenizer: RfsqTokenizer, train: HeadRows, heldout: HeadRows) -> HeadData:
     """Labels of both kinds for rows of `policy`'s features, tokenized by `tokenizer`."""
-    frozen = FrozenPolicy(tokenizer, policy.variables.head, jnp.asarray(train.features.std(axis=(0, 1))))
+    feature_scale = jnp.asarray(train.features.std(axis=(0, 1)))
+    frozen = FrozenPolicy(tokenizer, tokenizer.informative, policy.variables.head, feature_scale)
     teach = jax.jit(partial(teacher_actions, policy.teacher))
     tokens = {
         TEACHER: _both(lambda rows: tokenizer.tokenize(teach(frozen, rows.features)), train, heldout),

@@ -30,7 +30,7 @@ def frozen() -> FrozenPolicy:
     normalizer = ActionNormalizer(jnp.zeros(7), jnp.ones(7))
     tokenizer = RfsqTokenizer(params, make_table(0 * step, step, LEVELS), normalizer, autoencoder, CHUNK)
     teacher = RegressionHead(RegressionConfig()).init(jax.random.key(1), jnp.zeros((1, CHUNK, FEATURES)))["params"]
-    return FrozenPolicy(tokenizer, nn.unbox(teacher), jnp.ones(FEATURES))
+    return FrozenPolicy(tokenizer, tokenizer.informative, nn.unbox(teacher), jnp.ones(FEATURES))
 
 
 @pytest.fixture(scope="module")
