@@ -12,13 +12,12 @@ layers and for every token string. Strategies (`rsd_jax.rfsq.strategies`) differ
 per-layer LayerNorm (arXiv 2508.15860, section 3) is one of them.
 """
 
-from collections.abc import Sequence
 from functools import reduce
 
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Int
 
 from rsd_jax.array_types import Latents, LayeredLatents, LayerMask, LayerTable, Tokens, typecheck
 from rsd_jax.rfsq.scalar_quantizer import (
@@ -31,6 +30,7 @@ from rsd_jax.rfsq.scalar_quantizer import (
     orientation,
     residual,
 )
+from rsd_jax.rfsq.small_integers import stack_small
 
 
 @flax.struct.dataclass
@@ -158,18 +158,13 @@ def make_table(
 @typecheck
 def quantize(table: QuantizerTable, latents: Latents) -> Tokens:
     """Codes `latents` into tokens, coarse to fine, in float32 whatever the model's type."""
-    return jnp.stack(layer_tokens(table, latents), axis=-1)
-
-
-def layer_tokens(table: QuantizerTable, latents: Latents) -> list[Int[Array, "B C D"]]:
-    """The tokens of `quantize` layer by layer."""
     value = latents.astype(jnp.float32)
     tokens = []
     for constants in table.layers:
         digit = nearest_digit(value, constants, table.reach)
         value = residual(value, digit, constants)
         tokens.append(digit + table.reach)
-    return tokens
+    return stack_small(tokens)
 
 
 @typecheck
@@ -185,16 +180,9 @@ def dequantize(table: QuantizerTable, tokens: Tokens, num_layers: int | None = N
     depth = table.num_layers if num_layers is None else num_layers
     if not 0 <= depth <= table.num_layers:
         raise ValueError(f"num_layers is {num_layers}; it must be between 0 and the table's {table.num_layers}")
-    return latents_of_layers(table, [tokens[..., layer] for layer in range(depth)], tokens.shape[:-1])
-
-
-def latents_of_layers(
-    table: QuantizerTable, tokens: Sequence[Int[Array, "B C D"]], shape: tuple[int, ...]
-) -> Float[Array, "B C D"]:
-    """What `dequantize` gives, from tokens layer by layer; `shape` is that of the latents."""
-    latents = jnp.zeros(shape, jnp.float32)
-    for layer, constants in reversed(list(zip(tokens, table.layers, strict=False))):
-        digit = existing_digit(layer - table.reach, constants.mode)
+    latents = jnp.zeros(tokens.shape[:-1], jnp.float32)
+    for layer, constants in reversed(list(enumerate(table.layers[:depth]))):
+        digit = existing_digit(tokens[..., layer].astype(jnp.int32) - table.reach, constants.mode)
         latents = level(digit, constants) + orientation(digit, constants) * latents
     return latents
 

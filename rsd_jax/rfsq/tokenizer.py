@@ -78,7 +78,7 @@ class RfsqTokenizer:
         Raises:
             ValueError: if `num_layers` is outside 0..L.
         """
-        latents = dequantize(self.table, jnp.asarray(tokens, jnp.int32), num_layers)
+        latents = dequantize(self.table, jnp.asarray(tokens), num_layers)
         return self.normalizer.denormalize(self.autoencoder.decode(self.params, latents))
 
     def error_bound(self, num_layers: int) -> Float[Array, " A"]:

@@ -33,7 +33,6 @@ from flax import linen as nn
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.rfsq import MlpAutoencoder, RepetitionFrame, RfsqTokenizer
 from rsd_jax.rfsq.autoencoders import Autoencoder
-from rsd_jax.rfsq.packed_tokens import dequantize_packed, quantize_packed
 from rsd_jax.rfsq.residual_quantizer import QuantizerTable
 from rsd_jax.rfsq.strategies import Nested, Staggered
 from rsd_jax.rfsq.strategies.layer_statistics import initial_statistics, table_from_statistics, update_statistics
@@ -270,30 +269,17 @@ def decode(tokenizer: RfsqTokenizer, tokens: jax.Array) -> jax.Array:
     return tokenizer.detokenize(tokens)
 
 
-@jax.jit
-def encode_packed(tokenizer: RfsqTokenizer, actions: jax.Array) -> jax.Array:
-    return quantize_packed(tokenizer.table, tokenizer.latents(actions))
-
-
-@jax.jit
-def decode_packed(tokenizer: RfsqTokenizer, tokens: jax.Array) -> jax.Array:
-    latents = dequantize_packed(tokenizer.table, tokens)
-    return tokenizer.normalizer.denormalize(tokenizer.autoencoder.decode(tokenizer.params, latents))
-
-
 def our_cases(name: str, tokenizer: RfsqTokenizer) -> Iterator[Case]:
     tokenizer = jax.device_put(tokenizer)
 
-    for variant, to_tokens, to_actions in (("jit", encode, decode), ("packed", encode_packed, decode_packed)):
+    def encoding(actions):
+        return partial(encode, tokenizer, jax.device_put(actions))
 
-        def encoding(actions, to_tokens=to_tokens):
-            return partial(to_tokens, tokenizer, jax.device_put(actions))
+    def decoding(actions):
+        return partial(decode, tokenizer, encoding(actions)())
 
-        def decoding(actions, to_tokens=to_tokens, to_actions=to_actions):
-            return partial(to_actions, tokenizer, to_tokens(tokenizer, jax.device_put(actions)))
-
-        yield Case(name, variant, "encode", encoding, jax.block_until_ready)
-        yield Case(name, variant, "decode", decoding, jax.block_until_ready)
+    yield Case(name, "jit", "encode", encoding, jax.block_until_ready)
+    yield Case(name, "jit", "decode", decoding, jax.block_until_ready)
 
 
 if __name__ == "__main__":

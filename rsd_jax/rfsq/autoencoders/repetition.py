@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from rsd_jax.array_types import Actions, Latents, PyTree, typecheck
@@ -56,22 +57,20 @@ class RepetitionFrame:
         """Copies, clipped to [-1, 1]."""
         del params
         clipped = jnp.clip(normalized_actions.astype(jnp.float32), -1.0, 1.0)
-        return jnp.stack([clipped[..., a] for a in self.dimension_of], axis=-1)
+        return jnp.take(clipped, np.array(self.dimension_of), axis=-1)
 
     @typecheck
     def decode(self, params: PyTree, latents: Latents) -> Actions:
         """The mean of each dimension's copies."""
         del params
-        values = latents.astype(jnp.float32)
-        return jnp.stack([sum(values[..., d] for d in group) / len(group) for group in self._groups()], axis=-1)
+        copies = np.equal.outer(self.dimension_of, np.arange(self.action_dim)).astype(np.float32)
+        # A product with zeros and ones; a stack of sums would make the compiler decode latents once for each of them.
+        with jax.default_matmul_precision("highest"):
+            return latents.astype(jnp.float32) @ copies / np.float32(self.copies)
 
     def largest_change(
         self, params: PyTree, latent_change: Float[Array, " D"], latent_range: Float[Array, " D"]
     ) -> Float[Array, " A"]:
         """The mean of the copies' changes: exact, for each copy has a token string that makes its own change."""
         del params, latent_range
-        return jnp.stack([sum(latent_change[d] for d in group) / len(group) for group in self._groups()])
-
-    def _groups(self) -> list[range]:
-        starts = [sum(self.copies[:a]) for a in range(self.action_dim)]
-        return [range(start, start + count) for start, count in zip(starts, self.copies, strict=True)]
+        return self.decode({}, latent_change[None, None])[0, 0]
