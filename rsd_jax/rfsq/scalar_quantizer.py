@@ -12,11 +12,10 @@ makes the next digit's value a continuous function of v (a reflected, or Gray, c
 
 so that a latent that crosses any cell boundary changes exactly one digit. Ties go up (never to even).
 
-The same latent gets the same digits in every program on every device. Steps are held with a few mantissa
-bits less (`exactly_multipliable`), so that products with digits and with the boundaries between them are exact in
-float32 and no contraction of multiply and add can change a bit; and digits are found by comparing with those
-boundaries, not by a division, which a compiler turns into a product with a rounded reciprocal where the table is a
-constant.
+The same latent gets the same digits in every program on every device. Steps are held with two or three mantissa bits
+less (`exactly_multipliable`), so that products with digits are exact in float32 and no contraction of multiply and
+add can change a bit; and digits are found by comparing with the boundaries between them, each one rounded product,
+not by a division, which a compiler turns into a product with a rounded reciprocal where the table is a constant.
 """
 
 from typing import NamedTuple
@@ -39,11 +38,11 @@ class DigitConstants(NamedTuple):
 
 
 def exactly_multipliable(steps: Float[Array, "..."], num_levels: int) -> Float[Array, "..."]:
-    """Rounds positive float32 `steps` so that their products with digits and boundaries are exact in float32.
+    """Rounds positive float32 `steps` so that their products with digits of V levels are exact in float32.
 
-    Twice the largest boundary of V levels is V - 2, an odd number of n bits: 24 - n mantissa bits are kept.
+    The largest digit is (V - 1) / 2, a number of n bits: 24 - n mantissa bits are kept.
     """
-    dropped = (num_levels - 2).bit_length()
+    dropped = ((num_levels - 1) // 2).bit_length()
     bits = jax.lax.bitcast_convert_type(steps.astype(jnp.float32), jnp.uint32)
     nearest = bits + (1 << (dropped - 1))
     return jax.lax.bitcast_convert_type(nearest >> dropped << dropped, jnp.float32)

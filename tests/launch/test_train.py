@@ -39,7 +39,7 @@ def test_two_processes_agree_with_one_process_of_two_devices(tmp_path):
     assert expected.keys() == found.keys()
     for name in expected:
         if "variables" in name:
-            difference = np.linalg.norm(expected[name] - found[name])
+            difference = np.linalg.norm(expected[name].astype(np.float64) - found[name])
             assert difference <= 1e-6 * np.linalg.norm(expected[name]), name
     assert json.loads((two / "rfsq" / "metrics.json").read_text())["training"]["num_processes"] == 2
 
