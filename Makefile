@@ -16,7 +16,7 @@ help:  ## say what the targets do
 
 set-up: .venv/installed  ## make .venv from the pinned versions
 
-# PyTorch's CPU build isn't on PyPI: where pip doesn't find it, set PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+# PyTorch's CPU build isn't on PyPI: where pip doesn't find it, name PyTorch's own index in PIP_EXTRA_INDEX_URL.
 .venv/torch-installed: .venv/installed requirements/torch.lock
 	.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --requirement requirements/torch.lock
 	@touch $@

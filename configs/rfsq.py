@@ -7,13 +7,13 @@ Needs demonstrations (launch.collect). Reports the held-out error of actions dec
 layer. docs/tokenizer.md says what the variants are and compares them; results/tokenizer.json has the figures.
 
 Variants, with times on 2 cores and no GPU:
-    (none), layernorm  per-layer LayerNorm whose statistics become constants; about a minute.
-    learned_scale      a learned step for every digit; about a minute.
-    nested             exact refinement, reflected code, precision matched to the data; about a minute.
+    (none), layernorm  per-layer LayerNorm whose statistics become constants; half a minute.
+    learned_scale      a learned step for every digit; half a minute.
+    nested             exact refinement, reflected code, precision matched to the data; half a minute.
     staggered          the nested code on copies of each action dimension, shifted against each other: nothing to
                        train, seconds. What the pipelines use.
-    geometric          each layer 7 times finer (ResidualFSQ); about a minute.
-    naive              the same grid in every layer, as the baseline that it is; about a minute.
+    geometric          each layer 7 times finer (ResidualFSQ); half a minute.
+    naive              the same grid in every layer, as the baseline that it is; half a minute.
     quickstart         staggered.
     tiny               layernorm with 4 layers; seconds, to see that it works.
 """

@@ -4,7 +4,8 @@
 
 Needs demonstrations and a policy in the run's folder (launch.collect, configs/rfsq.py, configs/policy.py). Writes
 results/tokenizer.json and RUN_DIR/tokenizer_analysis/report.html; run again, it goes on where it stopped.
-Demonstrations of all ten libero_spatial tasks, 25 each, take 7 minutes on one GPU, compiling included.
+Demonstrations of all ten libero_spatial tasks, 25 each, took 9 minutes on one GPU, compiling included and with the
+variants side by side in processes of their own.
 
 Variants:
     (none)    all variants, two seeds.

@@ -29,7 +29,7 @@ from rsd_jax.rfsq.baselines import DctBpe, UniformBins
 from rsd_jax.stored_models import StoredPolicy, load_policy
 from rsd_jax.tokenizer_analysis.baseline_measures import measure_bins, measure_dct_bpe
 from rsd_jax.tokenizer_analysis.head_probe import ProbeSettings, probe
-from rsd_jax.tokenizer_analysis.measures import forward_minus_token_mse, measure
+from rsd_jax.tokenizer_analysis.measures import forward_minus_token_mse, measure, quantile_clip_loss
 from rsd_jax.tokenizer_analysis.rows import AnalysisRows, load_rows
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.stages import settings_of
@@ -76,6 +76,7 @@ def main(config: ConfigDict) -> None:
         section = markdown_table(results, config.results)
         write_atomically(document, insert(document.read_text(encoding="utf-8"), section))
     print(table(results))
+    print("clipping at q01 and q99 would lose", " ".join(f"{x:.1e}" for x in results["data"]["quantile_clip_loss"]))
     print(f"\n{target}\n{page}")
 
 
@@ -159,7 +160,10 @@ def _results(config: ConfigDict, policy: StoredPolicy, rows: AnalysisRows, seeds
     return {
         "default": config.default,
         "variants": {name: {**mean_record(records), "seeds": records} for name, records in seeds.items()},
-        "data": rows.facts,
+        "data": {
+            **rows.facts,
+            "quantile_clip_loss": quantile_clip_loss(rows.actions.train_labels, rows.actions.heldout),
+        },
         "policy_hash": policy.params_hash,
         "head_steps": config.head_steps,
         "throughput": throughput,

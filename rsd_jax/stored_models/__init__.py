@@ -1,15 +1,19 @@
 """The trained models of a run, loaded from its checkpoints and checked to belong together."""
 
 from rsd_jax.stored_models.heads import StoredDraft, StoredMainHead, load_draft, load_main_head
+from rsd_jax.stored_models.original_checkpoint import OriginalCheckpoint, load_original, to_tokenizer
 from rsd_jax.stored_models.policy import StoredPolicy, load_policy
 from rsd_jax.stored_models.tokenizer import load_tokenizer
 
 __all__ = [
+    "OriginalCheckpoint",
     "StoredDraft",
     "StoredMainHead",
     "StoredPolicy",
     "load_draft",
     "load_main_head",
+    "load_original",
     "load_policy",
     "load_tokenizer",
+    "to_tokenizer",
 ]

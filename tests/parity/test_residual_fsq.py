@@ -23,7 +23,7 @@ torch.set_num_threads(1)  # more would wait for each other, beside JAX's own
 
 BOUND = 7 / 6
 DIFFERING = np.asarray([1e-6, 4e-6, 2e-5, 1.5e-4, 8e-4, 6e-3, 4e-2, 0.3])
-"""Largest share of tokens that differ, by layer; one and a half times what is measured, or twice where that is little."""
+"""Largest share of tokens that differ, by layer; one and a half times what is measured, twice where it is little."""
 
 
 @pytest.fixture(scope="module")
