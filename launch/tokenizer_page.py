@@ -167,7 +167,7 @@ def _provenance(results: Record) -> list[tuple[str, str]]:
     data: dict[str, Any] = results.get("data") or {}
     rows: Sequence[tuple[str, Any]] = (
         *(
-            (name.replace("_", " "), ", ".join(value) if isinstance(value, list) else value)
+            (name.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list) else value)
             for name, value in data.items()
         ),
         ("seeds", ", ".join(map(str, results.get("seeds") or [])) or None),

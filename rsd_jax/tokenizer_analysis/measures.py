@@ -71,7 +71,7 @@ def forward_minus_token_mse(
 
 
 def quantile_clip_loss(train: NDArray[np.float32], heldout: NDArray[np.float32]) -> list[float]:
-    """What normalising by the training actions' q01 and q99 and clipping, as OpenVLA does, loses of other actions.
+    """What normalising by training actions' q01 and q99 and clipping, as OpenVLA does, loses of other actions.
 
     Mean square in half ranges of the quantiles, by dimension, ``[A]``: no tokenizer behind such a normalizer is better.
     """

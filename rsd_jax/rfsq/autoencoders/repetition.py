@@ -66,7 +66,7 @@ class RepetitionFrame:
         copies = np.equal.outer(self.dimension_of, np.arange(self.action_dim)).astype(np.float32)
         # A product with zeros and ones; a stack of sums would make the compiler decode latents once for each of them.
         with jax.default_matmul_precision("highest"):
-            return latents.astype(jnp.float32) @ copies / np.float32(self.copies)
+            return latents.astype(jnp.float32) @ copies / np.array(self.copies, np.float32)
 
     def largest_change(
         self, params: PyTree, latent_change: Float[Array, " D"], latent_range: Float[Array, " D"]
