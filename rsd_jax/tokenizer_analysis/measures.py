@@ -73,7 +73,7 @@ def forward_minus_token_mse(
 def quantile_clip_loss(train: NDArray[np.float32], heldout: NDArray[np.float32]) -> list[float]:
     """What normalising by training actions' q01 and q99 and clipping, as OpenVLA does, loses of other actions.
 
-    Mean square in half ranges of the quantiles, by dimension, ``[A]``: no tokenizer behind such a normalizer is better.
+    Mean square in half ranges of the quantiles, by dimension, ``[A]``: no tokenizer behind such a range is better.
     """
     q01, q99 = np.quantile(train.reshape(-1, train.shape[-1]), [0.01, 0.99], axis=0).astype(np.float32)
     normalizer = ActionNormalizer.from_quantiles(q01, q99)
