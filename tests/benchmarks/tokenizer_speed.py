@@ -269,6 +269,11 @@ def decode(tokenizer: RfsqTokenizer, tokens: jax.Array) -> jax.Array:
     return tokenizer.detokenize(tokens)
 
 
+@jax.jit
+def next_to_nothing(tokenizer: RfsqTokenizer, actions: jax.Array) -> jax.Array:
+    return actions[:1] + tokenizer.table.step[0, 0]
+
+
 def our_cases(name: str, tokenizer: RfsqTokenizer) -> Iterator[Case]:
     tokenizer = jax.device_put(tokenizer)
 
@@ -278,8 +283,12 @@ def our_cases(name: str, tokenizer: RfsqTokenizer) -> Iterator[Case]:
     def decoding(actions):
         return partial(decode, tokenizer, encoding(actions)())
 
+    def calling(actions):
+        return partial(next_to_nothing, tokenizer, jax.device_put(actions))
+
     yield Case(name, "jit", "encode", encoding, jax.block_until_ready)
     yield Case(name, "jit", "decode", decoding, jax.block_until_ready)
+    yield Case(name, "jit", "empty call", calling, jax.block_until_ready)
 
 
 if __name__ == "__main__":
