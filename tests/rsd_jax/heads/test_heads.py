@@ -9,6 +9,7 @@ from flax import linen as nn
 from rsd_jax.heads.draft_model import DraftConfig, DraftModel
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig
 from rsd_jax.rfsq import QuantizerTable, make_table, quantize
+from rsd_jax.rfsq.strategies import Nested, Staggered
 
 BATCH, CHUNK, LATENTS, LAYERS, LEVELS, FEATURES = 2, 3, 4, 8, 7, 12
 COLUMNS = (BATCH, CHUNK, LATENTS)
@@ -101,3 +102,23 @@ def test_a_draft_that_knows_the_latents_proposes_their_tokens(table) -> None:
         position = jnp.full(COLUMNS, start)
         logits = model.apply({"params": {"digit_logits": digits}}, latents, table, tokens, position, method="propose")
         np.testing.assert_array_equal(jnp.argmax(logits, axis=-1), tokens[..., start : start + 3])
+
+
+@pytest.mark.parametrize("strategy", [Nested(), Staggered()])
+def test_a_draft_names_the_digits_of_its_estimate_and_only_ones_that_exist(strategy, features) -> None:
+    table, columns = strategy.fixed_table(), (BATCH, CHUNK, strategy.latent_dim)
+    model = DraftModel(DraftConfig(LAYERS, strategy.latent_dim, LEVELS, draft_layers=3, width=16, depth=1))
+    latents = jax.random.uniform(jax.random.key(4), columns, minval=-1.0)
+    tokens = quantize(table, latents)
+    params = nn.unbox(model.init(jax.random.key(1), features, table, tokens, jnp.zeros(columns, jnp.int32))["params"])
+    propose = jax.jit(partial(model.apply, method="propose"))
+    for start in (0, 3, 5):
+        position = jnp.full(columns, start, jnp.int32)
+        named = jnp.argmax(propose({"params": params}, latents, table, tokens, position), axis=-1)
+        np.testing.assert_array_equal(named, tokens[..., start : start + 3])  # no prior yet: the nearest level
+        wild = {"params": _randomised(params, 5)}
+        wild["params"]["digit_logits"]["prior"] *= 100
+        named = np.asarray(jnp.argmax(propose(wild, latents, table, tokens, position), axis=-1))
+        for layer in range(3):
+            exists = np.asarray(table.levels_exist)[start + layer]
+            assert exists[np.arange(strategy.latent_dim), named[..., layer]].all()
