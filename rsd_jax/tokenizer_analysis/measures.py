@@ -76,7 +76,7 @@ def quantile_clip_loss(train: NDArray[np.float32], heldout: NDArray[np.float32])
     Mean square in half ranges of the quantiles, by dimension, ``[A]``: no tokenizer behind such a range is better.
     """
     q01, q99 = np.quantile(train.reshape(-1, train.shape[-1]), [0.01, 0.99], axis=0).astype(np.float32)
-    normalizer = ActionNormalizer.from_quantiles(q01, q99)
+    normalizer = ActionNormalizer.from_quantiles(q01, q99, mask=q99 > q01)
     return np.asarray(normalizer.clip_loss(jnp.asarray(heldout.reshape(-1, heldout.shape[-1])))).tolist()
 
 

@@ -60,16 +60,20 @@ def test_tokens_decode_to_the_bits_of_the_loss_functions_forward_pass(variant: s
     def gradient_step(params, table, normalizer, actions):
         def loss_and_forward(params):
             target = normalizer.normalize(actions)
-            output = run.objective.reconstruct(params, table, target).actions
-            return jnp.mean((output - target) ** 2), output
+            output = run.objective.reconstruct(params, table, target)
+            return jnp.mean((output.actions - target) ** 2), output
 
         return jax.value_and_grad(loss_and_forward, has_aux=True)(params)
 
     (_, output), gradient = gradient_step(
         run.variables.params[AUTOENCODER], run.tokenizer.table, run.normalizer, run.actions
     )
-    decoded = run.tokenizer.detokenize(run.tokenizer.tokenize(run.actions))
-    np.testing.assert_array_equal(jax.jit(ActionNormalizer.denormalize)(run.normalizer, output), decoded)
+    forward = jax.jit(ActionNormalizer.denormalize)(run.normalizer, output.actions)
+    np.testing.assert_array_equal(forward, run.tokenizer.detokenize(output.tokens))
+    # Compiled as quickly as tests are, two programs can encode to latents that differ in the last bit, and then at a
+    # tie to another token; every real training measures that there is none.
+    same = np.asarray(output.tokens == run.tokenizer.tokenize(run.actions))
+    assert same.mean() > 1 - 2e-4
     assert all(bool(jnp.any(leaf != 0)) for leaf in jax.tree.leaves(gradient))
 
 
