@@ -55,7 +55,7 @@ def main(config: ConfigDict) -> None:
         chunk_length=settings.chunk_length,
         smallest_half_range=settings.smallest_half_range,
     )
-    work = _plan(config, folder, policy, rows)
+    work = _plan(config, policy, rows)
     seeds: dict[str, list[Record]] = {}
     with tqdm(work, desc="tokenizers", unit="tokenizer") as bar:
         for name, seed, make in bar:
@@ -81,7 +81,7 @@ def main(config: ConfigDict) -> None:
 
 
 def _plan(
-    config: ConfigDict, folder: Path, policy: StoredPolicy, rows: AnalysisRows
+    config: ConfigDict, policy: StoredPolicy, rows: AnalysisRows
 ) -> list[tuple[str, int, Callable[[Path, int], Record]]]:
     """What to measure: name, seed, and how."""
     mesh = make_mesh(MeshConfig())

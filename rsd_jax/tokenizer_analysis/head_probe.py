@@ -88,7 +88,7 @@ def _accuracies(
     """Shares of informative digits named correctly: draft on the coarse layers, main head on the others."""
     train, heldout = data.tokens[labels]
     coarse = drafted.shape[-1]
-    counted = {"": np.asarray(data.frozen.tokenizer.informative), "_moving": moving}
+    counted = {"": np.asarray(data.frozen.informative), "_moving": moving}
     result: dict[str, Any] = {}
     for suffix, digits in counted.items():
         draft = layer_accuracy(drafted, heldout[..., :coarse], train[..., :coarse], digits[:coarse])
