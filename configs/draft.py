@@ -51,6 +51,8 @@ def get_config(variant: str = "") -> ConfigDict:
     training.evaluate_every = 2000
     training.checkpoint_every = 2000
     training.log_every = 50
+    # Where the rows lie: host, disk (files under run_dir/rows) or device; auto takes the device if they fit there.
+    training.data = "auto"
     # Optimizer steps run by one call of a compiled program; best a divisor of the two periods above.
     training.steps_per_dispatch = 50
 

@@ -7,7 +7,7 @@ Needs the four trained stages of the run folder. Results are in ``RUN_DIR/evalua
 ``report.html``, ``videos/``, and every episode in ``episodes.jsonl``.
 
 Variants, with times on 2 cores and no GPU:
-    (none)      libero_spatial, ten tasks with 50 episodes each: 500 episodes, 3 to 5 hours.
+    (none)      libero_spatial, ten tasks with 50 episodes each: 500 episodes, 2 to 3 hours.
     quickstart  one task (the bowl at the table's centre), its first 10 episodes, all filmed: 3 to 5 minutes.
     tiny        2 episodes in the point-mass simulator: seconds, to see that everything works.
 """
@@ -36,6 +36,19 @@ def get_config(variant: str = "") -> ConfigDict:
     config.episodes_per_task = 50
     # "l1_regression", "autoregressive" or "speculative_greedy".
     config.decoder = "speculative_greedy"
+    # Processes with a simulator each; 0 means one per core. The results do not depend on it.
+    config.workers = 0
+    # Seconds without a word after which a worker counts as hung, and another takes its place.
+    config.silence_limit = 300.0
+    # Graphics devices that workers render on, in turn; () leaves it to the renderer.
+    config.render_devices = ()
+    # Rows of one call of the policy, which serves all workers; 0 means 1 on a CPU and 32 elsewhere. Part of the
+    # evaluation's identity, since another shape may round otherwise.
+    config.policy_batch = 0
+    # Folders inside run_dir of other evaluations of the same starts, for the report's paired comparison.
+    config.compare_with = ()
+    # "PART/PARTS": the part of the episodes that this host runs; `python -m launch.merge_evaluations` unites them.
+    config.shard = "0/1"
     # An episode that crashes is run again; after so many crashes the evaluation ends with an error.
     config.max_attempts = 3
     config.video = ConfigDict()

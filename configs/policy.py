@@ -65,7 +65,12 @@ def get_config(variant: str = "") -> ConfigDict:
     training.evaluate_every = 2000
     training.checkpoint_every = 2000
     training.log_every = 50
-    # Optimizer steps run by one call of a compiled program, which holds as many batches of images.
+    # Where the rows lie: host, disk (files under run_dir/rows) or device; auto takes the device if they fit there.
+    training.data = "auto"
+    # Threads that gather for host and disk.
+    training.data_threads = 8
+    # Optimizer steps run by one call of a compiled program, which holds as many batches of images unless they lie on
+    # the device.
     training.steps_per_dispatch = 1
 
     if variant == "quickstart":

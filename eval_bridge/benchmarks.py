@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
 
-from eval_bridge.evaluation import Benchmark
+from eval_bridge.check_result import CheckResult
+from eval_bridge.evaluation_plan import Benchmark
 from eval_bridge.simulators import point_mass
 from eval_bridge.simulators.interface import EpisodeStart, Simulator
 from eval_bridge.suites import EVALUATION_EPISODES, get_suite
@@ -13,7 +14,6 @@ _FIRST_SEED = 900_000_000
 """Of random starts in evaluations, far from the seeds of training data, which count up from multiples of a million."""
 
 _SEEDS_PER_TASK = 1_000
-_CHECKED_STARTS = 3
 
 
 class LiberoBenchmark:
@@ -21,6 +21,7 @@ class LiberoBenchmark:
 
     simulator = "libero"
     episodes_per_task = EVALUATION_EPISODES
+    _checked_starts = 1
 
     def __init__(self, suite: str) -> None:
         """Raises `eval_bridge.suites.UnknownName` if there is no such suite; imports no simulator yet."""
@@ -40,16 +41,22 @@ class LiberoBenchmark:
         """The evaluation state of that index, with the fixture poses that belong to it."""
         return self._starts(task_index)[episode]
 
-    def check(self, task_indices: tuple[int, ...]) -> None:
-        """Raises `eval_bridge.self_check.SelfCheckFailed` if the installed simulator is not the one expected."""
-        from eval_bridge.self_check import run_self_check
+    def check(self, simulator: Simulator, task_index: int, with_installation: bool) -> list[CheckResult]:
+        """Checks the simulator on the first start; where that is a random one, one quiet start of several is enough.
+
+        LIBERO's random resets now and then put two objects into each other, which then fly apart: that is a bad draw
+        and not a bad installation.
+        """
+        from eval_bridge.self_check import check_simulator
         from eval_bridge.simulators.libero.environment import LiberoSimulator
 
-        starts = {self.tasks[index]: self._first_start(index) for index in task_indices}
-        run_self_check(starts, lambda task: LiberoSimulator(self.suite, task))
-
-    def _first_start(self, task_index: int) -> EpisodeStart:
-        return self._starts(task_index)[0]
+        assert isinstance(simulator, LiberoSimulator)
+        for episode in range(self._checked_starts):
+            start = self.start(simulator, task_index, episode)
+            results = check_simulator(simulator, start, with_installation=with_installation)
+            if all(result.passed for result in results):
+                break
+        return results
 
     def _load_starts(self, task_index: int) -> list[EpisodeStart]:
         from eval_bridge.simulators.libero.evaluation_states import evaluation_starts
@@ -62,32 +69,11 @@ class LiberoDevelopment(LiberoBenchmark):
 
     simulator = "libero_development"
     episodes_per_task = _SEEDS_PER_TASK
+    _checked_starts = 3
 
     def start(self, simulator: Simulator, task_index: int, episode: int) -> EpisodeStart:
         """A random reset of the task, from a seed that no demonstration has."""
         return simulator.draw_start(_FIRST_SEED + _SEEDS_PER_TASK * task_index + episode)
-
-    def check(self, task_indices: tuple[int, ...]) -> None:
-        """As for the evaluation states, but one quiet start of several is enough.
-
-        LIBERO's random resets now and then put two objects into each other, which then fly apart: that is a bad draw
-        and not a bad installation.
-        """
-        from eval_bridge.self_check import SelfCheckFailed
-
-        for self._checked_episode in range(_CHECKED_STARTS):
-            try:
-                return super().check(task_indices)
-            except SelfCheckFailed:
-                if self._checked_episode == _CHECKED_STARTS - 1:
-                    raise
-
-    def _first_start(self, task_index: int) -> EpisodeStart:
-        simulator = self.build(task_index)
-        try:
-            return self.start(simulator, task_index, self._checked_episode)
-        finally:
-            simulator.close()
 
 
 class PointMassBenchmark:
@@ -107,8 +93,9 @@ class PointMassBenchmark:
         """A start of its own for every episode."""
         return simulator.draw_start(_FIRST_SEED + episode)
 
-    def check(self, task_indices: tuple[int, ...]) -> None:
+    def check(self, simulator: Simulator, task_index: int, with_installation: bool) -> list[CheckResult]:
         """Nothing is installed that could be wrong."""
+        return []
 
 
 _BENCHMARKS: Mapping[str, Callable[[str], Benchmark]] = MappingProxyType(

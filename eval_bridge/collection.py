@@ -1,37 +1,29 @@
-"""Collects demonstrations of one task with several worker processes; goes on where a killed collection stopped.
+"""Collects demonstrations of many tasks on all cores; goes on where a killed collection stopped.
 
 Every success is at once a complete file of its own in ``TASK_demo.parts/``; when there are enough they are merged
 into ``TASK_demo.hdf5``, which therefore exists only when it is complete. The demonstrations are those of the first
-seeds, in order, with which the expert succeeds: the same ones whatever the number of workers, and however often it
-was stopped.
+seeds, in order, with which the expert succeeds: the same ones whatever the number of workers, however often it was
+stopped, and whichever workers died.
 """
 
 import dataclasses
+import functools
 import logging
-import multiprocessing
-import os
 import shutil
 import tempfile
-import threading
-import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from eval_bridge.collection_log import Attempt, CollectionLog
-from eval_bridge.recording import Expert, Failure, RecordableSimulator, RecordingSettings, record_episode
-from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, read_seeds, write_episode
+from eval_bridge.collection_worker import CollectionTask, CollectionWorker, Merge, Record
+from eval_bridge.scheduling import choose_task
+from eval_bridge.worker_pool import SILENCE_LIMIT, Failure, Result, WorkerPool
+from rsd_jax.demos.libero_hdf5 import read_seeds
 
 _LOGGER = logging.getLogger(__name__)
-
-
-_Simulator = TypeVar("_Simulator", bound=RecordableSimulator)
 
 
 class CollectionError(RuntimeError):
@@ -39,35 +31,16 @@ class CollectionError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class CollectionTask(Generic[_Simulator]):
-    """What to record. Everything in it is sent to the worker processes.
-
-    Attributes:
-        suite: name of the task suite.
-        task: name of the task.
-        build_simulator: makes the task's simulator, once in each worker.
-        expert: solves it.
-        describe_scene: makes the attributes of the demonstration files.
-        recording: how episodes are recorded.
-    """
-
-    suite: str
-    task: str
-    build_simulator: Callable[[], _Simulator]
-    expert: Expert[_Simulator]
-    describe_scene: Callable[[], SceneDescription]
-    recording: RecordingSettings
-
-
-@dataclass(frozen=True)
 class CollectionPlan:
-    """How much to record.
+    """How much to record, of every task.
 
     Attributes:
-        demos: number of demonstrations wanted.
+        demos: number of demonstrations wanted of each task.
         first_seed: seed of the first attempt; the following attempts count upwards.
         workers: number of worker processes.
-        attempts_per_demo: the collection ends with an error after ``attempts_per_demo * demos`` attempts.
+        attempts_per_demo: a task ends with an error after ``attempts_per_demo * demos`` attempts.
+        max_crashes: a task ends with an error when so many workers crashed or died with the same seed.
+        silence_limit: seconds without a word after which a worker counts as hung and is replaced.
 
     Raises:
         ValueError: on construction, if a number is out of range.
@@ -77,11 +50,15 @@ class CollectionPlan:
     first_seed: int = 0
     workers: int = 1
     attempts_per_demo: int = 3
+    max_crashes: int = 3
+    silence_limit: float = SILENCE_LIMIT
 
     def __post_init__(self) -> None:
         for name, least in (("demos", 1), ("first_seed", 0), ("workers", 1), ("attempts_per_demo", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if self.max_crashes < 1 or self.silence_limit <= 0:
+            raise ValueError(f"max_crashes={self.max_crashes} and silence_limit={self.silence_limit} must be positive")
 
 
 def demo_path(run_dir: Path, suite: str, task: str) -> Path:
@@ -95,110 +72,212 @@ def summary_path(demos: Path) -> Path:
 
 
 def collect(
-    task: CollectionTask[_Simulator],
+    tasks: Sequence[CollectionTask[Any]],
     plan: CollectionPlan,
-    path: Path,
+    run_dir: Path,
     *,
     provenance: Mapping[str, Any],
-    on_attempt: Callable[[Attempt], None],
-) -> CollectionLog:
-    """Brings the demonstration file at `path` to ``plan.demos`` demonstrations.
+    on_attempt: Callable[[CollectionTask[Any], Attempt], None],
+) -> list[CollectionLog]:
+    """Brings the demonstration file of every task to ``plan.demos`` demonstrations.
 
     Args:
-        task: what to record.
+        tasks: what to record.
         plan: how much.
-        path: the demonstration file; its summary is written beside it.
-        provenance: goes into the summary; JSON values.
+        run_dir: the run's folder; each task's file is at its `demo_path`, its summary beside it.
+        provenance: goes into the summaries; JSON values.
         on_attempt: told of every attempt, those of earlier runs first.
 
     Returns:
-        All attempts.
+        All attempts, by task.
 
     Raises:
-        CollectionError: a worker crashed (with its traceback) or died, or too many attempts failed.
+        CollectionError: of some tasks, workers crashed again and again with the same seed (with the traceback), or
+            too many attempts failed. The other tasks are complete.
         ValueError: what is there was collected with other settings, or is damaged (`DemoFileError`).
-        OSError: the folder cannot be written, or is full; nothing half-written is left.
+        OSError: a folder cannot be written, or is full; nothing half-written is left.
     """
-    parts = path.with_suffix(".parts")
-    _require_writable(path.parent)
-    settings = {"first_seed": plan.first_seed, **dataclasses.asdict(task.recording)}
-    log = CollectionLog.open(summary_path(path), settings, provenance)
-    _adopt_existing(log, path, parts)
-    for seed in sorted(log.attempts):
-        on_attempt(log.attempts[seed])
+    states = [_TaskState.open(task, plan, run_dir, provenance) for task in tasks]
+    for state in states:
+        for seed in sorted(state.log.attempts):
+            on_attempt(state.task, state.log.attempts[seed])
+    if any(state.available or state.has_parts for state in states):
+        most = sum(state.available for state in states) or 1
+        make_handler = functools.partial(CollectionWorker, tuple(tasks))
+        with WorkerPool(min(plan.workers, most), make_handler, silence_limit=plan.silence_limit) as pool:
+            _run(pool, states, plan, on_attempt)
+    for state in states:
+        state.log.save()
+    problems = [problem for state in states for problem in state.problems()]
+    if problems:
+        raise CollectionError("\n".join(problems))
+    return [state.log for state in states]
 
-    _attempt_until_enough(task, plan, parts, log, on_attempt)
-    if parts.exists():
-        merge(_existing_files(path, parts), path)
-        shutil.rmtree(parts)
-    log.save()
-    return log
 
-
-def _attempt_until_enough(
-    task: CollectionTask[_Simulator],
+def _run(
+    pool: WorkerPool,
+    states: Sequence["_TaskState"],
     plan: CollectionPlan,
-    parts: Path,
-    log: CollectionLog,
-    on_attempt: Callable[[Attempt], None],
+    on_attempt: Callable[[CollectionTask[Any], Attempt], None],
 ) -> None:
-    """Runs attempts in worker processes until `log` has ``plan.demos`` successes."""
-    with _workers(min(plan.workers, plan.demos), task) as pool:
-        running: dict[Future[Attempt], int] = {}
-        while True:
-            while (seed := _next_seed(log, plan, set(running.values()))) is not None:
-                running[pool.submit(_attempt, seed, _part(parts, seed))] = seed
-            if not running:
-                break
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                del running[future]
-                attempt = _result_of(future)
-                log.add(attempt)
-                on_attempt(attempt)
-    successes = sum(attempt.is_success for attempt in log.attempts.values())
-    if successes < plan.demos:
-        reasons = sorted({attempt.reason for attempt in log.attempts.values() if not attempt.is_success})
-        raise CollectionError(
-            f"{task.suite}, {task.task}: {len(log.attempts)} attempts gave {successes} of {plan.demos} "
-            f"demonstrations; the failures were: {'; '.join(reasons)}"
-        )
+    """Hands out attempts, and the merging of complete tasks, until nothing is left to do."""
+    task_of: dict[int, int] = {}  # worker -> task whose scene it has
+    crashes: Counter[Record | Merge] = Counter()
+    while True:
+        for worker in pool.idle:
+            job = _next_job(states, task_of, worker)
+            if job is not None:
+                task_of[worker] = job.task_index
+                pool.submit(worker, job)
+        if len(pool.idle) == len(pool):
+            return
+        for event in pool.events():
+            match event:
+                case Result(_, Record() as job, attempt):
+                    states[job.task_index].add(attempt)
+                    on_attempt(states[job.task_index].task, attempt)
+                case Result(_, Merge() as job, _):
+                    states[job.task_index].finish_merging()
+                case Failure(worker, job, error):
+                    task_of.pop(worker, None)
+                    crashes[job] += 1
+                    _LOGGER.warning("%s: worker crashed (time %d): %s", job, crashes[job], error)
+                    states[job.task_index].give_back(job, event if crashes[job] >= plan.max_crashes else None)
 
 
-def _next_seed(log: CollectionLog, plan: CollectionPlan, running: set[int]) -> int | None:
-    """The next seed to try, or None while what is there and what is running may suffice, or attempts are used up.
-
-    Seeds are tried in order and never more at once than demonstrations are missing: so those that succeed are always
-    the first ones, whoever finishes first.
-    """
-    successes = sum(attempt.is_success for attempt in log.attempts.values())
-    if successes + len(running) >= plan.demos:
-        return None
-    last = plan.first_seed + plan.attempts_per_demo * plan.demos
-    return next((s for s in range(plan.first_seed, last) if s not in log.attempts and s not in running), None)
+def _next_job(states: Sequence["_TaskState"], task_of: Mapping[int, int], worker: int) -> Record | Merge | None:
+    for index, state in enumerate(states):
+        if state.can_merge:
+            return state.start_merging(index)
+    pending = {index: state.available for index, state in enumerate(states) if state.available}
+    others = Counter(task for other, task in task_of.items() if other != worker)
+    task = choose_task(pending, others, task_of.get(worker))
+    return None if task is None else states[task].start_recording(task)
 
 
-def _adopt_existing(log: CollectionLog, path: Path, parts: Path) -> None:
-    """Brings the log in line with the demonstrations on disk, which alone decide what has succeeded."""
-    for unfinished in path.parent.glob(f".{path.stem}.*.unfinished"):  # of a killed process
-        unfinished.unlink()
-    found: dict[int, int] = {}
-    for source in _existing_files(path, parts):
-        found |= read_seeds(source)
-    for seed, steps in found.items():
-        if seed not in log.attempts:  # stopped between writing the demonstration and noting it
-            log.attempts[seed] = Attempt(seed, is_success=True, steps=steps, seconds=0.0)
-    lost = [attempt.seed for attempt in log.attempts.values() if attempt.is_success and attempt.seed not in found]
-    for seed in lost:
-        _LOGGER.warning("the demonstration of seed %d is gone; it is collected again", seed)
-        del log.attempts[seed]
+@dataclass
+class _TaskState:
+    """Where the collection of one task stands."""
 
+    task: CollectionTask[Any]
+    plan: CollectionPlan
+    path: Path
+    log: CollectionLog
+    running: set[int] = field(default_factory=set)
+    is_merging: bool = False
+    failure: Failure | None = None
 
-def _existing_files(path: Path, parts: Path) -> list[Path]:
-    return [file for file in (path, *sorted(parts.glob("*.hdf5"))) if file.exists()]
+    @classmethod
+    def open(
+        cls, task: CollectionTask[Any], plan: CollectionPlan, run_dir: Path, provenance: Mapping[str, Any]
+    ) -> "_TaskState":
+        path = demo_path(run_dir, task.suite, task.task)
+        _require_writable(path.parent)
+        settings = {"first_seed": plan.first_seed, **dataclasses.asdict(task.recording)}
+        identified = {"suite": task.suite, "task": task.task, **provenance}
+        state = cls(task, plan, path, CollectionLog.open(summary_path(path), settings, identified))
+        state._adopt_existing()
+        return state
 
+    @property
+    def parts(self) -> Path:
+        """The folder of demonstrations that are not merged yet."""
+        return self.path.with_suffix(".parts")
 
-def _part(parts: Path, seed: int) -> Path:
-    return parts / f"seed_{seed:010d}.hdf5"
+    @property
+    def has_parts(self) -> bool:
+        """Whether there is something to merge."""
+        return self.parts.exists()
+
+    @property
+    def successes(self) -> int:
+        """Demonstrations there are."""
+        return sum(attempt.is_success for attempt in self.log.attempts.values())
+
+    @property
+    def available(self) -> int:
+        """Attempts that may be started now.
+
+        Seeds are tried in order and never more at once than demonstrations are missing: so those that succeed are
+        always the first ones, whoever finishes first.
+        """
+        if self.failure is not None:
+            return 0
+        missing = self.plan.demos - self.successes - len(self.running)
+        left = self.plan.attempts_per_demo * self.plan.demos - len(self.log.attempts) - len(self.running)
+        return max(0, min(missing, left))
+
+    @property
+    def can_merge(self) -> bool:
+        """Whether all demonstrations are there and somebody has to put them together."""
+        is_complete = self.successes >= self.plan.demos and not self.running
+        return is_complete and self.has_parts and not self.is_merging and self.failure is None
+
+    def start_recording(self, index: int) -> Record:
+        """The attempt with the next seed."""
+        seed = next(seed for seed in self._seeds() if seed not in self.log.attempts and seed not in self.running)
+        self.running.add(seed)
+        return Record(index, seed, self.parts / f"seed_{seed:010d}.hdf5")
+
+    def start_merging(self, index: int) -> Merge:
+        """The merging of everything there is."""
+        self.is_merging = True
+        return Merge(index, tuple(self._files()), self.path)
+
+    def add(self, attempt: Attempt) -> None:
+        """Notes a finished attempt."""
+        self.running.remove(attempt.seed)
+        self.log.add(attempt)
+
+    def finish_merging(self) -> None:
+        """The file is there: the parts have served."""
+        shutil.rmtree(self.parts)
+        self.is_merging = False
+
+    def give_back(self, job: Record | Merge, failure: Failure | None) -> None:
+        """A worker crashed; `failure` if it shall not be tried again."""
+        if isinstance(job, Record):
+            self.running.remove(job.seed)
+        self.is_merging = False
+        self.failure = self.failure or failure
+
+    def problems(self) -> Iterator[str]:
+        """Why the task is not complete, if so."""
+        name = f"{self.task.suite}, {self.task.task}"
+        if self.failure is not None:
+            what = f"seed {self.failure.job.seed}" if isinstance(self.failure.job, Record) else "merging"
+            details = f"\n{self.failure.traceback}" if self.failure.traceback else ""
+            yield f"{name}: {what} crashed {self.plan.max_crashes} times: {self.failure.error}{details}"
+        elif self.successes < self.plan.demos:
+            reasons = sorted({attempt.reason for attempt in self.log.attempts.values() if not attempt.is_success})
+            yield (
+                f"{name}: {len(self.log.attempts)} attempts gave {self.successes} of {self.plan.demos} "
+                f"demonstrations; the failures were: {'; '.join(reasons)}"
+            )
+
+    def _seeds(self) -> range:
+        first = self.plan.first_seed
+        return range(first, first + self.plan.attempts_per_demo * self.plan.demos)
+
+    def _files(self) -> list[Path]:
+        return [file for file in (self.path, *sorted(self.parts.glob("*.hdf5"))) if file.exists()]
+
+    def _adopt_existing(self) -> None:
+        """Brings the log in line with the demonstrations on disk, which alone decide what has succeeded."""
+        for folder in (self.path.parent, self.parts):
+            for unfinished in folder.glob(".*.unfinished"):  # of a killed process
+                if unfinished.name.startswith((f".{self.path.stem}.", ".seed_")):
+                    unfinished.unlink()
+        found: dict[int, int] = {}
+        for source in self._files():
+            found |= read_seeds(source)
+        for seed, steps in found.items():
+            if seed not in self.log.attempts:  # stopped between writing the demonstration and noting it
+                self.log.attempts[seed] = Attempt(seed, is_success=True, steps=steps, seconds=0.0)
+        attempts = self.log.attempts.values()
+        for seed in [attempt.seed for attempt in attempts if attempt.is_success and attempt.seed not in found]:
+            _LOGGER.warning("the demonstration of seed %d is gone; it is collected again", seed)
+            del self.log.attempts[seed]
 
 
 def _require_writable(folder: Path) -> None:
@@ -210,66 +289,3 @@ def _require_writable(folder: Path) -> None:
         raise OSError(
             error.errno, f"demonstrations cannot be written ({error.strerror}); choose another run_dir", str(folder)
         ) from error
-
-
-def _result_of(future: Future[Attempt]) -> Attempt:
-    try:
-        return future.result()
-    except BrokenProcessPool as error:
-        raise CollectionError(
-            "a worker process died without a word (killed, out of memory, or a crash of the renderer); "
-            "run the command again to go on, with fewer workers if memory is short"
-        ) from error
-
-
-# --- in the worker process
-
-_worker_task: CollectionTask[Any]
-
-
-def _start_worker(task: CollectionTask[Any]) -> None:
-    """Tells this process its task, and ends it when its parent is gone: nobody would read what it records."""
-    global _worker_task
-    _worker_task = task
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def end_with_parent() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
-
-
-@cache
-def _simulator() -> RecordableSimulator:
-    """This worker's simulator, built at its first episode."""
-    return _worker_task.build_simulator()
-
-
-def _attempt(seed: int, part: Path) -> Attempt:
-    """Plays one episode; a success is written to `part`."""
-    task, began = _worker_task, time.perf_counter()
-    try:
-        simulator = _simulator()
-        result = record_episode(simulator, task.expert, task.recording, suite=task.suite, task=task.task, seed=seed)
-        episode = EpisodeDescription(simulator.model_xml(), noise=dataclasses.asdict(task.recording.noise))
-        scene = task.describe_scene()
-    except Exception as error:  # a text crosses to the parent whatever the error is, and tells where it came from
-        report = "".join(traceback.format_exception(error))
-        raise CollectionError(f"the worker that recorded seed {seed} crashed:\n{report}") from error
-    if isinstance(result, Failure):
-        return Attempt(seed, False, result.steps, round(time.perf_counter() - began, 2), result.reason)
-    write_episode(part, result, scene, episode)
-    return Attempt(seed, True, len(result), round(time.perf_counter() - began, 2))
-
-
-@contextmanager
-def _workers(count: int, task: CollectionTask[Any]) -> Iterator[ProcessPoolExecutor]:
-    """Fresh processes (a renderer does not survive a fork); on an error no further episode is started."""
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker, initargs=(task,))
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

@@ -14,8 +14,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, ClassVar, NamedTuple, Self
+from typing import IO, Any, ClassVar, Self
 
+from eval_bridge.evaluation_plan import EpisodeId
 from eval_bridge.latency import Latency
 from eval_bridge.rollout import ActionSummary
 
@@ -26,16 +27,9 @@ class EpisodeLogError(ValueError):
     """An episode log that cannot be used: damaged, of another evaluation, or in use."""
 
 
-class EpisodeId(NamedTuple):
-    """Which episode: index of the task in its suite, and index of its start."""
-
-    task_index: int
-    episode: int
-
-
 @dataclass(frozen=True)
 class EpisodeRecord:
-    """A finished episode; `eval_bridge.rollout.Rollout` explains the numbers, `video` is relative to the log."""
+    """A finished episode; `eval_bridge.rollout.Rollout` explains the numbers, files are relative to the log."""
 
     kind: ClassVar[str] = "episode"
     suite: str
@@ -53,6 +47,7 @@ class EpisodeRecord:
     accepted: tuple[int, ...]
     proposed: tuple[int, ...]
     actions: ActionSummary
+    trace: str | None = None
     video: str | None = None
 
 
@@ -91,7 +86,24 @@ class LatencyRecord:
     stages: dict[str, Latency]
 
 
-Record = EpisodeRecord | ErrorRecord | SessionRecord | LatencyRecord
+@dataclass(frozen=True)
+class SpeedRecord:
+    """How fast a session ran its episodes: from the first one's start to the last one's end, resets included.
+
+    Attributes:
+        device: of the policy. workers: simulators at once.
+        episodes: finished in `seconds`. steps: actions executed in them, settling not counted.
+    """
+
+    kind: ClassVar[str] = "speed"
+    device: str
+    workers: int
+    episodes: int
+    steps: int
+    seconds: float
+
+
+Record = EpisodeRecord | ErrorRecord | SessionRecord | LatencyRecord | SpeedRecord
 
 
 @dataclass
@@ -101,6 +113,7 @@ class LogContents:
     Attributes:
         identity: what all its episodes have in common; None for a log without lines.
         episodes: finished episodes. errors: crashed attempts, in order. sessions: in order. latency: the last one.
+        speeds: of all sessions that ran their episodes to the end, in order.
     """
 
     identity: dict[str, Any] | None = None
@@ -108,6 +121,7 @@ class LogContents:
     errors: list[ErrorRecord] = field(default_factory=list)
     sessions: list[SessionRecord] = field(default_factory=list)
     latency: LatencyRecord | None = None
+    speeds: list[SpeedRecord] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
         """Files `record` under its kind."""
@@ -120,6 +134,8 @@ class LogContents:
                 self.sessions.append(record)
             case LatencyRecord():
                 self.latency = record
+            case SpeedRecord():
+                self.speeds.append(record)
 
     def restricted_to(self, planned: Collection[EpisodeId]) -> "LogContents":
         """What this log holds of the `planned` episodes; it may hold others, of an earlier and larger plan."""
@@ -265,7 +281,7 @@ def _record(kind: str, fields: dict[str, Any]) -> Record:
         return EpisodeRecord(**fields, actions=ActionSummary(**actions))
     if kind == LatencyRecord.kind:
         return LatencyRecord(**fields | {"stages": {name: Latency(**v) for name, v in fields["stages"].items()}})
-    return {ErrorRecord.kind: ErrorRecord, SessionRecord.kind: SessionRecord}[kind](**fields)
+    return {each.kind: each for each in (ErrorRecord, SessionRecord, SpeedRecord)}[kind](**fields)
 
 
 def _named_tuples(record: Record) -> dict[str, Any]:

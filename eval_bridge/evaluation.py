@@ -1,247 +1,301 @@
-"""The evaluation: every planned episode once, logged as soon as it is over; a crash is an error and is run again."""
+"""The evaluation: every planned episode once, by many workers and one policy, logged as soon as it is over.
+
+A crash is an error and is run again; it is never a failure of the policy. Results depend neither on the number of
+workers, nor on the order in which they ask, nor on how often the evaluation was stopped: an episode starts from its own
+state with its own fixture poses in a scene that remembers nothing, and its questions always go to the same row of the
+policy's batch, which depends on no other row.
+"""
 
 import datetime
 import logging
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
-from eval_bridge.episode_log import EpisodeId, EpisodeLog, EpisodeRecord, ErrorRecord, LatencyRecord, SessionRecord
-from eval_bridge.interface import Policy
+import numpy as np
+
+from eval_bridge.check_result import CheckResult, require_passed
+from eval_bridge.episode_log import (
+    EpisodeLog,
+    EpisodeRecord,
+    ErrorRecord,
+    LatencyRecord,
+    SessionRecord,
+    SpeedRecord,
+)
+from eval_bridge.episode_worker import EpisodeOutcome, EpisodeWorker, ObserveStart, PolicyQuestion, Prepare, RunEpisode
+from eval_bridge.evaluation_plan import Benchmark, EpisodeId, EvaluationPlan
+from eval_bridge.interface import Policy, PolicyObservation
 from eval_bridge.latency import measure_stages
 from eval_bridge.provenance import device_name, package_versions
-from eval_bridge.rollout import Rollout, run_episode
-from eval_bridge.simulators.interface import EpisodeStart, Simulator
+from eval_bridge.scheduling import choose_task
+from eval_bridge.simulators.interface import Observation
 from eval_bridge.summary import Summary, summarise
-from eval_bridge.video import write_episode_video
+from eval_bridge.worker_pool import SILENCE_LIMIT, Failure, Question, Result, WorkerPool
 from rsd_jax.checkpoints.metadata import git_commit
+from rsd_jax.demos.frames import STORED_SIZE
 
 _LOGGER = logging.getLogger(__name__)
 
-VIDEO_FOLDER = "videos"
 
-
-class Benchmark(Protocol):
-    """A suite of tasks in one simulator, with the starts that every policy is evaluated from.
-
-    Attributes:
-        simulator: name of the simulator. suite: name of the suite. tasks: names of its tasks, by index.
-        step_limit: actions after which an unsolved episode has failed.
-        episodes_per_task: how many starts a task has.
-    """
-
-    simulator: str
-    suite: str
-    tasks: tuple[str, ...]
-    step_limit: int
-    episodes_per_task: int
-
-    def build(self, task_index: int) -> Simulator:
-        """Builds the simulator of a task."""
-        ...
-
-    def start(self, simulator: Simulator, task_index: int, episode: int) -> EpisodeStart:
-        """Start of an episode, the same whenever it is asked for; `simulator` is the one that `build` gave."""
-        ...
-
-    def check(self, task_indices: tuple[int, ...]) -> None:
-        """Measures whether the simulator is as it should be for these tasks, and raises if not."""
-        ...
+class EvaluationStopped(RuntimeError):
+    """The evaluation cannot go on: its scenes cannot be built. Episodes that have a result are kept."""
 
 
 @dataclass(frozen=True)
-class EvaluationPlan:
-    """Which episodes to run, and what to keep of them.
+class WorkerSettings:
+    """Who runs the episodes.
 
     Attributes:
-        task_indices: tasks, in order. episodes_per_task: episodes 0 .. n-1 of each.
-        seed: recorded with every episode.
-        max_attempts: how often an episode may crash before the evaluation ends with an error.
-        videos_per_task: the first so many episodes of a task are filmed. video_stride: steps between video frames.
-        latency_repeats: timed calls a stage; 0 leaves latency out.
+        count: worker processes.
+        silence_limit: seconds without a word after which a worker counts as hung and is replaced.
+        environments: environment variables of the workers, in turn (`WorkerPool`).
     """
 
-    task_indices: tuple[int, ...]
-    episodes_per_task: int
-    seed: int
-    max_attempts: int = 3
-    videos_per_task: int = 0
-    video_stride: int = 4
-    latency_repeats: int = 100
-
-    @property
-    def episodes(self) -> tuple[EpisodeId, ...]:
-        """Every planned episode, task by task."""
-        return tuple(EpisodeId(task, k) for task in self.task_indices for k in range(self.episodes_per_task))
-
-
-def plan_evaluation(benchmark: Benchmark, plan: EvaluationPlan) -> EvaluationPlan:
-    """Returns `plan` with no tasks replaced by all tasks, if `benchmark` can serve it.
-
-    Raises:
-        ValueError: a task or an episode does not exist, a task is named twice, or a number is out of range.
-    """
-    count = len(benchmark.tasks)
-    indices = plan.task_indices or tuple(range(count))
-    unknown = [index for index in indices if not (isinstance(index, int) and 0 <= index < count)]
-    if unknown:
-        raise ValueError(f"tasks={unknown} do not exist; {benchmark.suite} has the tasks 0 to {count - 1}, by number.")
-    if len(set(indices)) != len(indices):
-        raise ValueError(f"tasks={list(indices)} names a task twice; name each once.")
-    if not 1 <= plan.episodes_per_task <= benchmark.episodes_per_task:
-        raise ValueError(
-            f"episodes_per_task={plan.episodes_per_task} must lie between 1 and {benchmark.episodes_per_task}, "
-            f"the number of evaluation states of a task of {benchmark.suite}."
-        )
-    for name, minimum in (("max_attempts", 1), ("videos_per_task", 0), ("video_stride", 1), ("latency_repeats", 0)):
-        if getattr(plan, name) < minimum:
-            raise ValueError(f"{name}={getattr(plan, name)} must be at least {minimum}.")
-    return EvaluationPlan(**vars(plan) | {"task_indices": indices})
+    count: int = 1
+    silence_limit: float = SILENCE_LIMIT
+    environments: Sequence[Mapping[str, str]] = ({},)
 
 
 def run_evaluation(
-    benchmark: Benchmark,
+    make_benchmark: Callable[[], Benchmark],
     policy: Policy,
     plan: EvaluationPlan,
     log: EpisodeLog,
     on_record: Callable[[EpisodeRecord | ErrorRecord], None],
+    workers: WorkerSettings | None = None,
 ) -> Summary:
-    """Runs the planned episodes that `log` does not hold yet, then measures latency if it was not measured yet.
+    """Checks the simulator, runs the planned episodes that `log` does not hold yet, and measures latency once.
 
     Ends early when an episode has crashed `plan.max_attempts` times; the summary's `errors` is then above 0.
 
     Args:
-        benchmark: tasks and starts.
+        make_benchmark: gives tasks and starts, here and in every worker; picklable.
         policy: what acts.
         plan: from `plan_evaluation`.
-        log: open; videos go to the folder ``videos`` beside it.
+        log: open; traces and videos go to folders beside it.
         on_record: told of every episode and every crash, for progress.
+        workers: who runs the episodes; by default one worker.
 
     Raises:
-        OSError: the log or a video could not be written.
+        SelfCheckFailed: the simulator is not the one that the results would be about.
+        EvaluationStopped: a scene could not be built.
+        OSError: the log, a trace or a video could not be written.
     """
-    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    log.append(SessionRecord(started, device_name(), git_commit(), package_versions()))
-    with _task_simulators(benchmark) as simulators:
-        pending = [episode for episode in plan.episodes if episode not in log.contents.episodes]
-        completed = all(
-            _run_until_result(benchmark, simulators, policy, plan, log, on_record, episode) for episode in pending
-        )
-        if completed and plan.latency_repeats and log.contents.latency is None:
-            _measure_latency(benchmark, simulators, policy, plan, log)
+    workers = workers or WorkerSettings()
+    pending = [episode for episode in plan.episodes if episode not in log.contents.episodes]
+    needs_latency = bool(plan.latency_repeats) and log.contents.latency is None
+    if pending or needs_latency:
+        started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        log.append(SessionRecord(started, device_name(), git_commit(), package_versions()))
+        make_handler = _HandlerFactory(make_benchmark, log)
+        count = min(workers.count, max(len(pending), 1))
+        with WorkerPool(
+            count, make_handler, silence_limit=workers.silence_limit, environments=workers.environments
+        ) as pool:
+            session = _Session(make_benchmark(), pool, policy, plan, log, on_record)
+            completed = session.run(pending)
+            if completed and needs_latency:
+                session.measure_latency()
     return summarise(log.contents.restricted_to(plan.episodes), planned=len(plan.episodes))
 
 
-class _TaskSimulators:
-    """At most one simulator at a time, built when its task is first needed."""
+class _HandlerFactory:
+    """Makes the workers' handlers; picklable, whatever the log holds open."""
 
-    def __init__(self, benchmark: Benchmark) -> None:
-        self._benchmark = benchmark
-        self._task_index: int | None = None
-        self._simulator: Simulator | None = None
+    def __init__(self, make_benchmark: Callable[[], Benchmark], log: EpisodeLog) -> None:
+        self._make_benchmark, self._folder = make_benchmark, log.path.parent
 
-    def of(self, task_index: int) -> Simulator:
-        """The simulator of a task; closes that of any other task."""
-        if self._simulator is None or self._task_index != task_index:
-            self.close()
-            self._simulator = self._benchmark.build(task_index)
-            self._task_index = task_index
-        return self._simulator
-
-    def close(self) -> None:
-        """Closes the open simulator, if any; the next use builds a fresh one."""
-        simulator, self._simulator = self._simulator, None
-        if simulator is not None:
-            simulator.close()
+    def __call__(self) -> EpisodeWorker:
+        return EpisodeWorker(self._make_benchmark, self._folder)
 
 
-@contextmanager
-def _task_simulators(benchmark: Benchmark) -> Iterator[_TaskSimulators]:
-    simulators = _TaskSimulators(benchmark)
-    try:
-        yield simulators
-    finally:
-        simulators.close()
+class _Session:
+    """One pool of workers, from the check of the simulator to the last episode."""
 
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        pool: WorkerPool,
+        policy: Policy,
+        plan: EvaluationPlan,
+        log: EpisodeLog,
+        on_record: Callable[[EpisodeRecord | ErrorRecord], None],
+    ) -> None:
+        self._benchmark, self._pool, self._policy = benchmark, pool, policy
+        self._plan, self._log, self._on_record = plan, log, on_record
+        self._task_of: dict[int, int] = {}  # worker -> task whose scene it has
+        self._checked_tasks: set[int] = set()
 
-def _run_until_result(
-    benchmark: Benchmark,
-    simulators: _TaskSimulators,
-    policy: Policy,
-    plan: EvaluationPlan,
-    log: EpisodeLog,
-    on_record: Callable[[EpisodeRecord | ErrorRecord], None],
-    episode: EpisodeId,
-) -> bool:
-    """Runs an episode until it has a result, at most `plan.max_attempts` times; returns whether it has one."""
-    task = benchmark.tasks[episode.task_index]
-    for attempt in range(1, plan.max_attempts + 1):
-        film = episode.episode < plan.videos_per_task
-        try:
-            simulator = simulators.of(episode.task_index)
-            start = benchmark.start(simulator, *episode)
-            rollout = run_episode(simulator, policy, start, benchmark.step_limit, plan.video_stride if film else None)
-            instruction = simulator.instruction
-        # Whatever a simulator or a driver raises says nothing about the policy: it is logged, the episode run again.
-        except Exception as error:  # noqa: BLE001
-            crash = ErrorRecord(
-                benchmark.suite, task, *episode, attempt, repr(error), "".join(traceback.format_exception(error))
-            )
-            log.append(crash)
-            on_record(crash)
-            _close_after_crash(simulators)
-            continue
-        video = None
-        if film:
-            folder = log.path.parent / VIDEO_FOLDER
-            path = write_episode_video(folder, *episode, rollout.success, instruction, rollout.frames)
-            video = f"{VIDEO_FOLDER}/{path.name}"
-        record = _episode_record(benchmark, policy, plan, episode, rollout, video)
-        log.append(record)
-        on_record(record)
+    def run(self, episodes: Sequence[EpisodeId]) -> bool:
+        """Runs `episodes`; returns whether all of them have a result."""
+        if not episodes:
+            return True
+        pending: dict[int, deque[EpisodeId]] = {}
+        for episode in episodes:
+            pending.setdefault(episode.task_index, deque()).append(episode)
+        self._prepare({task: len(waiting) for task, waiting in pending.items()})
+        began, steps, left = time.perf_counter(), 0, len(episodes)
+        attempts: Counter[Any] = Counter()
+        questions: dict[int, PolicyQuestion] = {}  # by worker
+        while left:
+            self._hand_out(pending)
+            for event in self._pool.events(timeout=0.0 if questions else 1.0):
+                match event:
+                    case Question(worker, _, question):
+                        questions[worker] = question
+                    case Result(_, Prepare() as job, checks):
+                        self._accept(job, checks)
+                    case Result(_, job, outcome):
+                        self._record(job.episode, outcome)
+                        left, steps = left - 1, steps + outcome.rollout.steps
+                    case Failure(worker, job):
+                        questions.pop(worker, None)
+                        self._task_of.pop(worker, None)
+                        attempts[job] += 1
+                        if isinstance(job, Prepare):
+                            self._require_another_attempt(event, attempts[job])
+                            continue
+                        self._record_crash(event, attempts[job])
+                        if attempts[job] >= self._plan.max_attempts:
+                            return False
+                        pending[job.task_index].appendleft(job.episode)
+            if questions:
+                self._answer(questions)
+        seconds = round(time.perf_counter() - began, 3)
+        self._log.append(SpeedRecord(device_name(), len(self._pool), len(episodes), steps, seconds))
         return True
-    return False
 
+    def measure_latency(self) -> None:
+        """Times the policy on the start of the last planned episode, a real observation."""
+        jobs = {0: ObserveStart(self._plan.episodes[-1])}
+        self._submit(jobs)
+        observation: Observation = self._results_of(jobs)[0]
+        stages = measure_stages(self._policy.stage_functions(observation), self._plan.latency_repeats)
+        self._log.append(LatencyRecord(device_name(), self._plan.latency_repeats, stages))
 
-def _episode_record(
-    benchmark: Benchmark, policy: Policy, plan: EvaluationPlan, episode: EpisodeId, rollout: Rollout, video: str | None
-) -> EpisodeRecord:
-    return EpisodeRecord(
-        suite=benchmark.suite,
-        task=benchmark.tasks[episode.task_index],
-        task_index=episode.task_index,
-        episode=episode.episode,
-        seed=plan.seed,
-        decoder=policy.decoder,
-        success=rollout.success,
-        steps=rollout.steps,
-        seconds=round(rollout.seconds, 4),
-        chunks=len(rollout.rounds),
-        rounds=rollout.rounds,
-        chunk_seconds=tuple(round(seconds, 6) for seconds in rollout.chunk_seconds),
-        accepted=rollout.accepted,
-        proposed=rollout.proposed,
-        actions=rollout.actions,
-        video=video,
-    )
+    # --- before an episode
 
+    def _prepare(self, pending: Mapping[int, int]) -> None:
+        """Gives workers their first scene, checks tasks and installation in them, and compiles the policy meanwhile.
 
-def _close_after_crash(simulators: _TaskSimulators) -> None:
-    """Gives the next attempt a fresh simulator; a broken one may well fail to close, which changes nothing."""
-    try:
-        simulators.close()
-    except Exception as error:  # noqa: BLE001 - drivers raise anything
-        _LOGGER.warning("the crashed simulator could not be closed: %r", error)
+        Every worker checks the installation, its own renderer included. Where there are more tasks than workers, the
+        others are checked when a worker takes them up.
+        """
+        jobs: dict[int, Prepare] = {}
+        for worker in range(len(self._pool)):
+            task = choose_task(pending, Counter(self._task_of.values()), None)
+            if task is None:
+                break
+            self._task_of[worker] = task
+            jobs[worker] = Prepare(task, with_installation=True)
+        self._submit(jobs)
+        self._compile_policy()
+        for worker, checks in self._results_of(jobs).items():
+            self._accept(jobs[worker], checks)
 
+    def _accept(self, job: Prepare, checks: list[CheckResult]) -> None:
+        """Notes that a task may run; raises `SelfCheckFailed` if a check failed."""
+        require_passed(checks)
+        self._checked_tasks.add(job.task_index)
 
-def _measure_latency(
-    benchmark: Benchmark, simulators: _TaskSimulators, policy: Policy, plan: EvaluationPlan, log: EpisodeLog
-) -> None:
-    """Times the policy on the first observation of the last planned episode, a real one."""
-    last = plan.episodes[-1]
-    simulator = simulators.of(last.task_index)
-    simulator.begin(benchmark.start(simulator, *last))
-    stages = measure_stages(policy.stage_functions(simulator.observe()), plan.latency_repeats)
-    log.append(LatencyRecord(device_name(), plan.latency_repeats, stages))
+    def _compile_policy(self) -> None:
+        """Calls the policy once, so that no episode's time has compilation in it."""
+        frames = np.zeros((2, STORED_SIZE, STORED_SIZE, 3), np.uint8)
+        self._policy.act_batch({0: PolicyObservation(frames, np.zeros(8, np.float32), "compile")})
+
+    def _submit(self, jobs: Mapping[int, Any]) -> None:
+        for worker, job in jobs.items():
+            self._pool.submit(worker, job)
+
+    def _results_of(self, jobs: Mapping[int, Any]) -> dict[int, Any]:
+        """Waits for submitted jobs that ask nothing, by worker; what crashes is tried again."""
+        results: dict[int, Any] = {}
+        attempts: Counter[int] = Counter()
+        while len(results) < len(jobs):
+            for event in self._pool.events():
+                match event:
+                    case Result(worker, _, content):
+                        results[worker] = content
+                    case Failure(worker, job):
+                        attempts[worker] += 1
+                        self._require_another_attempt(event, attempts[worker])
+                        self._pool.submit(worker, job)
+        return results
+
+    def _require_another_attempt(self, failure: Failure, attempt: int) -> None:
+        """Raises `EvaluationStopped` where a job that is no episode has crashed too often."""
+        _LOGGER.warning("%s crashed (attempt %d): %s", failure.job, attempt, failure.error)
+        if attempt >= self._plan.max_attempts:
+            raise EvaluationStopped(f"{failure.job} crashed {attempt} times: {failure.error}\n{failure.traceback}")
+
+    # --- episodes
+
+    def _hand_out(self, pending: Mapping[int, deque[EpisodeId]]) -> None:
+        """Gives idle workers episodes, as far as there is something for them to do; checks come before them."""
+        counts = {task: len(episodes) for task, episodes in pending.items() if episodes}
+        for worker in self._pool.idle if counts else ():
+            others = Counter(task for other, task in self._task_of.items() if other != worker)
+            task = choose_task(counts, others, self._task_of.get(worker))
+            if task is None:
+                continue
+            self._task_of[worker] = task
+            if task not in self._checked_tasks:
+                self._pool.submit(worker, Prepare(task, with_installation=False))
+                continue
+            episode = pending[task].popleft()
+            counts = {task: len(episodes) for task, episodes in pending.items() if episodes}
+            self._pool.submit(worker, RunEpisode(episode, self._row(episode), self._plan.stride_of(episode)))
+
+    def _row(self, episode: EpisodeId) -> int:
+        """The row of the policy's batch that answers an episode's questions, whoever runs it and whatever else runs.
+
+        A matrix product may add up in another order at another place of the batch.
+        """
+        number = episode.task_index * self._benchmark.episodes_per_task + episode.episode
+        return number % self._policy.batch_size
+
+    def _answer(self, waiting: dict[int, PolicyQuestion]) -> None:
+        """Answers what has been asked, by one call; of questions for the same row only the first."""
+        chosen: dict[int, int] = {}  # row -> worker
+        for worker, question in waiting.items():
+            chosen.setdefault(question.row, worker)
+        outputs = self._policy.act_batch({row: waiting[worker].observation for row, worker in chosen.items()})
+        for row, worker in chosen.items():
+            del waiting[worker]
+            self._pool.answer(worker, outputs[row])
+
+    def _record(self, episode: EpisodeId, outcome: EpisodeOutcome) -> None:
+        rollout = outcome.rollout
+        record = EpisodeRecord(
+            suite=self._benchmark.suite,
+            task=self._benchmark.tasks[episode.task_index],
+            task_index=episode.task_index,
+            episode=episode.episode,
+            seed=self._plan.seed,
+            decoder=self._policy.decoder,
+            success=rollout.success,
+            steps=rollout.steps,
+            seconds=round(rollout.seconds, 4),
+            chunks=len(rollout.rounds),
+            rounds=rollout.rounds,
+            chunk_seconds=tuple(round(seconds, 6) for seconds in rollout.chunk_seconds),
+            accepted=rollout.accepted,
+            proposed=rollout.proposed,
+            actions=rollout.actions,
+            trace=outcome.trace,
+            video=outcome.video,
+        )
+        self._log.append(record)
+        self._on_record(record)
+
+    def _record_crash(self, failure: Failure, attempt: int) -> None:
+        # Whatever a simulator or a driver raises says nothing about the policy: it is logged, the episode run again.
+        task = self._benchmark.tasks[failure.job.task_index]
+        crash = ErrorRecord(
+            self._benchmark.suite, task, *failure.job.episode, attempt, failure.error, failure.traceback
+        )
+        self._log.append(crash)
+        self._on_record(crash)

@@ -1,4 +1,4 @@
-"""What evaluation asks of a policy: types and names only."""
+"""What evaluation asks of a policy, and in what form: types and names."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.simulators.interface import Observation
+from rsd_jax.demos.frames import to_stored_size
 
 DECODER_STAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -26,6 +27,25 @@ FUSED_STAGE = "chunk"
 
 PASS_STAGES = ("draft_pass", "verify_pass", "step_pass")
 """Single passes of the cost model: one draft, one verification of its layers, one autoregressive layer. Optional."""
+
+
+class PolicyObservation(NamedTuple):
+    """An observation as policies take it, a quarter of what was rendered: that is what workers send.
+
+    Attributes:
+        frames: agentview and wrist, reduced as demonstrations store them, ``uint8 [2, 128, 128, 3]``.
+        proprio: ``float32 [8]``. instruction: the language instruction.
+    """
+
+    frames: NDArray[np.uint8]
+    proprio: NDArray[np.float32]
+    instruction: str
+
+
+def reduce_observation(observation: Observation) -> PolicyObservation:
+    """Reduces the frames of an observation by the same function that demonstrations went through."""
+    frames = np.stack([to_stored_size(frame) for frame in (observation.agentview, observation.wrist)])
+    return PolicyObservation(frames, observation.proprio, observation.instruction)
 
 
 class PolicyOutput(NamedTuple):
@@ -47,12 +67,25 @@ class PolicyOutput(NamedTuple):
 
 
 class Policy(Protocol):
-    """A compiled policy: observation in, chunk of actions out."""
+    """A compiled policy: observations in, chunks of actions out.
+
+    Attributes:
+        decoder: its decoder's name, one of `DECODER_STAGES`.
+        batch_size: rows of a call of `act_batch`.
+    """
 
     decoder: str
+    batch_size: int
 
     def act(self, observation: Observation) -> PolicyOutput:
-        """Decides on the next chunk."""
+        """Decides on the next chunk, at batch 1."""
+        ...
+
+    def act_batch(self, observations: Mapping[int, PolicyObservation]) -> dict[int, PolicyOutput]:
+        """Decides for several observations by one call of one shape: row -> observation, row -> output.
+
+        What comes out of a row depends on what went into that row and on nothing else.
+        """
         ...
 
     def stage_functions(self, observation: Observation) -> dict[str, Callable[[], object]]:

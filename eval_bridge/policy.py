@@ -1,7 +1,7 @@
-"""Backbone, heads and decoder as one compiled function, from an observation to actions."""
+"""Backbone, heads and decoder as one compiled function, from observations to actions."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -9,15 +9,15 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Int
 
 from eval_bridge.decoder_models import DecoderFeatures, DecoderModels, HeadVariables
-from eval_bridge.interface import PolicyOutput, check_decoder
+from eval_bridge.interface import PolicyObservation, PolicyOutput, check_decoder, reduce_observation
 from eval_bridge.simulators.interface import Observation
 from rsd_jax.array_types import Actions, Features, LayerMask, PyTree, Tokens
 from rsd_jax.backbones.instruction import encode_instruction
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.decoding import AcceptanceCounts, Decoder, DecodeResult, autoregressive, speculative_greedy
-from rsd_jax.demos.frames import to_stored_size
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import load_draft, load_main_head, load_policy, load_tokenizer
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
@@ -27,69 +27,102 @@ TOKEN_DECODERS: dict[str, Decoder] = {"autoregressive": autoregressive, "specula
 
 
 class Chunk(NamedTuple):
-    """What one compiled call returns: actions ``[1, C, A]`` in the environment's units, and what decoding took."""
+    """What one compiled call returns: actions ``[B, C, A]`` in the environment's units, and what decoding took."""
 
     actions: Actions
-    rounds: jax.Array
+    rounds: Int[Array, "B"]
     acceptance: AcceptanceCounts
 
+    def output(self, row: int, seconds: float) -> PolicyOutput:
+        """One row of a chunk that is on the host."""
+        accepted, proposed = self.acceptance.accepted[row], self.acceptance.proposed[row]
+        return PolicyOutput(self.actions[row], int(self.rounds[row]), accepted, proposed, seconds)
 
-def policy_inputs(observation: Observation) -> PolicyInputs:
-    """An observation as a batch of one on the device, through the same frames as demonstrations are stored."""
-    frames = [to_stored_size(frame) for frame in (observation.agentview, observation.wrist)]
-    inputs = (np.stack(frames), observation.proprio, encode_instruction(observation.instruction))
-    return PolicyInputs(*jax.device_put([array[None] for array in inputs]))
+
+def policy_inputs(observations: Sequence[PolicyObservation]) -> PolicyInputs:
+    """Observations as a batch on the device."""
+    images = np.stack([observation.frames for observation in observations])
+    proprio = np.stack([observation.proprio for observation in observations])
+    instructions = np.stack([encode_instruction(observation.instruction) for observation in observations])
+    return PolicyInputs(*jax.device_put((images, proprio, instructions)))
 
 
 class CompiledPolicy:
     """A trained policy with one decoder, compiled at its first call (implements `eval_bridge.interface.Policy`)."""
 
     decoder: str
+    batch_size: int
 
-    def __init__(self, decoder: str, computation: "_Computation") -> None:
+    def __init__(self, decoder: str, computation: "_Computation", batch_size: int) -> None:
         """Use `load`."""
-        self.decoder = decoder
+        if batch_size < 1:
+            raise ValueError(f"policy_batch={batch_size} must be at least 1: the rows of one call of the policy.")
+        self.decoder, self.batch_size = decoder, batch_size
         self._computation = computation
         self._arrays = computation.arrays()
         self._chunk = jax.jit(computation.chunk)
 
     @classmethod
-    def load(cls, run_dir: Path | str, decoder: str = "speculative_greedy") -> "CompiledPolicy":
+    def load(cls, run_dir: Path | str, decoder: str = "speculative_greedy", batch_size: int = 1) -> "CompiledPolicy":
         """Loads what a run has trained.
 
+        Args:
+            run_dir: the run's folder.
+            decoder: one of `eval_bridge.interface.DECODER_STAGES`.
+            batch_size: rows of `act_batch`.
+
         Raises:
-            ValueError: no decoder is called `decoder`.
+            ValueError: no decoder is called `decoder`, or `batch_size` is below 1.
             CheckpointError: a stage is missing or damaged, or stages do not belong together.
         """
         check_decoder(decoder)
         policy = load_policy(run_dir)
         if decoder not in TOKEN_DECODERS:
-            return cls(decoder, _Regression(policy))
+            return cls(decoder, _Regression(policy), batch_size)
         tokenizer = load_tokenizer(run_dir)
         draft = load_draft(run_dir, tokenizer.token_hash, policy)
         main = load_main_head(run_dir, tokenizer.token_hash, policy)
         heads = HeadVariables(tokenizer.table, draft.params, main.params)
         models = DecoderModels(draft.model, main.model)
-        return cls(decoder, _TokenDecoding(policy, tokenizer, heads, models, TOKEN_DECODERS[decoder]))
+        return cls(decoder, _TokenDecoding(policy, tokenizer, heads, models, TOKEN_DECODERS[decoder]), batch_size)
 
     def act(self, observation: Observation) -> PolicyOutput:
-        """Decides on the next chunk. The first call compiles."""
+        """Decides on the next chunk, at batch 1. The first call compiles."""
         started = time.perf_counter()
-        chunk = jax.device_get(self._chunk(self._arrays, policy_inputs(observation)))
-        return PolicyOutput(
-            actions=chunk.actions[0],
-            rounds=int(chunk.rounds),
-            accepted=chunk.acceptance.accepted[0],
-            proposed=chunk.acceptance.proposed[0],
-            seconds=time.perf_counter() - started,
-        )
+        chunk = self._decide([reduce_observation(observation)])
+        return chunk.output(0, time.perf_counter() - started)
+
+    def act_batch(self, observations: Mapping[int, PolicyObservation]) -> dict[int, PolicyOutput]:
+        """Decides for up to `batch_size` observations by one call of that shape. The first call compiles.
+
+        Args:
+            observations: row -> observation. The other rows compute on a copy of one of them, and are dropped.
+
+        Raises:
+            ValueError: no observation, or a row that is not in 0 .. batch_size - 1.
+        """
+        if not observations or not set(observations) <= set(range(self.batch_size)):
+            raise ValueError(f"rows={sorted(observations)} must be at least one of 0 to {self.batch_size - 1}.")
+        started = time.perf_counter()
+        filling = next(iter(observations.values()))
+        chunk = self._decide([observations.get(row, filling) for row in range(self.batch_size)])
+        seconds = time.perf_counter() - started
+        return {row: chunk.output(row, seconds) for row in observations}
+
+    def _decide(self, observations: Sequence[PolicyObservation]) -> Chunk:
+        """The compiled call, its result on the host."""
+        return jax.device_get(self._chunk(self._arrays, policy_inputs(observations)))
 
     def stage_functions(self, observation: Observation) -> dict[str, Callable[[], object]]:
         """The fused call and its parts, each compiled separately and given the true output of the part before."""
+
+        def preprocess() -> PolicyInputs:
+            return policy_inputs([reduce_observation(observation)])
+
         return {
             "chunk": lambda: self.act(observation),
-            "preprocess": lambda: policy_inputs(observation),
-            **self._computation.stage_functions(self._arrays, policy_inputs(observation)),
+            "preprocess": preprocess,
+            **self._computation.stage_functions(self._arrays, preprocess()),
         }
 
 
@@ -114,8 +147,8 @@ class _Regression:
 
     def chunk(self, arrays: PolicyVariables, inputs: PolicyInputs) -> Chunk:
         actions = self.policy.teacher_actions(arrays, self.policy.features(arrays, inputs))
-        nothing = jnp.zeros((1, 0), jnp.int32)
-        return Chunk(actions, jnp.int32(0), AcceptanceCounts(nothing, nothing))
+        nothing = jnp.zeros((len(actions), 0), jnp.int32)
+        return Chunk(actions, jnp.zeros(len(actions), jnp.int32), AcceptanceCounts(nothing, nothing))
 
     def stage_functions(self, arrays: PolicyVariables, inputs: PolicyInputs) -> dict[str, Callable[[], object]]:
         backbone, teacher = jax.jit(self.policy.features), jax.jit(self.policy.teacher_actions)

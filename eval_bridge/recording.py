@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from eval_bridge.experts.noise import ActionNoise, NoiseSettings
 from eval_bridge.experts.scripted_expert import ExpertFailed
-from eval_bridge.simulators.interface import Observation, Simulator
-from rsd_jax.demos.demo import Demo, DemoStart
+from eval_bridge.simulators.interface import Simulator
+from rsd_jax.demos.demo import Demo, DemoFrames, DemoStart
 from rsd_jax.demos.frames import to_stored_size
 
 _NOISE_STREAM = 1  # apart from what the simulator draws from the same seed
@@ -42,11 +42,13 @@ class RecordingSettings:
         step_limit: steps after which an episode counts as failed.
         steps_after_success: steps recorded once the goal holds, so that a demonstration shows how to let go.
         noise: disturbances of the executed actions.
+        images: whether the cameras' frames are recorded; they can be rendered later (`eval_bridge.rendering`).
     """
 
     step_limit: int
     steps_after_success: int = 8
     noise: NoiseSettings = field(default_factory=NoiseSettings)
+    images: bool = True
 
 
 class Failure(NamedTuple):
@@ -59,8 +61,9 @@ class Failure(NamedTuple):
 class _Step(NamedTuple):
     action: NDArray[np.float32]
     label: NDArray[np.float32]
-    observation: Observation
+    proprio: NDArray[np.float32]
     state: NDArray[np.float64]
+    frames: DemoFrames | None
 
 
 def record_episode(
@@ -90,7 +93,8 @@ def record_episode(
     try:
         for label in expert(simulator):
             action = noise.disturb(label)
-            steps.append(_Step(action, label, _stored(simulator.observe()), simulator.state()))
+            frames = observe_frames(simulator) if settings.images else None
+            steps.append(_Step(action, label, simulator.proprio(), simulator.state(), frames))
             is_solved = simulator.step(action)
             if is_solved and since_success is None:
                 since_success = len(steps)
@@ -109,16 +113,15 @@ def record_episode(
         instruction=simulator.instruction,
         actions=np.stack([step.action for step in steps]),
         labels=np.stack([step.label for step in steps]),
-        proprio=np.stack([step.observation.proprio for step in steps]),
-        agentview=np.stack([step.observation.agentview for step in steps]),
-        wrist=np.stack([step.observation.wrist for step in steps]),
+        proprio=np.stack([step.proprio for step in steps]),
+        agentview=np.stack([step.frames.agentview for step in steps if step.frames]) if settings.images else None,
+        wrist=np.stack([step.frames.wrist for step in steps if step.frames]) if settings.images else None,
         states=np.stack([step.state for step in steps]),
         start=DemoStart(start.state, start.fixture_poses),
         seed=seed,
     )
 
 
-def _stored(observation: Observation) -> Observation:
-    return observation._replace(
-        agentview=to_stored_size(observation.agentview), wrist=to_stored_size(observation.wrist)
-    )
+def observe_frames(simulator: Simulator) -> DemoFrames:
+    """What both cameras see now, reduced as demonstrations store it, ``uint8 [128, 128, 3]`` each."""
+    return DemoFrames(to_stored_size(simulator.render("agentview")), to_stored_size(simulator.render("wrist")))

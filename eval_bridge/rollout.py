@@ -1,14 +1,23 @@
 """One episode: a policy acts in a simulator, chunk by chunk, until the task is solved or the steps are used up."""
 
 import time
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.interface import Policy, PolicyOutput
-from eval_bridge.simulators.interface import EpisodeStart, Simulator
+from eval_bridge.interface import PolicyOutput
+from eval_bridge.simulators.interface import EpisodeStart, Goal, Observation, Probe, Simulator
+from eval_bridge.trace import EpisodeTrace
 from rsd_jax.actions.conventions import upright
+
+
+class Actor(Protocol):
+    """Whoever decides on chunks: a policy, or a connection to one."""
+
+    def act(self, observation: Observation) -> PolicyOutput:
+        """Decides on the next chunk."""
+        ...
 
 
 class VideoFrame(NamedTuple):
@@ -41,10 +50,9 @@ class Rollout(NamedTuple):
         steps: actions executed, settling not counted.
         seconds: wall time after settling: physics, rendering and the policy.
         rounds: passes of the main head, one number a chunk; its length is the number of chunks.
-        chunk_seconds: what the policy needed for each chunk.
+        chunk_seconds: what the policy needed for each chunk; with a shared policy, waiting for it included.
         accepted: draft tokens accepted, by layer. proposed: draft tokens proposed, by layer.
         actions: summary of the executed actions.
-        frames: the video's frames; empty unless asked for.
     """
 
     success: bool
@@ -55,19 +63,25 @@ class Rollout(NamedTuple):
     accepted: tuple[int, ...]
     proposed: tuple[int, ...]
     actions: ActionSummary
+
+
+class Recording(NamedTuple):
+    """An episode step by step, and its video's `frames`, which are empty unless asked for."""
+
+    trace: EpisodeTrace
     frames: tuple[VideoFrame, ...]
 
 
 def run_episode(
-    simulator: Simulator, policy: Policy, start: EpisodeStart, step_limit: int, video_stride: int | None = None
-) -> Rollout:
+    simulator: Simulator, actor: Actor, start: EpisodeStart, step_limit: int, video_stride: int | None = None
+) -> tuple[Rollout, Recording]:
     """Runs one episode by OpenVLA-OFT's protocol: settle, then execute every chunk open loop.
 
     Cameras render once a chunk for the policy, and between chunks only for the video.
 
     Args:
         simulator: the task; left where the episode ended.
-        policy: asked for a new chunk when the last one is used up.
+        actor: asked for a new chunk when the last one is used up.
         start: where the episode starts.
         step_limit: actions after which an unsolved episode has failed (`eval_bridge.suites`).
         video_stride: keep a video frame every so many steps; None keeps none.
@@ -82,26 +96,32 @@ def run_episode(
     simulator.begin(start)
     started = time.perf_counter()
     outputs: list[PolicyOutput] = []
+    chunks: list[NDArray[np.float32]] = []
+    chunk_starts: list[int] = []
     executed: list[NDArray[np.float32]] = []
+    probes = [simulator.probe()]
     frames: list[VideoFrame] = []
     success = False
     while not success and len(executed) < step_limit:
         observation = simulator.observe()
         if video_stride is not None:
             frames.append(VideoFrame(upright(observation.agentview), len(executed)))
-        outputs.append(policy.act(observation))
-        chunk = _checked_chunk(outputs[-1])
-        for index, action in enumerate(chunk[: step_limit - len(executed)]):
+        outputs.append(actor.act(observation))
+        chunks.append(_checked_chunk(outputs[-1]))
+        chunk_starts.append(len(executed))
+        for index, action in enumerate(chunks[-1][: step_limit - len(executed)]):
             success = simulator.step(action)
             executed.append(action)
+            probes.append(simulator.probe())
             if success:
                 break
             # A chunk's last step needs no frame: the policy renders there anyway.
-            if video_stride is not None and (index + 1) % video_stride == 0 and index + 1 < len(chunk):
+            if video_stride is not None and (index + 1) % video_stride == 0 and index + 1 < len(chunks[-1]):
                 frames.append(VideoFrame(upright(simulator.render("agentview")), len(executed)))
     if video_stride is not None and frames[-1].step != len(executed):
         frames.append(VideoFrame(upright(simulator.render("agentview")), len(executed)))
-    return Rollout(
+    actions = np.stack(executed)
+    rollout = Rollout(
         success=success,
         steps=len(executed),
         seconds=time.perf_counter() - started,
@@ -109,9 +129,10 @@ def run_episode(
         chunk_seconds=tuple(float(output.seconds) for output in outputs),
         accepted=_total([output.accepted for output in outputs]),
         proposed=_total([output.proposed for output in outputs]),
-        actions=summarise_actions(np.stack(executed)),
-        frames=tuple(frames),
+        actions=summarise_actions(actions),
     )
+    trace = _trace(simulator.goal, actions, np.stack(chunks), np.array(chunk_starts, np.int32), probes)
+    return rollout, Recording(trace, tuple(frames))
 
 
 def summarise_actions(actions: NDArray[np.float32]) -> ActionSummary:
@@ -122,6 +143,29 @@ def summarise_actions(actions: NDArray[np.float32]) -> ActionSummary:
         std=tuple(round(float(value), 5) for value in actions.std(axis=0)),
         saturated=round(float(np.mean(np.abs(motion) >= 1.0)), 5),
         gripper_switches=int(np.count_nonzero(np.diff(np.sign(gripper)))),
+    )
+
+
+def _trace(
+    goal: Goal,
+    actions: NDArray[np.float32],
+    chunks: NDArray[np.float32],
+    chunk_starts: NDArray[np.int32],
+    probes: list[Probe],
+) -> EpisodeTrace:
+    return EpisodeTrace(
+        actions=actions,
+        chunks=chunks,
+        chunk_starts=chunk_starts,
+        eef_positions=np.stack([probe.eef_position for probe in probes]).astype(np.float32),
+        eef_rotations=np.stack([probe.eef_rotation for probe in probes]).astype(np.float32),
+        finger_openings=np.array([probe.finger_opening for probe in probes], np.float32),
+        goal=goal.predicates,
+        goal_holds=np.array([probe.goal_holds for probe in probes], bool),
+        item_names=goal.items,
+        item_positions=np.stack([probe.item_positions for probe in probes]).astype(np.float32),
+        joint_names=goal.joints,
+        joint_positions=np.stack([probe.joint_positions for probe in probes]).astype(np.float32),
     )
 
 

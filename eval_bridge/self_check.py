@@ -7,14 +7,13 @@ measures one such thing in the simulator itself.
 import importlib.metadata
 import logging
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eval_bridge.check_result import CheckResult
 from eval_bridge.simulators.interface import EpisodeStart
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 
@@ -36,62 +35,27 @@ _MAX_DROP, _MAX_RISE, _MAX_SLIDE = 0.20, 0.02, 0.08
 _logger = logging.getLogger(__name__)
 
 
-class CheckResult(NamedTuple):
-    """Outcome of one check.
-
-    Attributes:
-        name: what was checked.
-        passed: whether it is as it should be.
-        detail: what was measured; for a failed check, also what was expected.
-        seconds: how long it took.
-    """
-
-    name: str
-    passed: bool
-    detail: str
-    seconds: float
-
-
-class SelfCheckFailed(RuntimeError):
-    """The simulator is not as it should be; nothing measured with it would mean anything.
-
-    Attributes:
-        results: of all checks, passed ones too.
-    """
-
-    def __init__(self, results: list[CheckResult]) -> None:
-        """Lists the failed checks in the message."""
-        self.results = results
-        failures = [f"{result.name}: {result.detail}" for result in results if not result.passed]
-        super().__init__("The simulator's self-check failed, so no episode was run. " + " | ".join(failures))
-
-
-def run_self_check(starts: Mapping[str, EpisodeStart], build: Callable[[str], LiberoSimulator]) -> list[CheckResult]:
-    """Runs all checks; where versions are wrong, none that needs the simulator.
+def check_simulator(
+    simulator: LiberoSimulator, start: EpisodeStart, *, with_installation: bool = True
+) -> list[CheckResult]:
+    """Runs the checks; where versions are wrong, none that needs the simulator.
 
     Args:
-        starts: name of each task that is about to run -> its first start.
-        build: makes the simulator of a task. It is closed after use.
+        simulator: of the task that is about to run. It is left where the last check ended.
+        start: a start of the task.
+        with_installation: also check what is the same for every task: versions, gripper and images.
 
     Returns:
-        The results, all passed.
-
-    Raises:
-        SelfCheckFailed: a check failed.
-        ValueError: `starts` is empty.
+        The results, passed or not; see `eval_bridge.check_result.require_passed`.
     """
-    if not starts:
-        raise ValueError("starts is empty: the self-check needs at least one task.")
-    results = [_timed("versions", check_versions)]
-    if results[0].passed:
-        for index, (task, start) in enumerate(starts.items()):
-            with closing(build(task)) as simulator:
-                if index == 0:  # what follows from the installation is the same for every task
-                    results.append(_timed("gripper direction", partial(check_gripper, simulator, start)))
-                    results.append(_timed("image orientation", partial(check_images, simulator, start)))
-                results.append(_timed(f"settling of {task}", partial(check_settling, simulator, start)))
-    if not all(result.passed for result in results):
-        raise SelfCheckFailed(results)
+    results = []
+    if with_installation:
+        results.append(_timed("versions", check_versions))
+        if not results[0].passed:
+            return results
+        results.append(_timed("gripper direction", partial(check_gripper, simulator, start)))
+        results.append(_timed("image orientation", partial(check_images, simulator, start)))
+    results.append(_timed(f"settling of {simulator.task}", partial(check_settling, simulator, start)))
     return results
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from eval_bridge.episode_log import EpisodeId, EpisodeRecord, LogContents
+from eval_bridge.episode_log import EpisodeRecord, LogContents
+from eval_bridge.evaluation_plan import EpisodeId
 from eval_bridge.intervals import Interval, wilson_interval
 from eval_bridge.latency import Latency
 

@@ -14,6 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from eval_bridge.rollout import VideoFrame
 
+VIDEO_FOLDER = "videos"
+"""The videos' folder, beside ``episodes.jsonl``."""
+
 CONTROL_RATE_HZ = 20
 PLAYBACK_SPEED = 2
 """Videos play twice as fast as the robot moves: an episode takes 11 seconds at most in libero_spatial."""

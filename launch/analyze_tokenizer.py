@@ -86,7 +86,7 @@ def _plan(
     """What to measure: name, seed, and how."""
     mesh = make_mesh(MeshConfig())
     actions, normalizer = rows.actions, rows.actions.normalizer
-    training_chunks = np.concatenate([actions.train_labels, actions.train_executed])
+    training_chunks = actions.train
 
     def rfsq(variant: str) -> Callable[[Path, int], Record]:
         def make(directory: Path, seed: int) -> Record:

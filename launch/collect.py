@@ -7,17 +7,20 @@ Run again after an interruption it goes on where it stopped. The demonstrations 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from eval_bridge.collection import CollectionError, CollectionPlan, CollectionTask, collect, demo_path
+from eval_bridge.collection import CollectionError, CollectionPlan, collect, demo_path
 from eval_bridge.collection_log import Attempt, CollectionLog
+from eval_bridge.collection_page import write_collection_page
+from eval_bridge.collection_worker import CollectionTask
 from eval_bridge.experts.libero_expert import describe_libero_scene, libero_expert
 from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.experts.version import expert_version
 from eval_bridge.provenance import package_versions
 from eval_bridge.recording import RecordingSettings
 from eval_bridge.simulators.libero.environment import LiberoSimulator
@@ -34,26 +37,26 @@ def main(config: ConfigDict) -> None:
     """Collects all tasks of `config` and prints a line for each.
 
     Raises:
-        CollectionError: a worker crashed or the expert failed too often.
+        CollectionError: workers crashed again and again, or the expert failed too often.
         ValueError: a value of `config`, or demonstrations that are there already, do not fit.
         OSError: the run folder cannot be written, or is full.
         RendererNotFound: nothing on this machine renders; the message names the packages.
     """
     suite = get_suite(config.suite)
-    recording = RecordingSettings(
-        suite.max_steps, config.steps_after_success, to_dataclass(NoiseSettings, config.noise)
-    )
+    noise = to_dataclass(NoiseSettings, config.noise)
+    recording = RecordingSettings(suite.max_steps, config.steps_after_success, noise, config.images)
     plan = CollectionPlan(
         demos=config.demos_per_task,
         first_seed=config.seed * SEEDS_PER_RUN,
         workers=config.workers or len(os.sched_getaffinity(0)),
         attempts_per_demo=config.attempts_per_demo,
+        silence_limit=config.silence_limit,
     )
-    choose_renderer()  # here, once, where a missing one is an error of the command and not of a worker
-    versions = package_versions()
-    names = select_tasks(suite.name, config.tasks)
-    for number, name in enumerate(names, start=1):
-        task = CollectionTask(
+    if config.images:
+        choose_renderer()  # here, once, where a missing one is an error of the command and not of a worker
+    versions = package_versions() | {"expert": expert_version()}
+    tasks = [
+        CollectionTask(
             suite=suite.name,
             task=name,
             build_simulator=partial(LiberoSimulator, suite.name, name),
@@ -61,28 +64,31 @@ def main(config: ConfigDict) -> None:
             describe_scene=partial(describe_libero_scene, suite.name, name, versions),
             recording=recording,
         )
-        path = demo_path(Path(config.run_dir), suite.name, name)
-        provenance = {"suite": suite.name, "task": name, "versions": versions, "commit": git_commit()}
-        log = _collect_with_progress(task, plan, path, provenance, f"task {number} of {len(names)}")
-        print(_describe(log, path), flush=True)
+        for name in select_tasks(suite.name, config.tasks)
+    ]
+    run_dir = Path(config.run_dir)
+    provenance = {"versions": versions, "commit": git_commit()}
+    for task, log in zip(tasks, _collect_with_progress(tasks, plan, run_dir, provenance), strict=True):
+        print(_describe(log, demo_path(run_dir, suite.name, task.task)), flush=True)
+    page = write_collection_page(run_dir / "demos" / suite.name)
+    print(f"what they look like: {page}")
 
 
 def _collect_with_progress(
-    task: CollectionTask[LiberoSimulator],
+    tasks: Sequence[CollectionTask[LiberoSimulator]],
     plan: CollectionPlan,
-    path: Path,
+    run_dir: Path,
     provenance: Mapping[str, object],
-    title: str,
-) -> CollectionLog:
-    with tqdm(total=plan.demos, desc=title, unit="demo") as bar:
+) -> list[CollectionLog]:
+    with tqdm(total=plan.demos * len(tasks), unit="demo", smoothing=0.05) as bar:
 
-        def show(attempt: Attempt) -> None:
+        def show(task: CollectionTask[LiberoSimulator], attempt: Attempt) -> None:
             if attempt.is_success:
                 bar.update()
             else:
-                bar.write(f"seed {attempt.seed} failed after {attempt.steps} steps: {attempt.reason}")
+                bar.write(f"{task.task}: seed {attempt.seed} failed after {attempt.steps} steps: {attempt.reason}")
 
-        return collect(task, plan, path, provenance=provenance, on_attempt=show)
+        return collect(tasks, plan, run_dir, provenance=provenance, on_attempt=show)
 
 
 def _describe(log: CollectionLog, path: Path) -> str:

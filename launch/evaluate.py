@@ -6,28 +6,42 @@ r"""Evaluates a trained policy in simulation.
 
 Results are in ``RUN_DIR/evaluation/``. Run again after an interruption it goes on where it stopped. The exit status is
 1 when an episode could not be run to its end.
+
+On several hosts, each runs a part, and any of them puts the parts together:
+
+    python -m launch.evaluate --config configs/libero_eval.py --config.run_dir=runs/NAME --config.shard=0/4
+    python -m launch.merge_evaluations --config.run_dir=runs/NAME
 """
 
+import functools
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from eval_bridge.benchmarks import get_benchmark
-from eval_bridge.episode_log import EpisodeLog, EpisodeRecord, ErrorRecord
-from eval_bridge.evaluation import Benchmark, EvaluationPlan, plan_evaluation, run_evaluation
-from eval_bridge.interface import DECODER_STAGES, check_decoder
+from eval_bridge.check_result import SelfCheckFailed
+from eval_bridge.comparison import compare_folders
+from eval_bridge.episode_log import EpisodeLog, EpisodeRecord, ErrorRecord, read_episode_log
+from eval_bridge.evaluation import EvaluationStopped, WorkerSettings, run_evaluation
+from eval_bridge.evaluation_plan import Benchmark, EpisodeId, EvaluationPlan, Shard, plan_evaluation
+from eval_bridge.interface import DECODER_STAGES, Policy, check_decoder
 from eval_bridge.policy import CompiledPolicy
 from eval_bridge.provenance import checkpoint_digests, simulator_versions
 from eval_bridge.report import write_report
-from eval_bridge.self_check import SelfCheckFailed
-from eval_bridge.simulators.libero.renderer import RendererNotFound
+from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
 from eval_bridge.summary import Summary, write_summary
 from launch.config_flags import run
 
 LOG_NAME, SUMMARY_NAME, REPORT_NAME = "episodes.jsonl", "summary.json", "report.html"
+SHARD_FOLDER = "shards"
+EXPECTED_ERRORS = (ValueError, OSError, SelfCheckFailed, EvaluationStopped, RendererNotFound)
+WORKERS_PER_CORE = 1
 
 
 def evaluate(config: ConfigDict) -> Summary:
@@ -37,10 +51,13 @@ def evaluate(config: ConfigDict) -> Summary:
         ValueError: a value of `config` is impossible, a checkpoint is missing or damaged, or the output folder holds
             another evaluation.
         SelfCheckFailed: the installed simulator is not the one that the results would be about.
+        EvaluationStopped: a scene could not be built.
         OSError: the run folder cannot be written, or is full.
     """
     decoder = check_decoder(config.decoder)
-    benchmark = get_benchmark(config.simulator, config.suite)
+    make_benchmark = functools.partial(get_benchmark, config.simulator, config.suite)
+    benchmark = make_benchmark()
+    shard = Shard.parse(config.shard)
     plan = plan_evaluation(
         benchmark,
         EvaluationPlan(
@@ -51,20 +68,50 @@ def evaluate(config: ConfigDict) -> Summary:
             videos_per_task=config.video.per_task,
             video_stride=config.video.stride,
             latency_repeats=config.latency_repeats,
+            shard=shard,
         ),
     )
     run_dir = Path(config.run_dir)
-    policy = CompiledPolicy.load(run_dir, decoder=decoder)
-    output = run_dir / config.output
-    with EpisodeLog(output / LOG_NAME, _identity(config, benchmark, run_dir)) as log:
-        pending = [episode for episode in plan.episodes if episode not in log.contents.episodes]
-        if pending:
-            benchmark.check(tuple(sorted({episode.task_index for episode in pending})))
+    policy = CompiledPolicy.load(run_dir, decoder=decoder, batch_size=config.policy_batch or default_policy_batch())
+    output = output_folder(run_dir, config.output, shard)
+    workers = WorkerSettings(
+        count=config.workers or len(os.sched_getaffinity(0)) * WORKERS_PER_CORE,
+        silence_limit=config.silence_limit,
+        environments=[{"MUJOCO_EGL_DEVICE_ID": str(device)} for device in config.render_devices] or [{}],
+    )
+    if config.simulator.startswith("libero"):
+        choose_renderer()  # here, once, where a missing one is an error of the command and not of a worker
+    with EpisodeLog(output / LOG_NAME, _identity(config, benchmark, run_dir, policy)) as log:
         with _Progress(len(plan.episodes), log) as progress:
-            summary = run_evaluation(benchmark, policy, plan, log, progress.show)
+            summary = run_evaluation(make_benchmark, policy, plan, log, progress.show, workers)
         write_summary(output / SUMMARY_NAME, summary)
-        write_report(output / REPORT_NAME, summary, log.contents.restricted_to(plan.episodes), config.to_dict())
+    write_evaluation_report(output, summary, plan.episodes, [run_dir / name for name in config.compare_with], config)
     return summary
+
+
+def write_evaluation_report(
+    output: Path, summary: Summary, episodes: Sequence[EpisodeId], compare_with: Sequence[Path], config: ConfigDict
+) -> None:
+    """Writes the report of what the log in `output` holds of `episodes`, beside other evaluations of the same starts.
+
+    Raises:
+        ComparisonError: another evaluation is missing, or of other episodes.
+        OSError: the report cannot be written.
+    """
+    log = read_episode_log(output / LOG_NAME).restricted_to(episodes)
+    comparisons = [compare_folders(other, output) for other in compare_with]
+    write_report(output / REPORT_NAME, summary, log, config.to_dict(), comparisons)
+
+
+def default_policy_batch() -> int:
+    """Rows of a call of the policy: on a CPU a row more is a call more, an accelerator computes 32 as fast as one."""
+    return 1 if jax.default_backend() == "cpu" else 32
+
+
+def output_folder(run_dir: Path, output: str, shard: Shard) -> Path:
+    """Where the results of a shard go; the only one has the folder to itself."""
+    folder = run_dir / output
+    return folder if shard.parts == 1 else folder / SHARD_FOLDER / f"{shard.part}_of_{shard.parts}"
 
 
 def describe(summary: Summary, output: Path) -> str:
@@ -91,7 +138,7 @@ def main(config: ConfigDict) -> None:
         summary = evaluate(config)
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on where this one stopped")
-    print(describe(summary, Path(config.run_dir) / config.output))
+    print(describe(summary, output_folder(Path(config.run_dir), config.output, Shard.parse(config.shard))))
     if summary.errors:
         sys.exit(
             f"error: {summary.errors} episodes crashed {config.max_attempts} times or more; their tracebacks are in "
@@ -129,7 +176,7 @@ class _Progress:
         self._bar.set_postfix_str(f"{self._successes}/{self._done} succeeded")
 
 
-def _identity(config: ConfigDict, benchmark: Benchmark, run_dir: Path) -> dict[str, Any]:
+def _identity(config: ConfigDict, benchmark: Benchmark, run_dir: Path, policy: Policy) -> dict[str, Any]:
     """What two episodes must have in common to be counted together."""
     digests = checkpoint_digests(run_dir, DECODER_STAGES[config.decoder])
     identity: dict[str, Any] = {
@@ -138,6 +185,8 @@ def _identity(config: ConfigDict, benchmark: Benchmark, run_dir: Path) -> dict[s
         "step_limit": benchmark.step_limit,
         "decoder": config.decoder,
         "seed": config.seed,
+        # Sums of another batch shape may differ in their last bits, and an episode with them.
+        "policy_batch": policy.batch_size,
     }
     identity |= {f"checkpoint.{stage}": digest for stage, digest in digests.items()}
     if benchmark.simulator.startswith("libero"):
@@ -146,4 +195,4 @@ def _identity(config: ConfigDict, benchmark: Benchmark, run_dir: Path) -> dict[s
 
 
 if __name__ == "__main__":
-    run(main, default="configs/libero_eval.py", expected=(ValueError, OSError, SelfCheckFailed, RendererNotFound))
+    run(main, default="configs/libero_eval.py", expected=EXPECTED_ERRORS)

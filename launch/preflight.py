@@ -56,6 +56,9 @@ def import_checks() -> None:
 def quick_compilation() -> str:
     """XLA's flags for preflight, nearly all of whose time is compilation of programs that run for milliseconds."""
     flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    # LLVM's fast selection of instructions gives up on some blocks, and only these get multiply and add in one: the
+    # same function, fused with this or that, would then differ in the last bit.
+    flags += " --xla_backend_extra_options=-fast-isel=false"
     # XLA ends the process at a flag that it doesn't know, and later versions don't know this one.
     return f"{flags} --xla_cpu_use_fusion_emitters=false" if version("jaxlib").startswith("0.10.") else flags
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jinja2
 
+from eval_bridge.report.page import render_template
 from eval_bridge.summary import write_atomically
 from launch.throughput_plots import flat, speed_bars, speed_plots
 from launch.tokenizer_axes import PALETTE, Record, Series, all_series
@@ -71,35 +72,29 @@ def write_page(results: Record, page: Path) -> None:
 
 def render_page(results: Record) -> str:
     """The page's HTML, the same for the same results."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("launch", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     every = all_series(results)
     throughput = results.get("throughput")
-    return environment.get_template("tokenizer_page.html").render(
-        palette=PALETTE,
-        missing=MISSING,
-        columns=COLUMNS,
-        every=every,
-        table=[(series, [cell(series, column) for column in COLUMNS]) for series in every],
-        legends=[(series, legend(series)) for series in every],
-        plots=draw_plots(results),
-        accuracies=accuracy_plots(results),
-        speeds=speed_plots(speed_bars(throughput), every),
-        speed_table=_speed_table(throughput),
-        baselines=[series for series in every if not series.is_layered],
-        baseline_usage=[_usage(series) for series in every if not series.is_layered],
-        excess=_largest_excess(every),
-        data=results.get("data") or {},
-        default=results.get("default") or MISSING,
-        seeds=results.get("seeds") or [],
-        head_steps=results.get("head_steps"),
-        provenance=_provenance(results),
-    )
+    values = {
+        "palette": PALETTE,
+        "missing": MISSING,
+        "columns": COLUMNS,
+        "every": every,
+        "table": [(series, [cell(series, column) for column in COLUMNS]) for series in every],
+        "legends": [(series, legend(series)) for series in every],
+        "plots": draw_plots(results),
+        "accuracies": accuracy_plots(results),
+        "speeds": speed_plots(speed_bars(throughput), every),
+        "speed_table": _speed_table(throughput),
+        "baselines": [series for series in every if not series.is_layered],
+        "baseline_usage": [_usage(series) for series in every if not series.is_layered],
+        "excess": _largest_excess(every),
+        "data": results.get("data") or {},
+        "default": results.get("default") or MISSING,
+        "seeds": results.get("seeds") or [],
+        "head_steps": results.get("head_steps"),
+        "provenance": _provenance(results),
+    }
+    return render_template("tokenizer_page.html", values, jinja2.PackageLoader("launch", "."))
 
 
 def cell(series: Series, column: Column) -> Cell:

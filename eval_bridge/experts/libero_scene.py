@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from eval_bridge.experts.scene import Box, HeightMap, Pose, Vector
+from eval_bridge.experts.scene import Box, HeightMap, Joint, OrientedBox, Pose, Region, Rotation, Vector
 from eval_bridge.simulators.libero.scene_queries import Predicate, SceneQueries
 
 
@@ -37,6 +37,26 @@ class LiberoScene:
         of_region = name in self._queries.region_names
         return Pose(*(self._queries.region(name).pose if of_region else self._queries.pose(name)))
 
+    def is_region(self, name: str) -> bool:
+        """Whether `name` is a region."""
+        return name in self._queries.region_names
+
+    def region(self, name: str) -> Region:
+        """A region's place and size."""
+        found = self._queries.region(name)
+        return Region(Pose(*found.pose), found.half_size, found.parent, found.is_articulated)
+
+    def has_joint(self, name: str) -> bool:
+        """Whether `name` opens, closes or can be switched."""
+        return self._queries.has_joint(name)
+
+    def joint(self, name: str) -> Joint:
+        """The joint of an articulated region or of a fixture."""
+        found = self._queries.joint(name)
+        geom_boxes = [self._queries.geom_box(int(geom)) for geom in found.geoms]
+        boxes = tuple(OrientedBox(Pose(*box.pose), box.half_size) for box in geom_boxes)
+        return Joint(found.value, found.limits, found.axis, found.anchor, boxes)
+
     def centre_of_mass(self, name: str) -> Vector:
         """Centre of mass of an object."""
         return self._queries.centre_of_mass(name)
@@ -53,14 +73,37 @@ class LiberoScene:
         """Whether `name` is an object that can be carried."""
         return name in self._queries.object_names
 
+    def underside(self, name: str, spacing: float) -> Vector:
+        """Points ``[N, 3]`` of an object's lower surface."""
+        return self._queries.underside(name, spacing)
+
     def height_map(
-        self, low: Vector, high: Vector, spacing: float, target: str, hide_target: bool = False
+        self, low: Vector, high: Vector, spacing: float, target: str | None, hide_target: bool = False
     ) -> HeightMap:
         """Height map over a rectangle; see `Scene.height_map`."""
         x, y = (np.arange(low[axis], high[axis] + spacing / 2, spacing) for axis in (0, 1))
         across = np.meshgrid(x, y, indexing="ij")
-        own = self._queries.collision_geoms(target)
+        own = np.zeros(0, np.int64) if target is None else self._queries.collision_geoms(target)
         surface = self._queries.surface(across[0].ravel(), across[1].ravel(), own if hide_target else ())
         height = np.where(surface.geoms < 0, -np.inf, surface.heights)
         shape = (len(x), len(y))
         return HeightMap(x, y, height.reshape(shape), np.isin(surface.geoms, own).reshape(shape))
+
+    def view(
+        self,
+        frame: Rotation,
+        start: float,
+        low: Vector,
+        high: Vector,
+        spacing: float,
+        target: str | None,
+        hide_target: bool = False,
+    ) -> HeightMap:
+        """Height map in a turned frame; see `Scene.view`."""
+        x, y = (np.arange(low[axis], high[axis] + spacing / 2, spacing) for axis in (0, 1))
+        across = np.meshgrid(x, y, indexing="ij")
+        origins = np.stack([across[0].ravel(), across[1].ravel(), np.full(len(x) * len(y), start)], axis=1) @ frame.T
+        own = np.zeros(0, np.int64) if target is None else self._queries.collision_geoms(target)
+        hits = self._queries.first_hits(origins, -frame[:, 2], own if hide_target else ())
+        shape = (len(x), len(y))
+        return HeightMap(x, y, (start - hits.distances).reshape(shape), np.isin(hits.geoms, own).reshape(shape))

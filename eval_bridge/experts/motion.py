@@ -17,15 +17,41 @@ METRES_PER_UNIT = 0.05
 RADIANS_PER_UNIT = 0.5
 GAIN = 1.5  # 2 overshoots by about a centimetre
 LARGEST_ROTATION_ACTION = 0.6
+MIDDLE_YAW = 0.39  # of a hand that points down, far from both limits of the last joint (radians)
 
 # Columns: opening axis, its partner, approach axis. The hand points down and opens along the world's y axis.
 HAND_DOWN: Rotation = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])
 
 
+def turn_about_vertical(angle: float) -> Rotation:
+    """Rotation ``[3, 3]`` by `angle` (radians) about the world's z axis."""
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+
+
 def hand_down(yaw: float) -> Rotation:
     """Rotation ``[3, 3]`` of a hand that points down, its opening axis `yaw` radians from the world's y axis."""
-    cosine, sine = np.cos(yaw), np.sin(yaw)
-    return np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]]) @ HAND_DOWN
+    return turn_about_vertical(yaw) @ HAND_DOWN
+
+
+def yaw_of(hand: Rotation) -> float:
+    """The `yaw` of a hand that points about down (radians, in (-pi, pi])."""
+    return float(np.arctan2(-hand[0, 0], hand[1, 0]))
+
+
+def hand_along(approach: Vector, opening: Vector) -> Rotation:
+    """Rotation ``[3, 3]`` of a hand whose fingers point along `approach` and open along `opening` (both ``[3]``).
+
+    `opening` is straightened to be perpendicular to `approach`. The hand is symmetric: of the two rotations that do,
+    the one nearer to `MIDDLE_YAW` is taken, which keeps the last joint away from its limits.
+    """
+    forward = approach / np.linalg.norm(approach)
+    sideways = opening - (opening @ forward) * forward
+    sideways = sideways / np.linalg.norm(sideways)
+    rotation = np.column_stack([sideways, np.cross(forward, sideways), forward])
+    likeness = np.trace(hand_down(MIDDLE_YAW).T @ rotation)
+    turned = rotation * np.array([-1.0, -1.0, 1.0])
+    return turned if np.trace(hand_down(MIDDLE_YAW).T @ turned) > likeness else rotation
 
 
 def rotation_vector(rotation: Rotation) -> Vector:

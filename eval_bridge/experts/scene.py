@@ -27,6 +27,67 @@ class Box(NamedTuple):
     low: Vector
     high: Vector
 
+    @property
+    def centre(self) -> Vector:
+        """Middle of the box, ``[3]``."""
+        return (self.low + self.high) / 2
+
+    @property
+    def size(self) -> Vector:
+        """Edge lengths, ``[3]``."""
+        return self.high - self.low
+
+
+class OrientedBox(NamedTuple):
+    """A box of any orientation: pose of its centre and half its edge lengths along its own axes, ``[3]``."""
+
+    pose: Pose
+    half_size: Vector
+
+    def bounds(self) -> Box:
+        """The smallest world-aligned box around it."""
+        reach = np.abs(self.pose.rotation) @ self.half_size
+        return Box(self.pose.position - reach, self.pose.position + reach)
+
+
+class Region(NamedTuple):
+    """A box-shaped region that goals refer to.
+
+    Attributes:
+        pose: of its centre.
+        half_size: half its edge lengths along its own axes, ``[3]``.
+        parent: the object or fixture it is part of; None for one on the table.
+        is_articulated: whether it moves with a joint of its own (a drawer).
+    """
+
+    pose: Pose
+    half_size: Vector
+    parent: str | None
+    is_articulated: bool
+
+
+class Joint(NamedTuple):
+    """A hinge or slide by which something opens, closes or is switched.
+
+    Attributes:
+        value: present position (metres or radians).
+        limits: lowest and highest position; 0, near one of them, is closed or off.
+        axis: direction in the world, ``[3]``: of motion for a slide, of the hinge's line otherwise.
+        anchor: a point on the axis, ``[3]``.
+        boxes: the collision geometry that moves with it, one box a geom.
+    """
+
+    value: float
+    limits: tuple[float, float]
+    axis: Vector
+    anchor: Vector
+    boxes: tuple[OrientedBox, ...]
+
+    @property
+    def far_end(self) -> float:
+        """The limit farther from 0: fully open, or fully on."""
+        return max(self.limits, key=abs)
+
 
 class HeightMap(NamedTuple):
     """What a camera straight above would see of the scene's collision surfaces, the robot left out.
@@ -71,6 +132,22 @@ class Scene(Protocol):
         """Pose of an object, or of a named region of a fixture."""
         ...
 
+    def is_region(self, name: str) -> bool:
+        """Whether `name` is a region (not an object, not a fixture)."""
+        ...
+
+    def region(self, name: str) -> Region:
+        """A region's place and size."""
+        ...
+
+    def has_joint(self, name: str) -> bool:
+        """Whether `name` opens, closes or can be switched: a drawer's region, a fixture with a door or a knob."""
+        ...
+
+    def joint(self, name: str) -> Joint:
+        """The joint of an articulated region (drawer) or of a fixture (door, knob)."""
+        ...
+
     def centre_of_mass(self, name: str) -> Vector:
         """Centre of mass of an object."""
         ...
@@ -87,8 +164,12 @@ class Scene(Protocol):
         """Whether `name` is an object that can be carried (not a fixture, not a region)."""
         ...
 
+    def underside(self, name: str, spacing: float) -> Vector:
+        """Points ``[N, 3]`` of an object's lower surface, on a horizontal grid of the given spacing (metres)."""
+        ...
+
     def height_map(
-        self, low: Vector, high: Vector, spacing: float, target: str, hide_target: bool = False
+        self, low: Vector, high: Vector, spacing: float, target: str | None, hide_target: bool = False
     ) -> HeightMap:
         """Height map over the rectangle from `low` ``[2]`` to `high` ``[2]``.
 
@@ -96,7 +177,32 @@ class Scene(Protocol):
             low: smallest x and y.
             high: largest x and y.
             spacing: distance between neighbouring points.
-            target: object marked in `HeightMap.is_target`.
+            target: object marked in `HeightMap.is_target`; None marks nothing.
             hide_target: look through the target (to see what is below a held object).
+        """
+        ...
+
+    def view(
+        self,
+        frame: Rotation,
+        start: float,
+        low: Vector,
+        high: Vector,
+        spacing: float,
+        target: str | None,
+        hide_target: bool = False,
+    ) -> HeightMap:
+        """What a camera sees that looks along the third axis of `frame` backwards: a height map in that frame.
+
+        A point ``p`` of the world has the coordinates ``frame.T @ p`` there. With the identity it is `height_map`.
+
+        Args:
+            frame: the axes as columns; the third points to the camera.
+            start: coordinate along the third axis from which the camera sees: what is beyond is left out.
+            low: smallest coordinates along the first two axes, ``[2]``.
+            high: largest coordinates, ``[2]``.
+            spacing: distance between neighbouring points.
+            target: object marked in `HeightMap.is_target`; None marks nothing.
+            hide_target: look through the target.
         """
         ...

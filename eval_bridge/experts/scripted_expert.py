@@ -1,14 +1,18 @@
-"""The scripted expert: reads the goal from the scene, picks, carries, places, and plans again after a failure."""
+"""The scripted expert: reads the goal from the scene, does what is left of it, and plans again after a failure."""
 
+from collections import Counter
 from collections.abc import Generator, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.experts import skills
-from eval_bridge.experts.goal import Carry, open_goals
+from eval_bridge.experts.cavity import find_cavity
+from eval_bridge.experts.destination import destination_of
+from eval_bridge.experts.goal import Carry, Close, Goal, Open, Push, TurnOff, TurnOn, open_goals
 from eval_bridge.experts.grasp_planning import PANDA_HAND, Grasp, GraspPreferences, plan_grasp
 from eval_bridge.experts.scene import Scene
+from eval_bridge.experts.skills import door, drawer, insert, knob, pick, place, push
+from eval_bridge.experts.skills.hand import Actions, SkillFailed
 
 MAP_SPACING = 0.004  # fine enough for the wall of a bowl (metres)
 MOVED = 0.006  # an object that moved this far since the grasp was planned needs a new plan (metres)
@@ -20,7 +24,7 @@ class ExpertFailed(Exception):
 
 
 class ScriptedExpert:
-    """Solves carrying tasks from the privileged state of a scene.
+    """Solves tasks from the privileged state of a scene.
 
     Args:
         scene: the scene; read before every action.
@@ -40,36 +44,53 @@ class ScriptedExpert:
             ExpertFailed: no grasp was found, or every attempt failed.
             ValueError: the task's goal needs a skill that the expert does not have.
         """
-        for goal in open_goals(self._scene):
-            yield from self._achieve(goal)
-
-    def _achieve(self, goal: Carry) -> skills.Actions:
-        reason = "the goal does not hold after placing"
-        for _ in range(self._attempts):
-            if self._scene.is_satisfied(goal.predicate):
-                return
+        tried: Counter[tuple[str, ...]] = Counter()
+        reason = "the goal does not hold afterwards"
+        while goals := open_goals(self._scene):
+            goal = goals[0]
+            if tried[goal.predicate] == self._attempts:
+                raise ExpertFailed(f"{' '.join(goal.predicate)}: gave up after {self._attempts} attempts: {reason}")
+            tried[goal.predicate] += 1
             try:
-                yield from self._pick_and_place(goal)
-            except skills.SkillFailed as failure:
+                yield from self._pursue(goal)
+            except SkillFailed as failure:
                 reason = str(failure)
-        if not self._scene.is_satisfied(goal.predicate):
-            raise ExpertFailed(f"{' '.join(goal.predicate)}: gave up after {self._attempts} attempts: {reason}")
 
-    def _pick_and_place(self, goal: Carry) -> skills.Actions:
+    def _pursue(self, goal: Goal) -> Actions:
+        scene = self._scene
+        match goal:
+            case Open(part):
+                skill = drawer.open_drawer if scene.is_region(part) else door.open_door
+                yield from skill(scene, part)
+            case Close(part):
+                skill = drawer.close_drawer if scene.is_region(part) else door.close_door
+                yield from skill(scene, part)
+            case TurnOn(part):
+                yield from knob.turn_on(scene, part)
+            case TurnOff(part):
+                yield from knob.turn_off(scene, part)
+            case Push(item, region):
+                yield from push.push(scene, item, region)
+            case Carry(item, support):
+                cavity = find_cavity(scene, support, item) if scene.is_region(support) else None
+                yield from self._pick_and_place(goal) if cavity is None else insert.insert(scene, item, cavity)
+
+    def _pick_and_place(self, goal: Carry) -> Actions:
         scene = self._scene
         grasp = yield from self._approach(goal)
-        yield from skills.descend_and_close(scene, grasp)
-        yield from skills.lift(scene, goal.item, grasp)
-        destination = scene.pose(goal.support).position[:2]
-        yield from skills.back_off(scene, goal.item, grasp.yaw)
-        yield from skills.carry(scene, goal.item, destination, grasp.yaw)
-        yield from skills.place(scene, goal.item, destination, grasp.yaw)
+        yield from pick.descend_and_close(scene, grasp)
+        yield from pick.lift(scene, goal.item, grasp)
+        yield from place.back_off(scene, goal.item, grasp.yaw)
+        destination = destination_of(scene, goal, grasp.yaw)
+        yaw = grasp.yaw + destination.turn
+        yield from place.carry(scene, goal.item, destination.position, yaw)
+        yield from place.place(scene, goal.item, destination.position, yaw, is_tight=destination.is_tight)
 
     def _approach(self, goal: Carry) -> Generator[NDArray[np.float32], None, Grasp]:
         """Flies above the planned grasp; plans again if the object moved meanwhile (a bowl may slide off)."""
         while True:
             grasp, planned_for = self._plan(goal), self._scene.pose(goal.item)
-            yield from skills.approach(self._scene, goal.item, grasp)
+            yield from pick.approach(self._scene, goal.item, grasp)
             now = self._scene.pose(goal.item)
             moved = np.abs(now.position - planned_for.position).max()
             turned = np.abs(now.rotation - planned_for.rotation).max()
@@ -81,7 +102,7 @@ class ScriptedExpert:
         box = scene.bounding_box(goal.item)
         margin = np.hypot(PANDA_HAND.palm_half_length, PANDA_HAND.palm_half_width)
         surface = scene.height_map(box.low[:2] - margin, box.high[:2] + margin, MAP_SPACING, goal.item)
-        carried = scene.pose(goal.support).position[:2] - scene.pose(goal.item).position[:2]
+        carried = (destination_of(scene, goal).position - scene.pose(goal.item).position)[:2]
         grasp = plan_grasp(
             surface,
             scene.centre_of_mass(goal.item),

@@ -37,12 +37,49 @@ class EpisodeStart(NamedTuple):
     fixture_poses: dict[str, NDArray[np.float64]]
 
 
+class Goal(NamedTuple):
+    """What a task asks for.
+
+    Attributes:
+        predicates: conditions that must hold together, such as ``(("on", "akita_black_bowl_1", "plate_1"),)``.
+        items: movable things that they name, G of them at most, in order.
+        joints: things in them that open, close or turn.
+    """
+
+    predicates: tuple[tuple[str, ...], ...]
+    items: tuple[str, ...]
+    joints: tuple[str, ...]
+
+
+class Probe(NamedTuple):
+    """Where everything is that the goal is about: what analyses read, and no policy sees. No frame is rendered for it.
+
+    Attributes:
+        eef_position: end effector, metres, ``[3]``. eef_rotation: axis-angle, radians, ``[3]``.
+        finger_opening: distance between the fingers, metres.
+        goal_holds: by predicate of the goal.
+        item_positions: by item of the goal, metres, ``[I, 3]``. joint_positions: by joint, metres or radians, ``[J]``.
+    """
+
+    eef_position: NDArray[np.float64]
+    eef_rotation: NDArray[np.float64]
+    finger_opening: float
+    goal_holds: tuple[bool, ...]
+    item_positions: NDArray[np.float64]
+    joint_positions: NDArray[np.float64]
+
+
 class Simulator(Protocol):
     """One task in one simulator. Cameras render only when `observe` is called."""
 
     @property
     def instruction(self) -> str:
         """The language instruction of the task."""
+        ...
+
+    @property
+    def goal(self) -> Goal:
+        """What the task asks for."""
         ...
 
     def begin(self, start: EpisodeStart) -> None:
@@ -63,6 +100,10 @@ class Simulator(Protocol):
 
     def proprio(self) -> NDArray[np.float32]:
         """The robot's state alone, without rendering."""
+        ...
+
+    def probe(self) -> Probe:
+        """Where everything is that the goal is about, after the last step."""
         ...
 
     def render(self, camera: str) -> NDArray[np.uint8]:

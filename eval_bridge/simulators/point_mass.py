@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.simulators.interface import EpisodeStart, Observation
+from eval_bridge.simulators.interface import EpisodeStart, Goal, Observation, Probe
 
 FRAME_SIZE = 256
 MAX_STEPS = 60
@@ -128,9 +128,30 @@ class PointMassSimulator:
             raise ValueError(f"camera = {camera!r} does not exist; the cameras are agentview, wrist.")
         return frame[::-1, ::-1].copy()
 
+    @property
+    def goal(self) -> Goal:
+        """The gripper around the ball."""
+        return Goal((("in", "ball", "gripper"),), ("ball",), ())
+
+    def probe(self) -> Probe:
+        """Gripper and ball; the rotation vector adds up the rotations commanded."""
+        state = self._view()
+        return Probe(
+            eef_position=state.position.copy(),
+            eef_rotation=state.rotation.copy(),
+            finger_opening=2 * float(state.finger[0]),
+            goal_holds=(self.is_solved(),),
+            item_positions=state.ball[None].copy(),
+            joint_positions=np.zeros(0),
+        )
+
     def state(self) -> NDArray[np.float64]:
         """The flattened state, ``[14]``."""
         return self._state.copy()
+
+    def restore(self, state: NDArray[np.float64]) -> None:
+        """Puts everything into ``state [14]``."""
+        self._state = np.array(state, np.float64)
 
     def close(self) -> None:
         """There is nothing to release."""

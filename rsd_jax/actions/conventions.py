@@ -1,13 +1,15 @@
 """What images and actions mean outside the networks, declared once and converted at the boundary."""
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import jax
 import numpy as np
 from numpy.typing import NDArray
 
-FramesT = TypeVar("FramesT", NDArray[np.uint8], jax.Array)
+if TYPE_CHECKING:  # processes that only simulate or read files go without jax
+    import jax
+
+FramesT = TypeVar("FramesT", NDArray[np.uint8], "jax.Array")
 
 
 @dataclass(frozen=True)

@@ -61,10 +61,13 @@ class AcceptanceCounts(NamedTuple):
 
 
 class DecodeResult(NamedTuple):
-    """Decoded `tokens`, the number of `rounds` (passes of the main head), and the `acceptance` of the draft."""
+    """Decoded `tokens`, the `rounds` (passes of the main head) each row needed, and the `acceptance` of the draft.
+
+    A batch takes as many passes as its slowest row; what a row needed does not depend on the others.
+    """
 
     tokens: Tokens
-    rounds: Int[Array, ""]
+    rounds: Int[Array, "B"]
     acceptance: AcceptanceCounts
 
 

@@ -23,13 +23,13 @@ class SpeculativeState(NamedTuple):
     Attributes:
         tokens: final before each column's `position`, undefined from there on.
         position: next layer to decode, per column; L where the column is finished.
-        rounds: passes of the main head so far.
+        rounds: passes of the main head so far that a row needed: while one of its columns was unfinished.
         acceptance: counts so far.
     """
 
     tokens: Tokens
     position: Position
-    rounds: Int[Array, ""]
+    rounds: Int[Array, "B"]
     acceptance: AcceptanceCounts
 
 
@@ -67,7 +67,7 @@ def speculative_greedy(
             # accepted prefix, and what lies behind is undefined until a later round.
             tokens=_write_ahead(state.tokens, state.position, chosen),
             position=jnp.minimum(state.position + run + 1, shape.num_layers),
-            rounds=state.rounds + 1,
+            rounds=state.rounds + jnp.any(state.position < shape.num_layers, axis=(1, 2)),
             acceptance=jax.tree.map(jnp.add, state.acceptance, counts),
         )
 
@@ -75,7 +75,7 @@ def speculative_greedy(
     start = SpeculativeState(
         tokens=jnp.zeros((*columns, shape.num_layers), jnp.int32),
         position=jnp.zeros(columns, jnp.int32),
-        rounds=jnp.int32(0),
+        rounds=jnp.zeros(batch_size, jnp.int32),
         acceptance=no_drafts(batch_size, shape.num_layers),
     )
     end = jax.lax.while_loop(unfinished, draft_and_verify, start)

@@ -39,9 +39,36 @@ class DemoFieldError(ValueError):
         self.rule = rule
 
 
+class DemoFrames(NamedTuple):
+    """What the cameras saw, as rendered (upside-down).
+
+    Attributes:
+        agentview: third-person frames, ``uint8 [T, 128, 128, 3]``.
+        wrist: frames of the camera in the hand, likewise.
+    """
+
+    agentview: NDArray[np.uint8]
+    wrist: NDArray[np.uint8]
+
+
+class DemoSimulation(NamedTuple):
+    """What it takes to play an episode again in the simulator.
+
+    Attributes:
+        states: flattened simulator states, ``float64 [T, S]``.
+        start: how the episode started.
+    """
+
+    states: NDArray[np.float64]
+    start: DemoStart
+
+
 @dataclass(frozen=True)
 class Demo:
     """One successful episode. Frames, proprioception and states are those before the action of their step.
+
+    Frames may be left out and rendered from the states later; states and start are missing where a source does not
+    tell them. Who needs them asks `require_frames` and `require_simulation`.
 
     Attributes:
         suite: task suite, e.g. ``"libero_spatial"``.
@@ -52,10 +79,10 @@ class Demo:
         labels: what a policy should imitate, ``float32 [T, 7]``: the expert's clean action in that state. Equals
             `actions` unless noise was injected.
         proprio: ``float32 [T, 8]``: end-effector position (m), axis-angle (rad), finger positions (m).
-        agentview: third-person frames as rendered, ``uint8 [T, 128, 128, 3]``.
-        wrist: frames of the camera in the hand, likewise.
-        states: flattened simulator states, ``float64 [T, S]``.
-        start: how the episode started.
+        agentview: third-person frames as rendered, ``uint8 [T, 128, 128, 3]``; None without images.
+        wrist: frames of the camera in the hand, likewise; there if and only if `agentview` is.
+        states: flattened simulator states, ``float64 [T, S]``; None if the source does not tell them.
+        start: how the episode started; None if the source does not tell it.
         seed: seed of the episode's random start; -1 if the source does not tell it.
 
     Raises:
@@ -69,33 +96,81 @@ class Demo:
     actions: NDArray[np.float32]
     labels: NDArray[np.float32]
     proprio: NDArray[np.float32]
-    agentview: NDArray[np.uint8]
-    wrist: NDArray[np.uint8]
-    states: NDArray[np.float64]
-    start: DemoStart
+    agentview: NDArray[np.uint8] | None
+    wrist: NDArray[np.uint8] | None
+    states: NDArray[np.float64] | None
+    start: DemoStart | None
     seed: int
 
     def __post_init__(self) -> None:
         steps = len(self.actions)
         if steps < 1:
             raise DemoFieldError("actions", "is empty; a demonstration has at least one step")
-        frame = (steps, STORED_SIZE, STORED_SIZE, 3)
-        state_size = self.states.shape[-1] if self.states.ndim else 0
         _check_array("actions", self.actions, np.float32, (steps, ACTION_SIZE))
         _check_array("labels", self.labels, np.float32, (steps, ACTION_SIZE))
         _check_array("proprio", self.proprio, np.float32, (steps, PROPRIO_SIZE))
-        _check_array("agentview", self.agentview, np.uint8, frame)
-        _check_array("wrist", self.wrist, np.uint8, frame)
-        _check_array("states", self.states, np.float64, (steps, state_size))
-        _check_array("start.state", self.start.state, np.float64, (state_size,))
-        for name, pose in self.start.fixture_poses.items():
-            _check_array(f"start.fixture_poses[{name!r}]", pose, np.float64, (7,))
+        self._check_frames()
+        self._check_simulation()
         _check_action_range("actions", self.actions)
         _check_action_range("labels", self.labels)
 
     def __len__(self) -> int:
         """Number of steps, T."""
         return len(self.actions)
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether the cameras' frames are there."""
+        return self.agentview is not None
+
+    def require_frames(self) -> DemoFrames:
+        """The cameras' frames.
+
+        Raises:
+            DemoFieldError: there are none; names the command that adds them.
+        """
+        if self.agentview is None or self.wrist is None:
+            raise DemoFieldError(
+                "agentview, wrist",
+                f"{self.suite}/{self.task} (seed {self.seed}) was stored without images; "
+                "python -m launch.render adds them",
+            )
+        return DemoFrames(self.agentview, self.wrist)
+
+    def require_simulation(self) -> DemoSimulation:
+        """States and start, from which the episode can be played again.
+
+        Raises:
+            DemoFieldError: the source of this demonstration does not tell them.
+        """
+        if self.states is None or self.start is None:
+            missing = "states" if self.states is None else "start"
+            raise DemoFieldError(
+                missing,
+                f"{self.suite}/{self.task} (seed {self.seed}) comes from a source without simulator states, so that "
+                "it can be neither replayed nor rendered",
+            )
+        return DemoSimulation(self.states, self.start)
+
+    def _check_frames(self) -> None:
+        if (self.agentview is None) != (self.wrist is None):
+            missing = "agentview" if self.agentview is None else "wrist"
+            raise DemoFieldError(missing, "is missing; a demonstration has the frames of both cameras or of none")
+        shape = (len(self), STORED_SIZE, STORED_SIZE, 3)
+        for field, frames in (("agentview", self.agentview), ("wrist", self.wrist)):
+            if frames is not None:
+                _check_array(field, frames, np.uint8, shape)
+
+    def _check_simulation(self) -> None:
+        state_size = None
+        if self.states is not None:
+            state_size = self.states.shape[-1] if self.states.ndim else 0
+            _check_array("states", self.states, np.float64, (len(self), state_size))
+        if self.start is not None:
+            expected = self.start.state.size if state_size is None else state_size
+            _check_array("start.state", self.start.state, np.float64, (expected,))
+            for name, pose in self.start.fixture_poses.items():
+                _check_array(f"start.fixture_poses[{name!r}]", pose, np.float64, (7,))
 
 
 def _check_array(field: str, array: np.ndarray, dtype: type, shape: tuple[int, ...]) -> None:

@@ -3,11 +3,12 @@
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.collection import CollectionTask
+from eval_bridge.collection_worker import CollectionTask
 from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.experts.scripted_expert import ExpertFailed
 from eval_bridge.recording import RecordingSettings
@@ -52,9 +53,16 @@ def expert_that_crashes(simulator: RecordablePointMass) -> Iterator[NDArray[np.f
     raise ZeroDivisionError("the bug of seed " + str(simulator.seed))
 
 
-def expert_that_dies(simulator: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+def expert_that_dies(folder: Path, times: int, simulator: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+    """Takes its process with it, `times` times in all, which files in `folder` count."""
     yield towards_ball(simulator)
-    os._exit(9)
+    for number in range(times):
+        try:
+            (folder / f"died_{times}_{number}").touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        os._exit(9)
+    yield from expert(simulator)
 
 
 def expert_that_hangs_on_seed_2(simulator: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
@@ -67,6 +75,8 @@ def describe_scene() -> SceneDescription:
     return SceneDescription(env_name="PointMass")
 
 
-def point_mass_task(solve=expert, noise: float = 0.2) -> CollectionTask[RecordablePointMass]:
-    recording = RecordingSettings(STEP_LIMIT, steps_after_success=0, noise=NoiseSettings(noise))
-    return CollectionTask("point_mass", "close_on_ball", RecordablePointMass, solve, describe_scene, recording)
+def point_mass_task(
+    solve=expert, noise: float = 0.2, images: bool = True, name: str = "close_on_ball"
+) -> CollectionTask[RecordablePointMass]:
+    recording = RecordingSettings(STEP_LIMIT, steps_after_success=0, noise=NoiseSettings(noise), images=images)
+    return CollectionTask("point_mass", name, RecordablePointMass, solve, describe_scene, recording)

@@ -1,12 +1,17 @@
-"""A simulator, a policy and a benchmark whose episodes a reader can follow by hand."""
+"""A simulator, a policy and a benchmark whose episodes a reader can follow by hand; importable by workers."""
 
-from collections.abc import Callable
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.interface import PolicyOutput
-from eval_bridge.simulators.interface import EpisodeStart, Observation, Simulator
+from eval_bridge.check_result import CheckResult
+from eval_bridge.interface import PolicyObservation, PolicyOutput
+from eval_bridge.simulators.interface import EpisodeStart, Goal, Observation, Probe, Simulator
+from rsd_jax.demos.frames import RENDER_SIZE
 
 CHUNK_LENGTH = 8
 
@@ -15,6 +20,7 @@ class CountingSimulator:
     """Solved after as many steps as the start's state says; remembers what it was asked for."""
 
     instruction = "pick up the black bowl from table center and place it on the plate"
+    goal = Goal((("on", "bowl", "plate"),), ("bowl",), ())
 
     def __init__(self) -> None:
         self.taken = 0
@@ -42,6 +48,10 @@ class CountingSimulator:
     def proprio(self) -> NDArray[np.float32]:
         return np.zeros(8, np.float32)
 
+    def probe(self) -> Probe:
+        holds = self.taken >= self.solved_after
+        return Probe(np.full(3, self.taken / 100), np.zeros(3), 0.08, (holds,), np.zeros((1, 3)), np.zeros(0))
+
     def render(self, camera: str) -> NDArray[np.uint8]:
         self.calls.append(f"render {camera} {self.taken}")
         return self._frame()
@@ -51,31 +61,78 @@ class CountingSimulator:
 
     def _frame(self) -> NDArray[np.uint8]:
         """As rendered, that is upside-down: the row that is white when upright is the last one here."""
-        frame = np.full((64, 64, 3), 3 * min(self.taken, 60), np.uint8)
+        frame = np.full((RENDER_SIZE, RENDER_SIZE, 3), 3 * min(self.taken, 60), np.uint8)
         frame[-1] = 255
         return frame
 
 
-class CountingPolicy:
-    """Chunks whose first number counts them; each took 3 rounds and accepted 6 of 8 drafted tokens of layer 0."""
+class TroubledSimulator(CountingSimulator):
+    """Gets into trouble in its third step as often as its folder holds files called trouble."""
 
-    def __init__(self, decoder: str = "speculative_greedy") -> None:
-        self.decoder = decoder
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def step(self, action: NDArray[np.float32]) -> bool:
+        if self.taken == 2:
+            self.get_into_trouble()
+        return super().step(action)
+
+    def get_into_trouble(self) -> None:
+        for file in sorted(self.folder.glob("trouble_*")):
+            kind = file.read_text()
+            try:
+                file.unlink()
+            except FileNotFoundError:  # another worker has it
+                continue
+            if kind == "die":
+                os._exit(1)
+            raise RuntimeError("the driver is gone")
+
+    def close(self) -> None:
+        super().close()
+        if self.taken == 2:
+            raise RuntimeError("cannot close")
+
+
+def make_trouble(folder: Path, kind: str, times: int) -> None:
+    """Lets the next episodes raise ("crash") or lose their process ("die")."""
+    for _ in range(times):
+        (folder / f"trouble_{uuid.uuid4().hex}").write_text(kind)
+
+
+class CountingPolicy:
+    """Chunks whose first number tells the step they are for; each took 3 rounds and accepted 6 of 8 drafts of layer 0."""
+
+    def __init__(self, decoder: str = "speculative_greedy", batch_size: int = 4) -> None:
+        self.decoder, self.batch_size = decoder, batch_size
         self.chunks = 0
+        self.batches: list[set[int]] = []
 
     def act(self, observation: Observation) -> PolicyOutput:
-        actions = np.zeros((CHUNK_LENGTH, 7), np.float32)
-        actions[:, 0] = np.arange(CHUNK_LENGTH) / 10 + self.chunks
         self.chunks += 1
-        return PolicyOutput(actions, 3, np.array([6, 2, 0]), np.array([8, 8, 0]), 0.01)
+        return self._chunk(self.chunks - 1)
+
+    def act_batch(self, observations: Mapping[int, PolicyObservation]) -> dict[int, PolicyOutput]:
+        assert set(observations) <= set(range(self.batch_size))
+        self.batches.append(set(observations))
+        return {row: self._chunk(int(seen.frames[0, 0, 0, 0]) // 24) for row, seen in observations.items()}
 
     def stage_functions(self, observation: Observation) -> dict[str, Callable[[], object]]:
         names = ("preprocess", "backbone", "decoder", "detokenize", "chunk", "draft_pass", "verify_pass", "step_pass")
         return {name: lambda: np.zeros(1) for name in names}
 
+    def _chunk(self, number: int) -> PolicyOutput:
+        actions = np.zeros((CHUNK_LENGTH, 7), np.float32)
+        actions[:, 0] = np.arange(CHUNK_LENGTH) / 10 + number
+        return PolicyOutput(actions, 3, np.array([6, 2, 0]), np.array([8, 8, 0]), 0.01)
+
 
 class CountingBenchmark:
-    """Two tasks of four episodes; episode k is solved after 10 + 10 k steps, and the limit is 25: 0 and 1 succeed."""
+    """Two tasks of four episodes; episode k is solved after 10 + 10 k steps, and the limit is 25: 0 and 1 succeed.
+
+    Every scene that is built leaves a file in `folder`, if there is one.
+    """
 
     simulator = "counting"
     suite = "counting_suite"
@@ -83,19 +140,27 @@ class CountingBenchmark:
     step_limit = 25
     episodes_per_task = 4
 
-    def __init__(self, make_simulator: Callable[[], CountingSimulator] = CountingSimulator) -> None:
-        self.make_simulator = make_simulator
-        self.built: list[CountingSimulator] = []
+    def __init__(self, folder: Path | None = None, can_build: bool = True, is_right: bool = True) -> None:
+        self.folder, self.can_build, self.is_right = folder, can_build, is_right
 
     def build(self, task_index: int) -> CountingSimulator:
-        self.built.append(self.make_simulator())
-        return self.built[-1]
+        if not self.can_build:
+            raise RuntimeError("no renderer")
+        if self.folder is None:
+            return CountingSimulator()
+        (self.folder / f"built_{task_index}_{uuid.uuid4().hex}").touch()
+        return TroubledSimulator(self.folder)
 
     def start(self, simulator: Simulator, task_index: int, episode: int) -> EpisodeStart:
         return start_solved_after(10 + 10 * episode)
 
-    def check(self, task_indices: tuple[int, ...]) -> None:
-        pass
+    def check(self, simulator: Simulator, task_index: int, with_installation: bool) -> list[CheckResult]:
+        return [CheckResult("gripper direction", self.is_right, "opens at +1", 0.0)] if with_installation else []
+
+
+def counting_benchmark(folder: Path | None, simulator: str, suite: str, **settings: bool) -> CountingBenchmark:
+    """In place of `eval_bridge.benchmarks.get_benchmark`, whose arguments come last."""
+    return CountingBenchmark(folder, **settings)
 
 
 def start_solved_after(steps: int) -> EpisodeStart:

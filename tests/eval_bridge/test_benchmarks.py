@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from eval_bridge.benchmarks import get_benchmark
-from eval_bridge.self_check import CheckResult, SelfCheckFailed
+from eval_bridge.check_result import CheckResult
 from eval_bridge.simulators.interface import EpisodeStart
 from eval_bridge.simulators.point_mass import PointMassSimulator
 from eval_bridge.suites import get_suite
@@ -28,19 +28,33 @@ def test_episode_k_starts_from_evaluation_state_k(monkeypatch):
     assert asked == [("libero_goal", 3)]
 
 
-def test_self_check_covers_exactly_the_tasks_about_to_run(monkeypatch):
-    checked = []
-    benchmark = get_benchmark("libero", "libero_spatial")
+@pytest.fixture
+def checked_starts(monkeypatch):
+    """Start states that the self-check was called with; it fails as often as `bad_draws` says."""
+    states = []
+    states_to_refuse = []
+
+    def check_simulator(simulator, start, *, with_installation):
+        states.append(start.state)
+        passed = len(states) > len(states_to_refuse)
+        return [CheckResult("settling", passed, "a bowl flies", 0.0)]
+
+    monkeypatch.setattr("eval_bridge.self_check.check_simulator", check_simulator)
+    # Stands for a LIBERO simulator, which would take seconds to build.
+    monkeypatch.setattr("eval_bridge.simulators.libero.environment.LiberoSimulator", PointMassSimulator)
+    return states, states_to_refuse
+
+
+def test_libero_is_checked_on_the_first_evaluation_state_only(monkeypatch, checked_starts):
+    states, to_refuse = checked_starts
+    to_refuse += [None]
     monkeypatch.setattr(
         "eval_bridge.simulators.libero.evaluation_states.evaluation_starts",
-        lambda suite, task: [EpisodeStart(np.array([float(task)]), {})],
+        lambda suite, task: [EpisodeStart(np.array([float(task), k]), {}) for k in range(50)],
     )
-    monkeypatch.setattr("eval_bridge.self_check.run_self_check", lambda starts, build: checked.append((starts, build)))
-    benchmark.check((2, 5))
-    ((starts, build),) = checked
-    assert list(starts) == [benchmark.tasks[2], benchmark.tasks[5]]
-    assert [start.state[0] for start in starts.values()] == [2.0, 5.0]
-    assert build(benchmark.tasks[5]).task == benchmark.tasks[5]
+    results = get_benchmark("libero", "libero_spatial").check(PointMassSimulator(), 5, with_installation=True)
+    assert [state.tolist() for state in states] == [[5.0, 0.0]]
+    assert not results[0].passed
 
 
 def test_point_mass_starts_are_fixed_and_differ():
@@ -51,16 +65,14 @@ def test_point_mass_starts_are_fixed_and_differ():
     first.begin(benchmark.start(first, 0, 3))
 
 
-def test_development_starts_are_random_resets_and_load_no_evaluation_state(monkeypatch):
+def test_development_starts_are_random_resets_and_load_no_evaluation_state(monkeypatch, checked_starts):
     def forbidden(suite, task):
         raise AssertionError("development loaded evaluation states")
 
     monkeypatch.setattr("eval_bridge.simulators.libero.evaluation_states.evaluation_starts", forbidden)
     benchmark = get_benchmark("libero_development", "libero_spatial")
-    monkeypatch.setattr(benchmark, "build", lambda index: PointMassSimulator())
-    monkeypatch.setattr("eval_bridge.self_check.run_self_check", lambda starts, build: None)
-    benchmark.check((2,))
     simulator = PointMassSimulator()
+    benchmark.check(simulator, 2, with_installation=True)
     starts = [benchmark.start(simulator, task, k).state for task in (2, 3) for k in range(3)]
     assert len(np.unique(starts, axis=0)) == 6
 
@@ -74,22 +86,10 @@ def test_unknown_names_are_refused():
         get_benchmark("libero", "libero_spacial")
 
 
-@pytest.mark.parametrize(("bad_draws", "refused"), [(0, False), (2, False), (3, True)])
-def test_development_is_refused_only_when_no_start_is_quiet(monkeypatch, bad_draws, refused):
-    benchmark = get_benchmark("libero_development", "libero_spatial")
-    monkeypatch.setattr(benchmark, "build", lambda index: PointMassSimulator())
-    seen = []
-
-    def run_self_check(starts, build):
-        seen.append(starts)
-        if len(seen) <= bad_draws:
-            raise SelfCheckFailed([CheckResult("settling", False, "a bowl flies", 0.0)])
-
-    monkeypatch.setattr("eval_bridge.self_check.run_self_check", run_self_check)
-    if refused:
-        with pytest.raises(SelfCheckFailed, match="a bowl flies"):
-            benchmark.check((2,))
-    else:
-        benchmark.check((2,))
-    states = [start.state for starts in seen for start in starts.values()]
+@pytest.mark.parametrize(("bad_draws", "passes"), [(0, True), (2, True), (3, False)])
+def test_development_is_refused_only_when_no_start_is_quiet(checked_starts, bad_draws, passes):
+    states, to_refuse = checked_starts
+    to_refuse += [None] * bad_draws
+    results = get_benchmark("libero_development", "libero_spatial").check(PointMassSimulator(), 2, False)
+    assert results[0].passed == passes
     assert len(np.unique(states, axis=0)) == len(states) == min(bad_draws + 1, 3)

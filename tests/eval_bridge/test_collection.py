@@ -2,6 +2,8 @@ import ast
 import json
 import multiprocessing
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,16 +16,15 @@ from tests.rsd_jax.demos.demo_examples import assert_same_demo
 
 
 def _collect(folder: Path, demos: int, workers: int = 2, task=None, first_seed: int = 0):
-    path = demo_path(folder, "point_mass", "close_on_ball")
     attempts = []
-    log = collect(
-        task or fakes.point_mass_task(),
+    (log,) = collect(
+        [task or fakes.point_mass_task()],
         CollectionPlan(demos=demos, first_seed=first_seed, workers=workers),
-        path,
+        folder,
         provenance={"versions": {"numpy": "2"}},
-        on_attempt=attempts.append,
+        on_attempt=lambda task, attempt: attempts.append(attempt),
     )
-    return path, log, attempts
+    return demo_path(folder, "point_mass", "close_on_ball"), log, attempts
 
 
 def test_keeps_the_first_seeds_that_succeed_whatever_the_number_of_workers(tmp_path):
@@ -88,15 +89,39 @@ def test_other_settings_are_refused(tmp_path):
         _collect(tmp_path, demos=2, task=fakes.point_mass_task(noise=0.5))
 
 
-def test_a_crash_ends_the_collection_with_the_workers_traceback(tmp_path):
+def test_a_seed_that_crashes_every_time_ends_its_task_with_the_workers_traceback(tmp_path):
     task = fakes.point_mass_task(fakes.expert_that_crashes)
-    with pytest.raises(CollectionError, match=r"seed 0 crashed:(?s:.)*expert_that_crashes(?s:.)*the bug of seed 0"):
+    message = r"seed 0 crashed 3 times:(?s:.)*expert_that_crashes(?s:.)*the bug of seed 0"
+    with pytest.raises(CollectionError, match=message):
         _collect(tmp_path, demos=1, workers=1, task=task)
 
 
-def test_a_worker_that_dies_ends_the_collection(tmp_path):
-    with pytest.raises(CollectionError, match="died without a word"):
-        _collect(tmp_path, demos=1, workers=1, task=fakes.point_mass_task(fakes.expert_that_dies))
+def test_workers_that_die_are_replaced_and_change_no_demonstration(tmp_path):
+    dying = fakes.point_mass_task(partial(fakes.expert_that_dies, tmp_path, 2))
+    path, _, _ = _collect(tmp_path / "dying", demos=3, workers=2, task=dying)
+    straight, _, _ = _collect(tmp_path / "straight", demos=3)
+    for one, other in zip(read_demos(path), read_demos(straight), strict=True):
+        assert_same_demo(one, other)
+    always = fakes.point_mass_task(partial(fakes.expert_that_dies, tmp_path, 99))
+    with pytest.raises(CollectionError, match="seed 0 crashed 3 times: the worker process died with exit status 9"):
+        _collect(tmp_path / "always", demos=1, workers=1, task=always)
+
+
+def test_several_tasks_are_collected_at_once_and_one_that_fails_leaves_the_others_complete(tmp_path):
+    good, bad = fakes.point_mass_task(), fakes.point_mass_task(fakes.expert_that_always_fails, name="too_hard")
+    plan = CollectionPlan(demos=2, workers=2)
+    with pytest.raises(CollectionError, match="point_mass, too_hard: 6 attempts gave 0 of 2"):
+        collect([bad, good], plan, tmp_path, provenance={}, on_attempt=lambda task, attempt: None)
+    assert [demo.seed for demo in read_demos(demo_path(tmp_path, "point_mass", "close_on_ball"))] == [0, 1]
+
+
+def test_without_images_everything_else_is_the_same(tmp_path):
+    seen, _, _ = _collect(tmp_path / "seen", demos=1)
+    blind, _, _ = _collect(tmp_path / "blind", demos=1, task=fakes.point_mass_task(images=False))
+    (demo,), (other,) = read_demos(seen), read_demos(blind)
+    assert not other.has_frames
+    assert_same_demo(replace(demo, agentview=None, wrist=None), other)
+    assert blind.stat().st_size < seen.stat().st_size
 
 
 def test_an_expert_that_never_succeeds_ends_the_collection_with_its_reasons(tmp_path):
@@ -120,7 +145,7 @@ def test_a_plan_refuses_numbers_out_of_range(values):
 
 def test_collection_cannot_reach_the_evaluation_states():
     root = Path(eval_bridge.__file__).parent.parent
-    reached = _reachable(root, ["launch.collect", "eval_bridge.collection"])
+    reached = _reachable(root, ["launch.collect", "launch.render", "eval_bridge.collection_worker"])
     assert "eval_bridge.simulators.libero.environment" in reached
     assert not [module for module in reached if "evaluation_states" in module]
 

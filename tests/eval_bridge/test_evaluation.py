@@ -1,8 +1,17 @@
+import os
+import signal
+import threading
+import time
+from functools import partial
+
 import pytest
 
-from eval_bridge.episode_log import EpisodeId, EpisodeLog, EpisodeRecord, ErrorRecord
-from eval_bridge.evaluation import EvaluationPlan, plan_evaluation, run_evaluation
-from tests.eval_bridge.evaluation_fakes import CountingBenchmark, CountingPolicy, CountingSimulator
+from eval_bridge.check_result import SelfCheckFailed
+from eval_bridge.episode_log import EpisodeLog, ErrorRecord
+from eval_bridge.evaluation import EvaluationStopped, WorkerSettings, run_evaluation
+from eval_bridge.evaluation_plan import EpisodeId, EvaluationPlan
+from eval_bridge.trace import load_trace
+from tests.eval_bridge.evaluation_fakes import CountingBenchmark, CountingPolicy, make_trouble
 
 IDENTITY = {
     "suite": "counting_suite",
@@ -12,175 +21,192 @@ IDENTITY = {
     "step_limit": 25,
 }
 PLAN = EvaluationPlan(task_indices=(0, 1), episodes_per_task=3, seed=7, latency_repeats=0)
+RESULTS = {(task, k): result for task in (0, 1) for k, result in enumerate([(True, 10), (True, 20), (False, 25)])}
 
 
-def run(folder, benchmark, plan=PLAN, policy=None):
+def run(folder, plan=PLAN, workers=1, policy=None, **benchmark):
+    make_benchmark = partial(CountingBenchmark, folder, **benchmark)
     records = []
     with EpisodeLog(folder / "episodes.jsonl", IDENTITY) as log:
-        summary = run_evaluation(benchmark, policy or CountingPolicy(), plan, log, records.append)
+        settings = WorkerSettings(workers)
+        summary = run_evaluation(make_benchmark, policy or CountingPolicy(), plan, log, records.append, settings)
         return summary, records, log.contents
 
 
-class CrashingSimulator(CountingSimulator):
-    """Crashes in the third step of the first episodes it is asked for, until `crashes` is used up."""
-
-    crashes = 0
-
-    def step(self, action):
-        if self.taken == 2 and CrashingSimulator.crashes > 0:
-            CrashingSimulator.crashes -= 1
-            raise RuntimeError("the driver is gone")
-        return super().step(action)
+def results(contents):
+    return {tuple(episode): (record.success, record.steps) for episode, record in contents.episodes.items()}
 
 
-@pytest.fixture
-def crash_times():
-    def set_crashes(times):
-        CrashingSimulator.crashes = times
-
-    yield set_crashes
-    CrashingSimulator.crashes = 0
+def scenes_built(folder):
+    return len(list(folder.glob("built_*")))
 
 
-def test_every_planned_episode_runs_once_in_order(tmp_path):
-    benchmark = CountingBenchmark()
-    summary, records, contents = run(tmp_path, benchmark)
-    assert [(record.task_index, record.episode, record.success, record.steps) for record in records] == [
-        *((0, 0, True, 10), (0, 1, True, 20), (0, 2, False, 25)),
-        *((1, 0, True, 10), (1, 1, True, 20), (1, 2, False, 25)),
-    ]
+def lasting(record):
+    """A record without what depends on the clock."""
+    return {**vars(record), "seconds": 0.0, "chunk_seconds": ()}
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_planned_episode_has_one_result(tmp_path, workers):
+    summary, records, contents = run(tmp_path, workers=workers)
+    assert results(contents) == RESULTS
+    assert len(records) == 6
     assert (summary.episodes, summary.successes, summary.planned, summary.errors) == (6, 4, 6, 0)
-    assert list(contents.episodes) == list(PLAN.episodes)
+    (speed,) = contents.speeds
+    assert (speed.episodes, speed.steps, speed.workers) == (6, 2 * (10 + 20 + 25), workers)
 
 
-def test_one_simulator_a_task_and_all_closed(tmp_path):
-    benchmark = CountingBenchmark()
-    run(tmp_path, benchmark)
-    assert len(benchmark.built) == 2
-    assert all(simulator.closed for simulator in benchmark.built)
+def test_records_and_traces_do_not_depend_on_the_number_of_workers(tmp_path):
+    contents = {}
+    for workers in (1, 4):
+        folder = tmp_path / str(workers)
+        folder.mkdir()
+        contents[workers] = run(folder, workers=workers)[2]
+    for episode, record in contents[1].episodes.items():
+        assert lasting(record) == lasting(contents[4].episodes[episode])
+        traces = [load_trace(tmp_path / str(workers) / record.trace) for workers in (1, 4)]
+        assert all((first == second).all() for first, second in zip(traces[0][:6], traces[1][:6], strict=True))
 
 
-def test_simulator_is_closed_when_the_evaluation_is_interrupted(tmp_path):
-    class InterruptedSimulator(CountingSimulator):
-        def step(self, action):
-            raise KeyboardInterrupt
+def test_questions_of_an_episode_always_go_to_its_row(tmp_path):
+    policy = CountingPolicy(batch_size=3)
+    run(tmp_path, EvaluationPlan((1,), 2, seed=7, latency_repeats=0), policy=policy)
+    # After the call that compiles: task 1, episodes 0 and 1 are numbers 4 and 5, rows 1 and 2.
+    assert policy.batches == [{0}, {1}, {1}, {2}, {2}, {2}]
 
-    benchmark = CountingBenchmark(InterruptedSimulator)
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, benchmark)
-    assert benchmark.built[0].closed
+
+def test_one_scene_a_task_and_worker(tmp_path):
+    run(tmp_path)
+    assert scenes_built(tmp_path) == 2
 
 
 def test_restart_goes_on_where_it_stopped(tmp_path):
-    run(tmp_path, CountingBenchmark(), EvaluationPlan((0,), 2, seed=7, latency_repeats=0))
-    summary, records, contents = run(tmp_path, CountingBenchmark())
-    assert [(record.task_index, record.episode) for record in records] == [(0, 2), (1, 0), (1, 1), (1, 2)]
+    run(tmp_path, EvaluationPlan((0,), 2, seed=7, latency_repeats=0))
+    summary, records, contents = run(tmp_path)
+    assert {(record.task_index, record.episode) for record in records} == {(0, 2), (1, 0), (1, 1), (1, 2)}
+    assert results(contents) == RESULTS
     assert summary.episodes == 6
     assert len(contents.sessions) == 2
 
 
 def test_finished_evaluation_builds_nothing(tmp_path):
-    run(tmp_path, CountingBenchmark())
-    benchmark = CountingBenchmark()
-    summary, records, _ = run(tmp_path, benchmark)
+    run(tmp_path)
+    before = scenes_built(tmp_path)
+    summary, records, _ = run(tmp_path)
     assert records == []
-    assert benchmark.built == []
+    assert scenes_built(tmp_path) == before
     assert summary.episodes == 6
 
 
-def test_crash_is_logged_and_the_episode_run_again_in_a_fresh_simulator(tmp_path, crash_times):
-    crash_times(2)
-    benchmark = CountingBenchmark(CrashingSimulator)
-    summary, records, contents = run(tmp_path, benchmark)
-    assert [type(record) for record in records[:3]] == [ErrorRecord, ErrorRecord, EpisodeRecord]
+def test_crash_is_logged_and_the_episode_run_again_in_a_fresh_scene(tmp_path):
+    make_trouble(tmp_path, "crash", 2)
+    summary, _, contents = run(tmp_path)
     assert [error.attempt for error in contents.errors] == [1, 2]
     assert "the driver is gone" in contents.errors[0].error
     assert "in step" in contents.errors[0].traceback
-    assert (summary.episodes, summary.successes, summary.errors, summary.crashed_attempts) == (6, 4, 0, 2)
-    assert len(benchmark.built) == 4
-    assert all(simulator.closed for simulator in benchmark.built)
+    assert results(contents) == RESULTS
+    assert (summary.errors, summary.crashed_attempts) == (0, 2)
+    assert scenes_built(tmp_path) == 4  # although the crashed ones can't even be closed
 
 
-def test_evaluation_ends_after_the_last_attempt_and_counts_no_failure(tmp_path, crash_times):
-    crash_times(10**6)
-    summary, records, contents = run(tmp_path, CountingBenchmark(CrashingSimulator))
+def test_workers_that_die_lose_no_episode_and_double_none(tmp_path):
+    make_trouble(tmp_path, "die", 2)
+    summary, records, contents = run(tmp_path, workers=3)
+    assert results(contents) == RESULTS
+    assert len(contents.errors) == 2
+    assert "died with exit status 1" in contents.errors[0].error
+    assert len([record for record in records if not isinstance(record, ErrorRecord)]) == 6
+    assert summary.errors == 0
+
+
+def test_workers_killed_at_random_change_no_result(tmp_path, monkeypatch):
+    """A thread kills the youngest worker again and again while episodes run."""
+    from eval_bridge import evaluation
+
+    pools = []
+
+    class WatchedPool(evaluation.WorkerPool):
+        def __init__(self, *arguments, **settings):
+            super().__init__(*arguments, **settings)
+            pools.append(self)
+
+    monkeypatch.setattr(evaluation, "WorkerPool", WatchedPool)
+    killed = []
+
+    def kill_some():
+        while not pools:
+            time.sleep(0.01)
+        for _ in range(4):
+            time.sleep(0.7)
+            process = max(pools[0].process_ids)
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                return
+            killed.append(process)
+
+    killer = threading.Thread(target=kill_some)
+    killer.start()
+    plan = EvaluationPlan((0, 1), 4, seed=7, latency_repeats=0, max_attempts=9)
+    _, _, contents = run(tmp_path, plan, workers=2)
+    killer.join()
+    assert killed
+    expected = RESULTS | {(task, 3): (False, 25) for task in (0, 1)}
+    assert results(contents) == expected
+
+
+def test_evaluation_ends_after_the_last_attempt_and_counts_no_failure(tmp_path):
+    make_trouble(tmp_path, "crash", 50)
+    summary, records, contents = run(tmp_path)
     assert len(records) == PLAN.max_attempts
     assert contents.episodes == {}
     assert (summary.episodes, summary.errors, summary.success_rate) == (0, 1, None)
 
 
-def test_crashed_episode_is_tried_again_after_a_restart(tmp_path, crash_times):
-    crash_times(PLAN.max_attempts)
-    assert run(tmp_path, CountingBenchmark(CrashingSimulator))[0].errors == 1
-    summary, _, _ = run(tmp_path, CountingBenchmark(CrashingSimulator))
+def test_crashed_episode_is_tried_again_after_a_restart(tmp_path):
+    make_trouble(tmp_path, "crash", PLAN.max_attempts)
+    assert run(tmp_path)[0].errors == 1
+    summary, _, _ = run(tmp_path)
     assert (summary.episodes, summary.errors, summary.crashed_attempts) == (6, 0, PLAN.max_attempts)
 
 
-def test_simulator_that_cannot_be_built_is_an_error_too(tmp_path):
-    def fail():
-        raise RuntimeError("no renderer")
-
-    summary, records, _ = run(tmp_path, CountingBenchmark(fail))
-    assert summary.errors == 1
-    assert all("no renderer" in record.error for record in records)
+def test_scenes_that_cannot_be_built_end_the_evaluation(tmp_path):
+    with pytest.raises(EvaluationStopped, match="no renderer"):
+        run(tmp_path, can_build=False)
 
 
-def test_crashed_simulator_that_cannot_be_closed_does_not_end_the_evaluation(tmp_path, crash_times):
-    class Unclosable(CrashingSimulator):
-        def close(self):
-            if self.taken == 2:
-                raise RuntimeError("cannot close")
-
-    crash_times(1)
-    summary, _, _ = run(tmp_path, CountingBenchmark(Unclosable))
-    assert (summary.episodes, summary.errors) == (6, 0)
-
-
-def test_full_disk_is_no_crash_of_an_episode(tmp_path, monkeypatch):
-    def full_disk(*arguments):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("eval_bridge.evaluation.write_episode_video", full_disk)
-    plan = EvaluationPlan((0,), 2, seed=7, videos_per_task=1, latency_repeats=0)
-    with pytest.raises(OSError, match="No space left"):
-        run(tmp_path, CountingBenchmark(), plan)
-    assert "No space" not in (tmp_path / "episodes.jsonl").read_text()
+def test_wrong_installation_is_refused_before_any_episode(tmp_path):
+    with pytest.raises(SelfCheckFailed, match="gripper direction: opens at"):
+        run(tmp_path, is_right=False)
+    assert "episode" not in [line.split('"')[3] for line in (tmp_path / "episodes.jsonl").read_text().splitlines()]
 
 
 def test_first_episodes_of_each_task_are_filmed(tmp_path):
     plan = EvaluationPlan((0, 1), 3, seed=7, videos_per_task=1, video_stride=4, latency_repeats=0)
-    _, records, _ = run(tmp_path, CountingBenchmark(), plan)
+    _, records, _ = run(tmp_path, plan)
     names = sorted(path.name for path in (tmp_path / "videos").iterdir())
     assert names == ["task00_episode000_success.mp4", "task01_episode000_success.mp4"]
-    assert [record.video for record in records][:2] == ["videos/task00_episode000_success.mp4", None]
+    videos = {(record.task_index, record.episode): record.video for record in records}
+    assert videos[0, 0] == "videos/task00_episode000_success.mp4"
+    assert videos[0, 1] is None
+
+
+def test_traces_tell_what_was_done(tmp_path):
+    _, _, contents = run(tmp_path)
+    record = contents.episodes[EpisodeId(0, 1)]
+    trace = load_trace(tmp_path / record.trace)
+    assert record.trace == "traces/task00_episode001.npz"
+    assert trace.actions.shape == (20, 7)
+    assert trace.chunk_starts.tolist() == [0, 8, 16]
+    assert trace.goal == (("on", "bowl", "plate"),)
+    assert trace.goal_holds[:, 0].tolist() == [False] * 20 + [True]
 
 
 def test_latency_is_measured_once(tmp_path):
     plan = EvaluationPlan((0,), 1, seed=7, latency_repeats=3)
-    summary, _, contents = run(tmp_path, CountingBenchmark(), plan)
+    summary, _, contents = run(tmp_path, plan)
     assert {"chunk", "backbone", "sum_of_stages"} <= set(summary.latency_ms)
-    again = CountingBenchmark()
-    _, _, unchanged = run(tmp_path, again, plan)
+    before = scenes_built(tmp_path)
+    _, _, unchanged = run(tmp_path, plan)
     assert unchanged.latency == contents.latency
-    assert again.built == []
-
-
-def test_no_tasks_means_all_tasks():
-    plan = plan_evaluation(CountingBenchmark(), EvaluationPlan((), 2, seed=7))
-    assert plan.episodes == (EpisodeId(0, 0), EpisodeId(0, 1), EpisodeId(1, 0), EpisodeId(1, 1))
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"task_indices": (0, 2)}, r"tasks=\[2\] do not exist; counting_suite has the tasks 0 to 1"),
-        ({"task_indices": (1, 1)}, "twice"),
-        ({"episodes_per_task": 5}, "episodes_per_task=5 must lie between 1 and 4"),
-        ({"max_attempts": 0}, "max_attempts=0"),
-        ({"video_stride": 0}, "video_stride=0"),
-    ],
-)
-def test_impossible_plans_are_refused(values, message):
-    plan = EvaluationPlan(**{"task_indices": (0,), "episodes_per_task": 1, "seed": 7} | values)
-    with pytest.raises(ValueError, match=message):
-        plan_evaluation(CountingBenchmark(), plan)
+    assert scenes_built(tmp_path) == before

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from eval_bridge import policy as policy_module
-from eval_bridge.interface import DECODER_STAGES, FUSED_STAGE, PASS_STAGES, PIPELINE_STAGES
+from eval_bridge.interface import DECODER_STAGES, FUSED_STAGE, PASS_STAGES, PIPELINE_STAGES, reduce_observation
 from eval_bridge.policy import CompiledPolicy, policy_inputs
 from eval_bridge.simulators.point_mass import PointMassSimulator
 from rsd_jax.checkpoints import MissingCheckpointError, TokenizerMismatchError
@@ -51,9 +51,32 @@ def test_every_decoder_gives_executable_chunks(policies, observations):
 
 
 def test_policy_sees_frames_as_they_are_stored(observations):
-    inputs = policy_inputs(observations[0])
+    inputs = policy_inputs([reduce_observation(observations[0])])
     np.testing.assert_array_equal(inputs.images[0, 1], to_stored_size(observations[0].wrist))
     assert inputs.images.shape == (1, 2, 128, 128, 3)
+
+
+@pytest.mark.parametrize("decoder", sorted(DECODER_STAGES))
+def test_a_row_depends_on_itself_alone(preflight_run, observations, decoder):
+    policy = CompiledPolicy.load(preflight_run, decoder=decoder, batch_size=4)
+    first, second, third = map(reduce_observation, observations)
+    alone = policy.act_batch({1: first})
+    assert set(alone) == {1}
+    for others in ({0: second, 3: third}, {2: third}, {0: first, 2: first, 3: second}):
+        together = policy.act_batch({1: first, **others})
+        assert set(together) == {1, *others}
+        np.testing.assert_array_equal(together[1].actions, alone[1].actions)
+        np.testing.assert_array_equal(together[1].accepted, alone[1].accepted)
+        np.testing.assert_array_equal(together[1].proposed, alone[1].proposed)
+        assert together[1].rounds == alone[1].rounds
+
+
+def test_rows_that_do_not_exist_are_refused(policies, observations):
+    for rows in ({}, {1: reduce_observation(observations[0])}):
+        with pytest.raises(ValueError, match="must be at least one of 0 to 0"):
+            policies["l1_regression"].act_batch(rows)
+    with pytest.raises(ValueError, match="policy_batch=0"):
+        CompiledPolicy("l1_regression", None, 0)
 
 
 def test_stages_are_timed_by_name_and_the_passes_of_the_cost_model_too(policies, observations):

@@ -2,26 +2,20 @@
 
 import importlib.metadata
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 
 from eval_bridge import self_check
-from eval_bridge.self_check import SelfCheckFailed, run_self_check
+from eval_bridge.check_result import SelfCheckFailed, require_passed
+from eval_bridge.self_check import check_simulator
 from eval_bridge.simulators.interface import EpisodeStart
-
-TASK = "the task"
 
 
 @pytest.fixture
-def start(libero_simulator, monkeypatch):
-    """A start of the shared simulator, which the self-check shall not close for the other tests."""
-    monkeypatch.setattr(libero_simulator, "close", lambda: None)
+def start(libero_simulator):
     return libero_simulator.draw_start(3)
-
-
-def fail_to_build(task):
-    raise AssertionError("the simulator was built")
 
 
 def moved(start, simulator, name, by):
@@ -35,8 +29,9 @@ def moved(start, simulator, name, by):
 
 @pytest.mark.libero
 def test_right_installation_passes(libero_simulator, start):
-    results = run_self_check({TASK: start}, lambda _: libero_simulator)
-    names = ["versions", "gripper direction", "image orientation", f"settling of {TASK}"]
+    results = check_simulator(libero_simulator, start)
+    require_passed(results)
+    names = ["versions", "gripper direction", "image orientation", f"settling of {libero_simulator.task}"]
     assert [result.name for result in results] == names
     assert all(result.passed and result.detail and result.seconds >= 0 for result in results)
 
@@ -45,13 +40,16 @@ def test_right_installation_passes(libero_simulator, start):
 def test_wrong_version_fails_before_anything_is_built(monkeypatch, package, version):
     installed = {"mujoco": "3.2.3", "robosuite": "1.4.0", package: version}
     monkeypatch.setattr(importlib.metadata, "version", installed.__getitem__)
+    no_simulator: Any = None
+    results = check_simulator(no_simulator, EpisodeStart(np.zeros(1), {}))
     with pytest.raises(SelfCheckFailed, match=f"{package} {version} .expected"):
-        run_self_check({TASK: EpisodeStart(np.zeros(1), {})}, fail_to_build)
+        require_passed(results)
 
 
-def test_no_task_is_refused():
-    with pytest.raises(ValueError, match="at least one task"):
-        run_self_check({}, fail_to_build)
+@pytest.mark.libero
+def test_installation_is_checked_where_asked(libero_simulator, start):
+    (result,) = check_simulator(libero_simulator, start, with_installation=False)
+    assert result.name == f"settling of {libero_simulator.task}"
 
 
 @pytest.mark.libero
@@ -59,7 +57,7 @@ def test_failure_lists_what_failed_and_keeps_all_results(libero_simulator, start
     monkeypatch.setattr(self_check, "check_gripper", lambda *_: (False, "wrong way round"))
     monkeypatch.setattr(self_check, "check_images", lambda *_: (True, "as expected"))
     with pytest.raises(SelfCheckFailed, match=r"no episode was run\. gripper direction: wrong way round$") as error:
-        run_self_check({TASK: start}, lambda _: libero_simulator)
+        require_passed(check_simulator(libero_simulator, start))
     assert [result.passed for result in error.value.results] == [True, False, True, True]
 
 

@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from eval_bridge.episode_log import EpisodeId, EpisodeRecord, ErrorRecord, LatencyRecord, LogContents, SessionRecord
+from eval_bridge.episode_log import EpisodeRecord, ErrorRecord, LatencyRecord, LogContents, SessionRecord
+from eval_bridge.evaluation_plan import EpisodeId
 from eval_bridge.intervals import wilson_interval
 from eval_bridge.latency import Latency
 from eval_bridge.rollout import ActionSummary

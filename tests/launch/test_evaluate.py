@@ -1,13 +1,15 @@
 import json
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
+from eval_bridge.check_result import SelfCheckFailed
 from eval_bridge.interface import PolicyOutput
-from launch import evaluate
+from launch import evaluate, merge_evaluations
 from launch.config_flags import ConfigError, parse_config, run
-from tests.eval_bridge.evaluation_fakes import CountingBenchmark, CountingPolicy, CountingSimulator
+from tests.eval_bridge.evaluation_fakes import CountingPolicy, counting_benchmark, make_trouble
 
 CONFIG_FILE = "configs/libero_eval.py"
 
@@ -15,7 +17,7 @@ CONFIG_FILE = "configs/libero_eval.py"
 class StandingPolicy(CountingPolicy):
     """Never moves, so that no point-mass episode succeeds."""
 
-    def act(self, observation):
+    def _chunk(self, number):
         return PolicyOutput(np.zeros((8, 7), np.float32), 3, np.array([6, 2, 0]), np.array([8, 8, 0]), 0.01)
 
 
@@ -27,7 +29,10 @@ def run_dir(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         (folder / "metadata.json").write_text(stage)
     monkeypatch.setattr(
-        evaluate.CompiledPolicy, "load", lambda run_dir, decoder: StandingPolicy(decoder), raising=False
+        evaluate.CompiledPolicy,
+        "load",
+        lambda run_dir, decoder, batch_size: StandingPolicy(decoder, batch_size),
+        raising=False,
     )
     return tmp_path
 
@@ -51,7 +56,7 @@ def test_tiny_evaluation_leaves_all_results(run_dir, monkeypatch, capsys):
     assert command(monkeypatch, run_dir) == 0
     output = run_dir / "evaluation"
     assert sorted(path.name for path in output.iterdir()) == [
-        *("episodes.jsonl", "report.html", "summary.json", "videos"),
+        *("episodes.jsonl", "report.html", "summary.json", "traces", "videos"),
     ]
     summary = json.loads((output / "summary.json").read_text())
     assert (summary["suite"], summary["episodes"], summary["planned"], summary["errors"]) == ("point_mass", 2, 2, 0)
@@ -69,7 +74,7 @@ def test_second_call_runs_only_what_is_missing(run_dir, monkeypatch):
     lines = (run_dir / "evaluation" / "episodes.jsonl").read_text().splitlines()
     summary = evaluate.evaluate(config(run_dir, "--config.episodes_per_task=3"))
     added = (run_dir / "evaluation" / "episodes.jsonl").read_text().splitlines()[len(lines) :]
-    assert [json.loads(line)["kind"] for line in added] == ["session", "episode"]
+    assert [json.loads(line)["kind"] for line in added] == ["session", "episode", "speed"]
     assert summary.episodes == summary.planned == 3
 
 
@@ -87,12 +92,9 @@ def test_other_checkpoint_is_refused(run_dir, monkeypatch):
     assert "checkpoint.draft" in command(monkeypatch, run_dir)
 
 
-def test_remaining_errors_end_with_an_error_exit(run_dir, monkeypatch):
-    class Broken(CountingSimulator):
-        def step(self, action):
-            raise RuntimeError("the driver is gone")
-
-    monkeypatch.setattr(evaluate, "get_benchmark", lambda simulator, suite: CountingBenchmark(Broken))
+def test_remaining_errors_end_with_an_error_exit(run_dir, monkeypatch, tmp_path):
+    make_trouble(tmp_path, "crash", 30)
+    monkeypatch.setattr(evaluate, "get_benchmark", partial(counting_benchmark, tmp_path))
     message = command(monkeypatch, run_dir)
     assert "1 episodes crashed 3 times" in message
     summary = json.loads((run_dir / "evaluation" / "summary.json").read_text())
@@ -101,15 +103,37 @@ def test_remaining_errors_end_with_an_error_exit(run_dir, monkeypatch):
 
 
 def test_broken_installation_is_refused_before_any_episode(run_dir, monkeypatch):
-    class Refusing(CountingBenchmark):
-        def check(self, task_indices):
-            raise evaluate.SelfCheckFailed([])
-
-    benchmark = Refusing()
-    monkeypatch.setattr(evaluate, "get_benchmark", lambda simulator, suite: benchmark)
-    with pytest.raises(evaluate.SelfCheckFailed):
+    monkeypatch.setattr(evaluate, "get_benchmark", partial(counting_benchmark, None, is_right=False))
+    with pytest.raises(SelfCheckFailed):
         evaluate.evaluate(config(run_dir))
-    assert benchmark.built == []
+
+
+def test_shards_merge_into_what_one_host_would_have_written(run_dir, monkeypatch, tmp_path):
+    monkeypatch.setattr(evaluate, "get_benchmark", partial(counting_benchmark, None))
+    more = ("--config.episodes_per_task=3", "--config.tasks=()")
+    whole = evaluate.evaluate(config(run_dir, *more, "--config.output=whole"))
+    for shard in ("0/2", "1/2"):
+        assert command(monkeypatch, run_dir, *more, f"--config.shard={shard}") == 0
+    output = run_dir / "evaluation"
+    merged = merge_evaluations.merge_evaluations(output, merge_evaluations.find_shards(output), [], config(run_dir))
+    for field in ("episodes", "successes", "planned", "per_task", "token_acceptance", "rounds_mean", "steps_mean"):
+        assert getattr(merged, field) == getattr(whole, field), field
+    assert len(list((output / "traces").iterdir())) == 6
+    assert (output / "report.html").is_file()
+    lines = (output / "episodes.jsonl").read_text()
+    merge_evaluations.merge_evaluations(output, merge_evaluations.find_shards(output), [], config(run_dir))
+    assert (output / "episodes.jsonl").read_text() == lines
+
+
+def test_merging_names_what_is_missing(run_dir, monkeypatch):
+    with pytest.raises(ValueError, match="it holds nothing"):
+        merge_evaluations.find_shards(run_dir / "evaluation")
+    (run_dir / "evaluation" / "shards" / "1_of_3").mkdir(parents=True)
+    with pytest.raises(ValueError, match="lacks 0_of_3, 2_of_3"):
+        merge_evaluations.find_shards(run_dir / "evaluation")
+    (run_dir / "evaluation" / "shards" / "0_of_2").mkdir(parents=True)
+    with pytest.raises(ValueError, match="parts of one division"):
+        merge_evaluations.find_shards(run_dir / "evaluation")
 
 
 @pytest.mark.parametrize(
@@ -119,6 +143,7 @@ def test_broken_installation_is_refused_before_any_episode(run_dir, monkeypatch)
         ("--config.simulator=habitat", "choose one of libero, libero_development, point_mass"),
         ("--config.tasks=1", "point_mass has the tasks 0 to 0"),
         ("--config.episodes_per_task=51", "between 1 and 50"),
+        ("--config.shard=2/2", "shard='2/2'"),
     ],
 )
 def test_impossible_values_have_clear_errors(run_dir, monkeypatch, override, message):

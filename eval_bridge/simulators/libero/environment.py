@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.simulators.axis_angle import axis_angle_from_quaternion
-from eval_bridge.simulators.interface import EpisodeStart, Observation
+from eval_bridge.simulators.interface import EpisodeStart, Goal, Observation, Probe
 from eval_bridge.simulators.libero import reset
 from eval_bridge.simulators.libero.cameras import Cameras
 from eval_bridge.simulators.libero.quiet_import import quiet
@@ -40,6 +40,7 @@ class LiberoSimulator:
         self._instruction: str | None = None
         self._wrapper: Any = None
         self._cameras: Cameras | None = None
+        self._queries: SceneQueries | None = None
         self._is_closed = False
 
     @property
@@ -52,7 +53,9 @@ class LiberoSimulator:
     @property
     def queries(self) -> SceneQueries:
         """Geometry and goal of the scene, for a scripted expert."""
-        return SceneQueries(self._environment())
+        self._environment()
+        assert self._queries is not None
+        return self._queries
 
     @property
     def cameras(self) -> Cameras:
@@ -98,6 +101,30 @@ class LiberoSimulator:
         rotation = axis_angle_from_quaternion(sampled["eef_quat"])
         return np.concatenate([sampled["eef_pos"], rotation, sampled["gripper_qpos"]]).astype(np.float32)
 
+    @property
+    def goal(self) -> Goal:
+        """The predicates of the task's definition."""
+        predicates = self.queries.goal
+        named = list(dict.fromkeys(name for predicate in predicates for name in predicate.arguments))
+        items = tuple(name for name in named if name in self.queries.object_names)
+        moving = {
+            name for predicate in predicates if predicate.name in _JOINT_PREDICATES for name in predicate.arguments
+        }
+        joints = tuple(name for name in named if name in moving)
+        return Goal(tuple((predicate.name, *predicate.arguments) for predicate in predicates), items, joints)
+
+    def probe(self) -> Probe:
+        """Where everything is that the goal is about, after the last step."""
+        queries, goal = self.queries, self.goal
+        return Probe(
+            eef_position=queries.eef_position(),
+            eef_rotation=self.proprio()[3:6].astype(np.float64),
+            finger_opening=queries.finger_width(),
+            goal_holds=tuple(queries.holds(predicate) for predicate in queries.goal),
+            item_positions=np.array([queries.pose(name).position for name in goal.items]).reshape(-1, 3),
+            joint_positions=np.array([queries.joint(name).value for name in goal.joints]),
+        )
+
     def render(self, camera: str) -> NDArray[np.uint8]:
         """One frame of "agentview" or "wrist", ``uint8 [256, 256, 3]``, upside-down. See `Cameras.render`."""
         return self.cameras.render(camera)
@@ -105,6 +132,10 @@ class LiberoSimulator:
     def state(self) -> NDArray[np.float64]:
         """The flattened simulator state, ``float64 [S]``."""
         return flat_state(self._environment())
+
+    def restore(self, state: NDArray[np.float64]) -> None:
+        """Puts everything that moves into ``state [S]``, in the middle of an episode. See `reset.restore`."""
+        reset.restore(self._environment(), state)
 
     def model_xml(self) -> str:
         """The compiled scene as MuJoCo's XML, for the provenance of demonstrations."""
@@ -124,7 +155,7 @@ class LiberoSimulator:
             self._cameras.close()
         if self._wrapper is not None:
             self._wrapper.env.close()
-        self._cameras, self._wrapper, self._is_closed = None, None, True
+        self._cameras, self._queries, self._wrapper, self._is_closed = None, None, None, True
 
     def _environment(self) -> Any:
         """LIBERO's environment, without the wrapper whose `reset` repeats for ever after any error."""
@@ -133,6 +164,7 @@ class LiberoSimulator:
         if self._wrapper is None:
             self._wrapper = build_environment(self.suite, self.task)
             self._cameras = Cameras(self._wrapper.env)
+            self._queries = SceneQueries(self._wrapper.env)
         return self._wrapper.env
 
 
@@ -158,4 +190,5 @@ def build_environment(suite: str, task: int | str, **changes: Any) -> Any:
         return ControlEnv(bddl_file_name=str(definition), **{**options, **changes})
 
 
+_JOINT_PREDICATES = ("open", "close", "turnon", "turnoff")
 _PROPRIO = ("eef_pos", "eef_quat", "gripper_qpos")

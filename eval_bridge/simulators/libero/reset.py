@@ -8,6 +8,8 @@ that procedure leaves the one of a random scene that was thrown away, `begin` ta
 the last bit in most episodes, and to 1e-13 in the others.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -69,26 +71,58 @@ def draw_start(env: Any, seed: int) -> EpisodeStart:
         ValueError: the seed is out of range.
         RuntimeError: the objects could not be placed.
     """
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed = {seed} is out of range: NumPy's generator takes 0 <= seed < 2**32.")
+    with global_generator(seeded(seed)):
+        reset_randomly(env)
+        return capture_start(env)
+
+
+def reset_randomly(env: Any, added_initializers: Sequence[Any] = ()) -> None:
+    """Resets by the next draws of NumPy's global generator, as a reset that compiles the scene anew does.
+
+    Args:
+        env: LIBERO's environment, built with ``hard_reset=False``.
+        added_initializers: what LIBERO appends to the list of its joint samplers whenever it compiles the scene,
+            failed attempts included; see `hard_resets`.
+
+    Raises:
+        RuntimeError: the objects could not be placed.
+    """
     from robosuite.utils.errors import RandomizationError
 
     # Samplers add a fixture's pose to that of what stands on it, and write the fixture's pose only afterwards: left
     # where the last reset put it, it would count twice.
     compiled = compiled_fixture_poses(env)
-    generator_state = np.random.get_state()  # noqa: NPY002 - what LIBERO draws from
+    for _ in range(_MAX_PLACEMENT_ATTEMPTS):
+        place_fixtures(env, compiled)
+        env.object_property_initializers.extend(added_initializers)
+        try:
+            env.reset()
+        except RandomizationError:  # the draw had overlapping objects; LIBERO, too, draws again
+            continue
+        return
+    raise RuntimeError(f"objects overlapped in {_MAX_PLACEMENT_ATTEMPTS} random placements one after another.")
+
+
+def seeded(seed: int) -> dict[str, Any]:
+    """State of NumPy's global generator after seeding.
+
+    Raises:
+        ValueError: the seed is out of range.
+    """
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed = {seed} is out of range: NumPy's generator takes 0 <= seed < 2**32.")
+    return dict(np.random.RandomState(seed).get_state(legacy=False))
+
+
+@contextmanager
+def global_generator(state: dict[str, Any]) -> Iterator[None]:
+    """Runs a block with NumPy's global generator in `state`; afterwards the generator is as it was before."""
+    before = np.random.get_state(legacy=False)  # noqa: NPY002
+    np.random.set_state(state)  # noqa: NPY002
     try:
-        np.random.seed(seed)  # noqa: NPY002
-        for _ in range(_MAX_PLACEMENT_ATTEMPTS):
-            place_fixtures(env, compiled)
-            try:
-                env.reset()
-            except RandomizationError:  # the draw had overlapping objects; LIBERO, too, draws again
-                continue
-            return capture_start(env)
+        yield
     finally:
-        np.random.set_state(generator_state)  # noqa: NPY002
-    raise RuntimeError(f"seed {seed} placed no objects without overlap in {_MAX_PLACEMENT_ATTEMPTS} attempts.")
+        np.random.set_state(before)  # noqa: NPY002
 
 
 def begin(env: Any, start: EpisodeStart) -> None:
@@ -121,3 +155,15 @@ def begin(env: Any, start: EpisodeStart) -> None:
     env._update_observables(force=True)
     for _ in range(SETTLE_STEPS):
         env.step(OPEN_AND_STILL)
+
+
+def restore(env: Any, state: NDArray[np.float64]) -> None:
+    """Puts everything that moves into a flattened state ``[S]`` of the episode that is under way.
+
+    What the state does not hold (controller, gripper command, fixtures) stays as it is, which is right where the
+    episode has been replayed up to there.
+    """
+    env.sim.set_state_from_flattened(np.asarray(state, np.float64))
+    env.sim.forward()
+    env._check_success()  # also updates what the stove and the like show
+    env._update_observables(force=True)

@@ -14,9 +14,9 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from eval_bridge.simulators.libero.ray_casting import Hits, Surface, cast_along, cast_down, cast_up
+
 _CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
-_SEEN_GROUP, _HIDDEN_GROUP = 0, 5
-_NO_SURFACE = -1
 
 
 class Pose(NamedTuple):
@@ -71,27 +71,24 @@ class Joint(NamedTuple):
 
     Attributes:
         value: current position, metres or radians.
+        limits: lowest and highest position; 0, near one of them, is closed or off.
         axis: direction in the world, ``[3]``.
         anchor: a point on the axis, ``[3]``.
         geoms: ids of the collision geoms that move with it.
     """
 
     value: float
+    limits: tuple[float, float]
     axis: NDArray[np.float64]
     anchor: NDArray[np.float64]
     geoms: NDArray[np.int64]
 
 
-class Surface(NamedTuple):
-    """What lies uppermost under each of N points.
+class GeomBox(NamedTuple):
+    """Bounding box of a geom along its own axes: pose of its centre and half its edge lengths, ``[3]``."""
 
-    Attributes:
-        heights: ``[N]``, -1 where there is nothing.
-        geoms: id of the geom, int ``[N]``, -1 where there is nothing.
-    """
-
-    heights: NDArray[np.float64]
-    geoms: NDArray[np.int64]
+    pose: Pose
+    half_size: NDArray[np.float64]
 
 
 class SceneQueries:
@@ -175,6 +172,11 @@ class SceneQueries:
             is_articulated=bool(site.joints),
         )
 
+    def has_joint(self, name: str) -> bool:
+        """Whether a region or fixture opens, closes or can be switched."""
+        part = self._env.object_sites_dict.get(name) or self._env.fixtures_dict.get(name)
+        return part is not None and bool(part.joints)
+
     def joint(self, name: str) -> Joint:
         """The joint of an articulated region (drawer) or of a fixture (door, knob).
 
@@ -185,14 +187,22 @@ class SceneQueries:
         if not part.joints:
             raise ValueError(f"{name!r} has no joint: it neither opens nor turns.")
         joint = int(self._model.joint(part.joints[0]).id)
+        lowest, highest = self._model.jnt_range[joint]
         return Joint(
             value=float(self._data.qpos[self._model.jnt_qposadr[joint]]),
+            limits=(float(lowest), float(highest)),
             axis=self._data.xaxis[joint].copy(),
             anchor=self._data.xanchor[joint].copy(),
             geoms=self._geoms_below(int(self._model.jnt_bodyid[joint])),
         )
 
     # --- shapes
+
+    def geom_box(self, geom: int) -> GeomBox:
+        """A geom's bounding box along its own axes."""
+        rotation = self._data.geom_xmat[geom].reshape(3, 3).copy()
+        centre = self._data.geom_xpos[geom] + rotation @ self._model.geom_aabb[geom, :3]
+        return GeomBox(Pose(centre, rotation), self._model.geom_aabb[geom, 3:].copy())
 
     def world_box(self, geoms: Iterable[int]) -> Box:
         """The smallest world-aligned box around the bounding boxes of some geoms."""
@@ -212,17 +222,40 @@ class SceneQueries:
         Returns:
             Heights and geoms, ``[N]`` each.
         """
-        group, colour = self._model.geom_group.copy(), self._model.geom_rgba.copy()
-        # Rays pass geoms that are transparent or in a hidden group. Some of LIBERO's collision geoms are, and the
-        # visual meshes are not.
-        self._model.geom_group[:] = np.where(self._is_collision, _SEEN_GROUP, _HIDDEN_GROUP)
-        self._model.geom_group[self._robot_geoms] = _HIDDEN_GROUP
-        self._model.geom_group[np.asarray(hidden_geoms, np.int64)] = _HIDDEN_GROUP
-        self._model.geom_rgba[:, 3] = 1.0
-        try:
-            return self._cast_down(np.asarray(x, np.float64), np.asarray(y, np.float64))
-        finally:
-            self._model.geom_group[:], self._model.geom_rgba[:] = group, colour
+        seen = self._is_collision.copy()
+        seen[self._robot_geoms] = False
+        seen[np.asarray(hidden_geoms, np.int64)] = False
+        return cast_down(self._model, self._data, np.asarray(x, np.float64), np.asarray(y, np.float64), seen)
+
+    def first_hits(
+        self,
+        origins: NDArray[np.float64],
+        direction: NDArray[np.float64],
+        hidden_geoms: Sequence[int] | NDArray[np.int64] = (),
+    ) -> Hits:
+        """The first collision surfaces on parallel rays, the robot invisible.
+
+        Args:
+            origins: where the rays start, ``[N, 3]``.
+            direction: unit vector ``[3]``.
+            hidden_geoms: geoms to look through, besides the robot's.
+        """
+        seen = self._is_collision.copy()
+        seen[self._robot_geoms] = False
+        seen[np.asarray(hidden_geoms, np.int64)] = False
+        return cast_along(self._model, self._data, origins, np.asarray(direction, np.float64), seen)
+
+    def underside(self, name: str, spacing: float) -> NDArray[np.float64]:
+        """Points of the lower surface of an object or fixture, ``[N, 3]``, on a grid at most `spacing` wide."""
+        own = self.collision_geoms(name)
+        box = self.world_box(own)
+        low, high, count = box.lower + 1e-4, box.upper - 1e-4, np.ceil(box.size / spacing).astype(int) + 1
+        x, y = (np.linspace(low[axis], high[axis], count[axis]) for axis in (0, 1))  # the edges are on it
+        x, y = (grid.ravel() for grid in np.meshgrid(x, y, indexing="ij"))
+        seen = np.zeros(self._model.ngeom, bool)
+        seen[own] = True
+        met = cast_up(self._model, self._data, x, y, seen)
+        return np.column_stack([x, y, met.heights])[met.geoms >= 0]
 
     def touched_geoms(self, name: str) -> NDArray[np.int64]:
         """Geoms outside the robot and outside the object itself that an object touches, each once."""
@@ -268,19 +301,6 @@ class SceneQueries:
             rotation = self._data.geom_xmat[geom].reshape(3, 3)
             boxes.append((centre + _CORNERS * half_size) @ rotation.T + self._data.geom_xpos[geom])
         return np.concatenate(boxes)
-
-    def _cast_down(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Surface:
-        top = float(self._data.geom_xpos[self._is_collision, 2].max()) + 1.0
-        heights, hits = np.full(len(x), -1.0), np.full(len(x), _NO_SURFACE, np.int64)
-        seen = np.zeros(mujoco.mjNGROUP, np.uint8)
-        seen[_SEEN_GROUP] = 1
-        origin, down, hit = np.zeros(3), np.array([0.0, 0.0, -1.0]), np.zeros(1, np.int32)
-        for index, (origin[0], origin[1]) in enumerate(zip(x, y, strict=True)):
-            origin[2] = top
-            distance = mujoco.mj_ray(self._model, self._data, origin, down, seen, 1, -1, hit)
-            if distance >= 0:
-                heights[index], hits[index] = top - distance, hit[0]
-        return Surface(heights, hits)
 
 
 def _lookup(kind: str, known: dict[str, Any], name: str) -> Any:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from eval_bridge.experts.motion import METRES_PER_UNIT, RADIANS_PER_UNIT, hand_down
-from eval_bridge.experts.scene import Box, HeightMap, Pose
+from eval_bridge.experts.scene import Box, HeightMap, Pose, Region
 
 STEP_SHARE = 0.6  # of the commanded displacement that a step achieves
 BLOCK_HALF = np.array([0.02, 0.02, 0.03])
@@ -24,8 +24,16 @@ class KinematicScene:
         self.hand_rotation = hand_down(0.0)
         self.opening = FULLY_OPEN
         self.is_slippery = False
+        self.regions: dict[str, Region] = {}
+        self.joints: set[str] = set()
+        self.movable: tuple[str, ...] = (BLOCK,)
         self._goal = list(goal)
         self._held_at: np.ndarray | None = None
+
+    def add_region(self, name, centre=(0.0, 0.0, 0.0), half_size=(0.1, 0.1, 0.1), parent=None, is_articulated=False):
+        """A level region."""
+        pose = Pose(np.array(centre), np.eye(3))
+        self.regions[name] = Region(pose, np.array(half_size), parent, is_articulated)
 
     def execute(self, action: np.ndarray) -> None:
         """One control step."""
@@ -68,20 +76,36 @@ class KinematicScene:
         return np.array([-0.66, 0.0, 0.0])
 
     def pose(self, name):
-        return Pose({BLOCK: self.block, PLATE: self.plate}[name].copy(), np.eye(3))
+        if name in self.regions:
+            return self.regions[name].pose
+        return Pose({PLATE: self.plate}.get(name, self.block).copy(), np.eye(3))
+
+    def is_region(self, name):
+        return name in self.regions
+
+    def region(self, name):
+        return self.regions[name]
+
+    def has_joint(self, name):
+        return name in self.joints
+
+    def underside(self, name, spacing):
+        box = self.bounding_box(name)
+        x, y = (np.linspace(box.low[axis], box.high[axis], 5) for axis in (0, 1))
+        return np.array([[at_x, at_y, box.low[2]] for at_x in x for at_y in y])
 
     def centre_of_mass(self, name):
         return self.pose(name).position
 
     def bounding_box(self, name):
-        half = {BLOCK: BLOCK_HALF, PLATE: PLATE_HALF}[name]
+        half = PLATE_HALF if name == PLATE else BLOCK_HALF
         return Box(self.pose(name).position - half, self.pose(name).position + half)
 
     def touches_something(self, name):
         return bool(self.block[2] - BLOCK_HALF[2] < self._support(self.block) + 0.006)
 
     def is_movable(self, name):
-        return name == BLOCK
+        return name in self.movable
 
     def height_map(self, low, high, spacing, target, hide_target=False):
         x, y = (np.arange(low[axis], high[axis] + spacing / 2, spacing) for axis in (0, 1))
@@ -106,3 +130,12 @@ class KinematicScene:
             if (position[:2] > box.low[:2]).all() and (position[:2] < box.high[:2]).all()
         ]
         return max([0.0, *below])
+
+
+def play(scene: KinematicScene, actions) -> list[np.ndarray]:
+    """Executes the actions; returns where the hand was after each."""
+    path = []
+    for action in actions:
+        scene.execute(action)
+        path.append(scene.hand_position)
+    return path

@@ -1,7 +1,29 @@
 import pytest
 
-from eval_bridge.experts.goal import Carry, open_goals
+from eval_bridge.experts.goal import Carry, Close, Open, Push, TurnOff, TurnOn, open_goals
 from tests.eval_bridge.experts.kinematic_scene import BLOCK, PLATE, KinematicScene
+
+DRAWER, CABINET, MICROWAVE, INSIDE, SPOT = "drawer", "cabinet_1", "microwave_1", "microwave_1_inside", "table_spot"
+
+
+class _Kitchen(KinematicScene):
+    """A drawer, a microwave and a spot on the table; `holding` lists the predicates that hold."""
+
+    def __init__(self, goal, holding=(), movable=(BLOCK,)) -> None:
+        super().__init__(goal=goal)
+        self.add_region(DRAWER, parent=CABINET, is_articulated=True)
+        self.add_region(INSIDE, parent=MICROWAVE)
+        self.add_region(SPOT, parent=None)
+        self.joints |= {DRAWER, MICROWAVE}
+        self.movable = movable
+        self._holding = set(holding)
+
+    def is_satisfied(self, predicate):
+        return predicate in self._holding
+
+
+def _kinds(goals) -> list[tuple[type, str]]:
+    return [(type(goal), goal[0]) for goal in goals]
 
 
 def test_a_carrying_goal_is_read_from_the_predicate():
@@ -11,12 +33,61 @@ def test_a_carrying_goal_is_read_from_the_predicate():
 
 
 def test_a_goal_that_holds_already_is_left_out():
-    scene = KinematicScene(block=(0.1, 0.15))
-    scene.block[2] = 0.02 + 0.03  # stands on the plate
-    assert open_goals(scene) == []
+    assert open_goals(_Kitchen([("on", BLOCK, PLATE)], holding=[("on", BLOCK, PLATE)])) == []
 
 
-@pytest.mark.parametrize("predicate", [("turnon", "stove_1"), ("open", "drawer", "cabinet")])
+def test_parts_are_opened_closed_and_switched():
+    goal = [("open", DRAWER), ("close", MICROWAVE), ("turnon", "stove_1"), ("turnoff", "stove_2")]
+    assert _kinds(open_goals(_Kitchen(goal))) == [
+        (Close, MICROWAVE),  # out of the way first: nothing goes into it
+        (Open, DRAWER),
+        (TurnOn, "stove_1"),
+        (TurnOff, "stove_2"),
+    ]
+
+
+def test_what_takes_something_in_is_closed_last():
+    goal = [("close", DRAWER), ("in", BLOCK, DRAWER)]
+    assert _kinds(open_goals(_Kitchen(goal, holding=[("open", DRAWER)]))) == [(Carry, BLOCK), (Close, DRAWER)]
+    goal = [("close", MICROWAVE), ("in", BLOCK, INSIDE)]
+    assert _kinds(open_goals(_Kitchen(goal, holding=[("open", MICROWAVE)]))) == [(Carry, BLOCK), (Close, MICROWAVE)]
+
+
+def test_what_is_closed_is_opened_before_something_goes_in():
+    assert _kinds(open_goals(_Kitchen([("in", BLOCK, DRAWER)]))) == [(Open, DRAWER), (Carry, BLOCK)]
+    assert _kinds(open_goals(_Kitchen([("in", BLOCK, INSIDE)]))) == [(Open, MICROWAVE), (Carry, BLOCK)]
+    asked = [("in", BLOCK, DRAWER), ("open", DRAWER)]
+    assert _kinds(open_goals(_Kitchen(asked))) == [(Open, DRAWER), (Carry, BLOCK)]  # once
+
+
+def test_nothing_is_opened_to_put_something_on_top():
+    assert _kinds(open_goals(_Kitchen([("on", BLOCK, DRAWER)]))) == [(Carry, BLOCK)]
+
+
+def test_switching_comes_before_carrying():
+    assert _kinds(open_goals(_Kitchen([("on", BLOCK, PLATE), ("turnon", "stove_1")]))) == [
+        (TurnOn, "stove_1"),
+        (Carry, BLOCK),
+    ]
+
+
+def test_items_that_share_a_support_know_their_slot():
+    goal = [("on", BLOCK, SPOT), ("on", "block_2", SPOT), ("on", "block_3", PLATE)]
+    items = (BLOCK, "block_2", "block_3")
+    slots = [(goal.slot, goal.slots) for goal in open_goals(_Kitchen(goal, movable=items))]
+    assert slots == [(0, 2), (1, 2), (0, 1)]
+    left = open_goals(_Kitchen(goal, holding=[goal[0]], movable=items))
+    assert [(goal.slot, goal.slots) for goal in left] == [(1, 2), (0, 1)]  # the same as before the first was done
+
+
+def test_something_flat_is_pushed_over_the_table_but_carried_elsewhere():
+    predicate = ("on", PLATE, SPOT)
+    assert open_goals(_Kitchen([predicate], movable=(PLATE,))) == [Push(PLATE, SPOT, predicate)]
+    assert _kinds(open_goals(_Kitchen([("on", PLATE, DRAWER)], movable=(PLATE,)))) == [(Carry, PLATE)]
+    assert _kinds(open_goals(_Kitchen([("on", BLOCK, SPOT)]))) == [(Carry, BLOCK)]
+
+
+@pytest.mark.parametrize("predicate", [("melt", "stove_1"), ("open", "drawer", "cabinet"), ("on", BLOCK)])
 def test_a_goal_without_a_skill_is_named(predicate):
     with pytest.raises(ValueError, match=rf"{predicate[0]}.*has no skill"):
         open_goals(KinematicScene(goal=[predicate]))

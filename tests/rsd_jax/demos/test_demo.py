@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rsd_jax.demos.demo import DemoFieldError, DemoStart
-from tests.rsd_jax.demos.demo_examples import STATE_SIZE, example_demo
+from tests.rsd_jax.demos.demo_examples import STATE_SIZE, WITHOUT_FRAMES, WITHOUT_SIMULATION, example_demo
 
 
 def test_length_is_the_number_of_steps():
@@ -22,6 +22,8 @@ def test_length_is_the_number_of_steps():
         ("proprio", np.zeros((3, 9), np.float32), r"expected float32 \(3, 8\)"),
         ("agentview", np.zeros((3, 256, 256, 3), np.uint8), r"expected uint8 \(3, 128, 128, 3\)"),
         ("wrist", np.zeros((3, 128, 128, 3), np.float32), "is float32"),
+        ("wrist", None, "wrist: is missing; .* both cameras or of none"),
+        ("agentview", None, "agentview: is missing; .* both cameras or of none"),
         ("states", np.full((3, STATE_SIZE), np.inf), r"is inf at \[0, 0\]"),
         (
             "start",
@@ -34,3 +36,28 @@ def test_length_is_the_number_of_steps():
 def test_refuses_a_field_that_breaks_a_rule(field, value, rule):
     with pytest.raises(DemoFieldError, match=rule):
         example_demo(**{field: value})
+
+
+def test_frames_may_be_left_out_and_are_asked_for_by_name():
+    demo = example_demo()
+    assert demo.has_frames
+    np.testing.assert_array_equal(demo.require_frames().wrist, demo.wrist)
+    without = example_demo(seed=7, **WITHOUT_FRAMES)
+    assert not without.has_frames
+    with pytest.raises(DemoFieldError, match=r"\(seed 7\) was stored without images; python -m launch.render adds"):
+        without.require_frames()
+
+
+@pytest.mark.parametrize("missing", ["states", "start"])
+def test_states_and_start_may_be_unknown_and_are_asked_for_by_name(missing):
+    demo = example_demo()
+    np.testing.assert_array_equal(demo.require_simulation().states, demo.states)
+    assert demo.require_simulation().start is demo.start
+    with pytest.raises(DemoFieldError, match=f"{missing}: .* source without simulator states"):
+        example_demo(**{missing: None}).require_simulation()
+    assert len(example_demo(**WITHOUT_SIMULATION)) == 3
+
+
+def test_a_start_without_states_is_checked_too():
+    with pytest.raises(DemoFieldError, match=r"start.state: is float64 \(2, 3\); expected float64 \(6,\)"):
+        example_demo(states=None, start=DemoStart(np.zeros((2, 3)), {}))

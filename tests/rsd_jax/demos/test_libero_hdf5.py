@@ -16,7 +16,7 @@ from rsd_jax.demos.libero_hdf5 import (
     read_seeds,
     write_episode,
 )
-from tests.rsd_jax.demos.demo_examples import assert_same_demo, example_demo
+from tests.rsd_jax.demos.demo_examples import WITHOUT_FRAMES, WITHOUT_SIMULATION, assert_same_demo, example_demo
 
 SCENE = SceneDescription(
     env_name="Libero_Tabletop_Manipulation",
@@ -28,8 +28,8 @@ SCENE = SceneDescription(
 EPISODE = EpisodeDescription(model_file="<mujoco/>", noise={"burst_probability": 0.1})
 
 
-def _write(path, seed=0, steps=3):
-    demo = example_demo(seed, steps)
+def _write(path, seed=0, steps=3, **changes):
+    demo = example_demo(seed, steps, **changes)
     write_episode(path, demo, SCENE, EPISODE)
     return demo
 
@@ -40,6 +40,16 @@ def test_an_episode_reads_back_as_it_was_written(tmp_path):
     (found,) = read_demos(path)
     assert_same_demo(found, demo)
     assert [file.name for file in tmp_path.iterdir()] == ["one.hdf5"]
+
+
+@pytest.mark.parametrize("left_out", [WITHOUT_FRAMES, WITHOUT_SIMULATION, WITHOUT_FRAMES | WITHOUT_SIMULATION])
+def test_what_an_episode_lacks_is_absent_in_the_file_and_none_when_read(tmp_path, left_out):
+    demo = _write(tmp_path / "one.hdf5", **left_out)
+    (found,) = read_demos(tmp_path / "one.hdf5")
+    assert_same_demo(found, demo)
+    with h5py.File(tmp_path / "one.hdf5") as file:
+        assert ("obs/agentview_rgb" in file["data/demo_0"]) == demo.has_frames
+        assert ("states" in file["data/demo_0"]) == (demo.states is not None)
 
 
 def test_has_every_field_of_the_official_layout(tmp_path):
@@ -158,12 +168,11 @@ def _with(index, value):
         (lambda file: file.pop("data"), "all episodes: data: group is missing"),
         (lambda file: file["data/demo_0"].pop("actions"), "demo_0: actions: is missing"),
         (lambda file: file["data/demo_0/obs"].pop("agentview_rgb"), "demo_0: obs/agentview_rgb: is missing"),
-        (lambda file: file["data/demo_0"].attrs.pop("init_state"), "demo_0: init_state: attribute is missing"),
-        (lambda file: file["data"].attrs.pop("problem_info"), "data: problem_info: attribute is missing"),
+        (lambda file: file["data"].attrs.modify("problem_info", "{"), "all episodes: problem_info: .* is not JSON"),
         (_replace("actions", _with((1, 2), np.nan)), r"demo_0: actions: is nan at \[1, 2\]"),
         (_replace("actions", _with((2, 0), 1.25)), r"demo_0: actions: is 1.25 at \[2, 0\]; actions must lie in"),
         (_replace("expert_actions", _with((0, 0), -2)), "demo_0: expert_actions: is -2.0"),
-        (_replace("actions", lambda array: array[:, :6]), r"demo_0: actions: is float32 \(3, 6\)"),
+        (_replace("actions", lambda array: array[:, :6]), r"demo_0: actions: is float32 \(3, 6\); expected \[T, 7\]"),
         (_replace("obs/ee_states", lambda array: array[:2]), r"demo_0: obs/ee_states"),
         (_replace("obs/eye_in_hand_rgb", lambda array: array[:, ::2]), r"demo_0: obs/eye_in_hand_rgb: is uint8"),
     ],

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rsd_jax.demos.robot_fields import arm_joints, quaternion_of
+from rsd_jax.demos.robot_fields import arm_joints, axis_angle_of, quaternion_of
 
 
 @pytest.mark.parametrize(
@@ -13,8 +13,9 @@ from rsd_jax.demos.robot_fields import arm_joints, quaternion_of
         ([0.0, 3 * np.pi / 2, 0.0], [0.0, np.sqrt(0.5), 0.0, -np.sqrt(0.5)]),  # w < 0 is kept
     ],
 )
-def test_quaternion_of_known_rotations(axis_angle, quaternion):
+def test_known_rotations_both_ways(axis_angle, quaternion):
     np.testing.assert_allclose(quaternion_of(np.array([axis_angle])), [quaternion], atol=1e-12)
+    np.testing.assert_allclose(axis_angle_of(np.array([quaternion])), [axis_angle], atol=1e-12)
 
 
 def test_arm_joints_follow_the_time():

@@ -1,0 +1,42 @@
+"""How often the scripted expert succeeds in LIBERO.
+
+    python -m launch.measure_experts --config configs/experts.py
+
+Variants, with times on 16 cores:
+    (none)  20 random resets of each of the 40 tasks: about 7 minutes.
+    noisy   the same with the disturbances of configs/demos.py.
+    tiny    2 of each task of libero_spatial.
+"""
+
+from ml_collections import ConfigDict
+
+VARIANTS = ("", "noisy", "tiny")
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Values of the measurement; `variant` is "", "noisy" or "tiny"."""
+    if variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(map(repr, VARIANTS))}, got {variant!r}")
+    config = ConfigDict()
+    config.out = "results/experts.json"
+    config.suites = ("libero_spatial", "libero_object", "libero_goal", "libero_10")
+    config.attempts = 20
+    # Task i has the seeds from first_seed + 1000 i on. Nothing of the expert was developed on them.
+    config.first_seed = 700_000_000
+    # Worker processes; 0 means one per core.
+    config.workers = 0
+    config.noise = ConfigDict()
+    config.noise.burst_probability = 0.0
+    config.noise.shortest_burst = 4
+    config.noise.longest_burst = 10
+    config.noise.translation_std = 0.4
+    config.noise.rotation_std = 0.1
+    if variant == "noisy":
+        config.out = "results/experts_noisy.json"
+        config.noise.burst_probability = 0.06
+    elif variant == "tiny":
+        config.out = "runs/tiny/experts.json"
+        config.suites = ("libero_spatial",)
+        config.attempts = 2
+    config.lock()
+    return config

@@ -1,0 +1,61 @@
+"""Picking: from above a planned grasp to a lifted object."""
+
+import numpy as np
+
+from eval_bridge.experts.grasp_planning import Grasp
+from eval_bridge.experts.motion import GRIPPER_CLOSED, GRIPPER_OPEN, hand_down
+from eval_bridge.experts.scene import Pose, Scene
+from eval_bridge.experts.skills.hand import (
+    CRUISE_CLEARANCE,
+    UP,
+    Actions,
+    SkillFailed,
+    close_fingers,
+    highest_on_the_way,
+    is_held,
+    move,
+    rise,
+)
+
+APPROACH_HEIGHT = 0.07  # above a grasp, where a vertical motion begins (metres)
+DESCENT_SPEED = 0.6
+LIFT_HEIGHT = 0.07
+PASSING_TOLERANCE = 0.02  # at points that are passed, not reached: the motion stays fluent
+
+
+def approach(scene: Scene, item: str, grasp: Grasp) -> Actions:
+    """Brings the open hand above a grasp, over everything in between."""
+    rotation = hand_down(grasp.yaw)
+    hand = scene.hand()
+    in_the_way = highest_on_the_way(scene, hand.position, grasp.position, 0.08, item)
+    cruise = max(in_the_way + CRUISE_CLEARANCE, grasp.position[2] + APPROACH_HEIGHT)
+    yield from rise(scene, cruise, rotation, GRIPPER_OPEN)
+    height = max(grasp.position[2] + APPROACH_HEIGHT, min(cruise, scene.hand().position[2]))
+    above = Pose(np.array([*grasp.position[:2], height]), rotation)
+    yield from move(scene, above, GRIPPER_OPEN, tolerance=PASSING_TOLERANCE, rotation_tolerance=0.15)
+
+
+def descend_and_close(scene: Scene, grasp: Grasp) -> Actions:
+    """Lowers the open hand to a grasp and closes it there."""
+    rotation = hand_down(grasp.yaw)
+    near = Pose(grasp.position + 0.04 * UP, rotation)
+    yield from move(scene, near, GRIPPER_OPEN, tolerance=0.012)
+    target = Pose(grasp.position, rotation)
+    yield from move(scene, target, GRIPPER_OPEN, tolerance=0.005, speed=DESCENT_SPEED, longest=40)
+    yield from close_fingers(scene, target)
+
+
+def lift(scene: Scene, item: str, grasp: Grasp) -> Actions:
+    """Lifts what the hand holds.
+
+    Raises:
+        SkillFailed: `item` did not come along; the hand opens and is above the grasp again.
+    """
+    rotation = hand_down(grasp.yaw)
+    height = scene.pose(item).position[2]
+    target = Pose(grasp.position + LIFT_HEIGHT * UP, rotation)
+    yield from move(scene, target, GRIPPER_CLOSED, tolerance=PASSING_TOLERANCE, longest=25)
+    if scene.pose(item).position[2] < height + 0.015 or not is_held(scene, item):
+        retreat = Pose(grasp.position + 0.12 * UP, rotation)
+        yield from move(scene, retreat, GRIPPER_OPEN, tolerance=CRUISE_CLEARANCE, longest=25)
+        raise SkillFailed(f"{item} was not lifted")

@@ -1,0 +1,12 @@
+"""Names as pages write them."""
+
+DECODER_TITLES = {
+    "l1_regression": "L1 regression, no tokens",
+    "autoregressive": "Autoregressive decoding, greedy",
+    "speculative_greedy": "Residual speculative decoding, greedy and lossless",
+}
+
+
+def suite_title(suite: str) -> str:
+    """A suite's name as headings write it."""
+    return suite.replace("libero", "LIBERO").replace("_", " ")

@@ -1,0 +1,115 @@
+r"""Measures how often the scripted expert succeeds, on random resets that it was not developed on.
+
+    python -m launch.measure_experts --config configs/experts.py
+    python -m launch.measure_experts --config configs/experts.py --config.suites=libero_goal --config.attempts=5
+
+Every attempt counts. Physics alone, nothing is rendered. Writes ``results/experts.json`` and prints a line a task.
+"""
+
+import dataclasses
+import datetime
+import json
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from eval_bridge.collection_log import Attempt
+from eval_bridge.collection_worker import CollectionTask
+from eval_bridge.expert_measurement import measure_expert
+from eval_bridge.experts.libero_expert import describe_libero_scene, libero_expert
+from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.experts.version import expert_version
+from eval_bridge.provenance import package_versions
+from eval_bridge.recording import RecordingSettings
+from eval_bridge.simulators.libero.environment import LiberoSimulator
+from eval_bridge.suites import get_suite
+from eval_bridge.summary import write_atomically
+from launch.config_flags import run, to_dataclass
+from rsd_jax.checkpoints.metadata import git_commit
+
+SEEDS_PER_TASK = 1_000
+
+
+def tasks_of(suites: tuple[str, ...], noise: NoiseSettings) -> list[CollectionTask[LiberoSimulator]]:
+    """Every task of the suites, to be played until its goal first holds, as an evaluation does."""
+    return [
+        CollectionTask(
+            suite=suite,
+            task=task,
+            build_simulator=partial(LiberoSimulator, suite, task),
+            expert=libero_expert,
+            describe_scene=partial(describe_libero_scene, suite, task, {}),
+            recording=RecordingSettings(get_suite(suite).max_steps, 0, noise, images=False),
+        )
+        for suite in suites
+        for task in get_suite(suite).tasks
+    ]
+
+
+def summarise_attempts(
+    tasks: Sequence[CollectionTask[Any]], attempts: Mapping[int, Sequence[Attempt]]
+) -> dict[str, dict[str, Any]]:
+    """``{SUITE: {TASK: {episodes, successes, mean_steps, failures}}}``; mean steps are those of successes."""
+    table: dict[str, dict[str, Any]] = {}
+    for index, task in enumerate(tasks):
+        steps = [attempt.steps for attempt in attempts[index] if attempt.is_success]
+        table.setdefault(task.suite, {})[task.task] = {
+            "episodes": len(attempts[index]),
+            "successes": len(steps),
+            "mean_steps": round(sum(steps) / len(steps), 1) if steps else None,
+            "failures": {str(attempt.seed): attempt.reason for attempt in attempts[index] if not attempt.is_success},
+        }
+    return table
+
+
+def main(config: ConfigDict) -> None:
+    """Measures, prints and writes.
+
+    Raises:
+        ValueError: a suite does not exist or a number is out of range.
+        RuntimeError: a worker crashed.
+        OSError: the file cannot be written.
+    """
+    if not 1 <= config.attempts <= SEEDS_PER_TASK:
+        raise ValueError(f"attempts={config.attempts} must lie between 1 and {SEEDS_PER_TASK}, the seeds of a task")
+    os.environ["MUJOCO_GL"] = "disabled"  # here and in the workers
+    tasks = tasks_of(tuple(config.suites), to_dataclass(NoiseSettings, config.noise))
+    seeds = {}
+    for index, task in enumerate(tasks):
+        first = config.first_seed + SEEDS_PER_TASK * get_suite(task.suite).task_index(task.task)
+        seeds[index] = range(first, first + config.attempts)
+    with tqdm(total=len(tasks) * config.attempts, unit="episode", smoothing=0.05) as bar:
+
+        def show(task: CollectionTask[Any], attempt: Attempt) -> None:
+            bar.update()
+            if not attempt.is_success:
+                bar.write(f"{task.task}: seed {attempt.seed} failed: {attempt.reason}")
+
+        workers = config.workers or len(os.sched_getaffinity(0))
+        attempts = measure_expert(tasks, seeds, workers, show)
+    table = summarise_attempts(tasks, attempts)
+    for suite, rows in table.items():
+        for name, row in rows.items():
+            print(f"{suite:16} {row['successes']:3}/{row['episodes']}  {row['mean_steps']} steps  {name}")
+        episodes, successes = (sum(row[field] for row in rows.values()) for field in ("episodes", "successes"))
+        print(f"{suite:16} {successes:3}/{episodes} = {successes / episodes:.1%}")
+    settings = {
+        "first_seed": config.first_seed,
+        "noise": dataclasses.asdict(tasks[0].recording.noise),
+        "expert": expert_version(),
+        "commit": git_commit(),
+        "versions": package_versions(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
+    path = Path(config.out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps({**table, "settings": settings}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    run(main, default="configs/experts.py", expected=(ValueError, RuntimeError, OSError))

@@ -1,0 +1,101 @@
+r"""Unites the parts of an evaluation that several hosts ran, into what one host would have written.
+
+    python -m launch.evaluate --config configs/libero_eval.py --config.run_dir=runs/NAME --config.shard=0/2
+    python -m launch.evaluate --config configs/libero_eval.py --config.run_dir=runs/NAME --config.shard=1/2
+    python -m launch.merge_evaluations --config.run_dir=runs/NAME
+
+The parts lie in ``RUN_DIR/evaluation/shards/PART_of_PARTS/`` (where hosts share no folder, copy them there) and stay
+as they are. All of them must be there, complete, and of the same evaluation.
+"""
+
+import shutil
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from eval_bridge.episode_log import EpisodeLog, LogContents, read_episode_log
+from eval_bridge.summary import Summary, summarise, write_summary
+from eval_bridge.trace import TRACE_FOLDER
+from eval_bridge.video import VIDEO_FOLDER
+from launch.config_flags import run
+from launch.evaluate import LOG_NAME, SHARD_FOLDER, SUMMARY_NAME, describe, write_evaluation_report
+
+
+def find_shards(output: Path) -> list[Path]:
+    """The folders of all parts of the evaluation in `output`, in order.
+
+    Raises:
+        ValueError: there are none, some are missing, or there are parts of different divisions.
+    """
+    folder = output / SHARD_FOLDER
+    names = sorted(path.name for path in folder.glob("*_of_*")) if folder.is_dir() else []
+    counts = {name.split("_of_")[1] for name in names}
+    if len(counts) != 1:
+        found = ", ".join(names) or "nothing"
+        raise ValueError(f"{folder} must hold the parts of one division (such as 0_of_2, 1_of_2); it holds {found}.")
+    (count,) = counts
+    expected = [f"{index}_of_{count}" for index in range(int(count))]
+    missing = [name for name in expected if name not in names]
+    if missing:
+        raise ValueError(f"{folder} lacks {', '.join(missing)}; run those parts, or copy them there.")
+    return [folder / name for name in expected]
+
+
+def merge_evaluations(output: Path, shards: list[Path], compare_with: list[Path], config: ConfigDict) -> Summary:
+    """Writes the united log, traces, videos, summary and report into `output`; what is there already stays.
+
+    Raises:
+        ValueError: the parts are of different evaluations, damaged, or hold the same episode.
+        OSError: `output` cannot be written.
+    """
+    parts = [read_episode_log(shard / LOG_NAME) for shard in shards]
+    planned = 0
+    with EpisodeLog(output / LOG_NAME, parts[0].identity or {}) as log:
+        for shard, part in zip(shards, parts, strict=True):
+            if part.identity != log.contents.identity:
+                raise ValueError(
+                    f"{shard} is part of another evaluation: {part.identity}, not {log.contents.identity}."
+                )
+            _append(log, part)
+            for folder in (TRACE_FOLDER, VIDEO_FOLDER):
+                if (shard / folder).is_dir():
+                    shutil.copytree(shard / folder, output / folder, dirs_exist_ok=True)
+            planned += len(part.episodes) + len(part.unresolved())
+        summary = summarise(log.contents, planned)
+        write_summary(output / SUMMARY_NAME, summary)
+        episodes = tuple(log.contents.episodes)
+    write_evaluation_report(output, summary, episodes, compare_with, config)
+    return summary
+
+
+def _append(log: EpisodeLog, part: LogContents) -> None:
+    """Adds what the united log lacks, so that merging again after an interruption goes on."""
+    known = {(error.task_index, error.episode, error.attempt) for error in log.contents.errors}
+    for session in part.sessions:
+        if session not in log.contents.sessions:
+            log.append(session)
+    for error in part.errors:
+        if (error.task_index, error.episode, error.attempt) not in known:
+            log.append(error)
+    for episode, record in part.episodes.items():
+        present = log.contents.episodes.get(episode)
+        if present is None:
+            log.append(record)
+        elif present != record:
+            raise ValueError(f"task {episode.task_index}, episode {episode.episode} has two different results.")
+    for speed in part.speeds:
+        if speed not in log.contents.speeds:
+            log.append(speed)
+    if part.latency is not None and log.contents.latency is None:
+        log.append(part.latency)
+
+
+def main(config: ConfigDict) -> None:
+    """Merges and prints the result."""
+    output = Path(config.run_dir) / config.output
+    others = [Path(config.run_dir) / name for name in config.compare_with]
+    print(describe(merge_evaluations(output, find_shards(output), others, config), output))
+
+
+if __name__ == "__main__":
+    run(main, default="configs/libero_eval.py", expected=(ValueError, OSError))

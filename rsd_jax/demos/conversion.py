@@ -1,0 +1,128 @@
+"""Converts a dataset from one format into another, on all cores, and goes on where it was interrupted.
+
+Episodes are written one by one into a folder beside the target; the dataset is made of them at the end and appears by
+one rename. So the target is either absent or complete, and an episode that was written is not read again.
+"""
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+
+from rsd_jax.demos.dataset import DemoDataset
+from rsd_jax.demos.writer import DemoWriter
+
+_DESCRIPTION = "conversion.json"
+
+
+def convert(
+    dataset: DemoDataset,
+    writer: DemoWriter,
+    target: Path,
+    *,
+    description: Mapping[str, object],
+    workers: int = 1,
+    on_episode: Callable[[], None] = lambda: None,
+) -> None:
+    """Writes all demonstrations of `dataset` into the folder `target`.
+
+    Args:
+        dataset: what is converted.
+        writer: of the target's format.
+        target: a folder that does not exist yet.
+        description: what is converted and how; JSON values. Only a conversion of the same is gone on with.
+        workers: processes that read and write episodes; 1 stays in this one.
+        on_episode: called when an episode is there, also for those of an earlier run.
+
+    Raises:
+        FileExistsError: `target` is there already.
+        ValueError: there is no demonstration, an unfinished conversion of something else is in the way, or the format
+            cannot hold a demonstration.
+        DemoFileError: the source is damaged.
+        OSError: the folder cannot be written, or is full.
+    """
+    if target.exists():
+        raise FileExistsError(f"{target} is there already; name another target or delete it")
+    if not len(dataset):
+        raise ValueError("the source holds no demonstration")
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    _begin(unfinished, dict(description) | {"episodes": len(dataset)})
+    parts = [unfinished / f"episode_{index:06d}" for index in range(len(dataset))]
+    missing = [index for index, part in enumerate(parts) if not part.exists()]
+    for _ in range(len(dataset) - len(missing)):
+        on_episode()
+    for _ in _write_parts(dataset, writer, parts, missing, workers):
+        on_episode()
+    assembled = unfinished / "assembled"
+    shutil.rmtree(assembled, ignore_errors=True)
+    assembled.mkdir()
+    writer.assemble(parts, assembled)
+    assembled.rename(target)
+    shutil.rmtree(unfinished)
+
+
+def _begin(folder: Path, description: Mapping[str, object]) -> None:
+    """Makes the folder of episodes, or checks that the one that is there belongs to the same conversion."""
+    path = folder / _DESCRIPTION
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != description:
+        raise ValueError(
+            f"{folder} holds an unfinished conversion of another source or kind ({path}); delete the folder"
+        )
+    if not path.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        written = path.with_suffix(".new")
+        written.write_text(json.dumps(description, indent=2), encoding="utf-8")
+        written.rename(path)
+
+
+def _write_parts(
+    dataset: DemoDataset, writer: DemoWriter, parts: list[Path], indices: list[int], workers: int
+) -> Iterator[None]:
+    """Writes episodes; yields when one is there."""
+    if workers == 1:
+        for index in indices:
+            _write_part(dataset, writer, index, parts[index])
+            yield
+        return
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_hold, initargs=(dataset, writer))
+    try:
+        for future in as_completed([pool.submit(_write_held, index, parts[index]) for index in indices]):
+            future.result()
+            yield
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_held: tuple[DemoDataset, DemoWriter]
+
+
+def _hold(dataset: DemoDataset, writer: DemoWriter) -> None:
+    """Keeps in a worker what all its episodes need; a large index is sent once only."""
+    global _held
+    _held = dataset, writer
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for its next episode for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _write_held(index: int, part: Path) -> None:
+    _write_part(*_held, index, part)
+
+
+def _write_part(dataset: DemoDataset, writer: DemoWriter, index: int, part: Path) -> None:
+    unfinished = part.with_name(f"{part.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    writer.write_part(unfinished, dataset[index])
+    unfinished.rename(part)

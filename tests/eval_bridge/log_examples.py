@@ -1,0 +1,59 @@
+"""Logs of evaluations, made by hand."""
+
+from eval_bridge.episode_log import EpisodeRecord, LatencyRecord, LogContents, SessionRecord
+from eval_bridge.latency import Latency
+from eval_bridge.rollout import ActionSummary
+
+IDENTITY = {
+    "simulator": "libero",
+    "suite": "libero_spatial",
+    "step_limit": 220,
+    "decoder": "speculative_greedy",
+    "seed": 7,
+    "checkpoint.rfsq": "3f0a6b7c",
+}
+STAGES = ("preprocess", "backbone", "decoder", "detokenize", "sum_of_stages", "chunk")
+PASSES = ("draft_pass", "verify_pass", "step_pass")
+
+
+def make_record(task_index, episode, success, steps=100, **changes):
+    """Four drafted layers of which the first accepts 6 of 8, the second 2 of 8; two chunks of 3 and 5 rounds."""
+    fields = {
+        "suite": "libero_spatial",
+        "task": ("first_task", "second_task")[task_index],
+        "task_index": task_index,
+        "episode": episode,
+        "seed": 7,
+        "decoder": "speculative_greedy",
+        "success": success,
+        "steps": steps if success else 220,
+        "seconds": 2.0,
+        "chunks": 2,
+        "rounds": (3, 5),
+        "chunk_seconds": (0.5, 0.01),
+        "accepted": (6, 2, 0),
+        "proposed": (8, 8, 0),
+        "actions": ActionSummary((0.0,) * 7, (1.0,) * 7, 0.0, 1),
+    }
+    return EpisodeRecord(**{**fields, **changes})
+
+
+def make_log(*records, chunk_ms=8.0, **identity):
+    log = LogContents(identity={**IDENTITY, **identity})
+    log.add(SessionRecord("2025-01-01T00:00:00+00:00", "one GPU", "abc", {"jax": "0.10.2"}))
+    stages = {name: Latency(1.0, 2.0, 3.0) for name in (*STAGES, *PASSES)} | {"chunk": Latency(chunk_ms, 9.0, 9.5)}
+    log.add(LatencyRecord("one GPU", 100, stages))
+    for record in records:
+        log.add(record)
+    return log
+
+
+def log_of(outcomes, **changes):
+    """A log of ``{task: "successes and failures as + and -"}``; a blank is an episode without a result."""
+    records = [
+        make_record(task, episode, mark == "+")
+        for task, marks in outcomes.items()
+        for episode, mark in enumerate(marks)
+        if mark != " "
+    ]
+    return make_log(*records, **changes)

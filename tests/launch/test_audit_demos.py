@@ -1,0 +1,116 @@
+"""The audit of demonstrations against the evaluation states."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import launch.audit_demos
+from eval_bridge.suites import UnknownName, get_suite
+from launch.audit_demos import audit_file, main
+from launch.config_flags import parse_config
+from rsd_jax.demos.demo import DemoFieldError, DemoStart
+from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, write_episode
+from tests.rsd_jax.demos.demo_examples import WITHOUT_FRAMES, example_demo
+
+CONFIG = str(Path(launch.audit_demos.__file__).parent.parent / "configs" / "audit_demos.py")
+TASK = get_suite("libero_spatial").tasks[2]
+FIRST_OBJECT = 10  # in a flattened state: behind the time, seven joints of the arm and two fingers
+
+
+def write_demos(folder, suite, starts):
+    """A demonstration file whose demonstration k has seed 100 + k and the k-th start."""
+    parts = []
+    for index, state in enumerate(starts):
+        demo = example_demo(
+            seed=100 + index,
+            suite=suite,
+            task=TASK,
+            states=np.tile(state, (3, 1)),
+            start=DemoStart(state, {}),
+            **WITHOUT_FRAMES,
+        )
+        parts.append(folder / f"part_{index}.hdf5")
+        write_episode(parts[-1], demo, SceneDescription(), EpisodeDescription())
+    path = folder / "demos" / suite / f"{TASK}_demo.hdf5"
+    merge(parts, path)
+    return path
+
+
+def config(run_dir, *overrides):
+    return parse_config(["--config", CONFIG, f"--config.run_dir={run_dir}", *overrides])
+
+
+@pytest.fixture
+def evaluation_states():
+    from eval_bridge.simulators.libero.evaluation_states import evaluation_starts
+
+    return [start.state.copy() for start in evaluation_starts("libero_spatial", TASK)]
+
+
+@pytest.mark.libero
+def test_names_the_nearest_pair_and_its_distance(evaluation_states, tmp_path, capsys):
+    far, near = evaluation_states[3], evaluation_states[7]
+    far[FIRST_OBJECT : FIRST_OBJECT + 3] += [0.5, 0.0, 0.0]
+    near[FIRST_OBJECT : FIRST_OBJECT + 3] += [0.0003, 0.0, 0.0004]
+    near[4] += 0.125
+    path = write_demos(tmp_path, "libero_spatial", [far, near])
+    content = path.read_bytes()
+    main(config(tmp_path))
+    audit = json.loads((path.parent / "audit.json").read_text())
+    assert list(audit) == [TASK]
+    found = audit[TASK]["smallest_distance"]
+    assert (found["demo"], found["seed"], found["evaluation_state"]) == (1, 101, 7)
+    assert found["objects_m"] == pytest.approx(0.0005)
+    assert found["arm_rad"] == pytest.approx(0.125)
+    assert audit[TASK]["among_evaluation_states"]["objects_m"] > 0.0005
+    assert audit[TASK]["is_clean"]
+    assert audit[TASK]["demos"] == 2
+    assert audit[TASK]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert path.read_bytes() == content
+    assert "(seed 101) is 0.50 mm and 0.1250 rad from evaluation state 7" in capsys.readouterr().out
+    assert sorted(file.name for file in path.parent.iterdir()) == sorted([path.name, "audit.json"])
+
+
+@pytest.mark.libero
+def test_a_demonstration_that_starts_in_an_evaluation_state_is_an_error(evaluation_states, tmp_path):
+    path = write_demos(tmp_path, "libero_spatial", [evaluation_states[12].astype(np.float32).astype(np.float64)])
+    with pytest.raises(ValueError, match=f"libero_spatial/{TASK} start in evaluation states"):
+        main(config(tmp_path))
+    found = json.loads((path.parent / "audit.json").read_text())[TASK]
+    assert not found["is_clean"]
+    assert found["smallest_distance"]["evaluation_state"] == 12
+
+
+@pytest.mark.libero
+def test_states_of_another_scene_are_refused(evaluation_states, tmp_path):
+    path = write_demos(tmp_path, "libero_spatial", [evaluation_states[0][:-2]])
+    with pytest.raises(ValueError, match=rf"{path.name} holds states of \[{evaluation_states[0].size - 2}\] numbers"):
+        audit_file("libero_spatial", path)
+
+
+def test_demonstrations_without_a_start_cannot_be_audited(monkeypatch, tmp_path):
+    class WithoutStart:
+        open = staticmethod(lambda path: [example_demo(states=None, start=None)])
+
+    monkeypatch.setattr(launch.audit_demos, "Hdf5Demos", WithoutStart)
+    with pytest.raises(DemoFieldError, match="without simulator states"):
+        audit_file("libero_spatial", tmp_path / f"{TASK}_demo.hdf5")
+
+
+def test_a_run_without_demonstrations_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no demonstrations of a LIBERO suite"):
+        main(config(tmp_path))
+    with pytest.raises(FileNotFoundError, match="libero_goal holds no demonstrations"):
+        main(config(tmp_path, "--config.suites=('libero_goal',)"))
+    with pytest.raises(UnknownName, match="libero_spatial"):
+        main(config(tmp_path, "--config.suites=('libero_spacial',)"))
+
+
+def test_a_file_of_no_task_is_refused(tmp_path):
+    (tmp_path / "demos" / "libero_goal").mkdir(parents=True)
+    (tmp_path / "demos" / "libero_goal" / "pick_up_the_cup_demo.hdf5").touch()
+    with pytest.raises(UnknownName, match="pick_up_the_cup"):
+        main(config(tmp_path))

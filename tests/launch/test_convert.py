@@ -1,0 +1,97 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import launch.convert
+from launch.config_flags import parse_config
+from launch.convert import main
+from rsd_jax.demos.lerobot import LeRobotDemos
+from rsd_jax.demos.libero_hdf5 import Hdf5Demos
+from tests.rsd_jax.demos.demo_examples import assert_same_demo
+from tests.rsd_jax.demos.golden_datasets import GOLDEN, RLDS, assert_frames_are_close, assert_is_golden
+
+CONFIG = str(Path(launch.convert.__file__).parent.parent / "configs" / "convert.py")
+
+
+def _convert(source_format, source, target_format, target, *more):
+    overrides = {
+        "source.format": source_format,
+        "source.path": source,
+        "target.format": target_format,
+        "target.path": target,
+        "workers": 1,
+    }
+    main(parse_config(["--config", CONFIG, *(f"--config.{key}={value}" for key, value in overrides.items()), *more]))
+
+
+def test_recorded_episodes_keep_all_that_each_format_holds(preflight_run, tmp_path, capsys):
+    """HDF5 -> HDF5 exactly; HDF5 -> LeRobot -> HDF5 without states, with frames as the codec leaves them."""
+    recorded = list(Hdf5Demos.open(preflight_run / "demos"))
+    _convert("libero_hdf5", preflight_run / "demos", "libero_hdf5", tmp_path / "copy")
+    _convert("libero_hdf5", preflight_run / "demos", "lerobot", tmp_path / "lerobot")
+    _convert("lerobot", tmp_path / "lerobot", "libero_hdf5", tmp_path / "back")
+    output = capsys.readouterr().out
+    assert f"{len(recorded)} demonstrations in" in output
+    assert "LeRobot datasets hold no simulator states" in output
+    copied, back = (list(Hdf5Demos.open(tmp_path / name)) for name in ("copy", "back"))
+    for original, copy, returned in zip(recorded, copied, back, strict=True):
+        assert_same_demo(copy, original)
+        for frames, before in zip(returned.require_frames(), original.require_frames(), strict=True):
+            assert np.abs(frames.astype(float) - before).mean() < 1.5
+        kept = {"agentview": original.agentview, "wrist": original.wrist}
+        assert_same_demo(dataclasses.replace(returned, **kept), dataclasses.replace(original, states=None, start=None))
+
+
+def test_published_datasets_become_a_runs_demonstrations(tmp_path):
+    """By nothing but format and path: conventions are the usual ones, tasks are found by their instructions."""
+    _convert("rlds", RLDS, "libero_hdf5", tmp_path / "run" / "demos")
+    for demo in Hdf5Demos.open(tmp_path / "run" / "demos"):
+        assert_is_golden(demo, image_tolerance=0.8)
+    assert len(list((tmp_path / "run" / "demos" / "libero_spatial").glob("*_demo.hdf5"))) == 2
+    suite = "--config.source.suite=libero_goal"
+    _convert("lerobot", GOLDEN / "lerobot_v2.1", "lerobot", tmp_path / "v3", suite)
+    named = list(LeRobotDemos.open(tmp_path / "v3"))
+    assert [demo.suite for demo in named] == ["libero_goal"] * 2
+    assert_frames_are_close(
+        named[0].agentview, next(iter(LeRobotDemos.open(GOLDEN / "lerobot_v3.0", naming=_goal()))).agentview, 2.0
+    )
+
+
+def _goal():
+    return launch.convert._task_naming("libero_goal")
+
+
+def test_every_task_of_libero_is_known_by_its_instruction():
+    naming = launch.convert._task_naming("")
+    name = naming.name("turn on the stove and put the moka pot on it", None, [])
+    assert name == ("libero_10", "KITCHEN_SCENE3_turn_on_the_stove_and_put_the_moka_pot_on_it")
+    assert naming.name("put the bowl on the plate", None, []).suite == "libero_goal"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("source.path=", "config.source.path is empty; add --config.source.path=FOLDER"),
+        ("target.path=", "config.target.path is empty"),
+        ("source.format=zarr", "source format 'zarr' must be one of"),
+        ("target.format=zarr", "target format 'zarr' must be one of"),
+        ("source.image_orientation=sideways", "image_orientation='sideways' must be one of"),
+        ("source.gripper_convention=franka", "gripper_convention='franka' must be one of"),
+        ("source.source_hz=10.0", "source_hz=10"),
+        ("source.normalisation=q01_q99", "normalisation='q01_q99' needs --config.source.statistics=FILE"),
+    ],
+)
+def test_a_wrong_value_names_those_that_fit(tmp_path, override, message):
+    with pytest.raises(ValueError, match=message):
+        _convert("rlds", RLDS, "libero_hdf5", tmp_path / "demos", f"--config.{override}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_declared_is_what_is_converted(tmp_path):
+    _convert("rlds", RLDS, "libero_hdf5", tmp_path / "demos", "--config.source.image_orientation=as_rendered")
+    turned = next(iter(Hdf5Demos.open(tmp_path / "demos")))
+    _convert("rlds", RLDS, "libero_hdf5", tmp_path / "usual")
+    usual = next(iter(Hdf5Demos.open(tmp_path / "usual")))
+    np.testing.assert_array_equal(turned.agentview, usual.agentview[:, ::-1, ::-1])
