@@ -64,9 +64,7 @@ class CollectionWorker:
     def __init__(self, tasks: Sequence[CollectionTask[Any]]) -> None:
         """Builds nothing yet; jobs name tasks by their index in `tasks`."""
         self._tasks = tasks
-        self._simulators: KeptSimulator[RecordableSimulator] = KeptSimulator(
-            lambda index: tasks[index].build_simulator()
-        )
+        self._simulators = KeptSimulator[RecordableSimulator](lambda index: tasks[index].build_simulator())
 
     def run(self, job: Any, ask: Ask) -> Attempt | None:
         """Does one job; asks nothing."""

@@ -64,7 +64,7 @@ class PolicyQuestion(NamedTuple):
 
 
 class EpisodeOutcome(NamedTuple):
-    """A finished episode: what happened, and the files with its trace and video, relative to the evaluation's folder."""
+    """A finished episode: what happened, and its trace and video as files relative to the evaluation's folder."""
 
     rollout: Rollout
     trace: str

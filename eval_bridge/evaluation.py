@@ -1,9 +1,9 @@
 """The evaluation: every planned episode once, by many workers and one policy, logged as soon as it is over.
 
 A crash is an error and is run again; it is never a failure of the policy. Results depend neither on the number of
-workers, nor on the order in which they ask, nor on how often the evaluation was stopped: an episode starts from its own
-state with its own fixture poses in a scene that remembers nothing, and its questions always go to the same row of the
-policy's batch, which depends on no other row.
+workers, nor on the order in which they ask, nor on how often the evaluation was stopped: an episode starts from its
+own state with its own fixture poses in a scene that remembers nothing, and its questions always go to the same row of
+the policy's batch, which depends on no other row.
 """
 
 import datetime
@@ -295,7 +295,13 @@ class _Session:
         # Whatever a simulator or a driver raises says nothing about the policy: it is logged, the episode run again.
         task = self._benchmark.tasks[failure.job.task_index]
         crash = ErrorRecord(
-            self._benchmark.suite, task, *failure.job.episode, attempt, failure.error, failure.traceback
+            self._benchmark.suite,
+            task,
+            failure.job.task_index,
+            failure.job.episode.episode,
+            attempt,
+            failure.error,
+            failure.traceback,
         )
         self._log.append(crash)
         self._on_record(crash)

@@ -65,6 +65,10 @@ class Shard(NamedTuple):
         return cls(part, parts)
 
 
+WHOLE = Shard()
+"""The only part of an evaluation that is not divided."""
+
+
 @dataclass(frozen=True)
 class EvaluationPlan:
     """Which episodes to run, and what to keep of them.
@@ -85,7 +89,7 @@ class EvaluationPlan:
     videos_per_task: int = 0
     video_stride: int = 4
     latency_repeats: int = 100
-    shard: Shard = Shard()
+    shard: Shard = WHOLE
 
     @property
     def episodes(self) -> tuple[EpisodeId, ...]:

@@ -35,8 +35,8 @@ class Chunk(NamedTuple):
 
     def output(self, row: int, seconds: float) -> PolicyOutput:
         """One row of a chunk that is on the host."""
-        accepted, proposed = self.acceptance.accepted[row], self.acceptance.proposed[row]
-        return PolicyOutput(self.actions[row], int(self.rounds[row]), accepted, proposed, seconds)
+        of_row = [np.asarray(array[row]) for array in (self.actions, *self.acceptance)]
+        return PolicyOutput(of_row[0], int(self.rounds[row]), of_row[1], of_row[2], seconds)
 
 
 def policy_inputs(observations: Sequence[PolicyObservation]) -> PolicyInputs:

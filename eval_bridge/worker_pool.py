@@ -5,6 +5,7 @@ imported again) with a `Handler` of its own. Whatever happens to it, every job t
 once: as a `Result`, or as a `Failure` that says how the worker crashed, died or fell silent.
 """
 
+import contextlib
 import os
 import pickle
 import signal
@@ -201,10 +202,9 @@ class WorkerPool:
 
 
 def _send(worker: _Worker, content: Any) -> None:
-    try:
+    # A dead worker cannot be sent anything, which the next look at its connection tells; its job then fails there.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         worker.connection.send(content)
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # It is dead, which the next look at its connection tells; its job then fails there.
 
 
 def _end(worker: _Worker) -> None:

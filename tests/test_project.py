@@ -93,7 +93,7 @@ def test_what_is_installed_is_what_the_lock_says():
 
 def test_package_data_reaches_an_installation():
     """Templates and tables inside packages must be covered by setup.py's patterns."""
-    covered = {".py", ".json", ".npz", ".html"}
+    covered = {".py", ".json", ".npz", ".html", ".css"}
     packages = [ROOT / package for package in PACKAGES]
     files = [path for package in packages for path in package.rglob("*") if path.is_file()]
     left_out = {path for path in files if path.suffix not in covered | {".pyc"}}

@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 from eval_bridge.experts.scene import Box, HeightMap, Vector
 
-LONGEST_REACH = 0.72  # how far from its base the robot presses well with the hand pointing down (metres)
+LONGEST_REACH = 0.76  # how far from its base the robot presses well with the hand pointing down (metres)
 OVERREACH = 100.0  # cost of a metre of way for every metre beyond
-OBSTRUCTION = 0.3  # cost of a metre through what is in the way, and is pushed aside, in metres of free way
-CORNER = 0.05  # cost of a corner: the fingers have to press anew (metres)
+OBSTRUCTION = 4.0  # cost of a metre through what is in the way, and is pushed aside, in metres of free way
+CORNER = 0.03  # cost of a corner: the fingers have to press anew (metres)
 SAMPLES = 24  # points of a leg that are looked up
 
 

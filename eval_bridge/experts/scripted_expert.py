@@ -1,7 +1,8 @@
 """The scripted expert: reads the goal from the scene, does what is left of it, and plans again after a failure."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from eval_bridge.experts.cavity import find_cavity
 from eval_bridge.experts.destination import destination_of
 from eval_bridge.experts.goal import Carry, Close, Goal, Open, Push, TurnOff, TurnOn, open_goals
 from eval_bridge.experts.grasp_planning import PANDA_HAND, Grasp, GraspPreferences, plan_grasp
+from eval_bridge.experts.make_way import items_in_the_way, place_aside
+from eval_bridge.experts.placement_planning import Placement
 from eval_bridge.experts.scene import Scene
 from eval_bridge.experts.skills import door, drawer, insert, knob, pick, place, push
 from eval_bridge.experts.skills.hand import Actions, SkillFailed
@@ -17,6 +20,9 @@ from eval_bridge.experts.skills.hand import Actions, SkillFailed
 MAP_SPACING = 0.004  # fine enough for the wall of a bowl (metres)
 MOVED = 0.006  # an object that moved this far since the grasp was planned needs a new plan (metres)
 TURNED = 0.06
+
+FindPlace = Callable[[float | None], Placement]
+"""Plans where an item is put down, given the yaw (radians) of the hand that holds it, or None before."""
 
 
 class ExpertFailed(Exception):
@@ -60,6 +66,8 @@ class ScriptedExpert:
         scene = self._scene
         match goal:
             case Open(part):
+                for item in items_in_the_way(scene, part):
+                    yield from self._pick_and_place(item, partial(place_aside, scene, part, item))
                 skill = drawer.open_drawer if scene.is_region(part) else door.open_door
                 yield from skill(scene, part)
             case Close(part):
@@ -73,44 +81,47 @@ class ScriptedExpert:
                 yield from push.push(scene, item, region)
             case Carry(item, support):
                 cavity = find_cavity(scene, support, item) if scene.is_region(support) else None
-                yield from self._pick_and_place(goal) if cavity is None else insert.insert(scene, item, cavity)
+                if cavity is None:
+                    yield from self._pick_and_place(item, partial(destination_of, scene, goal))
+                else:
+                    yield from insert.insert(scene, item, cavity)
 
-    def _pick_and_place(self, goal: Carry) -> Actions:
+    def _pick_and_place(self, item: str, find_place: FindPlace) -> Actions:
         scene = self._scene
-        grasp = yield from self._approach(goal)
+        grasp = yield from self._approach(item, find_place)
         yield from pick.descend_and_close(scene, grasp)
-        yield from pick.lift(scene, goal.item, grasp)
-        yield from place.back_off(scene, goal.item, grasp.yaw)
-        destination = destination_of(scene, goal, grasp.yaw)
+        yield from pick.lift(scene, item, grasp)
+        yield from place.back_off(scene, item, grasp.yaw)
+        destination = find_place(grasp.yaw)
         yaw = grasp.yaw + destination.turn
-        yield from place.carry(scene, goal.item, destination.position, yaw)
-        yield from place.place(scene, goal.item, destination.position, yaw, is_tight=destination.is_tight)
+        yield from place.carry(scene, item, destination.position, yaw)
+        yield from place.place(scene, item, destination.position, yaw, is_tight=destination.is_tight)
 
-    def _approach(self, goal: Carry) -> Generator[NDArray[np.float32], None, Grasp]:
+    def _approach(self, item: str, find_place: FindPlace) -> Generator[NDArray[np.float32], None, Grasp]:
         """Flies above the planned grasp; plans again if the object moved meanwhile (a bowl may slide off)."""
         while True:
-            grasp, planned_for = self._plan(goal), self._scene.pose(goal.item)
-            yield from pick.approach(self._scene, goal.item, grasp)
-            now = self._scene.pose(goal.item)
+            grasp, planned_for = self._plan(item, find_place), self._scene.pose(item)
+            yield from pick.approach(self._scene, item, grasp)
+            now = self._scene.pose(item)
             moved = np.abs(now.position - planned_for.position).max()
             turned = np.abs(now.rotation - planned_for.rotation).max()
             if moved < MOVED and turned < TURNED:
                 return grasp
 
-    def _plan(self, goal: Carry) -> Grasp:
+    def _plan(self, item: str, find_place: FindPlace) -> Grasp:
         scene = self._scene
-        box = scene.bounding_box(goal.item)
+        box = scene.bounding_box(item)
         margin = np.hypot(PANDA_HAND.palm_half_length, PANDA_HAND.palm_half_width)
-        surface = scene.height_map(box.low[:2] - margin, box.high[:2] + margin, MAP_SPACING, goal.item)
-        carried = (destination_of(scene, goal).position - scene.pose(goal.item).position)[:2]
+        surface = scene.height_map(box.low[:2] - margin, box.high[:2] + margin, MAP_SPACING, item)
+        carried = (find_place(None).position - scene.pose(item).position)[:2]
         grasp = plan_grasp(
             surface,
-            scene.centre_of_mass(goal.item),
+            scene.centre_of_mass(item),
             scene.robot_base(),
             carried,
             hand=PANDA_HAND,
             preferences=self._preferences,
         )
         if grasp is None:
-            raise ExpertFailed(f"no grasp found for {goal.item}")
+            raise ExpertFailed(f"no grasp found for {item}")
         return grasp

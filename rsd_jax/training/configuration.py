@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-WITHOUT_INFLUENCE = frozenset({"log_every", "steps_per_dispatch", "tensorboard"})
+from rsd_jax.training.row_sources import PLACES
+
+WITHOUT_INFLUENCE = frozenset({"log_every", "steps_per_dispatch", "tensorboard", "data", "data_threads"})
 """Fields of `TrainingConfig` that change no result: a run may be continued with other values of them."""
 
 
@@ -29,6 +31,10 @@ class TrainingConfig:
             `evaluate_every` and `checkpoint_every`. Keep 1 for convolutions on a CPU: XLA computes their gradients
             many times slower inside a loop, and rounds them otherwise.
         tensorboard: also write TensorBoard events.
+        data: where the rows lie, which changes no batch: ``host`` gathers from memory, ``disk`` from files mapped into
+            it, by threads and ahead of the steps; ``device`` keeps them on the devices, whole or split; ``auto`` takes
+            the device if it is an accelerator with room for them (`row_sources.choice`), else the host.
+        data_threads: threads that gather for ``host`` and ``disk``; never more than there are cores.
     """
 
     steps: int
@@ -44,10 +50,13 @@ class TrainingConfig:
     log_every: int = 50
     steps_per_dispatch: int = 1
     tensorboard: bool = False
+    data: str = "auto"
+    data_threads: int = 8
 
     def __post_init__(self) -> None:
         """Rejects values that no run can have."""
-        for name in ("steps", "batch_size", "evaluate_every", "checkpoint_every", "log_every", "steps_per_dispatch"):
+        counts = ("steps", "batch_size", "evaluate_every", "checkpoint_every", "log_every", "steps_per_dispatch")
+        for name in (*counts, "data_threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"training.{name} must be at least 1, got {getattr(self, name)}")
         for name in ("learning_rate", "gradient_clip"):
@@ -62,3 +71,5 @@ class TrainingConfig:
             )
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"training.ema_decay must lie in [0, 1), got {self.ema_decay}; 0 turns the average off")
+        if self.data not in PLACES:
+            raise ValueError(f"training.data must be one of {', '.join(PLACES)}, got {self.data!r}")

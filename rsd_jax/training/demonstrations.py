@@ -1,6 +1,7 @@
 """Demonstrations of a run as training rows, split by episode."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -8,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_jax.actions.chunking import chunk_episode
-from rsd_jax.demos.demo import Demo
+from rsd_jax.demos.demo import ACTION_SIZE, Demo
+from rsd_jax.demos.frames import STORED_SIZE
 from rsd_jax.demos.libero_hdf5 import read_demos
 
 
@@ -30,23 +32,43 @@ def load_split(run_dir: Path, every: int = 5) -> Split:
         MissingDemonstrations: there are none; names the command that makes them.
         ValueError: a task has fewer than `every` episodes, so that nothing of it could be held out.
     """
-    files = sorted((Path(run_dir) / "demos").glob("*/*_demo.hdf5"))
-    if not files:
-        raise MissingDemonstrations(
-            f"no demonstrations in {Path(run_dir) / 'demos'}: the stage 'collect' makes them; run "
-            f"python -m launch.collect --config configs/demos.py --config.run_dir={run_dir}"
-        )
     split = Split([], [])
-    for file in files:
+    for task in splits_by_task(run_dir, every):
+        split.train.extend(task.train)
+        split.heldout.extend(task.heldout)
+    return split
+
+
+def splits_by_task(run_dir: Path, every: int = 5) -> Iterator[Split]:
+    """The split of one task after the other, in the order of `load_split`, which holds all in memory; raises as it."""
+    for file in demonstration_files(run_dir):
         demos = read_demos(file)
         if len(demos) < every:
             raise ValueError(
                 f"{file} holds {len(demos)} episodes; at least {every} are needed, for one in {every} is held out: "
                 "collect more of this task"
             )
-        for index, demo in enumerate(demos):
-            (split.heldout if index % every == every - 1 else split.train).append(demo)
-    return split
+        is_heldout = [index % every == every - 1 for index in range(len(demos))]
+        yield Split(
+            train=[demo for demo, heldout in zip(demos, is_heldout, strict=True) if not heldout],
+            heldout=[demo for demo, heldout in zip(demos, is_heldout, strict=True) if heldout],
+        )
+
+
+def demonstration_files(run_dir: Path) -> list[Path]:
+    """The files under ``run_dir/demos``, one a task.
+
+    Raises:
+        MissingDemonstrations: there are none; names the command that makes them.
+    """
+    files = sorted((Path(run_dir) / "demos").glob("*/*_demo.hdf5"))
+    if not files:
+        raise MissingDemonstrations(
+            f"no demonstrations in {Path(run_dir) / 'demos'}: the stage 'collect' makes them; run "
+            f"python -m launch.collect --config configs/demos.py --config.run_dir={run_dir}, or convert others by "
+            f"python -m launch.convert --config configs/convert.py --config.target.path={Path(run_dir) / 'demos'}"
+        )
+    return files
 
 
 class ActionRows(NamedTuple):
@@ -67,18 +89,33 @@ def action_rows(
     demos: Sequence[Demo], chunk_length: int, source: Literal["labels", "actions"] = "labels"
 ) -> ActionRows:
     """Chunks of all episodes, in order: of the expert's clean labels, or of the actions that were executed."""
-    chunks = [chunk_episode(getattr(demo, source), chunk_length) for demo in demos]
-    return ActionRows(
-        actions=np.concatenate([chunk.actions for chunk in chunks]),
-        mask=np.concatenate([chunk.mask for chunk in chunks]),
-        episode=np.repeat(np.arange(len(demos)), [len(demo) for demo in demos]),
+    steps = [len(demo) for demo in demos]
+    rows = ActionRows(
+        actions=np.empty((sum(steps), chunk_length, ACTION_SIZE), np.float32),
+        mask=np.empty((sum(steps), chunk_length), np.bool_),
+        episode=np.repeat(np.arange(len(demos)), steps),
     )
+    for demo, place in zip(demos, _places(demos), strict=True):
+        rows.actions[place], rows.mask[place] = chunk_episode(getattr(demo, source), chunk_length)
+    return rows
 
 
 def frames(demos: Sequence[Demo]) -> NDArray[np.uint8]:
-    """Both cameras' frames of every step, ``uint8 [N, 2, 128, 128, 3]``, agentview first, as stored."""
-    views = [np.concatenate([getattr(demo, name) for demo in demos]) for name in ("agentview", "wrist")]
-    return np.stack(views, axis=1)
+    """Both cameras' frames of every step, ``uint8 [N, 2, 128, 128, 3]``, agentview first, as stored: one copy.
+
+    Raises:
+        ValueError: a demonstration was stored without images; names the command that adds them.
+    """
+    together = np.empty((sum(map(len, demos)), 2, STORED_SIZE, STORED_SIZE, 3), np.uint8)
+    for demo, place in zip(demos, _places(demos), strict=True):
+        together[place, 0], together[place, 1] = demo.require_frames()
+    return together
+
+
+def _places(demos: Sequence[Demo]) -> list[slice]:
+    """Where the steps of each of `demos` stand among those of all."""
+    ends = np.cumsum([0, *map(len, demos)])
+    return [slice(begin, end) for begin, end in pairwise(ends)]
 
 
 def proprio(demos: Sequence[Demo]) -> NDArray[np.float32]:

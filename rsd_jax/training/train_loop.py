@@ -4,6 +4,7 @@ import logging
 import math
 import sys
 import time
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,18 @@ import numpy as np
 from jax.sharding import Mesh
 from tqdm import tqdm
 
+from rsd_jax.array_types import PyTree
 from rsd_jax.checkpoints import CheckpointMetadata, StageCheckpoints
 from rsd_jax.checkpoints.atomic_folder import write_json
 from rsd_jax.checkpoints.metadata import json_value
 from rsd_jax.distributed import hosts
-from rsd_jax.distributed.sharding_rules import batch_sharding
-from rsd_jax.training.batches import Batches
 from rsd_jax.training.configuration import WITHOUT_INFLUENCE, TrainingConfig
+from rsd_jax.training.dispatches import plan_dispatches
 from rsd_jax.training.metric_log import MetricLog, require_finite
 from rsd_jax.training.objectives.interface import Stage, Variables
+from rsd_jax.training.objectives.on_rows import Constants, OnRows
+from rsd_jax.training.row_sources import Dispatch, RowOrder, count_rows, open_rows
+from rsd_jax.training.row_sources.row_files import ROWS_FOLDER
 from rsd_jax.training.train_state import TrainState, create_train_state, from_checkpoint, to_checkpoint
 from rsd_jax.training.train_step import Metrics, make_optimizer, make_stacked_train_step, make_train_step
 
@@ -119,16 +123,19 @@ class _Run:
     ) -> None:
         self._stage, self._config, self._output_dir, self._mesh = stage, config, output_dir, mesh
         self._checkpoints, self._description = checkpoints, description
-        self._batches = Batches(stage.rows, config.batch_size, config.seed, batch_sharding(mesh))
         optimizer = make_optimizer(config)
         state, shardings = create_train_state(
             stage.objective, optimizer, ema=config.ema_decay > 0, seed=config.seed, mesh=mesh
         )
-        # Never more steps than lie between two borders; all of a dispatch, or one: two programs are compiled at most.
-        self._dispatch = min(config.steps_per_dispatch, config.evaluate_every, config.checkpoint_every, config.steps)
-        self._train_step = make_train_step(stage.objective, optimizer, config, shardings, mesh)
-        self._stacked_train_step = make_stacked_train_step(stage.objective, optimizer, config, shardings, mesh)
-        self._frozen = hosts.replicate(stage.frozen, mesh)
+        frozen = hosts.replicate(stage.frozen, mesh)
+        # Last of all that stays on the devices: rows are only placed there if they fit beside it.
+        order = RowOrder(count_rows(stage.rows), config.batch_size, config.seed)
+        folder = output_dir.parent / ROWS_FOLDER
+        self._rows = open_rows(config.data, stage.rows, order, mesh, config.data_threads, folder, stage.name)
+        self._constants = Constants(self._rows.resident, frozen)
+        objective = OnRows(stage.objective, self._rows)
+        self._train_step = make_train_step(objective, optimizer, config, shardings, mesh)
+        self._stacked_train_step = make_stacked_train_step(objective, optimizer, config, shardings, mesh)
         self._state, self._step, self._seconds_before = self._resume(state)
         self._best_value = self._best_value_until(self._step)
         self._start = time.monotonic()
@@ -161,9 +168,10 @@ class _Run:
             mininterval=0.2 if sys.stderr.isatty() else 30.0,
         )
         try:
-            with hosts.TerminationSignal() as termination:
-                while self._step < config.steps:
-                    self._advance()
+            plan = plan_dispatches(self._step, config)
+            with hosts.TerminationSignal() as termination, closing(self._rows.feed(plan)) as feed:
+                for dispatch, fed in zip(plan, feed, strict=True):
+                    self._advance(dispatch, fed)
                     if self._step < config.steps and termination.received(synchronise=self._due(config.log_every)):
                         self._interrupt()
         finally:
@@ -171,31 +179,22 @@ class _Run:
             self._log.close()
         return self._summarise()
 
-    def _advance(self) -> None:
-        """One dispatch: as many steps as one compiled call runs, or a single one shortly before a border."""
+    def _advance(self, dispatch: Dispatch, fed: PyTree) -> None:
+        """One dispatch: one call of a compiled program."""
         step = self._previous_step = self._step
-        if self._dispatch > 1 and step + self._dispatch <= self._next_border():
-            batches = self._batches.stack(step, self._dispatch)
-            self._state, metrics = self._stacked_train_step(self._state, self._frozen, batches)
-            self._step += self._dispatch
-        else:
-            self._state, metrics = self._train_step(self._state, self._frozen, self._batches.at(step))
-            self._step += 1
+        assert dispatch.step == step, f"{dispatch} at step {step}"
+        train_step = self._train_step if dispatch.num_steps == 1 else self._stacked_train_step
+        self._state, metrics = train_step(self._state, self._constants, fed)
+        self._step += dispatch.num_steps
         self._pending.append(metrics)
         self._bar.update(self._step - step)
-        # The newest dispatch is left to run while its predecessors are logged and its successor's rows are gathered.
+        # The newest dispatch is left to run while its predecessors are logged.
         if step // self._config.log_every > self._checked_step // self._config.log_every:
             self._settle(leave=1)
         if self._due(self._config.evaluate_every):
             self._evaluate()
         if self._due(self._config.checkpoint_every):
             self._save_latest()
-
-    def _next_border(self) -> int:
-        """The first step from here on after which something needs the state: evaluation, a save, the end."""
-        config = self._config
-        periods = (config.evaluate_every, config.checkpoint_every)
-        return min(config.steps, *((self._step // every + 1) * every for every in periods))
 
     def _due(self, every: int) -> bool:
         """Whether the last dispatch reached the end or a multiple of `every`."""

@@ -13,7 +13,7 @@ from rsd_jax.training.objectives.interface import LossOutput, Objective, Variabl
 from rsd_jax.training.train_state import TrainState
 
 Metrics = dict[str, jax.Array]
-TrainStep = Callable[[TrainState, PyTree, dict[str, jax.Array]], tuple[TrainState, Metrics]]
+TrainStep = Callable[[TrainState, PyTree, PyTree], tuple[TrainState, Metrics]]
 
 
 def learning_rate_schedule(config: TrainingConfig) -> optax.Schedule:
@@ -69,7 +69,7 @@ def make_stacked_train_step(
     """
     step = _step(objective, optimizer, config)
 
-    def steps(state: TrainState, frozen: PyTree, batches: dict[str, jax.Array]) -> tuple[TrainState, Metrics]:
+    def steps(state: TrainState, frozen: PyTree, batches: PyTree) -> tuple[TrainState, Metrics]:
         return jax.lax.scan(lambda state, batch: step(state, frozen, batch), state, batches)
 
     return _compile(steps, shardings, mesh)
@@ -82,7 +82,7 @@ def _compile(step: TrainStep, shardings: PyTree, mesh: Mesh) -> TrainStep:
 def _step(objective: Objective, optimizer: optax.GradientTransformation, config: TrainingConfig) -> TrainStep:
     schedule = learning_rate_schedule(config)
 
-    def step(state: TrainState, frozen: PyTree, batch: dict[str, jax.Array]) -> tuple[TrainState, Metrics]:
+    def step(state: TrainState, frozen: PyTree, batch: PyTree) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(state.key, state.step)
 
         def loss(params: PyTree) -> tuple[jax.Array, LossOutput]:

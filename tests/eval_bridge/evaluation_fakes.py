@@ -102,7 +102,7 @@ def make_trouble(folder: Path, kind: str, times: int) -> None:
 
 
 class CountingPolicy:
-    """Chunks whose first number tells the step they are for; each took 3 rounds and accepted 6 of 8 drafts of layer 0."""
+    """Chunks whose first number tells the step; each took 3 rounds and accepted 6 of 8 drafted tokens of layer 0."""
 
     def __init__(self, decoder: str = "speculative_greedy", batch_size: int = 4) -> None:
         self.decoder, self.batch_size = decoder, batch_size

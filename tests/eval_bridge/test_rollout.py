@@ -8,7 +8,7 @@ from tests.eval_bridge.evaluation_fakes import CountingPolicy, CountingSimulator
 
 def test_chunks_are_executed_open_loop_until_success():
     simulator = CountingSimulator()
-    rollout, recording = run_episode(simulator, CountingPolicy(), start_solved_after(11), step_limit=100)
+    rollout, _ = run_episode(simulator, CountingPolicy(), start_solved_after(11), step_limit=100)
     assert rollout.success
     assert rollout.steps == 11
     assert simulator.calls == ["begin", "observe 0", "observe 8"]
@@ -18,7 +18,7 @@ def test_chunks_are_executed_open_loop_until_success():
 
 def test_unsolved_episode_ends_exactly_at_the_limit():
     simulator = CountingSimulator()
-    rollout, recording = run_episode(simulator, CountingPolicy(), start_solved_after(100), step_limit=20)
+    rollout, _ = run_episode(simulator, CountingPolicy(), start_solved_after(100), step_limit=20)
     assert not rollout.success
     assert rollout.steps == len(simulator.actions) == 20
 
@@ -29,7 +29,7 @@ def test_success_on_the_last_allowed_step_counts():
 
 
 def test_counts_are_summed_over_chunks():
-    rollout, recording = run_episode(CountingSimulator(), CountingPolicy(), start_solved_after(11), step_limit=100)
+    rollout, _ = run_episode(CountingSimulator(), CountingPolicy(), start_solved_after(11), step_limit=100)
     assert rollout.rounds == (3, 3)
     assert rollout.accepted == (12, 4, 0)
     assert rollout.proposed == (16, 16, 0)
@@ -38,23 +38,21 @@ def test_counts_are_summed_over_chunks():
 
 def test_without_video_only_the_policy_renders():
     simulator = CountingSimulator()
-    rollout, recording = run_episode(simulator, CountingPolicy(), start_solved_after(30), step_limit=30)
+    _, recording = run_episode(simulator, CountingPolicy(), start_solved_after(30), step_limit=30)
     assert recording.frames == ()
     assert not [call for call in simulator.calls if call.startswith("render")]
 
 
 def test_video_renders_nothing_that_the_policy_has_rendered():
     simulator = CountingSimulator()
-    rollout, recording = run_episode(
-        simulator, CountingPolicy(), start_solved_after(18), step_limit=30, video_stride=4
-    )
+    _, recording = run_episode(simulator, CountingPolicy(), start_solved_after(18), step_limit=30, video_stride=4)
     assert [frame.step for frame in recording.frames] == [0, 4, 8, 12, 16, 18]
     rendered = [call for call in simulator.calls if call.startswith("render")]
     assert rendered == ["render agentview 4", "render agentview 12", "render agentview 18"]
 
 
 def test_video_frames_are_upright():
-    rollout, recording = run_episode(
+    _, recording = run_episode(
         CountingSimulator(), CountingPolicy(), start_solved_after(2), step_limit=2, video_stride=4
     )
     for frame in recording.frames:

@@ -28,12 +28,11 @@ def run_dir(tmp_path, monkeypatch):
         folder = tmp_path / stage / "best" / "00000010"
         folder.mkdir(parents=True)
         (folder / "metadata.json").write_text(stage)
-    monkeypatch.setattr(
-        evaluate.CompiledPolicy,
-        "load",
-        lambda run_dir, decoder, batch_size: StandingPolicy(decoder, batch_size),
-        raising=False,
-    )
+
+    def load(run_dir, decoder, batch_size):
+        return StandingPolicy(decoder, batch_size)
+
+    monkeypatch.setattr(evaluate.CompiledPolicy, "load", load, raising=False)
     return tmp_path
 
 
@@ -95,7 +94,7 @@ def test_other_checkpoint_is_refused(run_dir, monkeypatch):
 def test_remaining_errors_end_with_an_error_exit(run_dir, monkeypatch, tmp_path):
     make_trouble(tmp_path, "crash", 30)
     monkeypatch.setattr(evaluate, "get_benchmark", partial(counting_benchmark, tmp_path))
-    message = command(monkeypatch, run_dir)
+    message = command(monkeypatch, run_dir, "--config.workers=1")
     assert "1 episodes crashed 3 times" in message
     summary = json.loads((run_dir / "evaluation" / "summary.json").read_text())
     assert (summary["errors"], summary["episodes"], summary["success_rate"]) == (1, 0, None)

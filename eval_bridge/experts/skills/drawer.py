@@ -20,7 +20,7 @@ from eval_bridge.experts.skills.hand import (
 )
 from eval_bridge.experts.skills.posture import stand_by
 
-AHEAD = 0.12  # of the handle: where the straight approach begins (metres)
+AHEAD = 0.09  # of the handle: where the straight approach begins (metres)
 LEAD = 0.05  # of the hand's target before the handle while it pulls or pushes (metres)
 LEANS = tuple(np.deg2rad((0.0, 8.0, 15.0, 22.0)).tolist())  # of a pulling hand from the horizontal
 PALM_CLEARANCE = 0.002
@@ -52,7 +52,7 @@ def open_drawer(scene: Scene, part: str) -> Actions:
     yield from rise(scene, below + PANDA_HAND.palm_half_length + CRUISE_CLEARANCE, scene.hand().rotation, GRIPPER_OPEN)
     yield from move(scene, Pose(ahead, rotation), GRIPPER_OPEN, tolerance=0.02, rotation_tolerance=0.15)
     grip = Pose(_find_handle(scene, part).centre, rotation)
-    yield from move(scene, grip, GRIPPER_OPEN, tolerance=0.006, speed=0.6)
+    yield from move(scene, grip, GRIPPER_OPEN, tolerance=0.008, speed=0.8)
     yield from close_fingers(scene, grip)
     if scene.finger_opening() < THINNEST_HANDLE:
         yield from _leave(scene, handle.outward)
@@ -77,7 +77,7 @@ def close_drawer(scene: Scene, part: str) -> Actions:
     handle = _find_handle(scene, part)
     approach = -np.sin(PUSHING_LEAN) * handle.outward - np.cos(PUSHING_LEAN) * UP
     rotation = hand_along(approach, np.cross(UP, handle.outward))
-    ahead = handle.centre + 0.6 * AHEAD * handle.outward
+    ahead = handle.centre + 0.8 * AHEAD * handle.outward
     cruise = highest_on_the_way(scene, scene.hand().position, ahead, 0.08) + CRUISE_CLEARANCE + 0.02
     yield from rise(scene, cruise, scene.hand().rotation, GRIPPER_CLOSED)
     over = Pose(np.array([*ahead[:2], max(ahead[2], scene.hand().position[2])]), rotation)
@@ -91,8 +91,8 @@ def close_drawer(scene: Scene, part: str) -> Actions:
         centre = _find_handle(scene, part).centre
         before = scene.hand().position - centre
         off_line = before - (before @ handle.outward) * handle.outward
-        ahead = -LEAD if np.linalg.norm(off_line) < ALIGNED else 0.5 * LEAD  # or the fingers slide behind the handle
-        yield action_towards(scene.hand(), Pose(centre + ahead * handle.outward, rotation), GRIPPER_CLOSED)
+        distance = -LEAD if np.linalg.norm(off_line) < ALIGNED else LEAD / 2  # or the fingers slide behind the handle
+        yield action_towards(scene.hand(), Pose(centre + distance * handle.outward, rotation), GRIPPER_CLOSED)
     is_closed = scene.is_satisfied(("close", part))
     # Upwards first: fingertips that slid behind the handle would pull it open again.
     above = scene.hand().position + 0.06 * UP
@@ -118,7 +118,7 @@ def _leave(scene: Scene, outward: Vector) -> Actions:
     here = scene.hand()
     yield from open_fingers(scene, here)
     yield from move(
-        scene, Pose(here.position + 0.07 * outward, here.rotation), GRIPPER_OPEN, tolerance=0.02, longest=30
+        scene, Pose(here.position + 0.05 * outward, here.rotation), GRIPPER_OPEN, tolerance=0.02, longest=30
     )
 
 

@@ -32,7 +32,7 @@ ARRIVED = 0.012
 SLIPPED = 0.03  # of the hand from where it pressed (metres)
 MAP_SPACING = 0.012
 SURROUNDINGS = 0.12  # of start and target, within which ways are looked for (metres)
-CLEARANCE = 0.012
+CLEARANCE = 0.006
 LONGEST = 80  # actions of a leg
 SMALLEST_YAW = np.deg2rad(-60.0)  # of a hand whose fingers are alike: its yaw counts modulo 180 degrees
 

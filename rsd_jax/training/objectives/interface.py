@@ -1,14 +1,12 @@
 """What one training stage brings to the one training loop: types only."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import jax
-import numpy as np
-from numpy.typing import NDArray
 
 from rsd_jax.array_types import PyTree, Scalar
+from rsd_jax.training.row_sources import Rows
 
 
 class Variables(NamedTuple):
@@ -39,8 +37,8 @@ class Objective(Protocol):
         """Draws the initial variables. Traceable, so that state can be born sharded."""
         ...
 
-    def loss(self, variables: Variables, frozen: PyTree, batch: dict[str, jax.Array], key: jax.Array) -> LossOutput:
-        """Loss of one global batch. `frozen` holds arrays of earlier stages; `key` is consumed."""
+    def loss(self, variables: Variables, frozen: PyTree, batch: Any, key: jax.Array) -> LossOutput:
+        """Loss of one global batch, arrays by name. `frozen` holds arrays of earlier stages; `key` is consumed."""
         ...
 
 
@@ -69,7 +67,7 @@ class Stage:
     name: str
     objective: Objective
     frozen: PyTree
-    rows: Mapping[str, NDArray[np.generic]]
+    rows: Rows
     evaluate: HeldoutEvaluation
     best_metric: str
     metadata: dict[str, Any] = field(default_factory=dict)

@@ -112,13 +112,12 @@ def _both(label: Callable[[HeadRows], Any], train: HeadRows, heldout: HeadRows) 
 def head_rows(policy: StoredPolicy, demos: Sequence[Demo], chunk_length: int) -> HeadRows:
     """Features and labels of all complete chunks of `demos`."""
     rows = policy_rows(demos, chunk_length)
-    complete = rows["mask"].all(axis=1)
-    rows = {name: array[complete] for name, array in rows.items()}
-    return HeadRows(features_of(policy, rows), rows["actions"])
+    complete = np.flatnonzero(rows["mask"].all(axis=1))
+    return HeadRows(features_of(policy, rows, complete), rows["actions"][complete])
 
 
-def features_of(policy: StoredPolicy, rows: Rows) -> NDArray[np.float32]:
-    """The policy's features ``[N, C, F]`` of all rows."""
+def features_of(policy: StoredPolicy, rows: Rows, among: NDArray[np.integer]) -> NDArray[np.float32]:
+    """The policy's features ``[N, C, F]`` of the rows whose indices are `among`."""
     run = jax.jit(policy.features)
-    parts = [np.asarray(run(policy.variables, policy_inputs(batch))) for batch in equal_batches(rows, BATCH)]
-    return np.concatenate(parts)[: len(rows["mask"])]
+    parts = [np.asarray(run(policy.variables, policy_inputs(batch))) for batch in equal_batches(rows, BATCH, among)]
+    return np.concatenate(parts)[: len(among)]

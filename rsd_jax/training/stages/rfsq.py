@@ -83,6 +83,11 @@ class ActionData(NamedTuple):
     heldout_executed: NDArray[np.float32]
     normalizer: ActionNormalizer
 
+    @property
+    def train(self) -> NDArray[np.float32]:
+        """What tokenizers are trained on: the chunks of both kinds, labels first."""
+        return np.concatenate([self.train_labels, self.train_executed])
+
 
 def action_data(split: Split, chunk_length: int, smallest_half_range: float) -> ActionData:
     """Chunks of demonstrations."""
@@ -115,7 +120,7 @@ def rfsq_stage(objective: ActionAutoencoding, data: ActionData) -> Stage:
         name="rfsq",
         objective=objective,
         frozen=data.normalizer,
-        rows={"actions": np.concatenate([data.train_labels, data.train_executed])},
+        rows={"actions": data.train},
         evaluate=partial(_evaluate, objective, data),
         best_metric="heldout_token_mse",
         metadata={

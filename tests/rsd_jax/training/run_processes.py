@@ -6,10 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from launch.preflight import quick_compilation
+
 REPOSITORY = Path(__file__).parents[3]
 TIMEOUT = 600  # of a hanging run; on an idle machine they take seconds
-QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-TWO_DEVICES = {"XLA_FLAGS": f"{QUICK_COMPILATION} --xla_force_host_platform_device_count=2"}
+QUICK_COMPILATION = quick_compilation()
+TWO_DEVICES, FOUR_DEVICES = (
+    {"XLA_FLAGS": f"{QUICK_COMPILATION} --xla_force_host_platform_device_count={count}"} for count in (2, 4)
+)
 
 
 def free_port() -> int:

@@ -1,5 +1,5 @@
 """Trains the toy stage in a process of its own, once straight and once interrupted by SIGTERM and resumed
-with another number of steps a dispatch.
+with another number of steps a dispatch and its rows in another place.
 
     python -m tests.rsd_jax.training.run_toy_stage FOLDER
 
@@ -19,9 +19,8 @@ import numpy as np
 
 from rsd_jax.distributed import hosts
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
-from rsd_jax.distributed.sharding_rules import batch_sharding
-from rsd_jax.training.batches import Batches
 from rsd_jax.training.configuration import TrainingConfig
+from rsd_jax.training.row_sources import Dispatch, RowOrder, StreamedRows
 from rsd_jax.training.train_loop import TrainingInterrupted, train
 from tests.rsd_jax.training.toy_stage import make_toy_stage
 
@@ -44,9 +43,9 @@ def main(folder: Path) -> None:
     mesh = make_mesh(MeshConfig(data=1, fsdp=-1))
     stage = make_toy_stage()
 
-    batches = Batches(stage.rows, CONFIG.batch_size, CONFIG.seed, batch_sharding(mesh))
-    values = [hosts.local_copy(batches.at(step), mesh)["inputs"] for step in range(CONFIG.steps)]
-    np.testing.assert_array_equal(hosts.local_copy(batches.stack(0, CONFIG.steps), mesh)["inputs"], np.asarray(values))
+    order = RowOrder(len(stage.rows["inputs"]), CONFIG.batch_size, CONFIG.seed)
+    feed = StreamedRows(stage.rows, order, mesh, num_threads=2).feed([Dispatch(s, 1) for s in range(CONFIG.steps)])
+    values = [hosts.local_copy(batch, mesh)["inputs"] for batch in feed]
     if hosts.is_primary():
         np.save(folder / "batches.npy", np.asarray(values))
 
@@ -60,7 +59,8 @@ def main(folder: Path) -> None:
     try:
         train(replace(stage, evaluate=evaluate_under_sigterm), CONFIG, folder / "resumed" / "toy", mesh)
     except TrainingInterrupted:
-        train(stage, replace(CONFIG, steps_per_dispatch=1), folder / "resumed" / "toy", mesh)
+        config = replace(CONFIG, steps_per_dispatch=1, data="device")
+        train(stage, config, folder / "resumed" / "toy", mesh)
     else:
         raise AssertionError("SIGTERM did not interrupt the run")
 

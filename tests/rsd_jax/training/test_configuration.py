@@ -13,6 +13,8 @@ from rsd_jax.training.configuration import TrainingConfig
         ({"weight_decay": -0.1}, "training.weight_decay must not be negative"),
         ({"log_every": 0}, "training.log_every must be at least 1"),
         ({"steps_per_dispatch": 0}, "training.steps_per_dispatch must be at least 1, got 0"),
+        ({"data": "gpu"}, "training.data must be one of auto, host, disk, device, got 'gpu'"),
+        ({"data_threads": 0}, "training.data_threads must be at least 1"),
         ({"steps_per_dispatch": -4}, "training.steps_per_dispatch must be at least 1, got -4"),
     ],
 )

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,12 @@ def test_rows_are_the_steps_of_the_episodes_in_order(preflight_run):
     np.testing.assert_array_equal(frames(demos)[second, 1], demos[1].wrist[0])
     assert rows.mask[second - 1].tolist() == [True] + 7 * [False]
     assert rows.episode[second - 1 : second + 1].tolist() == [0, 1]
+
+
+def test_frames_that_were_not_stored_name_the_command_that_adds_them(preflight_run):
+    demo = dataclasses.replace(load_split(preflight_run).heldout[0], agentview=None, wrist=None)
+    with pytest.raises(ValueError, match=r"stored without images; python -m launch.render adds them"):
+        frames([demo])
 
 
 def test_missing_demonstrations_name_the_command_that_makes_them(tmp_path):

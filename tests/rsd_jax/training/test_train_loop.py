@@ -12,10 +12,10 @@ import pytest
 
 from rsd_jax.checkpoints import load_stage
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
-from rsd_jax.training.batches import Batches
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.metric_log import NonFiniteMetricError
 from rsd_jax.training.objectives.interface import Variables
+from rsd_jax.training.row_sources import StreamedRows
 from rsd_jax.training.train_loop import ConfigMismatchError, TrainingInterrupted, train
 from tests.rsd_jax.training.run_fingerprint import fingerprint
 from tests.rsd_jax.training.toy_stage import ToyObjective, make_toy_stage
@@ -34,7 +34,6 @@ CONFIG = TrainingConfig(
 
 # No period is a multiple of another or of the steps in a dispatch; after these steps a dispatch has to end.
 UNEVEN = replace(CONFIG, steps=23, evaluate_every=10, checkpoint_every=8, log_every=3)
-BORDERS = (8, 10, 16, 20, 23)
 
 
 @pytest.fixture(scope="module")
@@ -154,34 +153,31 @@ def test_steps_of_a_dispatch_change_no_bit_and_no_row(tmp_path, mesh, single_ste
     assert fingerprint(tmp_path / "toy") == single_steps
 
 
-@pytest.mark.parametrize(("steps_per_dispatch", "size"), [(3, 3), (7, 7), (100, 8)])
-def test_dispatches_have_one_size_and_single_steps_lead_to_a_border(
-    tmp_path, mesh, monkeypatch, steps_per_dispatch, size
+@pytest.mark.parametrize("steps_per_dispatch", [1, 7])
+@pytest.mark.parametrize("data", ["disk", "device"])
+def test_where_rows_lie_changes_no_bit(tmp_path, mesh, single_steps, data, steps_per_dispatch):
+    config = replace(UNEVEN, data=data, steps_per_dispatch=steps_per_dispatch)
+    train(make_toy_stage(), config, tmp_path / "toy", mesh)
+    assert fingerprint(tmp_path / "toy") == single_steps
+    assert (tmp_path / "rows").exists() == (data == "disk")
+
+
+def test_sigterm_between_dispatches_is_resumed_with_other_dispatches_and_rows_elsewhere(
+    tmp_path, mesh, monkeypatch, single_steps
 ):
-    dispatches = []
-    stack, at = Batches.stack, Batches.at
-    monkeypatch.setattr(Batches, "stack", lambda b, step, n: dispatches.append((step, n)) or stack(b, step, n))
-    monkeypatch.setattr(Batches, "at", lambda b, step: dispatches.append((step, 1)) or at(b, step))
-    train(make_toy_stage(), replace(UNEVEN, steps_per_dispatch=steps_per_dispatch), tmp_path / "toy", mesh)
-    assert [step for step, _ in dispatches] == [0, *np.cumsum([number for _, number in dispatches])[:-1]]
-    for step, number in dispatches:
-        border = next(border for border in BORDERS if border > step)
-        assert number == (size if step + size <= border else 1)
-
-
-def test_sigterm_between_dispatches_is_resumed_with_another_number_of_steps(tmp_path, mesh, monkeypatch, single_steps):
-    def stack(batches, step, num_steps, original=Batches.stack):
-        if step == 3:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return original(batches, step, num_steps)
+    def feed(source, dispatches, original=StreamedRows.feed):
+        for dispatch, fed in zip(dispatches, original(source, dispatches), strict=True):
+            if dispatch.step == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield fed
 
     with monkeypatch.context() as patch:
-        patch.setattr(Batches, "stack", stack)
+        patch.setattr(StreamedRows, "feed", feed)
         with pytest.raises(TrainingInterrupted):
             train(make_toy_stage(), replace(UNEVEN, steps_per_dispatch=3), tmp_path / "toy", mesh)
     assert load_stage(tmp_path, "toy", "latest").metadata.step == 6
     assert [row["step"] for row in rows_of(tmp_path / "toy")] == [3, 6]
-    train(make_toy_stage(), replace(UNEVEN, steps_per_dispatch=7), tmp_path / "toy", mesh)
+    train(make_toy_stage(), replace(UNEVEN, steps_per_dispatch=7, data="device"), tmp_path / "toy", mesh)
     assert fingerprint(tmp_path / "toy") == single_steps
 
 
@@ -196,7 +192,7 @@ def test_a_finished_stage_is_recognised(mesh, straight_run, caplog):
 
 
 def test_what_changes_no_result_may_change_between_two_calls(mesh, straight_run, caplog):
-    config = replace(CONFIG, steps_per_dispatch=5, log_every=1, tensorboard=True)
+    config = replace(CONFIG, steps_per_dispatch=5, log_every=1, tensorboard=True, data="disk", data_threads=1)
     with caplog.at_level(logging.INFO, logger="rsd_jax"):
         train(make_toy_stage(), config, straight_run / "toy", mesh)
     assert "stage toy is finished" in caplog.text

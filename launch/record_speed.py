@@ -1,0 +1,97 @@
+r"""Puts measured speeds of collection, evaluation and input into ``results/speed_DEVICE.json``.
+
+    python -m launch.record_speed --run_dir RUN --collect_seconds 150 --evaluate_seconds 200 \
+        --simulator FILE --faults FILE --input FILE
+
+Reads the demonstrations' summaries and the evaluation's log of a run, and what the benchmarks beside the tests wrote
+(``simulator_speed``, ``evaluation_faults``, ``input_speed``). Wall times of whole commands, start to end of their
+processes, cannot be read from anywhere and are given.
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from eval_bridge.episode_log import read_episode_log
+from eval_bridge.suites import SETTLE_STEPS
+from eval_bridge.summary import write_atomically
+from launch.evaluate import LOG_NAME
+
+
+def describe_collection(run_dir: Path, seconds: float) -> dict[str, Any]:
+    """What was collected, and at which rate of recorded steps."""
+    summaries = [json.loads(path.read_text()) for path in sorted((run_dir / "demos").glob("*/*_demo.json"))]
+    steps = sum(attempt["steps"] for summary in summaries for attempt in summary["attempts"])
+    return {
+        "demonstrations": sum(summary["successes"] for summary in summaries),
+        "attempts": sum(summary["attempts_made"] for summary in summaries),
+        "tasks": len(summaries),
+        "steps": steps,
+        "seconds": seconds,
+        "steps_per_s": round(steps / seconds, 1),
+        "commit": summaries[0]["commit"],
+    }
+
+
+def describe_evaluation(folder: Path, seconds: float, simulator_rate: float) -> dict[str, Any]:
+    """How fast episodes ran, beside the best rate of the simulator alone.
+
+    `steps_per_s` counts actions of the policy from the first episode's start to the last one's end; `share` is that
+    over the simulator's rate. `with_settling` also counts the steps in which objects settle, which the simulator
+    takes as well.
+    """
+    log = read_episode_log(folder / LOG_NAME)
+    (speed,) = log.speeds
+    settling = SETTLE_STEPS * speed.episodes
+    rate, rate_with_settling = speed.steps / speed.seconds, (speed.steps + settling) / speed.seconds
+    return {
+        "episodes": speed.episodes,
+        "successes": sum(record.success for record in log.episodes.values()),
+        "seconds": seconds,
+        "seconds_of_episodes": speed.seconds,
+        "workers": speed.workers,
+        "steps": speed.steps,
+        "steps_per_s": round(rate, 1),
+        "simulator_steps_per_s": simulator_rate,
+        "share": round(rate / simulator_rate, 3),
+        "share_with_settling": round(rate_with_settling / simulator_rate, 3),
+        "decoder": (log.identity or {})["decoder"],
+        "commit": log.sessions[-1].commit,
+    }
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run_dir", type=Path, required=True)
+    parser.add_argument("--evaluation", default="evaluation", help="folder inside the run")
+    parser.add_argument("--collect_seconds", type=float, required=True)
+    parser.add_argument("--evaluate_seconds", type=float, required=True)
+    parser.add_argument("--simulator", type=Path, required=True)
+    parser.add_argument("--faults", type=Path)
+    parser.add_argument("--input", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("results"))
+    arguments = parser.parse_args()
+    simulator = json.loads(arguments.simulator.read_text())
+    rate = simulator["best_steps_per_s"]["every 8 steps"]
+    result: dict[str, Any] = {
+        "device": simulator["device"],
+        "versions": simulator["versions"],
+        "collect": describe_collection(arguments.run_dir, arguments.collect_seconds),
+        "evaluate": describe_evaluation(arguments.run_dir / arguments.evaluation, arguments.evaluate_seconds, rate),
+        "simulator": {"best_steps_per_s": simulator["best_steps_per_s"], "steps_per_s": simulator["steps_per_s"]},
+    }
+    if arguments.faults:
+        result["faults"] = json.loads(arguments.faults.read_text())
+    if arguments.input:
+        result["input"] = json.loads(arguments.input.read_text())
+    name = re.sub(r"[^a-z0-9]+", "_", simulator["device"].lower()).strip("_")
+    path = arguments.out / f"speed_{name}.json"
+    write_atomically(path, json.dumps(result, indent=1) + "\n")
+    print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Rows in files: written once, complete or not at all, and mapped into memory.
+
+A folder holds a file of raw values for every array (rows one after the other, in the machine's order of bytes) and
+``rows.json`` with its type and shape. Nothing is compressed: the file system's cache serves rows that were read
+before, to all processes of a machine. Folders may be removed at any time; they are made again.
+"""
+
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsd_jax.training.row_sources.interface import Rows
+
+ROWS_FOLDER = "rows"
+"""Folder of a run that holds folders of rows."""
+
+_CONTENTS = "rows.json"
+
+
+class DamagedRowFilesError(ValueError):
+    """A folder of rows doesn't hold what it should."""
+
+
+class RowWriter:
+    """Appends rows to the files of a folder, so that never all of them are in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        """Starts with no rows; `folder` exists and is empty."""
+        self._folder = folder
+        self._files: dict[str, BinaryIO] = {}
+        self._contents: dict[str, dict[str, Any]] = {}
+
+    def append(self, rows: Rows) -> None:
+        """Writes `rows` behind those that are there.
+
+        Raises:
+            ValueError: an array has another type or another shape of a row than before.
+        """
+        for name, array in rows.items():
+            entry = {"dtype": array.dtype.str, "row": list(array.shape[1:])}
+            known = self._contents.setdefault(name, {**entry, "rows": 0})
+            if any(known[key] != value for key, value in entry.items()):
+                raise ValueError(f"rows {name!r} are {entry}, but those before were {known}; all must be alike")
+            if name not in self._files:
+                self._files[name] = (self._folder / f"{name}.bin").open("wb")
+            np.ascontiguousarray(array).tofile(self._files[name])
+            known["rows"] += len(array)
+
+    def close(self) -> None:
+        """Closes the files and writes the table of contents."""
+        for file in self._files.values():
+            file.close()
+        (self._folder / _CONTENTS).write_text(json.dumps(self._contents, indent=2) + "\n")
+
+
+def stored_rows(folder: Path, write: Callable[[RowWriter], None]) -> dict[str, NDArray[Any]]:
+    """Maps the rows of `folder`, which `write` makes if they are not there.
+
+    Of several processes that ask at once, one makes them and the others wait; with no file system in common, one each.
+
+    Raises:
+        DamagedRowFilesError: a file is missing or too short.
+        OSError: the folder cannot be written or read.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            partial = folder.with_name(f"{folder.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            writer = RowWriter(partial)
+            try:
+                write(writer)
+            finally:
+                writer.close()
+            partial.rename(folder)
+    return _mapped(folder)
+
+
+def rows_on_disk(rows: Rows, parent: Path, name: str) -> dict[str, NDArray[Any]]:
+    """The same rows, mapped: those in memory are first written to ``parent/NAME-DIGEST``, if they aren't there yet."""
+    in_memory = {key: array for key, array in rows.items() if not isinstance(array, np.memmap)}
+    if not in_memory:
+        return dict(rows)
+    digest = hashlib.blake2b(digest_size=16)
+    for key, array in in_memory.items():
+        digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    mapped = stored_rows(parent / f"{name}-{digest.hexdigest()}", lambda writer: writer.append(in_memory))
+    return {key: mapped.get(key, array) for key, array in rows.items()}
+
+
+def _mapped(folder: Path) -> dict[str, NDArray[Any]]:
+    try:
+        contents = json.loads((folder / _CONTENTS).read_text())
+    except (OSError, ValueError) as error:
+        raise DamagedRowFilesError(f"{folder / _CONTENTS}: {error}; remove the folder, it is made again") from error
+    rows: dict[str, NDArray[Any]] = {}
+    for name, entry in contents.items():
+        path, dtype, shape = folder / f"{name}.bin", np.dtype(entry["dtype"]), (entry["rows"], *entry["row"])
+        expected = dtype.itemsize * int(np.prod(shape))
+        size = path.stat().st_size if path.exists() else 0
+        if size != expected:
+            raise DamagedRowFilesError(
+                f"{path} holds {size} bytes; {entry['rows']} rows of {name!r} are {expected}: remove the folder, it "
+                "is made again"
+            )
+        rows[name] = np.memmap(path, dtype, "r", shape=shape)
+    return rows

@@ -1,0 +1,61 @@
+"""The policy's rows in memory and in files."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from rsd_jax.training.demonstrations import action_rows, frames, load_split
+from rsd_jax.training.stages import policy
+from rsd_jax.training.stages.policy import equal_batches, split_policy_rows, stored_policy_rows
+
+
+@pytest.fixture
+def run_dir(preflight_run, tmp_path):
+    (tmp_path / "demos").symlink_to(preflight_run / "demos")
+    return tmp_path
+
+
+def test_rows_in_files_are_those_in_memory_and_are_made_once(run_dir, monkeypatch):
+    stored, expected = stored_policy_rows(run_dir, 2, 8), split_policy_rows(run_dir, 2, 8)
+    for found, rows in zip(stored, expected, strict=True):
+        assert list(found) == list(rows)
+        for name, array in rows.items():
+            assert isinstance(found[name], np.memmap)
+            np.testing.assert_array_equal(found[name], array, strict=True)
+    monkeypatch.setattr(policy, "splits_by_task", None)
+    stored_policy_rows(run_dir, 2, 8)
+
+
+def test_other_demonstrations_or_another_split_make_other_files(run_dir, preflight_run):
+    stored_policy_rows(run_dir, 2, 8)
+    stored_policy_rows(run_dir, 3, 8)
+    assert len(list((run_dir / "rows").glob("policy-*"))) == 2
+    (run_dir / "demos").unlink()
+    (file,) = (preflight_run / "demos").glob("*/*_demo.hdf5")
+    (run_dir / "demos" / file.parent.name).mkdir(parents=True)
+    # The same episodes under another task's name are another data set.
+    (run_dir / "demos" / file.parent.name / "other_demo.hdf5").symlink_to(file)
+    stored_policy_rows(run_dir, 2, 8)
+    assert len(list((run_dir / "rows").glob("policy-*"))) == 3
+
+
+def test_rows_are_gathered_from_episodes_with_no_second_copy(preflight_run):
+    demos = load_split(preflight_run, every=2).train * 4
+    for gather in (frames, lambda demos: action_rows(demos, 8).actions):
+        tracemalloc.start()
+        gathered = gather(demos)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 1.5 * gathered.nbytes
+
+
+def test_batches_of_one_size_hold_all_rows_or_those_chosen():
+    rows = {"number": np.arange(10) * 10}
+    assert [batch["number"].tolist() for batch in equal_batches(rows, 4)] == [
+        [0, 10, 20, 30],
+        [40, 50, 60, 70],
+        [80, 90, 90, 90],
+    ]
+    chosen = equal_batches(rows, 2, among=np.array([7, 1, 2]))
+    assert [batch["number"].tolist() for batch in chosen] == [[70, 10], [20, 20]]
