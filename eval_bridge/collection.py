@@ -26,6 +26,10 @@ from rsd_jax.demos.libero_hdf5 import read_seeds
 _LOGGER = logging.getLogger(__name__)
 
 
+COMPLETE = "collection.json"
+"""Beside the demonstrations of a suite when all that was asked for are there; whoever asks writes it."""
+
+
 class CollectionError(RuntimeError):
     """The collection cannot go on; what was collected so far is kept."""
 

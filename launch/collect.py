@@ -3,9 +3,11 @@
     python -m launch.collect --config configs/demos.py:quickstart --config.run_dir=runs/quickstart
 
 Run again after an interruption it goes on where it stopped. The demonstrations of a task are in
-``RUN_DIR/demos/SUITE/TASK_demo.hdf5``, the summary beside it.
+``RUN_DIR/demos/SUITE/TASK_demo.hdf5``, the summary beside it; ``index.html`` shows what was collected, and
+``collection.json`` is there when all of it is.
 """
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -14,7 +16,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from eval_bridge.collection import CollectionError, CollectionPlan, collect, demo_path
+from eval_bridge.collection import COMPLETE, CollectionError, CollectionPlan, collect, demo_path
 from eval_bridge.collection_log import Attempt, CollectionLog
 from eval_bridge.collection_page import write_collection_page
 from eval_bridge.collection_worker import CollectionTask
@@ -26,6 +28,7 @@ from eval_bridge.recording import RecordingSettings
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
 from eval_bridge.suites import get_suite, select_tasks
+from eval_bridge.summary import write_atomically
 from launch.config_flags import run, to_dataclass
 from rsd_jax.checkpoints.metadata import git_commit
 
@@ -67,11 +70,14 @@ def main(config: ConfigDict) -> None:
         for name in select_tasks(suite.name, config.tasks)
     ]
     run_dir = Path(config.run_dir)
+    folder = run_dir / "demos" / suite.name
+    (folder / COMPLETE).unlink(missing_ok=True)
     provenance = {"versions": versions, "commit": git_commit()}
     for task, log in zip(tasks, _collect_with_progress(tasks, plan, run_dir, provenance), strict=True):
         print(_describe(log, demo_path(run_dir, suite.name, task.task)), flush=True)
-    page = write_collection_page(run_dir / "demos" / suite.name)
-    print(f"what they look like: {page}")
+    print(f"what they look like: {write_collection_page(folder)}")
+    contents = {"suite": suite.name, "tasks": [task.task for task in tasks], "demos_per_task": plan.demos}
+    write_atomically(folder / COMPLETE, json.dumps(contents, indent=1) + "\n")
 
 
 def _collect_with_progress(

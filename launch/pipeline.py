@@ -19,6 +19,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from eval_bridge.collection import COMPLETE
 from eval_bridge.summary import write_atomically
 from launch.config_flags import run
 from launch.stage_process import PipelineStage, StageFailure, run_stage
@@ -133,8 +134,7 @@ def describe_result(run_dir: Path) -> str:
 
 
 def _has_all_demos(output: Path) -> bool:
-    """A task's file appears when it is complete; until then its episodes lie in a folder of parts."""
-    return any(output.glob("*/*_demo.hdf5")) and not any(output.glob("*/*_demo.parts"))
+    return any(output.glob(f"*/{COMPLETE}"))
 
 
 def _has_final_metrics(output: Path) -> bool:

@@ -23,15 +23,5 @@ def highest_within(surface: HeightMap, box: Box) -> float:
     return _highest(surface, inside)
 
 
-def highest_under_palm(
-    surface: HeightMap, position: Vector, yaw: float, half_length: float, half_width: float
-) -> float:
-    """Highest surface (metres) below the palm of a hand at `position` (``[2]`` or more) turned by `yaw` (radians)."""
-    x, y = np.meshgrid(surface.x - position[0], surface.y - position[1], indexing="ij")
-    along = -np.sin(yaw) * x + np.cos(yaw) * y
-    across = np.cos(yaw) * x + np.sin(yaw) * y
-    return _highest(surface, (np.abs(along) <= half_length) & (np.abs(across) <= half_width))
-
-
 def _highest(surface: HeightMap, mask: np.ndarray) -> float:
     return float(np.max(surface.height, where=mask, initial=-np.inf))

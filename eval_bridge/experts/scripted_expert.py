@@ -14,7 +14,7 @@ from eval_bridge.experts.grasp_planning import PANDA_HAND, Grasp, GraspPreferenc
 from eval_bridge.experts.make_way import items_in_the_way, place_aside
 from eval_bridge.experts.placement_planning import Placement
 from eval_bridge.experts.scene import Scene
-from eval_bridge.experts.skills import door, drawer, insert, knob, pick, place, push
+from eval_bridge.experts.skills import door, drawer, insert, knob, pick, place, push, put_aside
 from eval_bridge.experts.skills.hand import Actions, SkillFailed
 
 MAP_SPACING = 0.004  # fine enough for the wall of a bowl (metres)
@@ -67,7 +67,10 @@ class ScriptedExpert:
         match goal:
             case Open(part):
                 for item in items_in_the_way(scene, part):
-                    yield from self._pick_and_place(item, partial(place_aside, scene, part, item))
+                    grasp = yield from self._approach(item, partial(place_aside, scene, part, item))
+                    yield from pick.descend_and_close(scene, grasp)
+                    aside = place_aside(scene, part, item, grasp.yaw).position
+                    yield from put_aside.put_aside(scene, item, grasp, aside)
                 skill = drawer.open_drawer if scene.is_region(part) else door.open_door
                 yield from skill(scene, part)
             case Close(part):

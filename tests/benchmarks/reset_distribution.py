@@ -30,10 +30,9 @@ from eval_bridge.simulators.libero.environment import build_environment
 from eval_bridge.simulators.libero.hard_resets import hard_reset_starts
 from eval_bridge.simulators.libero.reset import draw_start
 from eval_bridge.simulators.libero.state_capture import capture_start
-from eval_bridge.suites import get_suite
+from eval_bridge.suites import get_suite, suite_names
 
-HARD_SEED = 10_000_000
-SOFT_SEED = 20_000_000  # the first of as many as there are draws
+SEEDS_PER_TASK = 100_000  # the first for hard resets, those behind it for soft ones: no two samples share one
 SIGNIFICANCE = 0.01
 
 
@@ -79,12 +78,13 @@ def parsed_arguments() -> argparse.Namespace:
 
 
 def measure(suite: str, task: int, draws: int, compiled: int) -> dict[str, Any]:
+    hard_seed = SEEDS_PER_TASK * (1 + 100 * suite_names().index(suite) + task)
     env = build_environment(suite, task).env
     own_initializers = list(env.object_property_initializers)
     names = coordinate_names(env)
-    soft, soft_seconds = timed(lambda: [draw_start(env, SOFT_SEED + index) for index in range(draws)])
-    hard = list(itertools.islice(hard_reset_starts(env, HARD_SEED), max(draws, compiled)))
-    reference, compiled_seconds = timed(lambda: compiled_starts(env, HARD_SEED, compiled))
+    soft, soft_seconds = timed(lambda: [draw_start(env, hard_seed + 1 + index) for index in range(draws)])
+    hard = list(itertools.islice(hard_reset_starts(env, hard_seed), max(draws, compiled)))
+    reference, compiled_seconds = timed(lambda: compiled_starts(env, hard_seed, compiled))
     env.close()
     coordinates = [
         Coordinate(name, *columns)

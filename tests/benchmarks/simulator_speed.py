@@ -37,7 +37,7 @@ def run_jobs(pool: WorkerPool, jobs: dict[int, Any]) -> list[float]:
     return results
 
 
-def measure(suite: str, workers: int, seconds: float) -> dict[str, float]:
+def measure(suite: str, workers: int, seconds: float, schedules: list[str]) -> dict[str, float]:
     """Steps a second of all workers together, by rendering schedule."""
     tasks = len(get_suite(suite).tasks)
     with WorkerPool(workers, partial(SteppingWorker, suite)) as pool:
@@ -45,6 +45,7 @@ def measure(suite: str, workers: int, seconds: float) -> dict[str, float]:
         return {
             name: round(sum(run_jobs(pool, {w: Step(w % tasks, seconds, every) for w in range(workers)})), 1)
             for name, every in SCHEDULES.items()
+            if name in schedules
         }
 
 
@@ -52,15 +53,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", default="libero_spatial")
     parser.add_argument("--workers", type=int, nargs="+", default=[8, 16, 24, 32, 48])
+    parser.add_argument("--schedules", nargs="+", default=list(SCHEDULES), choices=list(SCHEDULES))
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     choose_renderer()
     rates: dict[int, dict[str, float]] = {}
     for workers in arguments.workers:
-        rates[workers] = measure(arguments.suite, workers, arguments.seconds)
+        rates[workers] = measure(arguments.suite, workers, arguments.seconds, arguments.schedules)
         print(workers, "workers:", rates[workers], flush=True)
-    best = {name: max(rate[name] for rate in rates.values()) for name in SCHEDULES}
+    best = {name: max(rate[name] for rate in rates.values()) for name in arguments.schedules}
     result = {
         "device": device_name(),
         "versions": package_versions(),

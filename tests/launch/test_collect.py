@@ -1,9 +1,11 @@
+import json
 import runpy
 from pathlib import Path
 
 import pytest
 
 import launch.collect
+from eval_bridge.collection import demo_path
 from eval_bridge.collection_log import Attempt, CollectionLog
 from launch.collect import SEEDS_PER_RUN, main
 from launch.config_flags import parse_config
@@ -13,18 +15,24 @@ CONFIG = str(Path(launch.collect.__file__).parent.parent / "configs" / "demos.py
 
 @pytest.fixture
 def calls(monkeypatch) -> list:
-    """What would be collected; the simulator and the workers are left out."""
+    """What would be collected; the simulator and the workers are left out, and so is the page."""
     calls = []
 
-    def collect(task, plan, path, *, provenance, on_attempt):
-        calls.append((task, plan, path, provenance))
-        log = CollectionLog(path.with_suffix(".json"), {}, {})
-        for attempt in (Attempt(0, False, 9, 1.0, "slipped"), Attempt(1, True, 80, 2.0)):
-            log.attempts[attempt.seed] = attempt
-            on_attempt(attempt)
-        return log
+    def collect(tasks, plan, run_dir, *, provenance, on_attempt):
+        assert not list(run_dir.glob("demos/*/collection.json"))
+        calls.append((tasks, plan, run_dir, provenance))
+        logs = []
+        for task in tasks:
+            path = demo_path(run_dir, task.suite, task.task)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            logs.append(CollectionLog(path.with_suffix(".json"), {}, {}))
+            for attempt in (Attempt(0, False, 9, 1.0, "slipped"), Attempt(1, True, 80, 2.0)):
+                logs[-1].attempts[attempt.seed] = attempt
+                on_attempt(task, attempt)
+        return logs
 
     monkeypatch.setattr(launch.collect, "collect", collect)
+    monkeypatch.setattr(launch.collect, "write_collection_page", lambda folder: folder / "index.html")
     return calls
 
 
@@ -34,26 +42,32 @@ def _config(variant: str, *overrides: str):
 
 def test_collects_every_task_and_prints_counts_and_path(calls, tmp_path, capsys):
     main(_config("", f"--config.run_dir={tmp_path}", "--config.seed=3", "--config.workers=2"))
-    assert len(calls) == 10
-    task, plan, path, provenance = calls[2]
+    ((tasks, plan, _, provenance),) = calls
+    assert len(tasks) == 10
+    task = tasks[2]
     assert (plan.demos, plan.first_seed, plan.workers) == (50, 3 * SEEDS_PER_RUN, 2)
-    assert path == tmp_path / "demos" / "libero_spatial" / f"{task.task}_demo.hdf5"
     assert task.task == "pick_up_the_black_bowl_from_table_center_and_place_it_on_the_plate"
     assert task.recording.step_limit == 220
+    assert task.recording.images
     assert task.recording.noise.burst_probability > 0
     assert provenance["versions"]["mujoco"]
+    assert len(provenance["versions"]["expert"]) == 12
+    path = tmp_path / "demos" / "libero_spatial" / f"{task.task}_demo.hdf5"
     lines = capsys.readouterr().out.splitlines()
     assert f"1 demonstrations (80 steps) from 2 attempts, 1 failed: {path}" in lines
     assert any("seed 0 failed after 9 steps: slipped" in line for line in lines)
+    main(_config("", f"--config.run_dir={tmp_path}", "--config.seed=3", "--config.workers=2"))
+    complete = json.loads((path.parent / "collection.json").read_text())
+    assert (complete["demos_per_task"], len(complete["tasks"])) == (50, 10)
 
 
 @pytest.mark.parametrize(("variant", "demos"), [("quickstart", 20), ("tiny", 2)])
-def test_smaller_variants_record_the_task_at_the_centre_of_the_table(calls, variant, demos):
-    main(_config(variant))
-    ((task, plan, path, _),) = calls
+def test_smaller_variants_record_the_task_at_the_centre_of_the_table(calls, tmp_path, variant, demos):
+    main(_config(variant, f"--config.run_dir={tmp_path}"))
+    (((task,), plan, _, _),) = calls
     assert "from_table_center" in task.task
     assert plan.demos == demos
-    assert path.parts[:3] == ("runs", variant, "demos")
+    assert _config(variant).run_dir == f"runs/{variant}"
 
 
 def test_unknown_tasks_and_suites_are_named(calls):

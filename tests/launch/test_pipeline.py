@@ -122,13 +122,13 @@ def test_commands_are_those_of_the_documentation():
     )
 
 
-def test_collection_with_parts_is_not_finished(tmp_path):
+def test_collection_is_finished_when_all_tasks_are(tmp_path):
     collect = pipeline.stages_of(tmp_path, "tiny", 0)[0]
     suite = collect.output / "libero_spatial"
-    (suite / "second_demo.parts").mkdir(parents=True)
+    suite.mkdir(parents=True)
     (suite / "first_demo.hdf5").touch()
     assert not collect.is_finished(collect.output)
-    (suite / "second_demo.parts").rmdir()
+    (suite / "collection.json").touch()
     assert collect.is_finished(collect.output)
 
 

@@ -1,4 +1,4 @@
-"""LIBERO's hard resets, which compile the scene anew, without compiling it: the same draws 10 to 20 times faster.
+"""LIBERO's hard resets, which compile the scene anew, without compiling it: the same draws a hundred times faster.
 
 Published evaluations reset by ``env.reset()`` with ``hard_reset=True``. What such a reset draws from NumPy's global
 generator is, in this order:

@@ -45,8 +45,7 @@ def cast_down(
     seen: NDArray[np.bool_],
 ) -> Surface:
     """The topmost surface under the points ``(x, y)``, ``[N]`` each, of the geoms that `seen` ``[G]`` marks."""
-    near = seen & _may_be_met(model, data, x, y)
-    return _cast(model, data, x, y, near, start=float(data.geom_xpos[:, 2].max()) + _FAR, direction=-1.0)
+    return _surface(model, data, x, y, seen, start=float(data.geom_xpos[:, 2].max()) + _FAR, way=-1.0)
 
 
 def cast_up(
@@ -57,7 +56,7 @@ def cast_up(
     seen: NDArray[np.bool_],
 ) -> Surface:
     """The lowest surface over the points ``(x, y)``, ``[N]`` each, of the geoms that `seen` ``[G]`` marks."""
-    return _cast(model, data, x, y, seen, start=float(data.geom_xpos[:, 2].min()) - _FAR, direction=1.0)
+    return _surface(model, data, x, y, seen, start=float(data.geom_xpos[:, 2].min()) - _FAR, way=1.0)
 
 
 def cast_along(
@@ -87,25 +86,19 @@ def cast_along(
     return Hits(distances, hits)
 
 
-def _cast(
+def _surface(
     model: mujoco.MjModel,
     data: mujoco.MjData,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     seen: NDArray[np.bool_],
     start: float,
-    direction: float,
+    way: float,
 ) -> Surface:
-    heights, hits = np.full(len(x), -1.0), np.full(len(x), _NOTHING, np.int64)
-    origin, way, hit = np.array([0.0, 0.0, start]), np.array([0.0, 0.0, direction]), np.zeros(1, np.int32)
-    groups = np.zeros(mujoco.mjNGROUP, np.uint8)
-    groups[_SEEN_GROUP] = 1
-    with _showing(model, seen):
-        for index, (origin[0], origin[1]) in enumerate(zip(x, y, strict=True)):
-            distance = mujoco.mj_ray(model, data, origin, way, groups, 1, -1, hit)
-            if distance >= 0:
-                heights[index], hits[index] = start + direction * distance, hit[0]
-    return Surface(heights, hits)
+    """What rays met that start at height `start` and go up (`way` 1) or down (-1)."""
+    origins = np.column_stack([x, y, np.full(len(x), start)])
+    hits = cast_along(model, data, origins, np.array([0.0, 0.0, way]), seen)
+    return Surface(np.where(hits.geoms >= 0, start + way * hits.distances, -1.0), hits.geoms)
 
 
 @contextmanager
@@ -121,17 +114,3 @@ def _showing(model: mujoco.MjModel, seen: NDArray[np.bool_]) -> Iterator[None]:
         yield
     finally:
         model.geom_group[:], model.geom_rgba[:] = group, colour
-
-
-def _may_be_met(
-    model: mujoco.MjModel, data: mujoco.MjData, x: NDArray[np.float64], y: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Geoms ``[G]`` whose bounding sphere reaches the points' bounding rectangle: the others only cost time."""
-    if not len(x):
-        return np.zeros(model.ngeom, bool)
-    radius = np.where(model.geom_rbound > 0, model.geom_rbound, np.inf)  # a plane has none
-    centre = data.geom_xpos[:, :2]
-    low, high = np.array([x.min(), y.min()]), np.array([x.max(), y.max()])
-    apart = np.maximum(np.maximum(low - centre, centre - high), 0.0)
-    reached: NDArray[np.bool_] = np.hypot(apart[:, 0], apart[:, 1]) <= radius
-    return reached

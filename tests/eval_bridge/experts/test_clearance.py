@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from eval_bridge.experts.clearance import highest_along, highest_under_palm, highest_within
+from eval_bridge.experts.clearance import highest_along, highest_within
 from eval_bridge.experts.scene import Box, HeightMap
 
 
@@ -34,9 +34,3 @@ def test_highest_within_a_box(surface):
     assert highest_within(surface, Box(np.array([0.1, 0.0, 9]), np.array([0.2, 0.1, 9]))) == 0.5
     assert highest_within(surface, Box(np.array([0.1, 0.0, 9]), np.array([0.15, 0.1, 9]))) == 0.0
     assert highest_within(surface, Box(np.array([0.61, 0.0, 0]), np.array([0.7, 0.1, 0]))) == -np.inf
-
-
-def test_the_palm_is_long_across_the_opening_axis_and_turns_with_the_hand(surface):
-    below = np.array([0.2, 0.0])  # the pole is 0.1 away along y, the opening axis at yaw 0
-    assert highest_under_palm(surface, below, yaw=0.0, half_length=0.11, half_width=0.03) == 0.5
-    assert highest_under_palm(surface, below, yaw=np.pi / 2, half_length=0.11, half_width=0.03) == 0.0

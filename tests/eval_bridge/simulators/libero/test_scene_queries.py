@@ -46,6 +46,15 @@ def test_surface_from_above(scene):
     assert below.heights[0] <= 0.0
 
 
+def test_underside_of_the_bowl_reaches_from_its_foot_to_its_rim(scene):
+    box = scene.world_box(scene.collision_geoms(BOWL))
+    points = scene.underside(BOWL, 0.01)
+    assert points[:, 2].min() == pytest.approx(box.lower[2], abs=0.003)
+    middle = np.hypot(*(points[:, :2] - box.centre[:2]).T)
+    assert points[middle < 0.02, 2].max() < box.lower[2] + 0.015  # the foot
+    assert points[middle > 0.045, 2].min() > box.lower[2] + 0.01  # the wall hangs over
+
+
 def test_robot_is_invisible_from_above(scene):
     hand = scene.eef_position()
     below = scene.surface(hand[:1], hand[1:2])
