@@ -40,7 +40,8 @@ class RecordingSettings:
 
     Attributes:
         step_limit: steps after which an episode counts as failed.
-        steps_after_success: steps recorded once the goal holds, so that a demonstration shows how to let go.
+        steps_after_success: steps for which the goal must go on holding, recorded too: a demonstration shows how to
+            let go, and a goal that held only while the object fell or hung is not the end.
         noise: disturbances of the executed actions.
         images: whether the cameras' frames are recorded; they can be rendered later (`eval_bridge.rendering`).
     """
@@ -81,8 +82,8 @@ def record_episode(
     has a generator of its own. Everything is observed before the action of its step.
 
     Returns:
-        The demonstration, or why there is none: the expert gave up, or the goal did not hold within the limit or when
-        the recording ended.
+        The demonstration, or why there is none: the expert gave up, or stopped where the goal did not hold, or the
+        limit came before the goal.
     """
     start = simulator.draw_start(seed)
     simulator.begin(start)
@@ -96,7 +97,9 @@ def record_episode(
             frames = observe_frames(simulator) if settings.images else None
             steps.append(_Step(action, label, simulator.proprio(), simulator.state(), frames))
             is_solved = simulator.step(action)
-            if is_solved and since_success is None:
+            if not is_solved:
+                since_success = None
+            elif since_success is None:
                 since_success = len(steps)
             if since_success is not None and len(steps) - since_success >= settings.steps_after_success:
                 break
@@ -105,8 +108,7 @@ def record_episode(
     except ExpertFailed as failure:
         return Failure(len(steps), str(failure))
     if not is_solved:
-        reason = "held and was lost again" if since_success is not None else "does not hold when the expert stops"
-        return Failure(len(steps), f"the goal {reason}")
+        return Failure(len(steps), "the goal does not hold when the expert stops")
     return Demo(
         suite=suite,
         task=task,

@@ -28,9 +28,11 @@ _BLOCK = 8  # pixels
 _NOTICEABLE_CHANGE = 25  # of 255, mean of a block
 _MAX_SPEED = 0.1  # metres per second, after settling
 _ROCKING_STEPS = 3
-# Metres, while settling. A right installation drops objects by 0.06 to 0.16 (what stands on a box is put high above)
-# and lets them slide by less than 0.05, in 37 random starts of all ten tasks of libero_spatial.
-_MAX_DROP, _MAX_RISE, _MAX_SLIDE = 0.20, 0.02, 0.08
+# Metres, while settling. A right installation drops objects by up to 0.16 (what stands on a box is put high above),
+# lifts boxes and bottles that LIBERO puts into the floor by up to 0.04, and lets things slide by up to 0.05: measured
+# in the first evaluation states of every task of libero_spatial, _object, _goal, _10 and their variants, but for four
+# of 560 in which things overlap and one of them flies 0.1 to 0.24 away.
+_MAX_DROP, _MAX_RISE, _MAX_SLIDE = 0.20, 0.06, 0.08
 
 _logger = logging.getLogger(__name__)
 

@@ -27,6 +27,9 @@ _LONGEST_WAIT = 1.0  # seconds between looks at silent workers
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Workers share the cores by being many; their small matrices only lose time on further threads."""
 
+_WAIT_ASLEEP = {"__GL_YIELD": "USLEEP"}
+"""NVIDIA's driver waits for a frame by spinning unless told otherwise, and takes the core from another simulator."""
+
 Ask = Callable[[Any], Any]
 """Sends a question to the pool's owner and waits for the answer."""
 
@@ -168,7 +171,12 @@ class WorkerPool:
     def _start(self, index: int) -> _Worker:
         ours, theirs = Pipe()
         command = [sys.executable, "-m", "eval_bridge.worker_process", str(theirs.fileno())]
-        environment = {**os.environ, **_ONE_THREAD, **self._environments[index % len(self._environments)]}
+        environment = {
+            **_WAIT_ASLEEP,
+            **os.environ,
+            **_ONE_THREAD,
+            **self._environments[index % len(self._environments)],
+        }
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL)
         theirs.close()  # so that the end of the process is the end of the connection

@@ -75,7 +75,7 @@ class GraspPreferences:
     shallow: float = 6.0
     skew: float = 2.0
     reach: float = 0.15
-    overreach: float = 3.0
+    overreach: float = 10.0
     wanted_depth: float = 0.018
     longest_reach: float = 0.74
 

@@ -22,6 +22,13 @@ def items_in_the_way(scene: Scene, part: str) -> list[str]:
     return [item for item in items if _overlaps(scene.bounding_box(item), swept)]
 
 
+def opening_direction(scene: Scene, part: str) -> tuple[float, float]:
+    """Horizontal unit vector in which the drawer opens: on that side of an item a hand is farthest from it."""
+    joint = scene.joint(part)
+    x, y = (np.sign(joint.far_end) * joint.axis)[:2]
+    return float(x), float(y)
+
+
 def place_aside(scene: Scene, part: str, item: str, yaw: float | None = None) -> Placement:
     """The nearest free place for `item` that the open drawer `part` does not reach.
 

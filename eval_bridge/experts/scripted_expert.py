@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +12,7 @@ from eval_bridge.experts.cavity import find_cavity
 from eval_bridge.experts.destination import destination_of
 from eval_bridge.experts.goal import Carry, Close, Goal, Open, Push, TurnOff, TurnOn, open_goals
 from eval_bridge.experts.grasp_planning import PANDA_HAND, Grasp, GraspPreferences, plan_grasp
-from eval_bridge.experts.make_way import items_in_the_way, place_aside
+from eval_bridge.experts.make_way import items_in_the_way, opening_direction, place_aside
 from eval_bridge.experts.placement_planning import Placement
 from eval_bridge.experts.scene import Scene
 from eval_bridge.experts.skills import door, drawer, insert, knob, pick, place, push, put_aside
@@ -67,7 +68,8 @@ class ScriptedExpert:
         match goal:
             case Open(part):
                 for item in items_in_the_way(scene, part):
-                    grasp = yield from self._approach(item, partial(place_aside, scene, part, item))
+                    away = replace(self._preferences, side=opening_direction(scene, part))
+                    grasp = yield from self._approach(item, partial(place_aside, scene, part, item), away)
                     yield from pick.descend_and_close(scene, grasp)
                     aside = place_aside(scene, part, item, grasp.yaw).position
                     yield from put_aside.put_aside(scene, item, grasp, aside)
@@ -100,10 +102,12 @@ class ScriptedExpert:
         yield from place.carry(scene, item, destination.position, yaw)
         yield from place.place(scene, item, destination.position, yaw, is_tight=destination.is_tight)
 
-    def _approach(self, item: str, find_place: FindPlace) -> Generator[NDArray[np.float32], None, Grasp]:
+    def _approach(
+        self, item: str, find_place: FindPlace, preferences: GraspPreferences | None = None
+    ) -> Generator[NDArray[np.float32], None, Grasp]:
         """Flies above the planned grasp; plans again if the object moved meanwhile (a bowl may slide off)."""
         while True:
-            grasp, planned_for = self._plan(item, find_place), self._scene.pose(item)
+            grasp, planned_for = self._plan(item, find_place, preferences or self._preferences), self._scene.pose(item)
             yield from pick.approach(self._scene, item, grasp)
             now = self._scene.pose(item)
             moved = np.abs(now.position - planned_for.position).max()
@@ -111,7 +115,7 @@ class ScriptedExpert:
             if moved < MOVED and turned < TURNED:
                 return grasp
 
-    def _plan(self, item: str, find_place: FindPlace) -> Grasp:
+    def _plan(self, item: str, find_place: FindPlace, preferences: GraspPreferences) -> Grasp:
         scene = self._scene
         box = scene.bounding_box(item)
         margin = np.hypot(PANDA_HAND.palm_half_length, PANDA_HAND.palm_half_width)
@@ -123,7 +127,7 @@ class ScriptedExpert:
             scene.robot_base(),
             carried,
             hand=PANDA_HAND,
-            preferences=self._preferences,
+            preferences=preferences,
         )
         if grasp is None:
             raise ExpertFailed(f"no grasp found for {item}")

@@ -1,6 +1,7 @@
 """Facts that travel with a checkpoint, as readable JSON."""
 
 import json
+import os
 import platform
 import subprocess
 from dataclasses import asdict, dataclass, field
@@ -26,7 +27,12 @@ def library_versions() -> dict[str, str]:
 
 @cache
 def git_commit() -> str | None:
-    """Commit of the checkout this code runs from, or ``None`` where there is no repository or no git."""
+    """Commit of the checkout this code runs from, or ``None`` where there is no repository or no git.
+
+    A copy without its history, such as in a container, tells its commit by the variable ``RSD_COMMIT``.
+    """
+    if os.environ.get("RSD_COMMIT"):
+        return os.environ["RSD_COMMIT"]
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         result = subprocess.run(

@@ -13,24 +13,25 @@ import argparse
 import itertools
 import json
 import os
-import platform
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 os.environ.setdefault("MUJOCO_GL", "disabled")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")  # asked for the machine's name only
 
 import numpy as np
 from scipy.stats import ks_2samp
 
+from eval_bridge.provenance import device_name, simulator_versions
 from eval_bridge.simulators.interface import EpisodeStart
 from eval_bridge.simulators.libero.environment import build_environment
 from eval_bridge.simulators.libero.hard_resets import hard_reset_starts
 from eval_bridge.simulators.libero.reset import draw_start
 from eval_bridge.simulators.libero.state_capture import capture_start
 from eval_bridge.suites import get_suite, suite_names
+from rsd_jax.checkpoints.metadata import git_commit
 
 SEEDS_PER_TASK = 100_000  # the first for hard resets, those behind it for soft ones: no two samples share one
 SIGNIFICANCE = 0.01
@@ -114,7 +115,9 @@ def report(tasks: dict[str, Any], draws: int) -> dict[str, Any]:
     tests = sum(task["coordinates"] - task["constant"] for task in tasks.values())
     adjusted = min(1.0, min(task["smallest_p"] for task in tasks.values()) * tests)
     return {
-        "machine": {"cpu": platform.machine(), "cores": os.cpu_count(), "mujoco": version("mujoco")},
+        "device": device_name(),
+        "versions": simulator_versions(),
+        "commit": git_commit(),
         "draws": draws,
         "tests": tests,
         "below_0.05": sum(task["below_0.05"] for task in tasks.values()),

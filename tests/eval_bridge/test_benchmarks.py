@@ -45,16 +45,17 @@ def checked_starts(monkeypatch):
     return states, states_to_refuse
 
 
-def test_libero_is_checked_on_the_first_evaluation_state_only(monkeypatch, checked_starts):
+@pytest.mark.parametrize(("bad_states", "checked"), [(0, [0]), (1, [0, 1]), (3, [0, 1, 2])])
+def test_libero_is_checked_on_evaluation_states_until_one_is_quiet(monkeypatch, checked_starts, bad_states, checked):
     states, to_refuse = checked_starts
-    to_refuse += [None]
+    to_refuse += [None] * bad_states
     monkeypatch.setattr(
         "eval_bridge.simulators.libero.evaluation_states.evaluation_starts",
         lambda suite, task: [EpisodeStart(np.array([float(task), k]), {}) for k in range(50)],
     )
     results = get_benchmark("libero", "libero_spatial").check(PointMassSimulator(), 5, with_installation=True)
-    assert [state.tolist() for state in states] == [[5.0, 0.0]]
-    assert not results[0].passed
+    assert [state.tolist() for state in states] == [[5.0, k] for k in checked]
+    assert results[0].passed == (bad_states < 3)
 
 
 def test_point_mass_starts_are_fixed_and_differ():

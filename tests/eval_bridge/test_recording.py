@@ -68,7 +68,19 @@ def test_a_goal_that_is_lost_again_is_a_failure():
 
     failure = _record(opens_again, RecordingSettings(60, 5))
     assert isinstance(failure, Failure)
-    assert failure.reason == "the goal held and was lost again"
+    assert failure.reason == "the goal does not hold when the expert stops"
+
+
+def test_a_goal_must_hold_without_a_break():
+    def loses_and_regains(simulator):
+        while not simulator.is_solved():
+            yield next(expert(simulator))
+        yield np.array([0, 0, 0, 0, 0, 0, -1], np.float32)
+        yield from expert(simulator)
+
+    straight, interrupted = (_record(solve, RecordingSettings(60, 5)) for solve in (expert, loses_and_regains))
+    assert len(interrupted) > len(straight) + 1
+    assert (interrupted.actions[-5:, 6] == 1).all()
 
 
 def test_depends_on_the_seed_alone():

@@ -13,7 +13,13 @@ from eval_bridge.evaluation_plan import EpisodeId, EvaluationPlan
 from eval_bridge.policy import CompiledPolicy
 from eval_bridge.trace import load_trace
 
-IDENTITY = {"suite": "point_mass", "simulator": "point_mass", "decoder": "speculative_greedy", "seed": 7, "step_limit": 60}
+IDENTITY = {
+    "suite": "point_mass",
+    "simulator": "point_mass",
+    "decoder": "speculative_greedy",
+    "seed": 7,
+    "step_limit": 60,
+}
 EPISODES = 5
 
 

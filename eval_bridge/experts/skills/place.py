@@ -22,10 +22,11 @@ from eval_bridge.experts.skills.hand import (
 
 APPROACH_HEIGHT = 0.07  # above a place, where a vertical motion begins (metres)
 DESCENT_SPEED = 0.6
+SWEEPING_TURN = 0.3  # a hand that turns more than this sweeps the whole length of its palm (radians)
 LANDING_TOLERANCE = 0.015  # near the end of its reach the arm creeps: let go rather than stall (metres)
 LANDING_PATIENCE = 4
 LANDINGS = 3  # attempts to lower an object
-CAUGHT = 0.03  # this far above its landing, what touches something is caught on it (metres)
+CAUGHT = 0.03  # this far above its landing, what touches something is caught on it, or the arm stalled (metres)
 EXACT = 0.004
 RETREAT = 0.08
 LANDING_CLEARANCE = 0.004  # above the computed contact, where the descent ends at the latest (metres)
@@ -62,9 +63,11 @@ def carry(scene: Scene, item: str, goal: Vector, yaw: float) -> Actions:
     target = goal[:2] + _grip_offset(scene, item, yaw)[:2]
     hanging = hand.position[2] - scene.bounding_box(item).low[2]
     below_item = highest_on_the_way(scene, hand.position, target, 0.05, item)
-    below_palm = highest_on_the_way(scene, hand.position, target, PANDA_HAND.palm_half_length, item)
     release = _release_height(scene, item, goal, yaw)
-    cruise = CRUISE_CLEARANCE + max(below_item + hanging, below_palm - PANDA_HAND.palm, release)
+    cruise = CRUISE_CLEARANCE + max(below_item + hanging, release)
+    if abs(yaw - yaw_of(hand.rotation)) > SWEEPING_TURN:
+        below_palm = highest_on_the_way(scene, hand.position, target, PANDA_HAND.palm_half_length, item)
+        cruise = max(cruise, below_palm - PANDA_HAND.palm + CRUISE_CLEARANCE)
     yield from rise(scene, cruise, hand.rotation, GRIPPER_CLOSED)
     height = max(cruise, min(scene.hand().position[2], release + APPROACH_HEIGHT))
     above = Pose(np.array([*target, height]), rotation)
@@ -94,9 +97,10 @@ def place(scene: Scene, item: str, goal: Vector, yaw: float, *, is_tight: bool =
             above = Pose(np.array([*target, scene.hand().position[2]]), rotation)
             yield from move(scene, above, GRIPPER_CLOSED, tolerance=EXACT, rotation_tolerance=0.03)
         yield from _lower(scene, item, Pose(np.array([*target, height]), rotation))
-        if not (scene.touches_something(item) and scene.hand().position[2] > height + CAUGHT):
+        if scene.hand().position[2] < height + CAUGHT:
             break
-        yield from rise(scene, scene.hand().position[2] + RETREAT, rotation, GRIPPER_CLOSED)
+        if scene.touches_something(item):
+            yield from rise(scene, scene.hand().position[2] + RETREAT, rotation, GRIPPER_CLOSED)
     here = Pose(scene.hand().position, rotation)
     yield from open_fingers(scene, here)
     yield from move(scene, Pose(here.position + RETREAT * UP, rotation), GRIPPER_OPEN, tolerance=0.02, longest=20)

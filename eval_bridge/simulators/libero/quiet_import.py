@@ -32,6 +32,7 @@ def import_libero() -> None:
         choose_renderer()
     _keep_caches_out_of_home()
     logging.getLogger("robosuite_logs").addFilter(_is_not_about_macros)
+    logging.getLogger("OpenGL").setLevel(logging.WARNING)  # it informs about accelerators that are not installed
     with quiet():
         importlib.import_module(_LIBERO)
 

@@ -152,7 +152,7 @@ class KnobScene(BoxScene):
     def joint(self, name):
         middle, rotation = np.array([-0.3, 0.2, 0.0]), about_vertical(self.value)
         plate = OrientedBox(Pose(middle, rotation), np.array([0.04, 0.04, 0.015]))
-        ridge = OrientedBox(Pose(middle + [0, 0, 0.03], rotation), np.array([0.035, 0.012, 0.025]))
+        ridge = OrientedBox(Pose(middle + np.array([0, 0, 0.03]), rotation), np.array([0.035, 0.012, 0.025]))
         return Joint(self.value, (-0.005, 2.1), np.array([0.0, 0.0, 1.0]), middle, (plate, ridge))
 
     def is_satisfied(self, predicate):
@@ -188,8 +188,12 @@ class DoorScene(BoxScene):
 
     def joint(self, name):
         rotation = about_vertical(self.value)
-        slab = OrientedBox(Pose(self.hinge + 0.12 * self.along() + [0, 0, 0.1], rotation), np.array([0.12, 0.01, 0.09]))
-        bar = OrientedBox(Pose(slab.pose.position + rotation @ [0.1, -0.03, 0], rotation), np.array([0.01, 0.01, 0.07]))
+        slab = OrientedBox(
+            Pose(self.hinge + 0.12 * self.along() + [0, 0, 0.1], rotation), np.array([0.12, 0.01, 0.09])
+        )
+        bar = OrientedBox(
+            Pose(slab.pose.position + rotation @ [0.1, -0.03, 0], rotation), np.array([0.01, 0.01, 0.07])
+        )
         return Joint(self.value, (-2.1, 0.0), np.array([0.0, 0.0, 1.0]), self.hinge, (slab, bar))
 
     def is_satisfied(self, predicate):
@@ -234,7 +238,7 @@ class CavityScene(BoxScene):
         return Pose(self.item.copy(), UPRIGHT)
 
     def centre_of_mass(self, name):
-        return self.item + [0, 0.01, 0.05]
+        return self.item + np.array([0, 0.01, 0.05])
 
     def bounding_box(self, name):
         boxes = self.item_boxes()
@@ -247,7 +251,7 @@ class CavityScene(BoxScene):
         return bool(self.item[2] < self.support() + 0.004)
 
     def thickness(self):
-        handle = self.item + [0, -0.05, 0.05]
+        handle = self.item + np.array([0, -0.05, 0.05])
         across = abs(self.hand_rotation[0, 0])
         return 0.016 if np.linalg.norm(self.hand_position - handle) < 0.04 and across > 0.9 else None
 
@@ -257,7 +261,7 @@ class CavityScene(BoxScene):
             return
         self.item[2] = self.support()
         inwards = self.hand_position[1] - before.position[1]
-        rear = self.item + [0, -0.065, 0.05]
+        rear = self.item + np.array([0, -0.065, 0.05])
         is_behind = np.abs(self.hand_position - rear)[[0, 2]].max() < 0.05 and self.opening < 0.02
         if is_behind and inwards > 0 and before.position[1] <= rear[1] < self.hand_position[1]:
             self.item[1] += self.hand_position[1] - rear[1]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rsd_jax.checkpoints import CheckpointMetadata, TokenizerMismatchError, require_tokenizer
-from rsd_jax.checkpoints.metadata import json_value
+from rsd_jax.checkpoints.metadata import git_commit, json_value
 
 
 def test_the_right_tokenizer_is_accepted():
@@ -25,3 +25,11 @@ def test_numpy_values_become_plain_json():
 def test_values_that_are_no_json_are_refused():
     with pytest.raises(TypeError, match="got object"):
         json_value({"a": object()})
+
+
+def test_a_copy_without_history_tells_its_commit(monkeypatch):
+    ask = git_commit.__wrapped__  # what a program is told once and keeps
+    monkeypatch.setenv("RSD_COMMIT", "0123abcd")
+    assert ask() == "0123abcd"
+    monkeypatch.delenv("RSD_COMMIT")
+    assert ask() != "0123abcd"

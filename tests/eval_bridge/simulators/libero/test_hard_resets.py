@@ -24,8 +24,8 @@ def plain_env():
 
 @pytest.fixture(scope="module")
 def open_drawer_env():
-    """A task that starts with an open drawer: LIBERO's list of joint samplers grows at each hard reset."""
-    wrapper = build_environment("libero_10", 3)
+    """A bowl in an open drawer: LIBERO's list of joint samplers grows, and a place depends on where a fixture is."""
+    wrapper = build_environment("libero_spatial", 4)
     yield wrapper.env
     wrapper.env.close()
 
@@ -91,7 +91,7 @@ def test_nothing_outlasts_a_reset(open_drawer_env):
 def test_stored_poses_are_those_of_the_resets(open_drawer_env):
     """Fixture poses do not depend on the arm's noise: seven deviates are drawn with and without it."""
     starts = itertools.islice(hard_reset_starts(open_drawer_env, 0), 50)
-    for start, poses in zip(starts, load_fixture_poses("libero_10", 3), strict=True):
+    for start, poses in zip(starts, load_fixture_poses("libero_spatial", 4), strict=True):
         assert set(start.fixture_poses) == set(poses) != set()
         for name, pose in poses.items():
             np.testing.assert_array_equal(start.fixture_poses[name], pose)

@@ -20,7 +20,7 @@ def starts(*places, arm=None):
 
 
 def test_the_object_that_is_farthest_away_counts():
-    demonstrated = starts((0.0, 0.0), (0.5, 0.0))
+    demonstrated = starts((0.0, 0.0), (0.5, 0.0), arm=[[0.0] * 7, [0.3] * 7])  # the arms of other pairs are closer
     evaluated = starts((0.0, 0.4), (0.3, 0.1))
     # The pairs' distances are max(0, 0.4), max(0.3, 0.1); max(0.5, 0.4), max(0.2, 0.1).
     pair = nearest_pair(demonstrated, evaluated)
