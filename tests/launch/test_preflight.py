@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from eval_bridge.self_check import CheckResult as SelfCheckResult
-from eval_bridge.self_check import SelfCheckFailed
+from eval_bridge.check_result import CheckResult as SelfCheckResult
 from launch import preflight, preflight_checks
 from launch.check_table import Check, CheckFailed, as_json, run_check, run_checks
 from rsd_jax.rfsq import RfsqTokenizer
@@ -128,11 +127,13 @@ def test_broken_libero_installation_is_found(monkeypatch, tmp_path):
 
         def draw_start(self, seed): ...
 
-    def fail(starts, build):
-        raise SelfCheckFailed([SelfCheckResult("gripper direction", False, "+1 should close the gripper", 0.1)])
+        def close(self): ...
+
+    def fail(simulator, start):
+        return [SelfCheckResult("gripper direction", False, "+1 should close the gripper", 0.1)]
 
     monkeypatch.setattr(preflight_checks, "LiberoSimulator", Simulator)
-    monkeypatch.setattr(preflight_checks, "run_self_check", fail)
+    monkeypatch.setattr(preflight_checks, "check_simulator", fail)
     result = run_check(Check("self-check", "check_libero_itself"), tmp_path)
     assert not result.passed
     assert "+1 should close the gripper" in result.message

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -50,11 +51,12 @@ def decode_frames(field: str, span: VideoSpan, count: int, fps: float) -> NDArra
             stream = container.streams.video[0]
             if stream.time_base is None:
                 raise DemoFieldError(field, f"{span.path} has no time base: the file is damaged")
-            container.seek(int(span.start / stream.time_base), stream=stream)  # to a key frame at or before the start
+            # To a key frame at or before the start.
+            container.seek(int(span.start / _fraction(stream.time_base)), stream=stream)
             for frame in container.decode(stream):
                 if frame.pts is None:
                     continue
-                index = round((float(frame.pts * stream.time_base) - span.start) * fps)
+                index = round((float(frame.pts * _fraction(stream.time_base)) - span.start) * fps)
                 if 0 <= index < count:
                     found[index] = np.asarray(frame.to_ndarray(format="rgb24", interpolation=_EXACT), np.uint8)
                 if index >= count - 1:
@@ -109,7 +111,7 @@ def join_videos(sources: Sequence[Path], lengths: Sequence[int], path: Path, fps
             written = 0
             for packet in _packets(source):
                 assert packet.time_base is not None
-                shift = round(Fraction(done, fps) / packet.time_base)
+                shift = round(Fraction(done, fps) / _fraction(packet.time_base))
                 packet.pts = (packet.pts or 0) + shift
                 packet.dts = (packet.dts or 0) + shift
                 packet.stream = output
@@ -118,6 +120,11 @@ def join_videos(sources: Sequence[Path], lengths: Sequence[int], path: Path, fps
             if written != length:
                 raise ValueError(f"{source} holds {written} frames; expected {length}")
             done += length
+
+
+def _fraction(rational: Any) -> Fraction:
+    """What PyAV calls a rational number, which is a class of its own from version 19 on."""
+    return Fraction(rational.numerator, rational.denominator)
 
 
 def _packets(path: Path) -> Iterator["av.Packet[av.VideoStream]"]:
@@ -137,7 +144,7 @@ def describe_video(path: Path) -> dict[str, object]:
             "video.codec": stream.codec_context.name,
             "video.pix_fmt": stream.pix_fmt,
             "video.is_depth_map": False,
-            "video.fps": round(stream.average_rate or 0),
+            "video.fps": round(_fraction(stream.average_rate)) if stream.average_rate else 0,
             "video.channels": 3,
             "has_audio": False,
         }

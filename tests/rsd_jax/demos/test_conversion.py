@@ -142,7 +142,8 @@ if __name__ == "__main__":
     convert(SlowExamples(), Hdf5Writer(), Path({str(target)!r}), description=WHAT, workers=2)
 """
     (tmp_path / "program.py").write_text(program)
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3]), "RUN": marker}
+    search_path = os.pathsep.join([str(Path(__file__).parents[3]), *sys.path])
+    environment = os.environ | {"PYTHONPATH": search_path, "RUN": marker}
     process = subprocess.Popen([sys.executable, str(tmp_path / "program.py")], env=environment)
     parts = tmp_path / ".demos.unfinished"
     _wait_until(lambda: list(parts.glob("episode_00000?")))
