@@ -19,8 +19,9 @@ from typing import Any
 
 from eval_bridge.collection_log import Attempt, CollectionLog
 from eval_bridge.collection_worker import CollectionTask, CollectionWorker, Merge, Record
-from eval_bridge.scheduling import choose_task
-from eval_bridge.worker_pool import SILENCE_LIMIT, Failure, Result, WorkerPool
+from eval_bridge.scheduling import SceneAssignment
+from eval_bridge.worker_messages import Failure, Result
+from eval_bridge.worker_pool import SILENCE_LIMIT, WorkerPool
 from rsd_jax.demos.libero_hdf5 import read_seeds
 
 _LOGGER = logging.getLogger(__name__)
@@ -125,13 +126,12 @@ def _run(
     on_attempt: Callable[[CollectionTask[Any], Attempt], None],
 ) -> None:
     """Hands out attempts, and the merging of complete tasks, until nothing is left to do."""
-    task_of: dict[int, int] = {}  # worker -> task whose scene it has
+    scenes = SceneAssignment[int]()
     crashes: Counter[Record | Merge] = Counter()
     while True:
         for worker in pool.idle:
-            job = _next_job(states, task_of, worker)
+            job = _next_job(states, scenes, worker)
             if job is not None:
-                task_of[worker] = job.task_index
                 pool.submit(worker, job)
         if len(pool.idle) == len(pool):
             return
@@ -143,19 +143,17 @@ def _run(
                 case Result(_, Merge() as job, _):
                     states[job.task_index].finish_merging()
                 case Failure(worker, job, error):
-                    task_of.pop(worker, None)
+                    scenes.forget(worker)
                     crashes[job] += 1
                     _LOGGER.warning("%s: worker crashed (time %d): %s", job, crashes[job], error)
                     states[job.task_index].give_back(job, event if crashes[job] >= plan.max_crashes else None)
 
 
-def _next_job(states: Sequence["_TaskState"], task_of: Mapping[int, int], worker: int) -> Record | Merge | None:
+def _next_job(states: Sequence["_TaskState"], scenes: SceneAssignment[int], worker: int) -> Record | Merge | None:
     for index, state in enumerate(states):
         if state.can_merge:
             return state.start_merging(index)
-    pending = {index: state.available for index, state in enumerate(states) if state.available}
-    others = Counter(task for other, task in task_of.items() if other != worker)
-    task = choose_task(pending, others, task_of.get(worker))
+    task = scenes.assign(worker, {index: state.available for index, state in enumerate(states) if state.available})
     return None if task is None else states[task].start_recording(task)
 
 

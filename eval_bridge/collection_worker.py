@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from eval_bridge.collection_log import Attempt
 from eval_bridge.kept_simulator import KeptSimulator
 from eval_bridge.recording import Expert, Failure, RecordableSimulator, RecordingSettings, record_episode
-from eval_bridge.worker_pool import Ask
+from eval_bridge.worker_messages import Ask
 from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, write_episode
 
 _Simulator = TypeVar("_Simulator", bound=RecordableSimulator)

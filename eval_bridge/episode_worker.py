@@ -18,7 +18,7 @@ from eval_bridge.rollout import Rollout, run_episode
 from eval_bridge.simulators.interface import Observation
 from eval_bridge.trace import TRACE_FOLDER, save_trace, trace_name
 from eval_bridge.video import VIDEO_FOLDER, write_episode_video
-from eval_bridge.worker_pool import Ask
+from eval_bridge.worker_messages import Ask
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,11 @@ from eval_bridge.evaluation_plan import Benchmark, EpisodeId, EvaluationPlan
 from eval_bridge.interface import Policy, PolicyObservation
 from eval_bridge.latency import measure_stages
 from eval_bridge.provenance import device_name, package_versions
-from eval_bridge.scheduling import choose_task
+from eval_bridge.scheduling import SceneAssignment
 from eval_bridge.simulators.interface import Observation
 from eval_bridge.summary import Summary, summarise
-from eval_bridge.worker_pool import SILENCE_LIMIT, Failure, Question, Result, WorkerPool
+from eval_bridge.worker_messages import Failure, Question, Result
+from eval_bridge.worker_pool import SILENCE_LIMIT, WorkerPool
 from rsd_jax.checkpoints.metadata import git_commit
 from rsd_jax.demos.frames import STORED_SIZE
 
@@ -126,7 +127,7 @@ class _Session:
     ) -> None:
         self._benchmark, self._pool, self._policy = benchmark, pool, policy
         self._plan, self._log, self._on_record = plan, log, on_record
-        self._task_of: dict[int, int] = {}  # worker -> task whose scene it has
+        self._scenes = SceneAssignment[int]()
         self._checked_tasks: set[int] = set()
 
     def run(self, episodes: Sequence[EpisodeId]) -> bool:
@@ -153,7 +154,7 @@ class _Session:
                         left, steps = left - 1, steps + outcome.rollout.steps
                     case Failure(worker, job):
                         questions.pop(worker, None)
-                        self._task_of.pop(worker, None)
+                        self._scenes.forget(worker)
                         attempts[job] += 1
                         if isinstance(job, Prepare):
                             self._require_another_attempt(event, attempts[job])
@@ -186,10 +187,9 @@ class _Session:
         """
         jobs: dict[int, Prepare] = {}
         for worker in range(len(self._pool)):
-            task = choose_task(pending, Counter(self._task_of.values()), None)
+            task = self._scenes.assign(worker, pending)
             if task is None:
                 break
-            self._task_of[worker] = task
             jobs[worker] = Prepare(task, with_installation=True)
         self._submit(jobs)
         self._compile_policy()
@@ -237,11 +237,9 @@ class _Session:
         """Gives idle workers episodes, as far as there is something for them to do; checks come before them."""
         counts = {task: len(episodes) for task, episodes in pending.items() if episodes}
         for worker in self._pool.idle if counts else ():
-            others = Counter(task for other, task in self._task_of.items() if other != worker)
-            task = choose_task(counts, others, self._task_of.get(worker))
+            task = self._scenes.assign(worker, counts)
             if task is None:
                 continue
-            self._task_of[worker] = task
             if task not in self._checked_tasks:
                 self._pool.submit(worker, Prepare(task, with_installation=False))
                 continue

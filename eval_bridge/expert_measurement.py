@@ -1,14 +1,15 @@
 """How often the scripted expert succeeds: every attempt counts, and nothing is recorded."""
 
 import functools
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from eval_bridge.collection_log import Attempt
 from eval_bridge.collection_worker import CollectionTask, CollectionWorker, Record
-from eval_bridge.scheduling import choose_task
-from eval_bridge.worker_pool import Failure, Result, WorkerPool
+from eval_bridge.scheduling import SceneAssignment
+from eval_bridge.worker_messages import Failure, Result
+from eval_bridge.worker_pool import WorkerPool
 
 
 def measure_expert(
@@ -34,15 +35,12 @@ def measure_expert(
     pending = {task: deque(chosen) for task, chosen in seeds.items()}
     attempts: dict[int, list[Attempt]] = {task: [] for task in seeds}
     left = sum(map(len, seeds.values()))
-    task_of: dict[int, int] = {}
+    scenes = SceneAssignment[int]()
     with WorkerPool(workers, functools.partial(CollectionWorker, tuple(tasks))) as pool:
         while left:
             for worker in pool.idle:
-                counts = {task: len(queue) for task, queue in pending.items() if queue}
-                others = Counter(task for other, task in task_of.items() if other != worker)
-                task = choose_task(counts, others, task_of.get(worker))
+                task = scenes.assign(worker, {task: len(queue) for task, queue in pending.items() if queue})
                 if task is not None:
-                    task_of[worker] = task
                     pool.submit(worker, Record(task, pending[task].popleft(), part=None))
             for event in pool.events():
                 match event:

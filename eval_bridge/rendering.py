@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from eval_bridge.kept_simulator import KeptSimulator
 from eval_bridge.recording import RecordableSimulator, observe_frames
-from eval_bridge.scheduling import choose_task
+from eval_bridge.scheduling import SceneAssignment
 from eval_bridge.simulators.interface import EpisodeStart
-from eval_bridge.worker_pool import Ask, Failure, Result, WorkerPool
+from eval_bridge.worker_messages import Ask, Failure, Result
+from eval_bridge.worker_pool import WorkerPool
 from rsd_jax.demos.demo import Demo, DemoFrames
 from rsd_jax.demos.libero_hdf5 import Hdf5Demos, concatenate, write_with_frames
 
@@ -162,19 +163,18 @@ def render_files(files: Sequence[RenderFile], workers: int, on_demo: Callable[[P
         every = range(len(Hdf5Demos.open(file.path)))
         missing[index] = [demo for demo in every if not part_path(file, demo).exists()]
     unassembled, left = set(missing), {index: len(demos) for index, demos in missing.items()}
-    task_of: dict[int, int] = {}
+    scenes = SceneAssignment[int]()
     crashes: Counter[RenderJob | AssembleJob] = Counter()
     with WorkerPool(workers, functools.partial(RenderWorker, tuple(files))) as pool:
         while True:
             for worker in pool.idle:
                 complete = [index for index in unassembled if not left[index]]
-                others = Counter(task for other, task in task_of.items() if other != worker)
-                task = choose_task({i: len(demos) for i, demos in missing.items()}, others, task_of.get(worker))
                 if complete:
                     unassembled.remove(complete[0])
                     pool.submit(worker, AssembleJob(complete[0]))
-                elif task is not None:
-                    task_of[worker] = task
+                    continue
+                task = scenes.assign(worker, {index: len(demos) for index, demos in missing.items()})
+                if task is not None:
                     pool.submit(worker, RenderJob(task, missing[task].pop(0)))
             if len(pool.idle) == len(pool):
                 return
@@ -184,7 +184,7 @@ def render_files(files: Sequence[RenderFile], workers: int, on_demo: Callable[[P
                         left[job.task_index] -= 1
                         on_demo(files[job.task_index].path, job.demo, restored)
                     case Failure(worker, job, error, trace):
-                        task_of.pop(worker, None)
+                        scenes.forget(worker)
                         crashes[job] += 1
                         _LOGGER.warning("%s crashed (time %d): %s", job, crashes[job], error)
                         if crashes[job] >= MAX_CRASHES:

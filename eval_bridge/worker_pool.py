@@ -12,12 +12,13 @@ import signal
 import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Self
+
+from eval_bridge.worker_messages import Event, Failure, Handler, Question
 
 SILENCE_LIMIT = 300.0
 """Seconds without a word after which a busy worker counts as hung: far more than it takes to compile a scene."""
@@ -29,49 +30,6 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 
 _WAIT_ASLEEP = {"__GL_YIELD": "USLEEP"}
 """NVIDIA's driver waits for a frame by spinning unless told otherwise, and takes the core from another simulator."""
-
-Ask = Callable[[Any], Any]
-"""Sends a question to the pool's owner and waits for the answer."""
-
-
-class Handler(Protocol):
-    """What a worker does with jobs. Made in the worker, once, and anew after a job that raised."""
-
-    def run(self, job: Any, ask: Ask) -> Any:
-        """Does one job and returns its result; both cross between processes by pickle."""
-        ...
-
-    def close(self) -> None:
-        """Releases what the handler holds."""
-        ...
-
-
-class Question(NamedTuple):
-    """Worker `worker` wants to know something for its `job`; it waits for `WorkerPool.answer`."""
-
-    worker: int
-    job: Any
-    content: Any
-
-
-class Result(NamedTuple):
-    """Worker `worker` has finished `job`."""
-
-    worker: int
-    job: Any
-    content: Any
-
-
-class Failure(NamedTuple):
-    """`job` has no result: an `error` was raised (with its `traceback`), or the worker died or hung (without)."""
-
-    worker: int
-    job: Any
-    error: str
-    traceback: str
-
-
-Event = Question | Result | Failure
 
 
 @dataclass
@@ -225,62 +183,3 @@ def _death(process: subprocess.Popen[bytes]) -> str:
     code = process.wait()
     how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
     return f"the worker process died {how} (killed, out of memory, or a crash of the physics or the renderer)"
-
-
-# --- in the worker process
-
-
-class _OwnerGone(Exception):
-    """Nobody would read what this worker finds."""
-
-
-def serve(connection: Connection) -> None:
-    """Runs jobs from `connection` until its other end closes.
-
-    The first message is the pickled factory of the handler. An exception of a job is sent to the owner, and the
-    next job gets a fresh handler: what raised may have left the old one in any state.
-    """
-
-    def receive() -> Any:
-        try:
-            return connection.recv()
-        except (EOFError, OSError) as error:
-            raise _OwnerGone from error
-
-    def send(event: Event) -> None:
-        try:
-            connection.send(event)
-        except OSError as error:
-            raise _OwnerGone from error
-
-    def ask(content: Any) -> Any:
-        send(Question(-1, None, content))
-        return receive()
-
-    try:
-        make_handler: Callable[[], Handler] = pickle.loads(receive())
-        handler: Handler | None = None
-        while True:
-            job = receive()
-            try:
-                handler = handler or make_handler()
-                outcome: Event = Result(-1, None, handler.run(job, ask))
-            except _OwnerGone:
-                raise
-            except Exception as error:  # noqa: BLE001 - the owner decides what it means
-                outcome = Failure(-1, None, repr(error), "".join(traceback.format_exception(error)))
-                _close(handler)
-                handler = None
-            send(outcome)
-    except _OwnerGone:
-        return
-
-
-def _close(handler: Handler | None) -> None:
-    """Closes a handler after a crash; a broken one may well fail to close, which changes nothing."""
-    if handler is None:
-        return
-    try:
-        handler.close()
-    except Exception:  # noqa: BLE001 - drivers raise anything
-        traceback.print_exc()

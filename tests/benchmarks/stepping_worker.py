@@ -7,7 +7,7 @@ import numpy as np
 
 from eval_bridge.kept_simulator import KeptSimulator
 from eval_bridge.simulators.libero.environment import LiberoSimulator
-from eval_bridge.worker_pool import Ask
+from eval_bridge.worker_messages import Ask
 
 
 class Build(NamedTuple):

@@ -5,7 +5,7 @@ import sys
 import time
 from typing import Any
 
-from eval_bridge.worker_pool import Ask
+from eval_bridge.worker_messages import Ask
 
 
 class Squares:

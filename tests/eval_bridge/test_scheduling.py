@@ -1,6 +1,6 @@
 import pytest
 
-from eval_bridge.scheduling import choose_task
+from eval_bridge.scheduling import SceneAssignment, choose_task
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,12 @@ def test_workers_spread_over_tasks():
         task = choose_task({"a": 50, "b": 50, "c": 20}, workers_on, None)
         workers_on[task] = workers_on.get(task, 0) + 1
     assert workers_on == {"a": 3, "b": 2, "c": 1}
+
+
+def test_a_worker_keeps_its_scene_until_it_loses_it():
+    scenes = SceneAssignment()
+    assert scenes.assign(0, {"a": 5, "b": 4}) == "a"
+    assert scenes.assign(1, {"a": 4, "b": 4}) == "b"
+    assert scenes.assign(0, {"a": 1, "b": 4}) == "a"
+    scenes.forget(0)
+    assert scenes.assign(0, {"a": 1, "b": 4}) == "b"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from eval_bridge.worker_pool import Event, Failure, Question, Result, WorkerPool
+from eval_bridge.worker_messages import Event, Failure, Question, Result
+from eval_bridge.worker_pool import WorkerPool
 from tests.eval_bridge.pool_fakes import Squares
 
 
