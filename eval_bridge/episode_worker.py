@@ -31,7 +31,7 @@ class Prepare:
 
 @dataclass(frozen=True)
 class RunEpisode:
-    """Run an episode. The result is an `EpisodeOutcome`.
+    """Run an episode. The result is an `EpisodeOutcome`, or `FilesNotWritten`.
 
     Attributes:
         episode: which one.
@@ -71,6 +71,14 @@ class EpisodeOutcome(NamedTuple):
     video: str | None
 
 
+class FilesNotWritten(NamedTuple):
+    """An episode whose trace or video could not be written: the disk's trouble, not the episode's."""
+
+    error_number: int
+    reason: str
+    path: str
+
+
 class EpisodeWorker:
     """Handler of `Prepare`, `RunEpisode` and `ObserveStart`; keeps the scene of the task it was last asked for."""
 
@@ -80,7 +88,7 @@ class EpisodeWorker:
         self._folder = folder
         self._simulators = KeptSimulator(self._benchmark.build)
 
-    def run(self, job: Any, ask: Ask) -> list[CheckResult] | EpisodeOutcome | Observation:
+    def run(self, job: Any, ask: Ask) -> list[CheckResult] | EpisodeOutcome | FilesNotWritten | Observation:
         """Does one job."""
         match job:
             case Prepare(task_index, with_installation):
@@ -97,18 +105,21 @@ class EpisodeWorker:
         """Closes the scene, if any."""
         self._simulators.close()
 
-    def _run_episode(self, job: RunEpisode, ask: Ask) -> EpisodeOutcome:
+    def _run_episode(self, job: RunEpisode, ask: Ask) -> EpisodeOutcome | FilesNotWritten:
         benchmark, simulator = self._benchmark, self._simulators.of(job.task_index)
         start = benchmark.start(simulator, *job.episode)
         policy = _RemotePolicy(ask, job.row)
         rollout, recording = run_episode(simulator, policy, start, benchmark.step_limit, job.video_stride)
-        trace = save_trace(self._folder / TRACE_FOLDER / trace_name(*job.episode), recording.trace)
         video = None
-        if job.video_stride is not None:
-            path = write_episode_video(
-                self._folder / VIDEO_FOLDER, *job.episode, rollout.success, simulator.instruction, recording.frames
-            )
-            video = f"{VIDEO_FOLDER}/{path.name}"
+        try:
+            trace = save_trace(self._folder / TRACE_FOLDER / trace_name(*job.episode), recording.trace)
+            if job.video_stride is not None:
+                path = write_episode_video(
+                    self._folder / VIDEO_FOLDER, *job.episode, rollout.success, simulator.instruction, recording.frames
+                )
+                video = f"{VIDEO_FOLDER}/{path.name}"
+        except OSError as error:
+            return FilesNotWritten(error.errno or 0, error.strerror or str(error), str(error.filename or self._folder))
         return EpisodeOutcome(rollout, f"{TRACE_FOLDER}/{trace.name}", video)
 
 

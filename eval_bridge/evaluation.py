@@ -25,7 +25,15 @@ from eval_bridge.episode_log import (
     SessionRecord,
     SpeedRecord,
 )
-from eval_bridge.episode_worker import EpisodeOutcome, EpisodeWorker, ObserveStart, PolicyQuestion, Prepare, RunEpisode
+from eval_bridge.episode_worker import (
+    EpisodeOutcome,
+    EpisodeWorker,
+    FilesNotWritten,
+    ObserveStart,
+    PolicyQuestion,
+    Prepare,
+    RunEpisode,
+)
 from eval_bridge.evaluation_plan import Benchmark, EpisodeId, EvaluationPlan
 from eval_bridge.interface import Policy, PolicyObservation
 from eval_bridge.latency import measure_stages
@@ -149,6 +157,8 @@ class _Session:
                         questions[worker] = question
                     case Result(_, Prepare() as job, checks):
                         self._accept(job, checks)
+                    case Result(_, _, FilesNotWritten() as failure):
+                        raise OSError(*failure)
                     case Result(_, job, outcome):
                         self._record(job.episode, outcome)
                         left, steps = left - 1, steps + outcome.rollout.steps

@@ -181,6 +181,16 @@ def test_wrong_installation_is_refused_before_any_episode(tmp_path):
     assert "episode" not in [line.split('"')[3] for line in (tmp_path / "episodes.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.parametrize("folder", ["traces", "videos"])
+def test_a_disk_that_takes_no_file_is_no_crash_of_an_episode(tmp_path, folder):
+    (tmp_path / folder).write_text("a file is in the way")
+    plan = EvaluationPlan((0,), 2, seed=7, videos_per_task=1, latency_repeats=0)
+    with pytest.raises(OSError, match="exists"):
+        run(tmp_path, plan)
+    kinds = [line.split('"')[3] for line in (tmp_path / "episodes.jsonl").read_text().splitlines()]
+    assert kinds == ["evaluation", "session"]
+
+
 def test_first_episodes_of_each_task_are_filmed(tmp_path):
     plan = EvaluationPlan((0, 1), 3, seed=7, videos_per_task=1, video_stride=4, latency_repeats=0)
     _, records, _ = run(tmp_path, plan)
