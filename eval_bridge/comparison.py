@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from eval_bridge.episode_log import LogContents, read_episode_log
+from eval_bridge.episode_log import LOG_NAME, LogContents, read_episode_log
 from eval_bridge.evaluation_plan import EpisodeId
 from eval_bridge.intervals import Interval
 from eval_bridge.paired_statistics import RESAMPLES, PairedCounts, bootstrap_difference, mcnemar_p_value
@@ -20,7 +20,6 @@ from eval_bridge.summary import write_atomically
 
 _MUST_AGREE = ("suite", "simulator", "step_limit")
 _MAY_DIFFER_SILENTLY = ("decoder", "checkpoint.")
-_LOG_NAME = "episodes.jsonl"
 _LISTED = 8  # Episodes named one by one in a warning.
 
 
@@ -98,7 +97,7 @@ def compare_folders(first: Path, second: Path, *, seed: int = 0) -> Comparison:
         ComparisonError: they cannot be compared.
         EpisodeLogError: a folder holds no evaluation, or a damaged one.
     """
-    logs = [read_episode_log(folder / _LOG_NAME) for folder in (first, second)]
+    logs = [read_episode_log(folder / LOG_NAME) for folder in (first, second)]
     return compare(logs[0], logs[1], _distinct_names(first, second), seed=seed)
 
 

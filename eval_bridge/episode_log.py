@@ -20,6 +20,9 @@ from eval_bridge.evaluation_plan import EpisodeId
 from eval_bridge.latency import Latency
 from eval_bridge.rollout import ActionSummary
 
+LOG_NAME = "episodes.jsonl"
+"""The log's name in the folder of an evaluation."""
+
 _LOGGER = logging.getLogger(__name__)
 
 

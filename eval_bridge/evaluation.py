@@ -7,6 +7,7 @@ the policy's batch, which depends on no other row.
 """
 
 import datetime
+import functools
 import logging
 import time
 from collections import Counter, deque
@@ -99,7 +100,7 @@ def run_evaluation(
     if pending or needs_latency:
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         log.append(SessionRecord(started, device_name(), git_commit(), package_versions()))
-        make_handler = _HandlerFactory(make_benchmark, log)
+        make_handler = functools.partial(EpisodeWorker, make_benchmark, log.path.parent)
         count = min(workers.count, max(len(pending), 1))
         with WorkerPool(
             count, make_handler, silence_limit=workers.silence_limit, environments=workers.environments
@@ -109,16 +110,6 @@ def run_evaluation(
             if completed and needs_latency:
                 session.measure_latency()
     return summarise(log.contents.restricted_to(plan.episodes), planned=len(plan.episodes))
-
-
-class _HandlerFactory:
-    """Makes the workers' handlers; picklable, whatever the log holds open."""
-
-    def __init__(self, make_benchmark: Callable[[], Benchmark], log: EpisodeLog) -> None:
-        self._make_benchmark, self._folder = make_benchmark, log.path.parent
-
-    def __call__(self) -> EpisodeWorker:
-        return EpisodeWorker(self._make_benchmark, self._folder)
 
 
 class _Session:

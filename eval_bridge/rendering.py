@@ -135,16 +135,6 @@ def part_path(file: RenderFile, demo: int) -> Path:
     return file.parts / f"demo_{demo:06d}.hdf5"
 
 
-def demos_without_frames(path: Path) -> list[int]:
-    """Places of the demonstrations of a file that have no frames.
-
-    Raises:
-        DemoFileError: the file is damaged.
-    """
-    demos = Hdf5Demos.open(path)
-    return [index for index in range(len(demos)) if not demos[index].has_frames]
-
-
 def render_files(files: Sequence[RenderFile], workers: int, on_demo: Callable[[Path, int, int], None]) -> None:
     """Adds frames to all demonstrations of `files`; goes on where a killed rendering stopped.
 

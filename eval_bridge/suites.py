@@ -6,10 +6,10 @@ numbers use: a little above the longest demonstration of the suite.
 
 import dataclasses
 import difflib
-import re
 from collections.abc import Iterable, Sequence
 
 from eval_bridge.suite_tasks import SUITE_TASKS
+from rsd_jax.demos.task_names import instruction_of
 
 SETTLE_STEPS = 10
 """Steps with open gripper and no motion at the start of an episode, while objects fall onto their supports."""
@@ -24,7 +24,6 @@ _VARIANTS = {
     "swap": "exchanged positions",
     "task": "another task in the same scene",
 }
-_SCENE_PREFIX = re.compile(r"^[A-Z_]+SCENE\d+_")
 
 
 class UnknownName(ValueError):
@@ -111,4 +110,4 @@ def select_tasks(suite: str, tasks: Iterable[int | str] | None = None) -> list[s
 
 def instruction_from_name(task: str) -> str:
     """The instruction that published results use for the base suites: the task's name in words, without its scene."""
-    return _SCENE_PREFIX.sub("", task).replace("_", " ")
+    return instruction_of(task)

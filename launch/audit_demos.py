@@ -26,6 +26,7 @@ from eval_bridge.simulators.libero.start_distance import (
     positions_of,
 )
 from eval_bridge.suites import get_suite, suite_names
+from eval_bridge.summary import write_atomically
 from launch.config_flags import run
 from rsd_jax.demos.libero_hdf5 import Hdf5Demos
 
@@ -150,9 +151,7 @@ def describe(suite: str, audit: TaskAudit) -> str:
 
 def write(path: Path, audits: list[TaskAudit]) -> None:
     """Writes the audits of a suite as JSON, whole or not at all."""
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps({audit.task: audit.values() for audit in audits}, indent=1) + "\n")
-    unfinished.replace(path)
+    write_atomically(path, json.dumps({audit.task: audit.values() for audit in audits}, indent=1) + "\n")
 
 
 def _task_of(path: Path) -> str:

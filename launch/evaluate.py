@@ -27,7 +27,7 @@ from tqdm import tqdm
 from eval_bridge.benchmarks import get_benchmark
 from eval_bridge.check_result import SelfCheckFailed
 from eval_bridge.comparison import compare_folders
-from eval_bridge.episode_log import EpisodeLog, EpisodeRecord, ErrorRecord, read_episode_log
+from eval_bridge.episode_log import LOG_NAME, EpisodeLog, EpisodeRecord, ErrorRecord, read_episode_log
 from eval_bridge.evaluation import EvaluationStopped, WorkerSettings, run_evaluation
 from eval_bridge.evaluation_plan import Benchmark, EpisodeId, EvaluationPlan, Shard, plan_evaluation
 from eval_bridge.interface import DECODER_STAGES, Policy, check_decoder
@@ -38,7 +38,7 @@ from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_rend
 from eval_bridge.summary import Summary, write_summary
 from launch.config_flags import run
 
-LOG_NAME, SUMMARY_NAME, REPORT_NAME = "episodes.jsonl", "summary.json", "report.html"
+SUMMARY_NAME, REPORT_NAME = "summary.json", "report.html"
 SHARD_FOLDER = "shards"
 EXPECTED_ERRORS = (ValueError, OSError, SelfCheckFailed, EvaluationStopped, RendererNotFound)
 WORKERS_PER_CORE = 1

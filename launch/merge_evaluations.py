@@ -8,17 +8,19 @@ The parts lie in ``RUN_DIR/evaluation/shards/PART_of_PARTS/`` (where hosts share
 as they are. All of them must be there, complete, and of the same evaluation.
 """
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
-from eval_bridge.episode_log import EpisodeLog, LogContents, read_episode_log
+from eval_bridge.episode_log import LOG_NAME, EpisodeLog, LogContents, read_episode_log
 from eval_bridge.summary import Summary, summarise, write_summary
 from eval_bridge.trace import TRACE_FOLDER
 from eval_bridge.video import VIDEO_FOLDER
 from launch.config_flags import run
-from launch.evaluate import LOG_NAME, SHARD_FOLDER, SUMMARY_NAME, describe, write_evaluation_report
+from launch.evaluate import SHARD_FOLDER, SUMMARY_NAME, describe, write_evaluation_report
 
 
 def find_shards(output: Path) -> list[Path]:
@@ -45,11 +47,11 @@ def merge_evaluations(output: Path, shards: list[Path], compare_with: list[Path]
     """Writes the united log, traces, videos, summary and report into `output`; what is there already stays.
 
     Raises:
-        ValueError: the parts are of different evaluations, damaged, or hold the same episode.
+        ValueError: the parts are of different evaluations, damaged or not complete, or disagree about an episode.
         OSError: `output` cannot be written.
     """
     parts = [read_episode_log(shard / LOG_NAME) for shard in shards]
-    planned = 0
+    planned = sum(map(_episodes_of_complete, shards))
     with EpisodeLog(output / LOG_NAME, parts[0].identity or {}) as log:
         for shard, part in zip(shards, parts, strict=True):
             if part.identity != log.contents.identity:
@@ -60,7 +62,6 @@ def merge_evaluations(output: Path, shards: list[Path], compare_with: list[Path]
             for folder in (TRACE_FOLDER, VIDEO_FOLDER):
                 if (shard / folder).is_dir():
                     shutil.copytree(shard / folder, output / folder, dirs_exist_ok=True)
-            planned += len(part.episodes) + len(part.unresolved())
         summary = summarise(log.contents, planned)
         write_summary(output / SUMMARY_NAME, summary)
         episodes = tuple(log.contents.episodes)
@@ -68,14 +69,22 @@ def merge_evaluations(output: Path, shards: list[Path], compare_with: list[Path]
     return summary
 
 
+def _episodes_of_complete(shard: Path) -> int:
+    """How many episodes a part consists of, if it has all of them; its summary appears when it ends."""
+    path = shard / SUMMARY_NAME
+    summary: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    if not summary or summary["episodes"] != summary["planned"]:
+        raise ValueError(f"{shard} is not complete; run its command again, which goes on where it stopped.")
+    return int(summary["planned"])
+
+
 def _append(log: EpisodeLog, part: LogContents) -> None:
     """Adds what the united log lacks, so that merging again after an interruption goes on."""
-    known = {(error.task_index, error.episode, error.attempt) for error in log.contents.errors}
     for session in part.sessions:
         if session not in log.contents.sessions:
             log.append(session)
     for error in part.errors:
-        if (error.task_index, error.episode, error.attempt) not in known:
+        if error not in log.contents.errors:
             log.append(error)
     for episode, record in part.episodes.items():
         present = log.contents.episodes.get(episode)

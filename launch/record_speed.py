@@ -14,10 +14,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from eval_bridge.episode_log import read_episode_log
+from eval_bridge.episode_log import LOG_NAME, read_episode_log
 from eval_bridge.suites import SETTLE_STEPS
 from eval_bridge.summary import write_atomically
-from launch.evaluate import LOG_NAME
 
 
 def describe_collection(run_dir: Path, seconds: float) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from pathlib import Path
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from eval_bridge.rendering import RenderFile, RenderingError, demos_without_frames, render_files
+from eval_bridge.rendering import RenderFile, RenderingError, render_files
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
 from launch.config_flags import run
-from rsd_jax.demos.libero_hdf5 import Hdf5Demos
+from rsd_jax.demos.libero_hdf5 import Hdf5Demos, lacks_frames
 
 
 def files_to_render(run_dir: Path) -> list[RenderFile]:
@@ -33,7 +33,7 @@ def files_to_render(run_dir: Path) -> list[RenderFile]:
         raise FileNotFoundError(f"no demonstrations in {run_dir / 'demos'}; `python -m launch.collect` makes them")
     files = []
     for path in paths:
-        if demos_without_frames(path):
+        if lacks_frames(path):
             first = Hdf5Demos.open(path)[0]
             files.append(RenderFile(path, partial(LiberoSimulator, first.suite, first.task)))
     return files

@@ -1,6 +1,7 @@
 """A LIBERO scene as the scripted expert sees it."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eval_bridge.experts.scene import Box, HeightMap, Joint, OrientedBox, Pose, Region, Rotation, Vector
 from eval_bridge.simulators.libero.scene_queries import Predicate, SceneQueries
@@ -82,12 +83,10 @@ class LiberoScene:
     ) -> HeightMap:
         """Height map over a rectangle; see `Scene.height_map`."""
         x, y = (np.arange(low[axis], high[axis] + spacing / 2, spacing) for axis in (0, 1))
-        across = np.meshgrid(x, y, indexing="ij")
-        own = np.zeros(0, np.int64) if target is None else self._queries.collision_geoms(target)
-        surface = self._queries.surface(across[0].ravel(), across[1].ravel(), own if hide_target else ())
-        height = np.where(surface.geoms < 0, -np.inf, surface.heights)
-        shape = (len(x), len(y))
-        return HeightMap(x, y, height.reshape(shape), np.isin(surface.geoms, own).reshape(shape))
+        across, along = (grid.ravel() for grid in np.meshgrid(x, y, indexing="ij"))
+        own = self._geoms_of(target)
+        surface = self._queries.surface(across, along, own if hide_target else ())
+        return _height_map(x, y, np.where(surface.geoms < 0, -np.inf, surface.heights), np.isin(surface.geoms, own))
 
     def view(
         self,
@@ -101,9 +100,17 @@ class LiberoScene:
     ) -> HeightMap:
         """Height map in a turned frame; see `Scene.view`."""
         x, y = (np.arange(low[axis], high[axis] + spacing / 2, spacing) for axis in (0, 1))
-        across = np.meshgrid(x, y, indexing="ij")
-        origins = np.stack([across[0].ravel(), across[1].ravel(), np.full(len(x) * len(y), start)], axis=1) @ frame.T
-        own = np.zeros(0, np.int64) if target is None else self._queries.collision_geoms(target)
+        across, along = (grid.ravel() for grid in np.meshgrid(x, y, indexing="ij"))
+        origins = np.stack([across, along, np.full(len(across), start)], axis=1) @ frame.T
+        own = self._geoms_of(target)
         hits = self._queries.first_hits(origins, -frame[:, 2], own if hide_target else ())
-        shape = (len(x), len(y))
-        return HeightMap(x, y, (start - hits.distances).reshape(shape), np.isin(hits.geoms, own).reshape(shape))
+        return _height_map(x, y, start - hits.distances, np.isin(hits.geoms, own))
+
+    def _geoms_of(self, target: str | None) -> NDArray[np.int64]:
+        return np.zeros(0, np.int64) if target is None else self._queries.collision_geoms(target)
+
+
+def _height_map(x: Vector, y: Vector, heights: Vector, is_target: NDArray[np.bool_]) -> HeightMap:
+    """A height map of values for every ``(x, y)``, ``[X Y]`` in a row."""
+    shape = (len(x), len(y))
+    return HeightMap(x, y, heights.reshape(shape), is_target.reshape(shape))

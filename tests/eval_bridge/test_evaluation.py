@@ -1,7 +1,6 @@
 import os
+import random
 import signal
-import threading
-import time
 from functools import partial
 
 import pytest
@@ -24,12 +23,18 @@ PLAN = EvaluationPlan(task_indices=(0, 1), episodes_per_task=3, seed=7, latency_
 RESULTS = {(task, k): result for task in (0, 1) for k, result in enumerate([(True, 10), (True, 20), (False, 25)])}
 
 
-def run(folder, plan=PLAN, workers=1, policy=None, **benchmark):
+def run(folder, plan=PLAN, workers=1, policy=None, on_record=None, **benchmark):
     make_benchmark = partial(CountingBenchmark, folder, **benchmark)
     records = []
+
+    def tell(record):
+        records.append(record)
+        if on_record is not None:
+            on_record(record)
+
     with EpisodeLog(folder / "episodes.jsonl", IDENTITY) as log:
         settings = WorkerSettings(workers)
-        summary = run_evaluation(make_benchmark, policy or CountingPolicy(), plan, log, records.append, settings)
+        summary = run_evaluation(make_benchmark, policy or CountingPolicy(), plan, log, tell, settings)
         return summary, records, log.contents
 
 
@@ -120,7 +125,7 @@ def test_workers_that_die_lose_no_episode_and_double_none(tmp_path):
 
 
 def test_workers_killed_at_random_change_no_result(tmp_path, monkeypatch):
-    """A thread kills the youngest worker again and again while episodes run."""
+    """After each of the first episodes, some worker is killed, whatever it is doing."""
     from eval_bridge import evaluation
 
     pools = []
@@ -133,24 +138,16 @@ def test_workers_killed_at_random_change_no_result(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation, "WorkerPool", WatchedPool)
     killed = []
 
-    def kill_some():
-        while not pools:
-            time.sleep(0.01)
-        for _ in range(4):
-            time.sleep(0.7)
-            process = max(pools[0].process_ids)
-            try:
-                os.kill(process, signal.SIGKILL)
-            except ProcessLookupError:
-                return
-            killed.append(process)
+    def kill_some(record):
+        alive = [process for process in pools[0].process_ids if process not in killed]
+        if not isinstance(record, ErrorRecord) and alive and len(killed) < 4:
+            killed.append(random.Random(len(killed)).choice(alive))
+            os.kill(killed[-1], signal.SIGKILL)
 
-    killer = threading.Thread(target=kill_some)
-    killer.start()
     plan = EvaluationPlan((0, 1), 4, seed=7, latency_repeats=0, max_attempts=9)
-    _, _, contents = run(tmp_path, plan, workers=2)
-    killer.join()
-    assert killed
+    _, _, contents = run(tmp_path, plan, workers=2, on_record=kill_some)
+    assert len(killed) >= 2
+    assert contents.errors
     expected = RESULTS | {(task, 3): (False, 25) for task in (0, 1)}
     assert results(contents) == expected
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from eval_bridge.collection import CollectionPlan, collect, demo_path
-from eval_bridge.rendering import RenderFile, demos_without_frames, part_path, render_demo, render_files
+from eval_bridge.rendering import RenderFile, part_path, render_demo, render_files
 from rsd_jax.demos.demo import DemoFieldError
-from rsd_jax.demos.libero_hdf5 import read_demos
+from rsd_jax.demos.libero_hdf5 import lacks_frames, read_demos, write_with_frames
 from tests.eval_bridge import collection_fakes as fakes
 from tests.rsd_jax.demos.demo_examples import assert_same_demo
 
@@ -27,11 +27,13 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
 def test_rendering_afterwards_gives_the_frames_that_recording_would_have_given(collected, tmp_path):
     path = tmp_path / "x_demo.hdf5"
     path.write_bytes(collected[False].read_bytes())
-    assert demos_without_frames(path) == [0, 1]
+    assert lacks_frames(path)
+    assert [demo.has_frames for demo in read_demos(path)] == [False, False]
     seen = []
     render_files([RenderFile(path, fakes.RecordablePointMass)], 2, lambda *told: seen.append(told))
     assert sorted(seen) == [(path, 0, 0), (path, 1, 0)]
-    assert demos_without_frames(path) == []
+    assert not lacks_frames(path)
+    assert all(demo.has_frames for demo in read_demos(path))
     for demo, other in zip(read_demos(collected[True]), read_demos(path), strict=True):
         assert_same_demo(demo, other)
     assert [file.name for file in tmp_path.iterdir()] == ["x_demo.hdf5"]
@@ -45,13 +47,12 @@ def test_what_is_rendered_is_not_rendered_again(collected, tmp_path):
     with_frames = tmp_path / "y_demo.hdf5"
     with_frames.write_bytes(collected[False].read_bytes())
     render_files([RenderFile(with_frames, fakes.RecordablePointMass)], 1, lambda *told: None)
-    from rsd_jax.demos.libero_hdf5 import write_with_frames
-
     write_with_frames(with_frames, "demo_0", read_demos(with_frames)[0].require_frames(), part_path(file, 0))
     seen = []
     render_files([file], 1, lambda *told: seen.append(told[1]))
     assert seen == [1]
-    assert demos_without_frames(path) == []
+    assert not lacks_frames(path)
+    assert all(demo.has_frames for demo in read_demos(path))
 
 
 def test_a_replay_that_leaves_the_stored_states_is_put_back_onto_them(collected):

@@ -124,6 +124,17 @@ def test_shards_merge_into_what_one_host_would_have_written(run_dir, monkeypatch
     assert (output / "episodes.jsonl").read_text() == lines
 
 
+def test_a_part_that_is_not_complete_is_not_merged(run_dir, monkeypatch):
+    monkeypatch.setattr(evaluate, "get_benchmark", partial(counting_benchmark, None))
+    output = run_dir / "evaluation"
+    assert command(monkeypatch, run_dir, "--config.shard=0/1", "--config.output=evaluation/shards/0_of_1") == 0
+    shards = merge_evaluations.find_shards(output)
+    (shards[0] / "summary.json").unlink()  # as a killed evaluation leaves it
+    with pytest.raises(ValueError, match="0_of_1 is not complete"):
+        merge_evaluations.merge_evaluations(output, shards, [], config(run_dir))
+    assert not (output / "episodes.jsonl").exists()
+
+
 def test_merging_names_what_is_missing(run_dir, monkeypatch):
     with pytest.raises(ValueError, match="it holds nothing"):
         merge_evaluations.find_shards(run_dir / "evaluation")

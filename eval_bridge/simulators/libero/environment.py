@@ -1,5 +1,6 @@
 """LIBERO as a `Simulator`: one task, physics always, rendering on demand."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from eval_bridge.simulators.interface import EpisodeStart, Goal, Observation, Pr
 from eval_bridge.simulators.libero import reset
 from eval_bridge.simulators.libero.cameras import Cameras
 from eval_bridge.simulators.libero.quiet_import import quiet
-from eval_bridge.simulators.libero.scene_queries import SceneQueries
+from eval_bridge.simulators.libero.scene_queries import Predicate, SceneQueries
 from eval_bridge.simulators.libero.state_capture import capture_start, flat_state
 from eval_bridge.simulators.libero.task_files import task_definition, task_instruction
 from eval_bridge.suites import get_suite
@@ -101,7 +102,7 @@ class LiberoSimulator:
         rotation = axis_angle_from_quaternion(sampled["eef_quat"])
         return np.concatenate([sampled["eef_pos"], rotation, sampled["gripper_qpos"]]).astype(np.float32)
 
-    @property
+    @cached_property
     def goal(self) -> Goal:
         """The predicates of the task's definition."""
         predicates = self.queries.goal
@@ -120,7 +121,7 @@ class LiberoSimulator:
             eef_position=queries.eef_position(),
             eef_rotation=self.proprio()[3:6].astype(np.float64),
             finger_opening=queries.finger_width(),
-            goal_holds=tuple(queries.holds(predicate) for predicate in queries.goal),
+            goal_holds=tuple(queries.holds(Predicate(words[0], words[1:])) for words in goal.predicates),
             item_positions=np.array([queries.pose(name).position for name in goal.items]).reshape(-1, 3),
             joint_positions=np.array([queries.joint(name).value for name in goal.joints]),
         )

@@ -33,6 +33,17 @@ def read_demos(path: Path, conventions: SourceConventions = AS_LIBERO_STORES) ->
         return [read_episode(path, file, name, conventions) for name in episode_names(path, file)]
 
 
+def lacks_frames(path: Path) -> bool:
+    """Whether a demonstration of a file has no frames, without reading its content.
+
+    Raises:
+        DemoFileError: the file is damaged.
+    """
+    path = Path(path)
+    with opened(path) as file:
+        return any(key not in file["data"][name] for name in episode_names(path, file) for key in FRAME_KEYS)
+
+
 def read_seeds(path: Path) -> dict[int, int]:
     """Seed -> number of steps of every demonstration in a file, without reading their content.
 
