@@ -8,21 +8,22 @@ Needs the four trained stages of the run folder. Results are in ``RUN_DIR/evalua
 
 Variants, with times on 2 cores and no GPU:
     (none)      libero_spatial, ten tasks with 50 episodes each: 500 episodes, 2 to 3 hours.
+    libero_spatial  the same 500 episodes, one of each task filmed; on a GPU host: see results/libero_spatial.json.
     quickstart  one task (the bowl at the table's centre), its first 10 episodes, all filmed: 3 to 5 minutes.
     tiny        2 episodes in the point-mass simulator: seconds, to see that everything works.
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("", "quickstart", "tiny")
+VARIANTS = ("", "libero_spatial", "quickstart", "tiny")
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """Values of the evaluation; `variant` is "", "quickstart" or "tiny"."""
+    """Values of the evaluation; `variant` is one of `VARIANTS`."""
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(map(repr, VARIANTS))}, got {variant!r}")
     config = ConfigDict()
-    config.run_dir = "runs/default"
+    config.run_dir = f"runs/{variant or 'default'}"
     # Folder inside run_dir. One folder holds one decoder and one set of checkpoints.
     config.output = "evaluation"
     # Recorded with every episode. Greedy decoders and the evaluation states do not depend on it.
@@ -59,13 +60,13 @@ def get_config(variant: str = "") -> ConfigDict:
     # Timed calls of every stage; 0 leaves latency out.
     config.latency_repeats = 100
 
-    if variant == "quickstart":
-        config.run_dir = "runs/quickstart"
+    if variant == "libero_spatial":
+        config.video.per_task = 1
+    elif variant == "quickstart":
         config.tasks = (2,)
         config.episodes_per_task = 10
         config.video.per_task = 10
     elif variant == "tiny":
-        config.run_dir = "runs/tiny"
         config.simulator = "point_mass"
         config.suite = "point_mass"
         config.episodes_per_task = 2

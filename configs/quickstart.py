@@ -20,9 +20,15 @@ def get_config(variant: str = "quickstart") -> ConfigDict:
     config.variant = variant
     config.run_dir = f"runs/{variant}"
     config.seed = 0
+    # Folder of another run whose demonstrations are used, and nothing else of it; empty: collect them.
+    config.demos = ""
+    # Evaluated on the same starts; the first is the headline, whose report compares it with the others.
+    config.decoders = ("speculative_greedy",)
     # Make this stage and all after it anew; their old output moves to RUN_DIR/replaced/. Empty: only what is missing.
     config.from_stage = ""
+    # The last stage to run; empty: all.
+    config.until_stage = ""
     # Told beside the time taken; nothing is stopped by it.
-    config.budget_minutes = 20
+    config.budget = "20 min on 2 cores"
     config.lock()
     return config

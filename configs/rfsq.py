@@ -15,6 +15,7 @@ Variants, with times on 2 cores and no GPU:
     geometric          each layer 7 times finer (ResidualFSQ); half a minute.
     naive              the same grid in every layer, as the baseline that it is; half a minute.
     quickstart         staggered.
+    libero_spatial     staggered.
     tiny               layernorm with 4 layers; seconds, to see that it works.
 """
 
@@ -29,8 +30,12 @@ VARIANTS = (
     "geometric",
     "naive",
     "quickstart",
+    "libero_spatial",
     "tiny",
 )
+
+_PIPELINES = ("quickstart", "libero_spatial")
+_STAGGERED = ("staggered", *_PIPELINES)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -39,7 +44,7 @@ def get_config(variant: str = "") -> ConfigDict:
         raise ValueError(f"variant must be one of {', '.join(map(repr, VARIANTS))}, got {variant!r}")
     config = ConfigDict()
     config.stage = "rfsq"
-    config.run_dir = f"runs/{variant if variant in ('quickstart', 'tiny') else 'default'}"
+    config.run_dir = f"runs/{variant if variant in (*_PIPELINES, 'tiny') else 'default'}"
     config.seed = 0
     config.tensorboard = False
     # Devices along each mesh axis; -1 takes the rest.
@@ -71,7 +76,9 @@ def get_config(variant: str = "") -> ConfigDict:
     # Optimizer steps run by one call of a compiled program.
     training.steps_per_dispatch = 50
 
-    has_parameters = variant not in ("staggered", "quickstart")
+    if variant == "libero_spatial":
+        model.heldout_every = 10
+    has_parameters = variant not in _STAGGERED
     if has_parameters:
         model.autoencoder = ConfigDict({"kind": "mlp", "hidden_features": 64, "latent_dim": 16})
         # A linear path beside the MLP, which bounds latents by a clip instead of tanh.
@@ -98,7 +105,7 @@ def get_config(variant: str = "") -> ConfigDict:
         quantizer.strategy = "nested"
         # Halvings of each latent's cell behind the first layer.
         quantizer.splits = 5
-    elif variant in ("staggered", "quickstart"):
+    elif variant in _STAGGERED:
         quantizer.strategy = "staggered"
         quantizer.copies = model.autoencoder.copies
         # Refinements of each action dimension behind the first layer, and into how many parts each divides a cell.

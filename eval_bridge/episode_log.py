@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, ClassVar, Self
 
+from eval_bridge.acceptance import EpisodeAcceptance
 from eval_bridge.evaluation_plan import EpisodeId
 from eval_bridge.latency import Latency
 from eval_bridge.rollout import ActionSummary
@@ -47,8 +48,7 @@ class EpisodeRecord:
     chunks: int
     rounds: tuple[int, ...]
     chunk_seconds: tuple[float, ...]
-    accepted: tuple[int, ...]
-    proposed: tuple[int, ...]
+    acceptance: EpisodeAcceptance
     actions: ActionSummary
     trace: str | None = None
     video: str | None = None
@@ -276,22 +276,27 @@ def _add_line(contents: LogContents, value: dict[str, Any]) -> None:
 
 def _record(kind: str, fields: dict[str, Any]) -> Record:
     """The record of one line's fields. JSON has neither tuples nor named tuples, so those are made again."""
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    fields = _tuples(fields)
     if kind == EpisodeRecord.kind:
-        actions: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in fields.pop("actions").items()
-        }
-        return EpisodeRecord(**fields, actions=ActionSummary(**actions))
+        actions, acceptance = ActionSummary(**fields.pop("actions")), EpisodeAcceptance(**fields.pop("acceptance"))
+        return EpisodeRecord(**fields, actions=actions, acceptance=acceptance)
     if kind == LatencyRecord.kind:
         return LatencyRecord(**fields | {"stages": {name: Latency(**v) for name, v in fields["stages"].items()}})
     return {each.kind: each for each in (ErrorRecord, SessionRecord, SpeedRecord)}[kind](**fields)
+
+
+def _tuples(value: Any) -> Any:
+    """`value` with tuples in place of lists, at any depth."""
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in value)
+    return {name: _tuples(item) for name, item in value.items()} if isinstance(value, dict) else value
 
 
 def _named_tuples(record: Record) -> dict[str, Any]:
     """Fields that are named tuples, as objects: JSON would make them anonymous lists."""
     match record:
         case EpisodeRecord():
-            return {"actions": record.actions._asdict()}
+            return {"actions": record.actions._asdict(), "acceptance": record.acceptance._asdict()}
         case LatencyRecord():
             return {"stages": {name: latency._asdict() for name, latency in record.stages.items()}}
         case _:

@@ -54,8 +54,9 @@ class PolicyOutput(NamedTuple):
     Attributes:
         actions: ``float32 [8, 7]`` in the environment's convention (gripper -1 open, +1 close).
         rounds: passes of the main head that the decoder needed; 0 for a policy without tokens.
-        accepted: draft tokens accepted, by layer, ``int [L]``; zeros where nothing was drafted.
-        proposed: draft tokens proposed, by layer, ``int [L]``, informative digits only.
+        accepted: draft tokens accepted, ``int [L, D]``, summed over the chunk's steps; zeros where none was drafted.
+        proposed: draft tokens proposed, likewise, informative digits only.
+        first_run: ``int [K + 1]``, 1 at the number of leading layers that all columns accepted in the first round.
         seconds: blocking time from the observation to actions on the host.
     """
 
@@ -63,6 +64,7 @@ class PolicyOutput(NamedTuple):
     rounds: int
     accepted: NDArray[np.integer]
     proposed: NDArray[np.integer]
+    first_run: NDArray[np.integer]
     seconds: float
 
 

@@ -35,8 +35,14 @@ class Chunk(NamedTuple):
 
     def output(self, row: int, seconds: float) -> PolicyOutput:
         """One row of a chunk that is on the host."""
-        of_row = [np.asarray(array[row]) for array in (self.actions, *self.acceptance)]
-        return PolicyOutput(of_row[0], int(self.rounds[row]), of_row[1], of_row[2], seconds)
+        return PolicyOutput(
+            actions=np.asarray(self.actions[row]),
+            rounds=int(self.rounds[row]),
+            accepted=np.asarray(self.acceptance.accepted[row]),
+            proposed=np.asarray(self.acceptance.proposed[row]),
+            first_run=np.asarray(self.acceptance.first_run[row]),
+            seconds=seconds,
+        )
 
 
 def policy_inputs(observations: Sequence[PolicyObservation]) -> PolicyInputs:
@@ -147,8 +153,9 @@ class _Regression:
 
     def chunk(self, arrays: PolicyVariables, inputs: PolicyInputs) -> Chunk:
         actions = self.policy.teacher_actions(arrays, self.policy.features(arrays, inputs))
-        nothing = jnp.zeros((len(actions), 0), jnp.int32)
-        return Chunk(actions, jnp.zeros(len(actions), jnp.int32), AcceptanceCounts(nothing, nothing))
+        rows = len(actions)
+        no_tokens, no_runs = jnp.zeros((rows, 0, 0), jnp.int32), jnp.zeros((rows, 0), jnp.int32)
+        return Chunk(actions, jnp.zeros(rows, jnp.int32), AcceptanceCounts(no_tokens, no_tokens, no_runs))
 
     def stage_functions(self, arrays: PolicyVariables, inputs: PolicyInputs) -> dict[str, Callable[[], object]]:
         backbone, teacher = jax.jit(self.policy.features), jax.jit(self.policy.teacher_actions)

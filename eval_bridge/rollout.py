@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from eval_bridge.acceptance import EpisodeAcceptance, count_acceptance
 from eval_bridge.interface import PolicyOutput
 from eval_bridge.simulators.interface import EpisodeStart, Goal, Observation, Probe, Simulator
 from eval_bridge.trace import EpisodeTrace
@@ -51,7 +52,7 @@ class Rollout(NamedTuple):
         seconds: wall time after settling: physics, rendering and the policy.
         rounds: passes of the main head, one number a chunk; its length is the number of chunks.
         chunk_seconds: what the policy needed for each chunk; with a shared policy, waiting for it included.
-        accepted: draft tokens accepted, by layer. proposed: draft tokens proposed, by layer.
+        acceptance: what became of the draft's tokens.
         actions: summary of the executed actions.
     """
 
@@ -60,8 +61,7 @@ class Rollout(NamedTuple):
     seconds: float
     rounds: tuple[int, ...]
     chunk_seconds: tuple[float, ...]
-    accepted: tuple[int, ...]
-    proposed: tuple[int, ...]
+    acceptance: EpisodeAcceptance
     actions: ActionSummary
 
 
@@ -127,8 +127,7 @@ def run_episode(
         seconds=time.perf_counter() - started,
         rounds=tuple(int(output.rounds) for output in outputs),
         chunk_seconds=tuple(float(output.seconds) for output in outputs),
-        accepted=_total([output.accepted for output in outputs]),
-        proposed=_total([output.proposed for output in outputs]),
+        acceptance=count_acceptance(outputs),
         actions=summarise_actions(actions),
     )
     trace = _trace(simulator.goal, actions, np.stack(chunks), np.array(chunk_starts, np.int32), probes)
@@ -177,7 +176,3 @@ def _checked_chunk(output: PolicyOutput) -> NDArray[np.float32]:
     if not np.isfinite(actions).all():
         raise ValueError("the policy's actions are not finite; its checkpoint or its preprocessing is broken.")
     return actions
-
-
-def _total(counts: list[NDArray[np.integer]]) -> tuple[int, ...]:
-    return tuple(int(value) for value in np.sum(np.stack(counts), axis=0))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from eval_bridge.acceptance import total_acceptance
 from eval_bridge.episode_log import EpisodeRecord, LogContents
 from eval_bridge.evaluation_plan import EpisodeId
 from eval_bridge.intervals import Interval, wilson_interval
@@ -42,7 +43,11 @@ class Summary:
         success_rate: successes / episodes. success_interval: Wilson, 95 %.
         per_task: the same by task.
         token_acceptance: draft tokens accepted / proposed, informative digits only; None where nothing was proposed.
-        layer_acceptance: the same by layer.
+        layer_acceptance: the same by layer. column_acceptance: the same by latent dimension, over layers.
+        digit_acceptance: the same by layer and latent dimension.
+        whole_layer_acceptance: by layer, the share of chunks in which every token drafted for it was accepted
+            (`eval_bridge.acceptance` says what that tells about deciding on whole layers, and what not).
+        first_run: chunks by the number of leading layers, 0 to K, that all columns accepted in the first round.
         rounds_mean: passes of the main head a chunk. chunks: chunks decided on.
         steps_mean: mean steps of the successful episodes.
         latency_ms: by stage (`eval_bridge.interface`), and the sum of the pipeline's stages.
@@ -66,6 +71,10 @@ class Summary:
     per_task: tuple[TaskSummary, ...]
     token_acceptance: float | None
     layer_acceptance: tuple[float | None, ...]
+    column_acceptance: tuple[float | None, ...]
+    digit_acceptance: tuple[tuple[float | None, ...], ...]
+    whole_layer_acceptance: tuple[float | None, ...]
+    first_run: tuple[int, ...]
     rounds_mean: float | None
     chunks: int
     steps_mean: float | None
@@ -96,10 +105,7 @@ def summarise(log: LogContents, planned: int) -> Summary:
     identity, session = log.identity, log.sessions[-1]
     records = list(log.episodes.values())
     successes = sum(record.success for record in records)
-    accepted, proposed = (
-        _by_layer(record.accepted for record in records),
-        _by_layer(record.proposed for record in records),
-    )
+    acceptance = total_acceptance([record.acceptance for record in records])
     rounds = [value for record in records for value in record.rounds]
     per_task = _per_task(log)
     return Summary(
@@ -117,8 +123,12 @@ def summarise(log: LogContents, planned: int) -> Summary:
         success_rate=_ratio(successes, len(records)),
         success_interval=wilson_interval(successes, len(records)),
         per_task=per_task,
-        token_acceptance=_ratio(sum(accepted), sum(proposed)),
-        layer_acceptance=tuple(_ratio(*counts) for counts in zip(accepted, proposed, strict=True)),
+        token_acceptance=acceptance.token_rate(),
+        layer_acceptance=acceptance.layer_rates(),
+        column_acceptance=acceptance.column_rates(),
+        digit_acceptance=acceptance.digit_rates(),
+        whole_layer_acceptance=acceptance.whole_layer_rates(),
+        first_run=acceptance.first_run,
         rounds_mean=float(np.mean(rounds)) if any(rounds) else None,
         chunks=len(rounds),
         steps_mean=float(np.mean([record.steps for record in records if record.success])) if successes else None,
@@ -174,10 +184,6 @@ def _task_summary(
         success_rate=_ratio(successes, len(records)),
         success_interval=wilson_interval(successes, len(records)),
     )
-
-
-def _by_layer(counts: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
-    return tuple(sum(layer) for layer in zip(*counts, strict=True))
 
 
 def _ratio(part: int, whole: int) -> float | None:

@@ -16,9 +16,8 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from eval_bridge.summary import write_atomically
 from launch.config_flags import load_config, run, to_dataclass
-from launch.record import insert
+from launch.readme_section import renew
 from launch.tokenizer_page import write_page
 from launch.tokenizer_table import markdown_table
 from rsd_jax.checkpoints.atomic_folder import write_json
@@ -72,9 +71,7 @@ def main(config: ConfigDict) -> None:
     page = Path(config.page) if config.page else folder / "report.html"
     write_page(results, page)
     if config.document:
-        document = Path(config.document)
-        section = markdown_table(results, config.results)
-        write_atomically(document, insert(document.read_text(encoding="utf-8"), section))
+        renew(Path(config.document), "results", markdown_table(results, config.results))
     print(table(results))
     print("clipping at q01 and q99 would lose", " ".join(f"{x:.1e}" for x in results["data"]["quantile_clip_loss"]))
     print(f"\n{target}\n{page}")

@@ -14,6 +14,7 @@ On several hosts, each runs a part, and any of them puts the parts together:
 """
 
 import functools
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -35,10 +36,10 @@ from eval_bridge.policy import CompiledPolicy
 from eval_bridge.provenance import checkpoint_digests, simulator_versions
 from eval_bridge.report import write_report
 from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
-from eval_bridge.summary import Summary, write_summary
+from eval_bridge.summary import Summary, write_atomically, write_summary
 from launch.config_flags import run
 
-SUMMARY_NAME, REPORT_NAME = "summary.json", "report.html"
+SUMMARY_NAME, REPORT_NAME, COMPARISONS_NAME = "summary.json", "report.html", "comparisons.json"
 SHARD_FOLDER = "shards"
 EXPECTED_ERRORS = (ValueError, OSError, SelfCheckFailed, EvaluationStopped, RendererNotFound)
 WORKERS_PER_CORE = 1
@@ -94,13 +95,19 @@ def write_evaluation_report(
 ) -> None:
     """Writes the report of what the log in `output` holds of `episodes`, beside other evaluations of the same starts.
 
+    The comparisons that stand in the report are also written as JSON; without any there is no such file.
+
     Raises:
         ComparisonError: another evaluation is missing, or of other episodes.
         OSError: the report cannot be written.
     """
     log = read_episode_log(output / LOG_NAME).restricted_to(episodes)
     comparisons = [compare_folders(other, output) for other in compare_with]
+    (output / COMPARISONS_NAME).unlink(missing_ok=True)  # until the report says the same
     write_report(output / REPORT_NAME, summary, log, config.to_dict(), comparisons)
+    if comparisons:
+        contents = json.dumps([comparison.to_json() for comparison in comparisons], indent=1, allow_nan=False)
+        write_atomically(output / COMPARISONS_NAME, contents + "\n")
 
 
 def default_policy_batch() -> int:

@@ -1,12 +1,17 @@
-"""Chains all stages of one run: demonstrations, the four trainings, the evaluation.
+"""Chains all stages of one run: demonstrations, the four trainings, an evaluation by each decoder, the report.
 
     python -m launch.pipeline --config configs/quickstart.py
     python -m launch.pipeline --config configs/quickstart.py --config.run_dir=runs/second --config.seed=1
     python -m launch.pipeline --config configs/quickstart.py --config.from_stage=draft
+    timeout 590 python -m launch.pipeline --config configs/libero_spatial.py
 
 A stage whose output is complete is skipped. When a stage runs, what later stages had made from its old output moves to
 ``RUN_DIR/replaced/``; nothing is deleted. Each stage is a command of its own, printed as it starts, logged in
 ``RUN_DIR/logs/STAGE.log``.
+
+A run may be made in pieces: at SIGTERM or Ctrl-C the running stage saves what it has, the exit status is 143 or 130,
+and the same command goes on from there. ``RUN_DIR/pipeline.json`` adds up the seconds of all pieces of a stage, those
+that were stopped or failed included; only the seconds of a piece that SIGKILL ended are lost.
 """
 
 import json
@@ -19,157 +24,142 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from eval_bridge.collection import COMPLETE
-from eval_bridge.summary import write_atomically
 from launch.config_flags import run
+from launch.evaluate import REPORT_NAME, SUMMARY_NAME
+from launch.pipeline_stages import HEADLINE, evaluation_folder, share_demos, stages_of
+from launch.run_record import RunIdentity, add_seconds, check_same_run, forget_seconds, read_seconds
 from launch.stage_process import PipelineStage, StageFailure, run_stage
+from launch.stop_request import Stopped, StopRequest
 
-RUN_RECORD = "pipeline.json"
 LOG_FOLDER = "logs"
 REPLACED_FOLDER = "replaced"
 
 
-def stages_of(run_dir: Path, variant: str, seed: int) -> list[PipelineStage]:
-    """The stages of a run in order, each with the command that makes its output."""
-
-    def command(launcher: str, config: str) -> list[str]:
-        call = [sys.executable, "-m", f"launch.{launcher}", "--config", f"configs/{config}.py:{variant}"]
-        # The evaluation's seed belongs to its protocol, not to the run.
-        seeded = [] if launcher == "evaluate" else [f"--config.seed={seed}"]
-        return [*call, f"--config.run_dir={run_dir}", *seeded]
-
-    return [
-        PipelineStage("collect", run_dir / "demos", command("collect", "demos"), _has_all_demos),
-        *(
-            PipelineStage(name, run_dir / name, command("train", name), _has_final_metrics)
-            for name in ("rfsq", "policy", "draft", "main_head")
-        ),
-        PipelineStage("evaluate", run_dir / "evaluation", command("evaluate", "libero_eval"), _has_all_episodes),
-    ]
-
-
-def run_pipeline(stages: Sequence[PipelineStage], run_dir: Path, from_stage: str = "") -> None:
+def run_pipeline(stages: Sequence[PipelineStage], run_dir: Path, from_stage: str = "", until_stage: str = "") -> None:
     """Runs the stages that are not finished, in order, and says so on standard output.
 
     Args:
         stages: all stages, each reading what those before it made.
-        run_dir: folder of the run, for logs and replaced outputs.
+        run_dir: folder of the run, for its record, logs and replaced outputs.
         from_stage: name of the stage from which on everything is made anew; empty for none.
+        until_stage: name of the last stage to run; empty for all.
 
     Raises:
-        ValueError: no stage is called `from_stage`.
+        ValueError: no stage is called `from_stage` or `until_stage`, or the second comes before the first.
         StageFailure: a stage failed; the later ones were not started.
+        Stopped: SIGTERM or SIGINT arrived; the stage that ran has saved what it has.
         OSError: `run_dir` cannot be written.
     """
     names = [stage.name for stage in stages]
-    if from_stage and from_stage not in names:
-        raise ValueError(f"from_stage={from_stage!r} is not a stage; choose one of {', '.join(names)}")
+    end = _position(names, "until_stage", until_stage) + 1 if until_stage else len(stages)
     finished = [stage.is_finished(stage.output) for stage in stages]
     first = finished.index(False) if False in finished else len(stages)
     # An unfinished stage goes on where it was interrupted; what later stages hold came from inputs that now change.
     first_stale = first + 1
     if from_stage:
-        first_stale = min(first_stale, names.index(from_stage))
+        first_stale = min(first_stale, _position(names, "from_stage", from_stage))
         first = min(first, first_stale)
-    _set_aside([stage.output for stage in stages[first_stale:] if stage.output.exists()], run_dir)
+        if first_stale >= end:
+            raise ValueError(f"from_stage={from_stage!r} comes behind until_stage={until_stage!r}: nothing would run")
+    if first < end:
+        _set_aside(stages[first_stale:], run_dir)
 
     log_folder = run_dir / LOG_FOLDER
     log_folder.mkdir(parents=True, exist_ok=True)
-    for index, stage in enumerate(stages):
-        label = f"[{index + 1}/{len(stages)}] {stage.name:<9}"
-        if index < first:
-            print(f"{label} already there: {stage.output}", flush=True)
+    with StopRequest() as stop:
+        for index, stage in enumerate(stages[:end]):
+            label = f"[{index + 1}/{len(stages)}] {stage.name:<{max(map(len, names))}}"
+            if index < first:
+                print(f"{label} already there: {stage.output}", flush=True)
+                continue
+            if stop.number is not None:
+                raise Stopped(stop.number, f"before stage {stage.name}")
+            print(f"{label} {stage}", flush=True)
+            started = time.monotonic()
+            try:
+                run_stage(stage, log_folder / f"{stage.name}.log", sys.stdout, stop)
+            finally:
+                seconds = time.monotonic() - started
+                add_seconds(run_dir, stage.name, seconds)
+            print(f"{label} finished in {seconds:.0f} s", flush=True)
+
+
+def describe_result(run_dir: Path, decoders: Sequence[str]) -> str:
+    """What the evaluations found, from their ``summary.json``, and where the report is; of those that there are."""
+    lines = []
+    for decoder in decoders:
+        path = run_dir / evaluation_folder(decoder, decoders) / SUMMARY_NAME
+        if not path.is_file():
             continue
-        print(f"{label} {stage}", flush=True)
-        seconds = run_stage(stage, log_folder / f"{stage.name}.log", sys.stdout)
-        _record_seconds(run_dir, stage.name, seconds)
-        print(f"{label} finished in {seconds:.0f} s", flush=True)
+        summary: dict[str, Any] = json.loads(path.read_text())
+        low, high = summary["success_interval"]
+        rate = "no result" if summary["success_rate"] is None else f"{summary['success_rate']:.1%}"
+        lines.append(
+            f"success     {summary['successes']}/{summary['episodes']} = {rate} "
+            f"(95 % interval {low:.1%} to {high:.1%}), {summary['errors']} errors, {decoder}"
+        )
+        if summary["token_acceptance"] is not None:
+            lines.append(f"acceptance  {summary['token_acceptance']:.1%} of the draft's tokens, {decoder}")
+    report = run_dir / HEADLINE / REPORT_NAME
+    return "\n".join([*lines, f"report      {report}"] if report.is_file() else lines)
 
 
-def check_same_run(run_dir: Path, variant: str, seed: int, from_stage: str) -> None:
-    """Records what `run_dir` is made with, or checks it against what it was made with.
+def describe_time(run_dir: Path, until_report: Sequence[str], budget: str) -> str:
+    """The minutes of all stages and pieces of this run, beside what was planned until the first report.
 
-    Raises:
-        ValueError: the folder was made with another variant or seed.
-        OSError: the folder cannot be written.
+    Args:
+        run_dir: folder of the run.
+        until_report: the stages until the first report.
+        budget: what was planned for them.
     """
-    record_path = run_dir / RUN_RECORD
-    wanted = {"variant": variant, "seed": seed}
-    if record_path.exists() and from_stage != "collect":
-        recorded = json.loads(record_path.read_text())
-        for name, value in wanted.items():
-            if recorded[name] != value:
-                raise ValueError(
-                    f"{run_dir} was made with {name}={recorded[name]!r}, and {name}={value!r} is asked: name another "
-                    "folder (--config.run_dir=...) or make everything anew (--config.from_stage=collect)"
-                )
-        return
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(record_path, json.dumps(wanted, indent=1) + "\n")
-    except OSError as error:
-        raise OSError(f"cannot write the run folder: {error}; name another with --config.run_dir=...") from error
+    spent = read_seconds(run_dir)
+    in_all = sum(spent.values()) / 60
+    if until_report[-1] not in spent:
+        return f"time        {in_all:.1f} min so far (budget {budget})"
+    to_report = sum(spent.get(name, 0.0) for name in until_report) / 60
+    return f"time        {to_report:.1f} min to the first report (budget {budget}), {in_all:.1f} in all"
 
 
-def _record_seconds(run_dir: Path, stage: str, seconds: float) -> None:
-    """Adds what a stage took, start to end of its process, to the run's record."""
-    path = run_dir / RUN_RECORD
-    record = _read_json(path) if path.exists() else {}
-    spent = record.setdefault("stage_seconds", {})
-    spent[stage] = round(spent.get(stage, 0.0) + seconds, 1)
-    write_atomically(path, json.dumps(record, indent=1) + "\n")
+def _position(names: Sequence[str], argument: str, name: str) -> int:
+    if name not in names:
+        raise ValueError(f"{argument}={name!r} is not a stage; choose one of {', '.join(names)}")
+    return names.index(name)
 
 
-def describe_result(run_dir: Path) -> str:
-    """What the evaluation found, from its ``summary.json``."""
-    summary = _read_json(run_dir / "evaluation" / "summary.json")
-    low, high = summary["success_interval"]
-    lines = [
-        f"success     {summary['successes']}/{summary['episodes']} = {summary['success_rate']:.0%} "
-        f"(95 % interval {low:.0%} to {high:.0%}), {summary['errors']} errors",
-    ]
-    if summary["token_acceptance"] is not None:
-        lines.append(f"acceptance  {summary['token_acceptance']:.1%} of the draft's tokens ({summary['decoder']})")
-    return "\n".join([*lines, f"report      {run_dir / 'evaluation' / 'report.html'}"])
-
-
-def _has_all_demos(output: Path) -> bool:
-    return any(output.glob(f"*/{COMPLETE}"))
-
-
-def _has_final_metrics(output: Path) -> bool:
-    return (output / "metrics.json").is_file()
-
-
-def _has_all_episodes(output: Path) -> bool:
-    if not (output / "summary.json").is_file() or not (output / "report.html").is_file():
-        return False
-    summary = _read_json(output / "summary.json")
-    return bool(summary["episodes"] == summary["planned"])
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text())
-
-
-def _set_aside(outputs: Sequence[Path], run_dir: Path) -> None:
-    if not outputs:
-        return
+def _set_aside(stages: Sequence[PipelineStage], run_dir: Path) -> None:
+    """Moves the outputs of `stages` away, and forgets what they took."""
+    forget_seconds(run_dir, [stage.name for stage in stages])
+    moved = []
     folder = run_dir / REPLACED_FOLDER / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    folder.mkdir(parents=True)
-    for output in outputs:
-        output.rename(folder / output.name)
-    print(f"moved to {folder}: {', '.join(output.name for output in outputs)}", flush=True)
+    for stage in stages:
+        if stage.output.exists():  # one that lies inside another has moved with it
+            folder.mkdir(parents=True, exist_ok=True)
+            stage.output.rename(folder / stage.output.name)
+            moved.append(stage.output.name)
+    if moved:
+        print(f"moved to {folder}: {', '.join(moved)}", flush=True)
 
 
 def main(config: ConfigDict) -> None:
     """Runs the pipeline that `config` describes and prints its result."""
-    started = time.monotonic()
-    run_dir = Path(config.run_dir)
-    check_same_run(run_dir, config.variant, config.seed, config.from_stage)
-    run_pipeline(stages_of(run_dir, config.variant, config.seed), run_dir, config.from_stage)
-    minutes = (time.monotonic() - started) / 60
-    print(f"\n{describe_result(run_dir)}\ntime        {minutes:.1f} min (budget {config.budget_minutes} on 2 cores)")
+    run_dir, from_stage, decoders = Path(config.run_dir), config.from_stage, tuple(config.decoders)
+    identity = RunIdentity(config.variant, config.seed, str(Path(config.demos)) if config.demos else "")
+    stages = stages_of(run_dir, identity.variant, identity.seed, decoders)
+    if identity.demos and from_stage == "collect":
+        raise ValueError(
+            f"the demonstrations belong to {identity.demos}: collect them there, or leave config.demos out"
+        )
+    check_same_run(run_dir, identity, from_stage)
+    share_demos(run_dir, identity.demos)
+    try:
+        run_pipeline(stages, run_dir, from_stage, config.until_stage)
+    except Stopped as stopped:
+        again = "the same command without --config.from_stage" if from_stage else "the same command"
+        print(f"{stopped}; {again} goes on", flush=True)
+        sys.exit(stopped.exit_status)
+    names = [stage.name for stage in stages]
+    print(f"\n{describe_result(run_dir, decoders)}".rstrip())
+    print(describe_time(run_dir, names[: names.index("evaluate") + 1], config.budget))
 
 
 if __name__ == "__main__":

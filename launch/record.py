@@ -12,11 +12,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval_bridge.intervals import Interval
 from eval_bridge.summary import write_atomically
-from launch.pipeline import RUN_RECORD
+from launch import readme_section
+from launch.pipeline_stages import TRAINED
+from launch.readme_section import write_accuracy_by_layer, write_percents
+from launch.run_record import RUN_RECORD, pipeline_command, read_collections, read_result
 
-BEGIN, END = "<!-- results -->", "<!-- /results -->"
-TRAINED = ("rfsq", "policy", "draft", "main_head")
+SECTION = "results"
 
 Run = dict[str, Any]
 
@@ -29,13 +32,10 @@ def read_run(run_dir: Path) -> Run:
     """
 
     def read(name: str) -> Any:
-        path = run_dir / name
-        if not path.is_file():
-            raise ValueError(f"{path} does not exist; finish the run: python -m launch.pipeline")
-        return json.loads(path.read_text())
+        return read_result(run_dir / name, pipeline_command(run_dir))
 
     record, summary = read(RUN_RECORD), read("evaluation/summary.json")
-    collected = [json.loads(path.read_text()) for path in sorted((run_dir / "demos").glob("*/*_demo.json"))]
+    collected = read_collections(run_dir)
     return {
         "variant": record["variant"],
         "seed": record["seed"],
@@ -55,50 +55,41 @@ def table(runs: Sequence[Run]) -> str:
     rows: list[tuple[str, Callable[[Run], str]]] = [
         ("success of `speculative_greedy`, evaluation states", _success),
         ("token acceptance, rounds a chunk (8 is layer by layer)", _acceptance),
-        ("token acceptance by layer", lambda run: _percents(run["evaluation"]["layer_acceptance"])),
+        ("token acceptance by layer", lambda run: write_percents(run["evaluation"]["layer_acceptance"])),
         ("one chunk of 8 actions, p50 / p99", _latency),
         ("tokenizer: held-out error after 1 .. 8 layers, tokens alone", _token_errors),
         ("policy: held-out L1, and with the images blanked", _policy_error),
-        ("draft: accuracy L0-L2, teacher's tokens", lambda run: _accuracy(run["draft"])),
-        ("main head: accuracy L0-L7, teacher-forced, teacher's tokens", lambda run: _accuracy(run["main_head"])),
-        ("the same on the demonstrations' tokens", lambda run: _accuracy(run["main_head"], "_demonstrations")),
+        ("draft: accuracy L0-L2, teacher's tokens", lambda run: write_accuracy_by_layer(run["draft"])),
+        (
+            "main head: accuracy L0-L7, teacher-forced, teacher's tokens",
+            lambda run: write_accuracy_by_layer(run["main_head"]),
+        ),
+        (
+            "the same on the demonstrations' tokens",
+            lambda run: write_accuracy_by_layer(run["main_head"], "_demonstrations"),
+        ),
         ("demonstrations (attempts)", lambda run: f"{run['demonstrations']} ({run['demonstration_attempts']})"),
         ("minutes, all stages", lambda run: f"{sum(run['stage_seconds'].values()) / 60:.1f}"),
-        ("commit", lambda run: f"`{(run['commit'] or 'unknown')[:10]}`"),
+        ("commit", lambda run: readme_section.write_commit(run["commit"])),
     ]
     header = ["", *(f"seed {run['seed']}" for run in runs)]
-    lines = [header, ["---"] * len(header), *([name, *(cell(run) for run in runs)] for name, cell in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return readme_section.markdown_table(header, [[name, *map(cell, runs)] for name, cell in rows])
 
 
 def describe(runs: Sequence[Run], results: Path) -> str:
     """The README's section: the table, and where its figures come from."""
-    device, versions = runs[0]["device"], runs[0]["versions"]
-    packages = ", ".join(f"{name} {versions[name]}" for name in ("jax", "flax", "mujoco") if name in versions)
+    source = readme_section.describe_source(runs[0]["device"], runs[0]["versions"], results, "record")
     return (
         f"{table(runs)}\n\n"
         "Accuracies stand beside the majority class in brackets, in per cent. The tokenizer's errors are mean squares "
-        f"over the six motion dimensions, in half-ranges. Device: {device}; {packages}. "
-        f"All figures: [`{results}`]({results}), written with this table by `python -m launch.record`."
+        f"over the six motion dimensions, in half-ranges. {source}"
     )
-
-
-def insert(readme: str, section: str) -> str:
-    """`readme` with `section` between its two markers.
-
-    Raises:
-        ValueError: a marker is missing.
-    """
-    if BEGIN not in readme or END not in readme:
-        raise ValueError(f"the readme has no place for results: it needs the lines {BEGIN} and {END}")
-    before, _, rest = readme.partition(BEGIN)
-    return f"{before}{BEGIN}\n{section}\n{END}{rest.partition(END)[2]}"
 
 
 def _success(run: Run) -> str:
     summary = run["evaluation"]
-    low, high = summary["success_interval"]
-    return f"**{summary['successes']} of {summary['episodes']}** ({low:.0%} to {high:.0%})"
+    interval = Interval(*summary["success_interval"])
+    return readme_section.write_success(summary["successes"], summary["episodes"], interval)
 
 
 def _acceptance(run: Run) -> str:
@@ -107,7 +98,7 @@ def _acceptance(run: Run) -> str:
 
 def _latency(run: Run) -> str:
     chunk = run["evaluation"]["latency_ms"]["chunk"]
-    return f"{chunk['p50']:.1f} / {chunk['p99']:.1f} ms"
+    return readme_section.write_chunk_time(chunk["p50"], chunk["p99"])
 
 
 def _token_errors(run: Run) -> str:
@@ -116,15 +107,6 @@ def _token_errors(run: Run) -> str:
 
 def _policy_error(run: Run) -> str:
     return f"{run['policy']['heldout_l1']:.3f}, {run['policy']['heldout_l1_zeroed_images']:.3f}"
-
-
-def _accuracy(metrics: dict[str, Any], labels: str = "") -> str:
-    accuracy, majority = metrics[f"accuracy_by_layer{labels}"], metrics[f"majority_by_layer{labels}"]
-    return " ".join(f"{100 * a:.0f}({100 * m:.0f})" for a, m in zip(accuracy, majority, strict=True))
-
-
-def _percents(values: Sequence[float | None]) -> str:
-    return " ".join("-" if value is None else f"{100 * value:.0f}" for value in values)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -139,8 +121,7 @@ def main(arguments: Sequence[str]) -> None:
         options.results.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(options.results, json.dumps({"runs": runs}, indent=1) + "\n")
         if options.readme is not None:
-            section = describe(runs, options.results)
-            write_atomically(options.readme, insert(options.readme.read_text(encoding="utf-8"), section))
+            readme_section.renew(options.readme, SECTION, describe(runs, options.results))
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     print(table(runs))

@@ -1,15 +1,22 @@
 """One stage of a pipeline as a process of its own: its command, its log, and one line of progress."""
 
 import shlex
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, BinaryIO, TextIO
 
+from launch.stop_request import Stopped, StopRequest
+
 SECONDS_BETWEEN_PLAIN_LINES = 30.0
+
+_ENDED_AS_ASKED = (0, 128 + signal.SIGTERM, -signal.SIGTERM)
+"""Exit statuses of a process that SIGTERM ended: its own ones, and that of a process that does not listen to it."""
 
 
 class StageFailure(RuntimeError):
@@ -22,7 +29,7 @@ class PipelineStage:
 
     Attributes:
         name: what users call it: ``--config.from_stage=NAME``, ``logs/NAME.log``.
-        output: the folder it fills.
+        output: the folder or file that it makes.
         command: arguments of the process.
         is_finished: whether `output` holds everything that the stage makes.
     """
@@ -37,33 +44,50 @@ class PipelineStage:
         return shlex.join(["python" if part == sys.executable else part for part in self.command])
 
 
-def run_stage(stage: PipelineStage, log_path: Path, terminal: TextIO) -> float:
-    """Runs `stage` to its end and returns its seconds.
+def run_stage(stage: PipelineStage, log_path: Path, terminal: TextIO, stop: StopRequest) -> None:
+    """Runs `stage` to its end, or until a stop is requested.
 
-    Everything it says goes to `log_path`; `terminal` shows the last line of it (rewritten in place where it is a real
-    terminal, else one line every half minute).
+    Everything it says is added to `log_path`; `terminal` shows the last line of it (rewritten in place where it is a
+    real terminal, else one line every half minute).
+
+    Args:
+        stage: what to run.
+        log_path: log of all pieces of the stage.
+        terminal: where to show progress.
+        stop: asks the process to save and end; it is waited for, however long that takes.
 
     Raises:
         StageFailure: the process failed, or ended well without leaving what it should have made.
+        Stopped: the process ended at the request of `stop`, before it had finished.
     """
     started = time.monotonic()
     progress = _Progress(terminal)
     with (
-        log_path.open("wb") as log,
+        log_path.open("ab") as log,
         subprocess.Popen(
-            stage.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            stage.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # A terminal's Ctrl-C would reach the stage as SIGINT, at which training saves nothing. Should this process
+            # be killed, the stage ends at its next line, which nobody reads.
+            process_group=0,
         ) as process,
+        stop.caring_for(process),
     ):
+        log.write(f"--- {datetime.now().isoformat(timespec='seconds')} {stage}\n".encode())
         assert process.stdout is not None
         for line in _lines(process.stdout, log):
             progress.show(line)
     progress.clear()
     seconds = time.monotonic() - started
+    is_finished = process.returncode == 0 and stage.is_finished(stage.output)
+    if not is_finished and stop.number is not None and process.returncode in _ENDED_AS_ASKED:
+        raise Stopped(stop.number, f"in stage {stage.name} after {seconds:.0f} s")
     if process.returncode != 0:
         raise StageFailure(_describe(stage, log_path, f"failed with exit status {process.returncode}", seconds))
-    if not stage.is_finished(stage.output):
+    if not is_finished:
         raise StageFailure(_describe(stage, log_path, f"ended without completing {stage.output}", seconds))
-    return seconds
 
 
 def _lines(stream: IO[bytes], log: BinaryIO) -> Iterator[str]:

@@ -35,7 +35,7 @@ def main(config: ConfigDict) -> None:
     mesh = make_mesh(to_dataclass(MeshConfig, config.mesh))
     training = to_dataclass(TrainingConfig, config.training, seed=config.seed, tensorboard=config.tensorboard)
     settings: Any = to_dataclass(settings_of(config.stage), config.model)
-    stage = build_stage(config.stage, settings, Path(config.run_dir), rows_on_disk=training.data == "disk")
+    stage = build_stage(config.stage, settings, Path(config.run_dir))
     directory = Path(config.run_dir) / stage.name
     train(stage, training, directory, mesh)
     if hosts.is_primary():

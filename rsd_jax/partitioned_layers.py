@@ -64,11 +64,28 @@ def LayerNorm(axis: AxisName = "embed", name: str | None = None) -> nn.LayerNorm
     )
 
 
+def GroupNorm(features: int, name: str | None = None) -> nn.GroupNorm:
+    """Normalization of channel-last maps over groups of eight channels and all places."""
+    return nn.GroupNorm(
+        num_groups=None,
+        group_size=min(8, features),
+        scale_init=nn.with_logical_partitioning(initializers.ones_init(), ("channels",)),
+        bias_init=nn.with_logical_partitioning(initializers.zeros_init(), ("channels",)),
+        name=name,
+    )
+
+
+UNIT_LENGTH_ROWS = initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
+
+
 def Embedding(
-    num_embeddings: int, features: int, axes: tuple[AxisName, AxisName], name: str | None = None
+    num_embeddings: int,
+    features: int,
+    axes: tuple[AxisName, AxisName],
+    init: initializers.Initializer = UNIT_LENGTH_ROWS,
+    name: str | None = None,
 ) -> nn.Embed:
     """Table ``[num_embeddings, features]`` named by `axes`, looked up by integers."""
-    init = initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
     return nn.Embed(num_embeddings, features, embedding_init=nn.with_logical_partitioning(init, axes), name=name)
 
 

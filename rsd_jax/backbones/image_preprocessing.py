@@ -22,12 +22,14 @@ class AugmentationConfig:
         contrast: largest relative change of the distance from mid-grey.
         proprio_noise: standard deviation of the noise on the robot's state, in standard deviations of the state. It
             keeps a policy from reading the phase of the task off the state's last digits instead of looking at images.
+        reworded: share of the rows whose instruction is reworded (`InstructionTable`).
     """
 
     shift: float = 0.03
     brightness: float = 0.2
     contrast: float = 0.2
     proprio_noise: float = 0.1
+    reworded: float = 0.0
 
 
 @typecheck

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from rsd_jax.array_types import LayerMask, Position, typecheck
-from rsd_jax.decoding.interface import AcceptanceCounts
+from rsd_jax.decoding.interface import AcceptanceCounts, CodeShape
 
 
 @typecheck
@@ -40,10 +40,12 @@ def accepted_run(agrees: Bool[Array, "*columns K"]) -> Int[Array, "*columns"]:
 
 @typecheck
 def count_acceptance(position: Position, run: Position, draft_layers: int, informative: LayerMask) -> AcceptanceCounts:
-    """Counts drafted and accepted tokens of one round by layer.
+    """Counts drafted and accepted tokens of one round by layer and latent dimension.
 
     Drafts behind a column's first mismatch count as proposed, drafts behind the last layer do not exist, and a column
     at the end of its layers proposes nothing. Digits that can take only one level are left out.
+
+    A row's first round is the one in which all its columns are at layer 0; any other counts no `first_run`.
 
     Args:
         position: each column's layer before the round.
@@ -55,14 +57,21 @@ def count_acceptance(position: Position, run: Position, draft_layers: int, infor
     counted = (ahead >= 0) & informative.T[None, None]
     proposed = counted & (ahead < draft_layers)
     accepted = proposed & (ahead < run[..., None])
-    over_columns = (1, 2)
+    columns = (1, 2)
+    is_first_round = jnp.all(position == 0, axis=columns)
+    of_all_columns = jax.nn.one_hot(jnp.min(run, axis=columns), draft_layers + 1, dtype=jnp.int32)
     return AcceptanceCounts(
-        accepted=accepted.sum(axis=over_columns, dtype=jnp.int32),
-        proposed=proposed.sum(axis=over_columns, dtype=jnp.int32),
+        accepted=_over_steps(accepted),
+        proposed=_over_steps(proposed),
+        first_run=is_first_round[:, None] * of_all_columns,
     )
 
 
-def no_drafts(batch_size: int, num_layers: int) -> AcceptanceCounts:
-    """Counts before the first round, ``[B, L]`` zeros."""
-    zeros = jnp.zeros((batch_size, num_layers), jnp.int32)
-    return AcceptanceCounts(accepted=zeros, proposed=zeros)
+def no_drafts(batch_size: int, shape: CodeShape) -> AcceptanceCounts:
+    """Counts before the first round: zeros."""
+    tokens = jnp.zeros((batch_size, shape.num_layers, shape.latent_dim), jnp.int32)
+    return AcceptanceCounts(tokens, tokens, jnp.zeros((batch_size, shape.draft_layers + 1), jnp.int32))
+
+
+def _over_steps(counted: Bool[Array, "B C D L"]) -> Int[Array, "B L D"]:
+    return counted.sum(axis=1, dtype=jnp.int32).swapaxes(1, 2)

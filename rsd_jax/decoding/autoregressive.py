@@ -47,4 +47,4 @@ def autoregressive(features: PyTree, draft: DraftFn, main: MainFn, shape: CodeSh
     start = AutoregressiveState(tokens=jnp.zeros((*columns, shape.num_layers), jnp.int32), layer=jnp.int32(0))
     end = jax.lax.while_loop(unfinished, decode_layer, start)
     rounds = jnp.broadcast_to(end.layer, (batch_size,))
-    return DecodeResult(tokens=end.tokens, rounds=rounds, acceptance=no_drafts(batch_size, shape.num_layers))
+    return DecodeResult(tokens=end.tokens, rounds=rounds, acceptance=no_drafts(batch_size, shape))

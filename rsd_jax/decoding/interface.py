@@ -50,14 +50,20 @@ class CodeShape(NamedTuple):
 
 
 class AcceptanceCounts(NamedTuple):
-    """Draft tokens by layer, informative digits only.
+    """What became of the draft's tokens, summed over a chunk's steps.
 
-    `accepted` ``[B, L]``: kept because the rule accepted them; `proposed` ``[B, L]``: all that were drafted, those
-    behind a column's first mismatch included.
+    Attributes:
+        accepted: tokens kept because the rule accepted them, by layer and latent dimension; informative digits only.
+        proposed: all tokens that were drafted, those behind a column's first mismatch included; likewise.
+        first_run: 1 at the number of leading layers, 0 to K, that every column accepted in the first round, else 0, so
+            that sums over chunks are histograms; all zeros where nothing was drafted. Only in the first round do all
+            columns draft the same layers, so only there this is what whole layers as the unit of acceptance would get.
+            Digits that are not informative take part: they end a run like any other.
     """
 
-    accepted: Int[Array, "B L"]
-    proposed: Int[Array, "B L"]
+    accepted: Int[Array, "B L D"]
+    proposed: Int[Array, "B L D"]
+    first_run: Int[Array, "B N"]
 
 
 class DecodeResult(NamedTuple):

@@ -76,7 +76,7 @@ def speculative_greedy(
         tokens=jnp.zeros((*columns, shape.num_layers), jnp.int32),
         position=jnp.zeros(columns, jnp.int32),
         rounds=jnp.zeros(batch_size, jnp.int32),
-        acceptance=no_drafts(batch_size, shape.num_layers),
+        acceptance=no_drafts(batch_size, shape),
     )
     end = jax.lax.while_loop(unfinished, draft_and_verify, start)
     return DecodeResult(tokens=end.tokens, rounds=end.rounds, acceptance=end.acceptance)

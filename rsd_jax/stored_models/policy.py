@@ -11,7 +11,12 @@ import numpy as np
 from rsd_jax.actions.conventions import LIBERO
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.array_types import Actions, Features, PyTree
-from rsd_jax.backbones.compact import CompactConfig, compact_features
+from rsd_jax.backbones.compact import (
+    CompactConfig,
+    compact_features,
+    describe_compact_config,
+    make_compact_config,
+)
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.checkpoints import CheckpointMetadata, load_stage
@@ -75,7 +80,7 @@ def policy_facts(
 ) -> dict[str, Any]:
     """What `load_policy` needs beside the parameters, as checkpoint metadata."""
     return {
-        "backbone": vars(backbone),
+        "backbone": describe_compact_config(backbone),
         "head": vars(head),
         "proprio": proprio.to_json(),
         "normalizer": action.to_json(),
@@ -97,11 +102,8 @@ def load_policy(run_dir: Path | str) -> StoredPolicy:
             f"the policy of {run_dir} was trained with conventions {facts['conventions']}, but observations and "
             f"actions here follow {asdict(LIBERO)}; train it on demonstrations of these conventions"
         )
-    backbone: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in facts["backbone"].items()
-    }
     return StoredPolicy(
-        backbone=CompactConfig(**backbone),
+        backbone=make_compact_config(**facts["backbone"]),
         head=RegressionConfig(**facts["head"]),
         variables=PolicyVariables(
             backbone=params["backbone"],

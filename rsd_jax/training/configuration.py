@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 
 from rsd_jax.training.row_sources import PLACES
+from rsd_jax.training.train_state import MANTISSA_BITS
 
-WITHOUT_INFLUENCE = frozenset({"log_every", "steps_per_dispatch", "tensorboard", "data", "data_threads"})
+WITHOUT_INFLUENCE = frozenset(
+    {"log_every", "checkpoint_every_seconds", "steps_per_dispatch", "tensorboard", "data", "data_threads"}
+)
 """Fields of `TrainingConfig` that change no result: a run may be continued with other values of them."""
 
 
@@ -21,9 +24,12 @@ class TrainingConfig:
         gradient_clip: bound on the global gradient norm.
         ema_decay: decay of the exponential moving average of the parameters, which is then what is evaluated and kept
             as best; 0 turns it off.
+        stored_dtype: ``float32``, or ``bfloat16``: what is evaluated and kept as best is rounded to values of this
+            type (and kept in float32), so that it compresses to half the space.
         seed: determines initial parameters, order of the data and randomness of the loss.
         evaluate_every: steps between held-out evaluations; there is always one at the end.
         checkpoint_every: steps between saves of the latest state; there is always one at the end.
+        checkpoint_every_seconds: the latest state is also saved when so much time has passed since it last was.
         log_every: steps between rows of ``metrics.jsonl``.
         steps_per_dispatch: optimizer steps that one call of a compiled program runs. Small networks spend most of
             their time between calls; more steps a call need memory for as many batches. No call runs over an
@@ -44,9 +50,11 @@ class TrainingConfig:
     weight_decay: float = 0.0
     gradient_clip: float = 1.0
     ema_decay: float = 0.0
+    stored_dtype: str = "float32"
     seed: int = 0
     evaluate_every: int = 500
     checkpoint_every: int = 500
+    checkpoint_every_seconds: float = 300.0
     log_every: int = 50
     steps_per_dispatch: int = 1
     tensorboard: bool = False
@@ -59,7 +67,7 @@ class TrainingConfig:
         for name in (*counts, "data_threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"training.{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("learning_rate", "gradient_clip"):
+        for name in ("learning_rate", "gradient_clip", "checkpoint_every_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"training.{name} must be positive, got {getattr(self, name)}")
         if not self.weight_decay >= 0:
@@ -71,5 +79,9 @@ class TrainingConfig:
             )
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"training.ema_decay must lie in [0, 1), got {self.ema_decay}; 0 turns the average off")
+        if self.stored_dtype not in MANTISSA_BITS:
+            raise ValueError(
+                f"training.stored_dtype must be one of {', '.join(MANTISSA_BITS)}, got {self.stored_dtype!r}"
+            )
         if self.data not in PLACES:
             raise ValueError(f"training.data must be one of {', '.join(PLACES)}, got {self.data!r}")

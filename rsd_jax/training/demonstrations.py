@@ -1,6 +1,6 @@
 """Demonstrations of a run as training rows, split by episode."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rsd_jax.actions.chunking import chunk_episode
 from rsd_jax.demos.demo import ACTION_SIZE, Demo
 from rsd_jax.demos.frames import STORED_SIZE
-from rsd_jax.demos.libero_hdf5 import read_demos
+from rsd_jax.demos.libero_hdf5 import read_demos, read_instruction
 
 
 class Split(NamedTuple):
@@ -25,7 +25,7 @@ class MissingDemonstrations(FileNotFoundError):
     """A run folder holds no demonstrations."""
 
 
-def load_split(run_dir: Path, every: int = 5) -> Split:
+def load_split(run_dir: Path, every: int = 5, with_frames: bool = True) -> Split:
     """Reads all demonstrations under ``run_dir/demos`` and holds out every `every`-th episode of each task.
 
     Raises:
@@ -33,26 +33,26 @@ def load_split(run_dir: Path, every: int = 5) -> Split:
         ValueError: a task has fewer than `every` episodes, so that nothing of it could be held out.
     """
     split = Split([], [])
-    for task in splits_by_task(run_dir, every):
+    for file in demonstration_files(run_dir):
+        task = split_file(file, every, with_frames)
         split.train.extend(task.train)
         split.heldout.extend(task.heldout)
     return split
 
 
-def splits_by_task(run_dir: Path, every: int = 5) -> Iterator[Split]:
-    """The split of one task after the other, in the order of `load_split`, which holds all in memory; raises as it."""
-    for file in demonstration_files(run_dir):
-        demos = read_demos(file)
-        if len(demos) < every:
-            raise ValueError(
-                f"{file} holds {len(demos)} episodes; at least {every} are needed, for one in {every} is held out: "
-                "collect more of this task"
-            )
-        is_heldout = [index % every == every - 1 for index in range(len(demos))]
-        yield Split(
-            train=[demo for demo, heldout in zip(demos, is_heldout, strict=True) if not heldout],
-            heldout=[demo for demo, heldout in zip(demos, is_heldout, strict=True) if heldout],
+def split_file(file: Path, every: int, with_frames: bool = True) -> Split:
+    """The split of the demonstrations of one task; raises as `load_split`."""
+    demos = read_demos(file, with_frames=with_frames)
+    if len(demos) < every:
+        raise ValueError(
+            f"{file} holds {len(demos)} episodes; at least {every} are needed, for one in {every} is held out: "
+            "collect more of this task"
         )
+    is_heldout = [index % every == every - 1 for index in range(len(demos))]
+    return Split(
+        train=[demo for demo, heldout in zip(demos, is_heldout, strict=True) if not heldout],
+        heldout=[demo for demo, heldout in zip(demos, is_heldout, strict=True) if heldout],
+    )
 
 
 def demonstration_files(run_dir: Path) -> list[Path]:
@@ -69,6 +69,11 @@ def demonstration_files(run_dir: Path) -> list[Path]:
             f"python -m launch.convert --config configs/convert.py --config.target.path={Path(run_dir) / 'demos'}"
         )
     return files
+
+
+def instructions(run_dir: Path) -> list[str]:
+    """The instructions of all demonstrations of a run, one a file; raises as `demonstration_files`."""
+    return [read_instruction(file) for file in demonstration_files(run_dir)]
 
 
 class ActionRows(NamedTuple):

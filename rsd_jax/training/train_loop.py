@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.objectives.on_rows import Constants, OnRows
 from rsd_jax.training.row_sources import Dispatch, RowOrder, count_rows, open_rows
 from rsd_jax.training.row_sources.row_files import ROWS_FOLDER
-from rsd_jax.training.train_state import TrainState, create_train_state, from_checkpoint, to_checkpoint
+from rsd_jax.training.train_state import TrainState, create_train_state, from_checkpoint, rounded, to_checkpoint
 from rsd_jax.training.train_step import Metrics, make_optimizer, make_stacked_train_step, make_train_step
 
 logger = logging.getLogger(__name__)
@@ -136,9 +137,10 @@ class _Run:
         objective = OnRows(stage.objective, self._rows)
         self._train_step = make_train_step(objective, optimizer, config, shardings, mesh)
         self._stacked_train_step = make_stacked_train_step(objective, optimizer, config, shardings, mesh)
+        self._round = jax.jit(partial(rounded, dtype=config.stored_dtype))
         self._state, self._step, self._seconds_before = self._resume(state)
         self._best_value = self._best_value_until(self._step)
-        self._start = time.monotonic()
+        self._start = self._saved_at = time.monotonic()
         self._previous_step = self._checked_step = self._step
         self._pending: list[Metrics] = []
 
@@ -193,8 +195,14 @@ class _Run:
             self._settle(leave=1)
         if self._due(self._config.evaluate_every):
             self._evaluate()
-        if self._due(self._config.checkpoint_every):
+        if self._due(self._config.checkpoint_every) or self._is_time_to_save():
             self._save_latest()
+
+    def _is_time_to_save(self) -> bool:
+        """Whether the timer says so, by the primary process's clock; asked where all processes log."""
+        if not self._due(self._config.log_every):
+            return False
+        return hosts.from_primary(time.monotonic() - self._saved_at) >= self._config.checkpoint_every_seconds
 
     def _due(self, every: int) -> bool:
         """Whether the last dispatch reached the end or a multiple of `every`."""
@@ -227,17 +235,18 @@ class _Run:
 
     def _evaluate(self) -> None:
         self._settle()
-        result = json_value(self._stage.evaluate(hosts.local_copy(self._state.evaluated, self._mesh)))
+        variables = self._round(self._state.evaluated)
+        result = json_value(self._stage.evaluate(hosts.local_copy(variables, self._mesh)))
         require_finite({f"heldout/{name}": value for name, value in result.items()}, self._step)
         self._log.write(self._step, {f"heldout/{name}": value for name, value in result.items()})
         value = hosts.from_primary(result[self._stage.best_metric])
         if value < self._best_value:
             self._best_value = value
-            trees = {"variables": to_checkpoint(self._state)["variables"]}
-            self._checkpoints.save("best", trees, self._metadata(result))
+            self._checkpoints.save("best", {"variables": variables._asdict()}, self._metadata(result))
 
     def _save_latest(self) -> None:
         self._settle()
+        self._saved_at = time.monotonic()
         latest = self._checkpoints.read_metadata("latest")
         if latest is not None and latest.step == self._step:
             return  # saving it again would remove it first

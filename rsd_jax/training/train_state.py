@@ -40,6 +40,19 @@ class TrainState:
         return Variables(self.params if self.ema_params is None else self.ema_params, self.model_state)
 
 
+MANTISSA_BITS = {"float32": 23, "bfloat16": 7}
+"""Types whose values evaluated parameters may be rounded to; both have 8 bits of exponent."""
+
+
+def rounded(variables: Variables, dtype: str) -> Variables:
+    """`variables` with parameters rounded to values of `dtype`, in the type they have."""
+    # Not a cast there and back, which XLA may leave out.
+    bits = MANTISSA_BITS[dtype]
+    return variables._replace(
+        params=jax.tree.map(lambda array: jax.lax.reduce_precision(array, 8, bits), variables.params)
+    )
+
+
 def create_train_state(
     objective: Objective, optimizer: optax.GradientTransformation, ema: bool, seed: int, mesh: Mesh
 ) -> tuple[TrainState, PyTree]:

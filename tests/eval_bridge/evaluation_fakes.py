@@ -14,6 +14,12 @@ from eval_bridge.simulators.interface import EpisodeStart, Goal, Observation, Pr
 from rsd_jax.demos.frames import RENDER_SIZE
 
 CHUNK_LENGTH = 8
+DRAFT_COUNTS = {
+    "accepted": np.array([[4, 2], [2, 0], [0, 0]]),
+    "proposed": np.array([[4, 4], [4, 4], [0, 0]]),
+    "first_run": np.array([1, 0, 0]),
+}
+"""Of a chunk with three layers of two latent dimensions, of which one pass drafts two."""
 
 
 class CountingSimulator:
@@ -80,8 +86,8 @@ class TroubledSimulator(CountingSimulator):
 
     def get_into_trouble(self) -> None:
         for file in sorted(self.folder.glob("trouble_*")):
-            kind = file.read_text()
             try:
+                kind = file.read_text()
                 file.unlink()
             except FileNotFoundError:  # another worker has it
                 continue
@@ -125,7 +131,7 @@ class CountingPolicy:
     def _chunk(self, number: int) -> PolicyOutput:
         actions = np.zeros((CHUNK_LENGTH, 7), np.float32)
         actions[:, 0] = np.arange(CHUNK_LENGTH) / 10 + number
-        return PolicyOutput(actions, 3, np.array([6, 2, 0]), np.array([8, 8, 0]), 0.01)
+        return PolicyOutput(actions, rounds=3, **DRAFT_COUNTS, seconds=0.01)
 
 
 class CountingBenchmark:

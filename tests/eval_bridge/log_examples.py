@@ -1,5 +1,6 @@
 """Logs of evaluations, made by hand."""
 
+from eval_bridge.acceptance import EpisodeAcceptance
 from eval_bridge.episode_log import EpisodeRecord, LatencyRecord, LogContents, SessionRecord
 from eval_bridge.latency import Latency
 from eval_bridge.rollout import ActionSummary
@@ -14,10 +15,20 @@ IDENTITY = {
 }
 STAGES = ("preprocess", "backbone", "decoder", "detokenize", "sum_of_stages", "chunk")
 PASSES = ("draft_pass", "verify_pass", "step_pass")
+HALF_ACCEPTED = EpisodeAcceptance(
+    accepted=((4, 2), (2, 0), (0, 0)),
+    proposed=((4, 4), (4, 4), (0, 0)),
+    whole_layers=(1, 0, 0),
+    drafted_layers=(2, 2, 0),
+    first_run=(1, 1, 0),
+)
+"""Two chunks of which one was accepted whole in layer 0."""
+NO_DRAFTS = EpisodeAcceptance(((0, 0),) * 3, ((0, 0),) * 3, (0,) * 3, (0,) * 3, (0,) * 3)
+NO_TOKENS = EpisodeAcceptance((), (), (), (), ())
 
 
 def make_record(task_index, episode, success, steps=100, **changes):
-    """Four drafted layers of which the first accepts 6 of 8, the second 2 of 8; two chunks of 3 and 5 rounds."""
+    """Three layers, the first accepts 6 of 8 drafted tokens, the second 2 of 8; two chunks of 3 and 5 rounds."""
     fields = {
         "suite": "libero_spatial",
         "task": ("first_task", "second_task")[task_index],
@@ -31,8 +42,7 @@ def make_record(task_index, episode, success, steps=100, **changes):
         "chunks": 2,
         "rounds": (3, 5),
         "chunk_seconds": (0.5, 0.01),
-        "accepted": (6, 2, 0),
-        "proposed": (8, 8, 0),
+        "acceptance": HALF_ACCEPTED,
         "actions": ActionSummary((0.0,) * 7, (1.0,) * 7, 0.0, 1),
     }
     return EpisodeRecord(**{**fields, **changes})

@@ -15,6 +15,7 @@ from eval_bridge.episode_log import (
 )
 from eval_bridge.latency import Latency
 from eval_bridge.rollout import ActionSummary
+from tests.eval_bridge.log_examples import HALF_ACCEPTED, NO_TOKENS
 
 IDENTITY = {"suite": "libero_spatial", "decoder": "speculative_greedy", "seed": 7, "checkpoint.rfsq": "abc"}
 
@@ -33,8 +34,7 @@ def episode(number, success=True):
         chunks=2,
         rounds=(3, 4),
         chunk_seconds=(0.1, 0.2),
-        accepted=(5, 1),
-        proposed=(8, 8),
+        acceptance=HALF_ACCEPTED,
         actions=ActionSummary((0.0,) * 7, (1.0,) * 7, 0.25, 2),
     )
 
@@ -58,6 +58,13 @@ def test_everything_comes_back_as_it_was(tmp_path):
     assert contents.sessions == [SESSION]
 
 
+def test_counts_of_a_policy_without_tokens_come_back_too(tmp_path):
+    without = dataclasses.replace(episode(0), acceptance=NO_TOKENS)
+    with EpisodeLog(tmp_path / "episodes.jsonl", IDENTITY) as log:
+        log.append(without)
+    assert read_episode_log(tmp_path / "episodes.jsonl").episodes == {EpisodeId(2, 0): without}
+
+
 def test_every_line_is_one_json_object_and_on_disk_before_the_log_is_closed(tmp_path):
     path = tmp_path / "episodes.jsonl"
     with EpisodeLog(path, IDENTITY) as log:
@@ -66,6 +73,8 @@ def test_every_line_is_one_json_object_and_on_disk_before_the_log_is_closed(tmp_
     assert [line["kind"] for line in lines] == ["evaluation", "episode"]
     assert lines[1]["success"] is True
     assert lines[1]["actions"]["gripper_switches"] == 2
+    assert lines[1]["acceptance"]["accepted"] == [[4, 2], [2, 0], [0, 0]]
+    assert lines[1]["acceptance"]["first_run"] == [1, 1, 0]
 
 
 @pytest.mark.parametrize("cut", [1, 2, 40])

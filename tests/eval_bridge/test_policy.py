@@ -39,6 +39,8 @@ def test_speculative_decoding_acts_exactly_as_autoregressive_decoding(policies, 
         assert 1 <= speculative.rounds <= exact.rounds == 4
         assert speculative.proposed.sum() > 0
         assert exact.proposed.sum() == 0
+        assert exact.proposed.shape == speculative.proposed.shape == (4, 16)
+        assert exact.first_run.shape == speculative.first_run.shape
 
 
 def test_every_decoder_gives_executable_chunks(policies, observations):
@@ -47,6 +49,7 @@ def test_every_decoder_gives_executable_chunks(policies, observations):
         assert output.actions.shape == (8, 7), decoder
         assert set(np.unique(output.actions[:, -1])) <= {-1.0, 1.0}
         assert (output.accepted <= output.proposed).all()
+        assert output.first_run.sum() == (decoder == "speculative_greedy")
         assert output.seconds > 0
 
 
@@ -66,8 +69,8 @@ def test_a_row_depends_on_itself_alone(preflight_run, observations, decoder):
         together = policy.act_batch({1: first, **others})
         assert set(together) == {1, *others}
         np.testing.assert_array_equal(together[1].actions, alone[1].actions)
-        np.testing.assert_array_equal(together[1].accepted, alone[1].accepted)
-        np.testing.assert_array_equal(together[1].proposed, alone[1].proposed)
+        for name in ("accepted", "proposed", "first_run"):
+            np.testing.assert_array_equal(getattr(together[1], name), getattr(alone[1], name))
         assert together[1].rounds == alone[1].rounds
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from eval_bridge.interface import PolicyOutput
 from eval_bridge.rollout import run_episode, summarise_actions
-from tests.eval_bridge.evaluation_fakes import CountingPolicy, CountingSimulator, start_solved_after
+from tests.eval_bridge.evaluation_fakes import DRAFT_COUNTS, CountingPolicy, CountingSimulator, start_solved_after
 
 
 def test_chunks_are_executed_open_loop_until_success():
@@ -31,8 +31,9 @@ def test_success_on_the_last_allowed_step_counts():
 def test_counts_are_summed_over_chunks():
     rollout, _ = run_episode(CountingSimulator(), CountingPolicy(), start_solved_after(11), step_limit=100)
     assert rollout.rounds == (3, 3)
-    assert rollout.accepted == (12, 4, 0)
-    assert rollout.proposed == (16, 16, 0)
+    assert rollout.acceptance.accepted == ((8, 4), (4, 0), (0, 0))
+    assert rollout.acceptance.proposed == ((8, 8), (8, 8), (0, 0))
+    assert rollout.acceptance.first_run == (2, 0, 0)
     assert rollout.chunk_seconds == (0.01, 0.01)
 
 
@@ -67,7 +68,7 @@ def test_video_frames_are_upright():
 def test_actions_that_no_simulator_can_execute_are_refused(actions, message):
     class BrokenPolicy(CountingPolicy):
         def act(self, observation):
-            return PolicyOutput(actions, 3, np.zeros(3, int), np.zeros(3, int), 0.01)
+            return PolicyOutput(actions, rounds=3, **DRAFT_COUNTS, seconds=0.01)
 
     simulator = CountingSimulator()
     with pytest.raises(ValueError, match=message):

@@ -3,12 +3,14 @@ import json
 
 import pytest
 
+from eval_bridge.acceptance import EpisodeAcceptance
 from eval_bridge.episode_log import EpisodeRecord, ErrorRecord, LatencyRecord, LogContents, SessionRecord
 from eval_bridge.evaluation_plan import EpisodeId
 from eval_bridge.intervals import wilson_interval
 from eval_bridge.latency import Latency
 from eval_bridge.rollout import ActionSummary
 from eval_bridge.summary import summarise, write_summary
+from tests.eval_bridge.log_examples import NO_DRAFTS, NO_TOKENS
 
 IDENTITY = {
     "suite": "libero_spatial",
@@ -36,7 +38,16 @@ REQUIRED = {
 }
 
 
-def record(task_index, episode, success, accepted=(6, 1, 0), proposed=(8, 8, 0), rounds=(3, 5)):
+ACCEPTANCE = EpisodeAcceptance(
+    accepted=((4, 2), (1, 0), (0, 0)),
+    proposed=((4, 4), (4, 4), (0, 0)),
+    whole_layers=(1, 0, 0),
+    drafted_layers=(2, 2, 0),
+    first_run=(1, 1, 0),
+)
+
+
+def record(task_index, episode, success, acceptance=ACCEPTANCE, rounds=(3, 5)):
     return EpisodeRecord(
         suite="libero_spatial",
         task=f"task_{task_index}",
@@ -50,8 +61,7 @@ def record(task_index, episode, success, accepted=(6, 1, 0), proposed=(8, 8, 0),
         chunks=len(rounds),
         rounds=rounds,
         chunk_seconds=(0.1,) * len(rounds),
-        accepted=accepted,
-        proposed=proposed,
+        acceptance=acceptance,
         actions=ActionSummary((0.0,) * 7, (1.0,) * 7, 0.0, 1),
     )
 
@@ -79,6 +89,10 @@ def test_by_hand():
     assert [(task.episodes, task.successes, task.errors) for task in summary.per_task] == [(2, 1, 0), (1, 1, 1)]
     assert summary.token_acceptance == pytest.approx(7 / 16)
     assert summary.layer_acceptance == (0.75, 0.125, None)
+    assert summary.column_acceptance == (0.625, 0.25)
+    assert summary.digit_acceptance == ((1.0, 0.5), (0.25, 0.0), (None, None))
+    assert summary.whole_layer_acceptance == (0.5, 0.0, None)
+    assert summary.first_run == (3, 3, 0)
     assert summary.rounds_mean == 4.0
     assert summary.steps_mean == 100.0
     assert summary.seconds == 6.0
@@ -97,16 +111,26 @@ def test_file_has_every_promised_field(tmp_path):
     assert set(summary) >= REQUIRED
     assert summary["latency_ms"] == {"chunk": {"p50": 1.0, "p90": 2.0, "p99": 3.0}}
     assert summary["layer_acceptance"] == [0.75, 0.125, None]
+    assert summary["column_acceptance"] == [0.625, 0.25]
+    assert summary["digit_acceptance"] == [[1.0, 0.5], [0.25, 0.0], [None, None]]
+    assert summary["whole_layer_acceptance"] == [0.5, 0.0, None]
     assert summary["success_interval"] == pytest.approx(wilson_interval(1, 1))
 
 
-def test_policy_without_tokens_has_no_acceptance():
-    nothing = {"accepted": (0, 0, 0), "proposed": (0, 0, 0), "rounds": (0, 0)}
-    summary = summarise(log_with(record(0, 0, False, **nothing)), planned=1)
+def test_decoder_without_drafts_has_no_acceptance():
+    summary = summarise(log_with(record(0, 0, False, acceptance=NO_DRAFTS)), planned=1)
     assert summary.token_acceptance is None
-    assert summary.layer_acceptance == (None, None, None)
-    assert summary.rounds_mean is None
+    assert summary.layer_acceptance == summary.whole_layer_acceptance == (None, None, None)
+    assert summary.column_acceptance == (None, None)
+    assert summary.first_run == (0, 0, 0)
     assert summary.steps_mean is None
+
+
+def test_policy_without_tokens_has_no_layers():
+    summary = summarise(log_with(record(0, 0, False, acceptance=NO_TOKENS, rounds=(0, 0))), planned=1)
+    assert summary.token_acceptance is None
+    assert summary.layer_acceptance == summary.digit_acceptance == summary.first_run == ()
+    assert summary.rounds_mean is None
 
 
 def test_only_crashes_still_give_a_summary():

@@ -9,7 +9,7 @@ from eval_bridge.check_result import SelfCheckFailed
 from eval_bridge.interface import PolicyOutput
 from launch import evaluate, merge_evaluations
 from launch.config_flags import ConfigError, parse_config, run
-from tests.eval_bridge.evaluation_fakes import CountingPolicy, counting_benchmark, make_trouble
+from tests.eval_bridge.evaluation_fakes import DRAFT_COUNTS, CountingPolicy, counting_benchmark, make_trouble
 
 CONFIG_FILE = "configs/libero_eval.py"
 
@@ -18,7 +18,7 @@ class StandingPolicy(CountingPolicy):
     """Never moves, so that no point-mass episode succeeds."""
 
     def _chunk(self, number):
-        return PolicyOutput(np.zeros((8, 7), np.float32), 3, np.array([6, 2, 0]), np.array([8, 8, 0]), 0.01)
+        return PolicyOutput(np.zeros((8, 7), np.float32), rounds=3, **DRAFT_COUNTS, seconds=0.01)
 
 
 @pytest.fixture
@@ -83,6 +83,21 @@ def test_other_decoder_needs_another_folder(run_dir, monkeypatch):
     assert "decoder: 'speculative_greedy' there, 'autoregressive' now" in message
     assert "--config.output=NAME" in message
     assert command(monkeypatch, run_dir, "--config.decoder=autoregressive", "--config.output=other") == 0
+
+
+def test_comparisons_of_the_report_are_kept_as_figures(run_dir, monkeypatch):
+    evaluate.evaluate(config(run_dir, "--config.decoder=autoregressive", "--config.output=evaluation_autoregressive"))
+    evaluate.evaluate(config(run_dir))
+    kept = run_dir / "evaluation" / "comparisons.json"
+    assert not kept.exists()
+    log = (run_dir / "evaluation" / "episodes.jsonl").read_bytes()
+    evaluate.evaluate(config(run_dir, "--config.compare_with=('evaluation_autoregressive',)"))
+    (comparison,) = json.loads(kept.read_text())
+    assert (comparison["first"]["name"], comparison["second"]["name"]) == ("evaluation_autoregressive", "evaluation")
+    assert "evaluation_autoregressive" in (run_dir / "evaluation" / "report.html").read_text()
+    assert (run_dir / "evaluation" / "episodes.jsonl").read_bytes() == log  # nothing was run
+    evaluate.evaluate(config(run_dir))
+    assert not kept.exists()
 
 
 def test_other_checkpoint_is_refused(run_dir, monkeypatch):

@@ -1,26 +1,20 @@
-import io
 import json
+import os
+import signal
 import subprocess
 import sys
-from pathlib import Path
+import threading
 
 import pytest
 
-from configs import quickstart
+from configs import libero_spatial, quickstart
 from launch import pipeline
-from launch.stage_process import PipelineStage, StageFailure, run_stage
+from launch.run_record import read_seconds
+from launch.stage_process import StageFailure
+from launch.stop_request import Stopped
+from tests.launch.stage_scripts import SAVES_AT_TERM, python_stage, wait_for
 
-WRITE_OUTPUT = (
-    "import sys, pathlib; p = pathlib.Path(sys.argv[1]); p.mkdir(parents=True); (p / 'metrics.json').write_text('1')"
-)
 PIPELINE = (sys.executable, "-m", "launch.pipeline", "--config", "configs/quickstart.py")
-
-
-def python_stage(name: str, run_dir: Path, code: str = WRITE_OUTPUT) -> PipelineStage:
-    output = run_dir / name
-    return PipelineStage(
-        name, output, [sys.executable, "-c", code, str(output)], lambda folder: (folder / "metrics.json").exists()
-    )
 
 
 def ran(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -89,82 +83,13 @@ def test_unknown_stage_name_lists_the_stages(tmp_path):
         pipeline.run_pipeline([python_stage(name, tmp_path) for name in ("rfsq", "policy")], tmp_path, "polciy")
 
 
-def test_log_holds_everything_and_the_terminal_one_line(tmp_path):
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    code = r"import sys; sys.stdout.write('10%\r90%\rdone\n'); sys.stderr.write('a warning\n');" + WRITE_OUTPUT
-    terminal = Terminal()
-    run_stage(python_stage("rfsq", tmp_path, code), tmp_path / "rfsq.log", terminal)
-    log = (tmp_path / "rfsq.log").read_text()
-    assert "a warning" in log
-    assert "done" in log
-    assert "90%" in terminal.getvalue()
-    assert "\n" not in terminal.getvalue()
-
-
-def test_folder_of_another_seed_is_refused(tmp_path):
-    pipeline.check_same_run(tmp_path, "quickstart", 0, from_stage="")
-    pipeline.check_same_run(tmp_path, "quickstart", 0, from_stage="draft")
-    with pytest.raises(ValueError, match="made with seed=0, and seed=1 is asked"):
-        pipeline.check_same_run(tmp_path, "quickstart", 1, from_stage="draft")
-    pipeline.check_same_run(tmp_path, "quickstart", 1, from_stage="collect")
-    with pytest.raises(ValueError, match="made with seed=1, and seed=0 is asked"):
-        pipeline.check_same_run(tmp_path, "quickstart", 0, from_stage="")
-
-
-def test_commands_are_those_of_the_documentation():
-    stages = pipeline.stages_of(Path("runs/x"), "quickstart", 3)
-    assert [stage.name for stage in stages] == ["collect", "rfsq", "policy", "draft", "main_head", "evaluate"]
-    assert str(stages[2]) == (
-        "python -m launch.train --config configs/policy.py:quickstart --config.run_dir=runs/x --config.seed=3"
-    )
-
-
-def test_collection_is_finished_when_all_tasks_are(tmp_path):
-    collect = pipeline.stages_of(tmp_path, "tiny", 0)[0]
-    suite = collect.output / "libero_spatial"
-    suite.mkdir(parents=True)
-    (suite / "first_demo.hdf5").touch()
-    assert not collect.is_finished(collect.output)
-    (suite / "collection.json").touch()
-    assert collect.is_finished(collect.output)
-
-
-def test_evaluation_with_missing_episodes_is_not_finished(tmp_path):
-    evaluate = pipeline.stages_of(tmp_path, "tiny", 0)[-1]
-    evaluate.output.mkdir()
-    (evaluate.output / "report.html").touch()
-    (evaluate.output / "summary.json").write_text(json.dumps({"episodes": 9, "planned": 10}))
-    assert not evaluate.is_finished(evaluate.output)
-    (evaluate.output / "summary.json").write_text(json.dumps({"episodes": 10, "planned": 10}))
-    assert evaluate.is_finished(evaluate.output)
-
-
-def test_result_is_told_as_it_is(tmp_path):
-    (tmp_path / "evaluation").mkdir()
-    summary = {
-        "episodes": 10,
-        "successes": 0,
-        "errors": 0,
-        "success_rate": 0.0,
-        "success_interval": [0.0, 0.278],
-        "token_acceptance": 0.913,
-        "decoder": "speculative_greedy",
-    }
-    (tmp_path / "evaluation" / "summary.json").write_text(json.dumps(summary))
-    text = pipeline.describe_result(tmp_path)
-    assert "0/10 = 0% (95 % interval 0% to 28%)" in text
-    assert "91.3%" in text
-    assert str(tmp_path / "evaluation" / "report.html") in text
-
-
 def test_config_is_locked_and_refuses_unknown_variants():
     with pytest.raises(AttributeError, match="from_stage"):
         quickstart.get_config().from_stag = "draft"
     with pytest.raises(ValueError, match="quickstart, tiny"):
         quickstart.get_config("large")
+    with pytest.raises(ValueError, match="libero_spatial, tiny"):
+        libero_spatial.get_config("quickstart")
 
 
 def test_unwritable_run_folder_is_an_error_without_traceback(tmp_path):
@@ -180,3 +105,153 @@ def test_misspelt_config_key_suggests_the_right_one():
     process = subprocess.run([*PIPELINE, "--config.from_stag=draft"], capture_output=True, text=True)
     assert process.returncode != 0
     assert "from_stage" in process.stderr
+
+
+def test_stops_after_the_stage_asked_for_and_goes_on_later(tmp_path, capsys):
+    stages = [python_stage(name, tmp_path) for name in ("rfsq", "policy", "draft")]
+    pipeline.run_pipeline(stages, tmp_path, until_stage="policy")
+    assert ran(capsys) == ["rfsq", "policy"]
+    pipeline.run_pipeline(stages, tmp_path)
+    assert ran(capsys) == ["draft"]
+
+
+def test_what_lies_behind_the_last_stage_is_stale_only_if_something_ran(tmp_path):
+    stages = [python_stage(name, tmp_path) for name in ("rfsq", "policy", "draft")]
+    pipeline.run_pipeline(stages, tmp_path)
+    (tmp_path / "draft" / "metrics.json").unlink()
+    pipeline.run_pipeline(stages, tmp_path, until_stage="policy")
+    assert not (tmp_path / "replaced").exists()
+    pipeline.run_pipeline(stages, tmp_path, from_stage="policy", until_stage="policy")
+    assert sorted(path.name for path in tmp_path.glob("replaced/*/*")) == ["draft", "policy"]
+
+
+def test_impossible_ranges_of_stages_are_refused(tmp_path):
+    stages = [python_stage(name, tmp_path) for name in ("rfsq", "policy", "draft")]
+    with pytest.raises(ValueError, match="until_stage='drafts' is not a stage; choose one of rfsq, policy, draft"):
+        pipeline.run_pipeline(stages, tmp_path, until_stage="drafts")
+    with pytest.raises(ValueError, match="from_stage='draft' comes behind until_stage='rfsq'"):
+        pipeline.run_pipeline(stages, tmp_path, from_stage="draft", until_stage="rfsq")
+    assert not (tmp_path / "rfsq").exists()
+
+
+def test_seconds_add_up_over_pieces_failed_ones_included(tmp_path, monkeypatch):
+    clock = iter([0.0, 5.0, 100.0, 107.0])
+    monkeypatch.setattr(pipeline.time, "monotonic", lambda: next(clock))
+    # Fails at the first attempt.
+    code = (
+        "import sys, pathlib; p = pathlib.Path(sys.argv[1]); "
+        "(p / 'metrics.json').touch() if p.exists() else (p.mkdir(), sys.exit(1))"
+    )
+    monkeypatch.setattr(pipeline, "run_stage", lambda stage, *_: subprocess.run(stage.command, check=True))
+    stage = python_stage("rfsq", tmp_path, code)
+    with pytest.raises(subprocess.CalledProcessError):
+        pipeline.run_pipeline([stage], tmp_path)
+    assert read_seconds(tmp_path) == {"rfsq": 5.0}
+    pipeline.run_pipeline([stage], tmp_path)
+    assert read_seconds(tmp_path) == {"rfsq": 12.0}
+
+
+def test_stages_made_anew_start_at_no_seconds(tmp_path):
+    stages = [python_stage(name, tmp_path) for name in ("rfsq", "policy")]
+    record = {"variant": "tiny", "seed": 0, "stage_seconds": {"rfsq": 1000.0, "policy": 2000.0}}
+    (tmp_path / "pipeline.json").write_text(json.dumps(record))
+    pipeline.run_pipeline(stages[:1], tmp_path)
+    assert read_seconds(tmp_path)["rfsq"] >= 1000.0
+    pipeline.run_pipeline(stages, tmp_path, from_stage="policy")
+    assert read_seconds(tmp_path)["rfsq"] >= 1000.0
+    assert read_seconds(tmp_path)["policy"] < 1000.0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_stage_save_and_the_next_piece_go_on(tmp_path, number):
+    stage, later = python_stage("policy", tmp_path, SAVES_AT_TERM), python_stage("draft", tmp_path)
+
+    def interrupt() -> None:
+        wait_for(stage.output / "started")
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(Stopped, match="in stage policy after") as stopped:
+        pipeline.run_pipeline([stage, later], tmp_path)
+    thread.join()
+    assert stopped.value.exit_status == 128 + number
+    assert (stage.output / "latest").read_text() == "step 3"
+    first_piece = read_seconds(tmp_path)["policy"]
+    assert first_piece > 0
+    assert not later.output.exists()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+    pipeline.run_pipeline([stage, later], tmp_path)  # `SAVES_AT_TERM` finishes at once where it finds `latest`
+    assert read_seconds(tmp_path)["policy"] > first_piece
+    assert later.output.exists()
+
+
+def test_a_signal_between_two_stages_stops_before_the_next(tmp_path):
+    stages = [python_stage(name, tmp_path) for name in ("rfsq", "policy")]
+    run_stage = pipeline.run_stage
+
+    def run_then_signal(*arguments):
+        run_stage(*arguments)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "run_stage", run_then_signal)
+        with pytest.raises(Stopped, match="stopped by SIGTERM before stage policy"):
+            pipeline.run_pipeline(stages, tmp_path)
+    assert not stages[1].output.exists()
+
+
+COMMAND = """
+import pathlib, sys
+from launch import pipeline
+from tests.launch.stage_scripts import SAVES_AT_TERM, python_stage
+folder = pathlib.Path(sys.argv.pop())
+pipeline.stages_of = lambda *_: [python_stage("evaluate", folder, SAVES_AT_TERM)]
+pipeline.run(pipeline.main)
+"""
+
+
+def test_the_command_ends_with_143_and_one_line_that_says_how_to_go_on(tmp_path):
+    arguments = [*PIPELINE[3:], f"--config.run_dir={tmp_path}", str(tmp_path)]
+
+    def command() -> subprocess.Popen[str]:
+        return subprocess.Popen([sys.executable, "-c", COMMAND, *arguments], stdout=subprocess.PIPE, text=True)
+
+    with command() as first:
+        wait_for(tmp_path / "evaluate" / "started")
+        first.terminate()
+        printed, _ = first.communicate()
+    assert first.returncode == 143
+    assert "stopped by SIGTERM in stage evaluate" in printed.splitlines()[-1]
+    assert "the same command goes on" in printed.splitlines()[-1]
+    with command() as second:
+        printed, _ = second.communicate()
+    assert second.returncode == 0
+    assert "min to the first report (budget 20 min on 2 cores)" in printed
+
+
+def test_results_of_all_decoders_are_told_as_they_are(tmp_path):
+    decoders = ("speculative_greedy", "l1_regression", "autoregressive")
+    summary = {"episodes": 10, "successes": 0, "errors": 0, "success_rate": 0.0, "success_interval": [0.0, 0.278]}
+    for folder, acceptance in (("evaluation", 0.913), ("evaluation_l1_regression", None)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "summary.json").write_text(json.dumps(summary | {"token_acceptance": acceptance}))
+    (tmp_path / "evaluation" / "report.html").touch()
+    text = pipeline.describe_result(tmp_path, decoders)
+    assert "0/10 = 0.0% (95 % interval 0.0% to 27.8%), 0 errors, speculative_greedy" in text
+    assert "0 errors, l1_regression" in text
+    assert "autoregressive" not in text
+    assert text.count("acceptance") == 1
+    assert "91.3%" in text
+    assert str(tmp_path / "evaluation" / "report.html") in text
+
+
+def test_time_to_the_first_report_and_in_all(tmp_path):
+    (tmp_path / "pipeline.json").write_text(
+        json.dumps({"stage_seconds": {"collect": 60, "evaluate": 30, "report": 90}})
+    )
+    text = pipeline.describe_time(tmp_path, ["collect", "rfsq", "evaluate"], "40 min on one H100")
+    assert text == "time        1.5 min to the first report (budget 40 min on one H100), 3.0 in all"
+    text = pipeline.describe_time(tmp_path, ["collect", "rfsq", "evaluate_later"], "20 min")
+    assert text == "time        3.0 min so far (budget 20 min)"

@@ -43,7 +43,7 @@ def run_dir(tmp_path):
 
 def test_figures_are_copied_into_results_and_readme(run_dir, tmp_path):
     readme, results = tmp_path / "README.md", tmp_path / "results" / "out.json"
-    readme.write_text(f"before\n{record.BEGIN}\nold\n{record.END}\nafter\n")
+    readme.write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
     record.main([str(run_dir), "--results", str(results), "--readme", str(readme)])
     (kept,) = json.loads(results.read_text())["runs"]
     assert kept["evaluation"] == FILES["evaluation/summary.json"]

@@ -25,7 +25,7 @@ from rsd_jax.demos.libero_hdf5.dataset import Hdf5Demos
 from rsd_jax.demos.libero_hdf5.frame_files import write_with_frames
 from rsd_jax.demos.libero_hdf5.merging import concatenate, merge
 from rsd_jax.demos.libero_hdf5.parts import Hdf5Writer
-from rsd_jax.demos.libero_hdf5.reading import lacks_frames, read_demos, read_seeds
+from rsd_jax.demos.libero_hdf5.reading import lacks_frames, read_demos, read_instruction, read_seeds
 from rsd_jax.demos.libero_hdf5.writing import EpisodeDescription, SceneDescription, write_episode
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "lacks_frames",
     "merge",
     "read_demos",
+    "read_instruction",
     "read_seeds",
     "write_episode",
     "write_with_frames",

@@ -2,10 +2,10 @@
 
 from typing import Any, cast
 
+from rsd_jax.registry import Registry
 from rsd_jax.rfsq.autoencoders.interface import Autoencoder
 from rsd_jax.rfsq.autoencoders.mlp import MlpAutoencoder
 from rsd_jax.rfsq.autoencoders.repetition import RepetitionFrame
-from rsd_jax.rfsq.registry import Registry
 
 _AUTOENCODERS = Registry("autoencoder", "kind", {"mlp": MlpAutoencoder, "repetition": RepetitionFrame})
 

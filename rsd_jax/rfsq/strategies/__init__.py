@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from rsd_jax.rfsq.registry import Registry
+from rsd_jax.registry import Registry
 from rsd_jax.rfsq.strategies.fixed import FixedTable, Geometric, Naive, Nested
 from rsd_jax.rfsq.strategies.interface import QuantizerStrategy, QuantizerVariables
 from rsd_jax.rfsq.strategies.layer_norm import LayerNorm

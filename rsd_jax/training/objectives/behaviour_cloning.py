@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -18,6 +19,7 @@ from rsd_jax.backbones.compact import (
 )
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction import INSTRUCTION_LENGTH
+from rsd_jax.backbones.instruction_table import InstructionTable
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.heads.regression_head import RegressionConfig, RegressionHead
@@ -25,6 +27,8 @@ from rsd_jax.training.objectives.interface import LossOutput, Variables
 
 BACKBONE, HEAD = "backbone", "regression_head"
 """Names of the two networks among the parameters."""
+
+COMPUTE_DTYPES = ("float32", "bfloat16")
 
 PROPRIO_DIM = 8
 TRANSLATION, ROTATION, GRIPPER = slice(0, 3), slice(3, 6), slice(6, 7)
@@ -37,13 +41,34 @@ class Prediction(NamedTuple):
     features: Features
 
 
+@flax.struct.dataclass
+class PolicyConstants:
+    """What the loss needs beside the batch: constants of the robot's state, and the instructions' rewordings."""
+
+    proprio: ProprioNormalizer
+    instructions: InstructionTable
+
+
 @dataclass(frozen=True)
 class BehaviourCloning:
-    """Trains backbone and regression head together. `frozen` is the run's `ProprioNormalizer`."""
+    """Trains backbone and regression head together. `frozen` are the run's `PolicyConstants`.
+
+    Attributes:
+        backbone, head: sizes of both networks.
+        augmentation: random changes of what the policy is given.
+        compute_dtype: type of the backbone's activations and matrix products in the loss. Parameters, their updates
+            and everything at evaluation stay in float32.
+    """
 
     backbone: CompactConfig = field(default_factory=CompactConfig)
     head: RegressionConfig = field(default_factory=RegressionConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    compute_dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        """Checks the name of the type."""
+        if self.compute_dtype not in COMPUTE_DTYPES:
+            raise ValueError(f"compute_dtype is {self.compute_dtype!r}; it must be one of {', '.join(COMPUTE_DTYPES)}")
 
     def init(self, key: jax.Array) -> Variables:
         """Draws both networks."""
@@ -62,19 +87,28 @@ class BehaviourCloning:
         return Variables(params=params, model_state={})
 
     def loss(
-        self, variables: Variables, frozen: ProprioNormalizer, batch: dict[str, jax.Array], key: jax.Array
+        self, variables: Variables, frozen: PolicyConstants, batch: dict[str, jax.Array], key: jax.Array
     ) -> LossOutput:
         """Mean absolute error over the steps inside the episode.
 
         Args:
             variables: parameters of both networks.
-            frozen: constants of the robot's state.
+            frozen: constants of the robot's state, and rewordings.
             batch: the fields of `PolicyInputs`, ``actions`` ``[B, C, A]`` normalised, and ``mask`` ``[B, C]``,
                 False (0) behind the episode's end.
             key: draws the augmentation.
         """
+        words_key, feature_key = jax.random.split(key)
+        inputs = policy_inputs(batch)
+        words = frozen.instructions.reword(words_key, inputs.instruction_ids, self.augmentation.reworded)
         features = augmented_compact_features(
-            self.backbone, self.augmentation, variables.params[BACKBONE], frozen, policy_inputs(batch), key
+            self.backbone,
+            self.augmentation,
+            variables.params[BACKBONE],
+            frozen.proprio,
+            inputs._replace(instruction_ids=words),
+            feature_key,
+            self.compute_dtype,
         )
         predicted = self._act(variables.params[HEAD], features)
         error = chunk_error(predicted, batch["actions"], batch["mask"].astype(bool))
@@ -86,9 +120,9 @@ class BehaviourCloning:
         }
         return LossOutput(loss=error.l1, model_state={}, metrics=metrics)
 
-    def predict(self, params: PyTree, frozen: ProprioNormalizer, inputs: PolicyInputs) -> Prediction:
-        """What the policy does at evaluation: no augmentation, no randomness."""
-        features = compact_features(self.backbone, params[BACKBONE], frozen, inputs)
+    def predict(self, params: PyTree, proprio: ProprioNormalizer, inputs: PolicyInputs) -> Prediction:
+        """What the policy does at evaluation: no augmentation, no randomness, float32."""
+        features = compact_features(self.backbone, params[BACKBONE], proprio, inputs)
         return Prediction(self._act(params[HEAD], features), features)
 
     def _act(self, head_params: PyTree, features: Features) -> Actions:

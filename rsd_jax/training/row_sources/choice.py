@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
 from rsd_jax.distributed import hosts
@@ -30,7 +31,7 @@ def open_rows(
     """Brings `rows` where `place` says.
 
     Args:
-        place: ``host`` (as they are given), ``disk`` (in files, mapped), ``device``, or ``auto``: the device if it is
+        place: ``host`` (in memory), ``disk`` (in files, mapped), ``device``, or ``auto``: the device if it is
             an accelerator and the rows fit in `RESIDENT_SHARE` of its free memory, else the host.
         rows: training data.
         order: which rows a step takes.
@@ -64,6 +65,8 @@ def open_rows(
             )
     if place == "disk":
         rows = rows_on_disk(rows, folder, name)
+    else:
+        rows = {key: np.array(array) if isinstance(array, np.memmap) else array for key, array in rows.items()}
     logger.info("rows of %s are gathered by up to %d threads from %s", name, num_threads, place)
     return StreamedRows(rows, order, mesh, num_threads)
 

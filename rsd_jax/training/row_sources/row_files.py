@@ -53,6 +53,15 @@ class RowWriter:
             np.ascontiguousarray(array).tofile(self._files[name])
             known["rows"] += len(array)
 
+    def append_folder(self, folder: Path) -> None:
+        """Appends the rows of another folder, bytes for bytes.
+
+        Raises:
+            DamagedRowFilesError: a file is missing or too short.
+            ValueError: an array has another type or another shape of a row than before.
+        """
+        self.append(_mapped(folder))
+
     def close(self) -> None:
         """Closes the files and writes the table of contents."""
         for file in self._files.values():

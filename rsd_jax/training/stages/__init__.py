@@ -28,20 +28,18 @@ def settings_of(name: str) -> type:
     return _STAGES[name][0]
 
 
-def build_stage(name: str, settings: Any, run_dir: Path, rows_on_disk: bool = False) -> Stage:
+def build_stage(name: str, settings: Any, run_dir: Path) -> Stage:
     """Prepares a stage from what the earlier stages of the run have left in `run_dir`.
 
     Args:
         name: one of `STAGE_NAMES`.
         settings: an instance of ``settings_of(name)``.
         run_dir: the run's folder.
-        rows_on_disk: keep rows with images in files instead of memory; other rows are small.
 
     Raises:
         ValueError: no stage has this name, or an earlier stage's output is missing or does not fit; the message names
             the command that makes it.
     """
     settings_of(name)
-    options = {"on_disk": rows_on_disk} if name == "policy" else {}
-    stage: Stage = _STAGES[name][1](settings, Path(run_dir), **options)
+    stage: Stage = _STAGES[name][1](settings, Path(run_dir))
     return stage

@@ -1,6 +1,6 @@
 """What the draft model and the main head train on: a frozen policy's features of every demonstrated step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,15 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_jax.demos.demo import Demo
+from rsd_jax.actions.normalizer import GRIPPER
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import StoredPolicy, load_policy, load_tokenizer
 from rsd_jax.stored_models.policy import PolicyMismatchError
-from rsd_jax.training.demonstrations import load_split
 from rsd_jax.training.digit_accuracy import LayerAccuracy, layer_accuracy
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.objectives.digit_prediction import DEMONSTRATIONS, TEACHER, FrozenPolicy, teacher_actions
-from rsd_jax.training.stages.policy import Rows, equal_batches, policy_rows
+from rsd_jax.training.policy_rows import Rows, stored_policy_rows
+from rsd_jax.training.stages.policy import equal_batches
 
 BATCH = 256
 """Rows a call when the policy or a head runs over all of them."""
@@ -34,6 +34,18 @@ class HeadRows(NamedTuple):
 
     features: NDArray[np.float32]
     actions: NDArray[np.float32]
+
+
+class DecodedError(NamedTuple):
+    """How far actions decoded from a head's tokens are from those that its labels were made of.
+
+    Attributes:
+        l1: mean absolute error of the six motion dimensions, in half-ranges.
+        gripper_accuracy: share of the steps whose gripper has the right sign.
+    """
+
+    l1: float
+    gripper_accuracy: float
 
 
 class HeadData(NamedTuple):
@@ -58,6 +70,17 @@ class HeadData(NamedTuple):
         train, heldout = (tokens[..., :depth] for tokens in self.tokens[labels])
         return layer_accuracy(predicted, heldout, train, np.asarray(self.frozen.informative)[:depth])
 
+    def decoded_error(self, predicted: NDArray[np.int32], labels: str) -> DecodedError:
+        """Error of the actions that held-out `predicted` ``[N, C, D, L]`` decode to."""
+        tokenizer = self.frozen.tokenizer
+        actions = self.heldout.actions
+        if labels == TEACHER:
+            actions = np.asarray(teacher_actions(self.policy.teacher, self.frozen, jnp.asarray(self.heldout.features)))
+        decoded = np.asarray(tokenizer.detokenize(predicted))
+        motion = np.abs(decoded - actions)[..., :GRIPPER] / np.asarray(tokenizer.normalizer.half_range)[:GRIPPER]
+        same_sign = (decoded[..., GRIPPER] >= 0) == (actions[..., GRIPPER] >= 0)
+        return DecodedError(float(motion.mean()), float(same_sign.mean()))
+
 
 def load_head_data(run_dir: Path) -> HeadData:
     """Runs the frozen policy over all demonstrations of a run.
@@ -75,7 +98,7 @@ def load_head_data(run_dir: Path) -> HeadData:
             f"python -m launch.train --config configs/policy.py --config.run_dir={run_dir}"
         )
     train, heldout = (
-        head_rows(policy, demos, tokenizer.chunk_length) for demos in load_split(run_dir, policy.heldout_every)
+        head_rows(policy, rows) for rows in stored_policy_rows(run_dir, policy.heldout_every, tokenizer.chunk_length)
     )
     return head_data(policy, tokenizer, train, heldout)
 
@@ -109,9 +132,8 @@ def _both(label: Callable[[HeadRows], Any], train: HeadRows, heldout: HeadRows) 
     return np.asarray(label(train)), np.asarray(label(heldout))
 
 
-def head_rows(policy: StoredPolicy, demos: Sequence[Demo], chunk_length: int) -> HeadRows:
-    """Features and labels of all complete chunks of `demos`."""
-    rows = policy_rows(demos, chunk_length)
+def head_rows(policy: StoredPolicy, rows: Rows) -> HeadRows:
+    """Features and labels of all complete chunks among rows of the policy's stage."""
     complete = np.flatnonzero(rows["mask"].all(axis=1))
     return HeadRows(features_of(policy, rows, complete), rows["actions"][complete])
 

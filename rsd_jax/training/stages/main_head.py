@@ -4,19 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from rsd_jax.array_types import Features, PyTree, Tokens
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig
-from rsd_jax.rfsq import QuantizerTable
+from rsd_jax.rfsq import QuantizerTable, quantize
 from rsd_jax.training.objectives.digit_prediction import LABELS, MainTask
 from rsd_jax.training.objectives.interface import Stage, Variables
-from rsd_jax.training.stages.head_rows import HeadData, in_batches, load_head_data
+from rsd_jax.training.stages.head_rows import BATCH, HeadData, in_batches, load_head_data
 from rsd_jax.training.stages.head_stage import code_sizes, head_stage
+from rsd_jax.training.stages.policy import equal_batches
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ def main_head_stage(settings: MainHeadSettings, data: HeadData) -> Stage:
     """The stage on features and labels at hand."""
     sizes = {"width": settings.width, "depth": settings.depth, "column_features": settings.column_features}
     model = MainHead(MainHeadConfig(**code_sizes(data), **sizes))
-    evaluate = partial(_evaluate, jax.jit(partial(name_digits, model)), data, settings.labels)
-    return head_stage("main_head", MainTask(model), data, settings, evaluate)
+    run = (jax.jit(partial(name_digits, model)), jax.jit(partial(decode_greedily, model)))
+    return head_stage("main_head", MainTask(model), data, settings, partial(_evaluate, *run, data, settings.labels))
 
 
 def name_digits(model: MainHead, params: PyTree, table: QuantizerTable, features: Features, tokens: Tokens) -> Tokens:
@@ -51,17 +53,61 @@ def name_digits(model: MainHead, params: PyTree, table: QuantizerTable, features
     return jnp.argmax(logits, axis=-1)
 
 
-def _evaluate(run: Callable[..., jax.Array], data: HeadData, trained_on: str, variables: Variables) -> dict[str, Any]:
-    """Accuracy of every layer, teacher-forced on strictly coarser digits."""
-    depth = data.frozen.tokenizer.table.num_layers
+class Decoded(NamedTuple):
+    """Digits ``[B, C, D, L]`` that a head names by itself.
+
+    Attributes:
+        free_running: layer after layer, each given the head's own coarser digits.
+        one_pass: those of the head's estimate of the latents, at once.
+    """
+
+    free_running: Tokens
+    one_pass: Tokens
+
+
+def decode_greedily(model: MainHead, params: PyTree, table: QuantizerTable, features: Features) -> Decoded:
+    """What the head names without being told any digit."""
+    columns = model.apply({"params": params}, features, method="contextualise")
+    start = jnp.zeros((*columns.latents.shape, table.num_layers), jnp.int32)
+
+    def decode_layer(layer: jax.Array, tokens: Tokens) -> Tokens:
+        position = jnp.full(tokens.shape[:-1], layer)
+        logits = model.apply({"params": params}, columns, table, tokens, position, 1, method="score")
+        return tokens.at[..., layer].set(jnp.argmax(logits[..., 0, :], axis=-1))
+
+    free_running = jax.lax.fori_loop(0, table.num_layers, decode_layer, start)
+    return Decoded(free_running, quantize(table, columns.latents))
+
+
+def _evaluate(
+    name: Callable[..., jax.Array],
+    decode: Callable[..., Decoded],
+    data: HeadData,
+    trained_on: str,
+    variables: Variables,
+) -> dict[str, Any]:
+    """Accuracy of every layer: teacher-forced on strictly coarser digits, and of what the head names by itself."""
+    table = data.frozen.tokenizer.table
+    parts = [decode(variables.params, table, batch["features"]) for batch in equal_batches(_features(data), BATCH)]
+    count = len(data.heldout.features)
+    decoded = {
+        kind: np.concatenate([np.asarray(getattr(part, kind)) for part in parts])[:count] for kind in Decoded._fields
+    }
     result: dict[str, Any] = {}
     for labels in LABELS:
         tokens = data.tokens[labels][1]
-        call = partial(run, variables.params, data.frozen.tokenizer.table)
-        digits = in_batches(call, data.heldout.features, tokens)
-        accuracy = data.accuracy(digits, labels, depth)
+        call = partial(name, variables.params, table)
+        accuracy = data.accuracy(in_batches(call, data.heldout.features, tokens), labels, table.num_layers)
         result[f"accuracy_by_layer_{labels}"], result[f"majority_by_layer_{labels}"] = accuracy
+        for kind, digits in decoded.items():
+            by_layer = data.accuracy(digits, labels, table.num_layers).accuracy
+            result[f"{kind}_accuracy_by_layer_{labels}"] = by_layer
+            result[f"{kind}_decoded_{labels}"] = data.decoded_error(digits, labels)._asdict()
     result["accuracy_by_layer"] = result[f"accuracy_by_layer_{trained_on}"]
     result["majority_by_layer"] = result[f"majority_by_layer_{trained_on}"]
     result["heldout_error"] = 1 - float(np.mean(result["accuracy_by_layer"]))
     return result
+
+
+def _features(data: HeadData) -> dict[str, NDArray[np.float32]]:
+    return {"features": data.heldout.features}

@@ -109,7 +109,7 @@ def action_data(split: Split, chunk_length: int, smallest_half_range: float) -> 
 
 def build(settings: RfsqSettings, run_dir: Path) -> Stage:
     """Chunks of all demonstrations of the run, those behind an episode's end left out."""
-    split = load_split(run_dir, settings.heldout_every)
+    split = load_split(run_dir, settings.heldout_every, with_frames=False)
     return rfsq_stage(settings.objective(), action_data(split, settings.chunk_length, settings.smallest_half_range))
 
 

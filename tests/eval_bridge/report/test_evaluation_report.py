@@ -3,16 +3,18 @@ import re
 import numpy as np
 import pytest
 
+from eval_bridge.acceptance import EpisodeAcceptance
 from eval_bridge.comparison import compare
 from eval_bridge.episode_log import ErrorRecord, SpeedRecord
 from eval_bridge.latency import Latency
 from eval_bridge.report import render_report, write_report
+from eval_bridge.report.speculation import heat_table
 from eval_bridge.rollout import VideoFrame
 from eval_bridge.summary import summarise
 from eval_bridge.trace import TraceError, save_trace, trace_name
 from eval_bridge.video import write_episode_video
 from tests.eval_bridge.analysis.trace_examples import cut, missed, pick_and_place, slipped
-from tests.eval_bridge.log_examples import log_of, make_log, make_record
+from tests.eval_bridge.log_examples import NO_TOKENS, log_of, make_log, make_record
 from tests.eval_bridge.report.page_parser import Page
 
 CONFIG = {"run_dir": "runs/x", "tasks": (0, 1), "video": {"per_task": 1, "stride": 4}}
@@ -62,6 +64,38 @@ def test_report_shows_what_was_found(folder):
     for text in ("Chunk, fused (deployed)", "Sum of the stages", "video.per_task", "jax", "one GPU"):
         assert text in page.text
     assert page.count["video"] == 2
+
+
+def test_acceptance_is_shown_by_layer_and_latent_dimension(tmp_path):
+    log = make_log(make_record(0, 0, True), make_record(0, 1, False))
+    source = render_report(summarise(log, planned=2), log, CONFIG, tmp_path)
+    heat = Page(re.search(r'<table class="heat">.*?</table>', source, re.DOTALL).group())
+    assert heat.text.split() == [
+        *("Layer", "D0", "D1", "all"),
+        *("L0", "100.0", "50.0", "75.0"),
+        *("L1", "50.0", "0.0", "25.0"),
+        *("L2", "–", "–", "–"),  # noqa: RUF001
+        *("all", "75.0", "25.0", "50.0"),
+    ]
+    shares = re.findall(r'<td style="--share:([\d.]+)%">', source)
+    assert [float(share) for share in shares] == [0, 30, 15, 30, 60, 45, 0, 0, 0, 15, 45, 30]
+
+
+def test_small_rejections_are_not_shouted():
+    """One of a hundred rejected is a fifth of the strongest colour, which stands for 5 %."""
+    acceptance = EpisodeAcceptance(((99, 100),), ((100, 100),), (0,), (1,), (1, 0))
+    log = make_log(make_record(0, 0, True, acceptance=acceptance))
+    table = heat_table(summarise(log, planned=1))
+    assert table.full == "5 %"
+    assert [cell.text for cell in table.rows[0].cells] == ["99.0", "100.0", "99.5"]
+    assert [cell.percent for cell in table.rows[0].cells] == pytest.approx([12, 0, 6])
+
+
+def test_whole_layers_and_first_runs_are_shown(folder):
+    text = page_of(evaluated(), folder).text
+    whole, first = text.split("accepted whole (and that drafted it)")[1].split("accepted in the first round")[:2]
+    assert "L0 12 50.0 % L1 12 0.0 % L2 0 never drafted" in whole
+    assert "0 6 chunks 50 % 1 6 chunks 50 % 2 0 chunks 0 %" in first
 
 
 def test_motion_time_and_failures_come_from_the_traces(folder):
@@ -149,8 +183,7 @@ def test_log_with_crashes_alone(tmp_path):
 
 
 def test_policy_without_tokens_has_no_speculation(tmp_path):
-    nothing = {"accepted": (0, 0, 0), "proposed": (0, 0, 0), "rounds": (0, 0)}
-    log = make_log(make_record(0, 0, True, **nothing), decoder="l1_regression")
+    log = make_log(make_record(0, 0, True, acceptance=NO_TOKENS, rounds=(0, 0)), decoder="l1_regression")
     text = Page(render_report(summarise(log, planned=1), log, CONFIG, tmp_path)).text
     assert "L1 regression" in text
     assert "Speculation" not in text

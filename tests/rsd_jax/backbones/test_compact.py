@@ -1,16 +1,31 @@
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
 
-from rsd_jax.backbones.compact import CompactConfig, compact_features, initial_compact_params, spatial_softmax
+from rsd_jax.backbones.cameras import GridCamera, KeypointCamera
+from rsd_jax.backbones.compact import (
+    CompactConfig,
+    augmented_compact_features,
+    compact_features,
+    describe_compact_config,
+    initial_compact_params,
+    make_compact_config,
+)
+from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction import INSTRUCTION_LENGTH, encode_instruction
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.distributed.sharding_rules import partition_spec
 
-TINY = CompactConfig(image_size=16, conv_features=(4, 4, 4), keypoints=4, width=16, depth=1, heads=2, mlp_features=32)
+SIZES = {"image_size": 16, "width": 16, "depth": 1, "heads": 2, "mlp_features": 32, "instruction_tokens": 2}
+TINY = {
+    "keypoints": CompactConfig(camera=KeypointCamera(features=(4, 4, 4), keypoints=4), **SIZES),
+    "grid": CompactConfig(camera=GridCamera(features=(4, 8), blocks=(1, 0)), **SIZES),
+}
 NORMALIZER = ProprioNormalizer(offset=jnp.zeros(8), scale=jnp.ones(8))
 
 
@@ -24,21 +39,34 @@ def inputs() -> PolicyInputs:
     )
 
 
-@pytest.fixture(scope="module")
-def boxed_params(inputs: PolicyInputs) -> dict:
-    return jax.jit(lambda key: initial_compact_params(TINY, key, inputs))(jax.random.key(0))
+@pytest.fixture(scope="module", params=list(TINY))
+def config(request) -> CompactConfig:
+    return TINY[request.param]
 
 
 @pytest.fixture(scope="module")
-def features_of(boxed_params: dict):
-    params = nn.meta.unbox(boxed_params)
-    compiled = jax.jit(lambda inputs: compact_features(TINY, params, NORMALIZER, inputs))
+def boxed_params(config: CompactConfig, inputs: PolicyInputs) -> dict:
+    return jax.jit(lambda key: initial_compact_params(config, key, inputs))(jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def params(boxed_params: dict) -> dict:
+    """Parameters as after some training: words, which start equal, differ."""
+    unboxed = nn.meta.unbox(boxed_params)
+    words = unboxed["instruction"]["words"]
+    words["embedding"] = jax.random.normal(jax.random.key(1), words["embedding"].shape)
+    return unboxed
+
+
+@pytest.fixture(scope="module")
+def features_of(config: CompactConfig, params: dict):
+    compiled = jax.jit(lambda inputs: compact_features(config, params, NORMALIZER, inputs))
     return lambda inputs: np.asarray(compiled(inputs))
 
 
-def test_one_feature_vector_a_chunk_step_and_observation(features_of, inputs: PolicyInputs) -> None:
+def test_one_feature_vector_a_chunk_step_and_observation(features_of, config, inputs: PolicyInputs) -> None:
     features = features_of(inputs)
-    assert features.shape == (3, TINY.chunk_length, TINY.width)
+    assert features.shape == (3, config.chunk_length, config.width)
     assert np.isfinite(features).all()
 
 
@@ -71,14 +99,37 @@ def test_every_parameter_has_logical_axes_with_a_rule(boxed_params: dict) -> Non
         partition_spec(leaf.names, jax.tree_util.keystr(path))
 
 
-def test_spatial_softmax_reads_a_peak_between_pixels() -> None:
-    # A blob of two equal pixels in row 1, columns 2 and 3 of a 5 x 5 map: y = -0.5, x between 0 and 0.5.
-    maps = jnp.full((1, 5, 5, 1), -50.0).at[0, 1, 2:4, 0].set(50.0)
-    np.testing.assert_allclose(spatial_softmax(maps), [[0.25, -0.5]], atol=1e-6)
+def test_bfloat16_computes_nearly_the_same_features(config, params, features_of, inputs: PolicyInputs) -> None:
+    unchanged = AugmentationConfig(shift=0.0, brightness=0.0, contrast=0.0, proprio_noise=0.0)
+    arguments = (config, unchanged, params, NORMALIZER, inputs, jax.random.key(0))
+    features = {
+        dtype: np.asarray(jax.jit(lambda dtype=dtype: augmented_compact_features(*arguments, compute_dtype=dtype))())
+        for dtype in ("float32", "bfloat16")
+    }
+    np.testing.assert_allclose(features["float32"], features_of(inputs), atol=1e-4)
+    assert features["bfloat16"].dtype == np.float32
+    distance = np.abs(features["bfloat16"] - features["float32"])
+    assert 0 < distance.mean() < 0.02
 
 
-def test_rejects_incomplete_convolutions_and_odd_heads() -> None:
-    with pytest.raises(ValueError, match="one entry for each convolution"):
-        CompactConfig(conv_features=(8, 8))
+def test_a_word_never_trained_on_says_nothing(config, boxed_params, inputs: PolicyInputs) -> None:
+    initial = nn.meta.unbox(boxed_params)
+    compiled = jax.jit(lambda inputs: compact_features(config, initial, NORMALIZER, inputs))
+    other = encode_instruction("never seen a word of these before now")
+    changed = inputs._replace(instruction_ids=jnp.broadcast_to(other, (3, INSTRUCTION_LENGTH)))
+    np.testing.assert_array_equal(compiled(inputs), compiled(changed))
+
+
+def test_a_configuration_survives_plain_values() -> None:
+    for config in TINY.values():
+        plain = json.loads(json.dumps(describe_compact_config(config)))
+        assert make_compact_config(**plain) == config
+
+
+def test_rejects_what_does_not_exist_or_fit() -> None:
     with pytest.raises(ValueError, match="width is 100; it must be a multiple of heads = 8"):
         CompactConfig(width=100, heads=8)
+    with pytest.raises(ValueError, match="camera kind is 'lidar'; it must be one of keypoints, grid"):
+        make_compact_config(camera={"kind": "lidar"})
+    with pytest.raises(ValueError, match="unexpected keyword argument 'layers'"):
+        make_compact_config(camera={"kind": "grid"}, layers=3)

@@ -13,6 +13,23 @@ def test_case_and_punctuation_make_no_difference() -> None:
     np.testing.assert_array_equal(encode_instruction("Pick up the black bowl, and place it on the plate."), plain)
 
 
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("the bowl\u2019s plate", "the bowl's plate"),
+        ("the bowl\u02bcs plate", "the bowl's plate"),
+        ("the \u201cblack\u201d bowl", 'the "black" bowl'),
+        ("the dark\u2011colored bowl", "the dark colored bowl"),
+        ("the dark-colored bowl", "the dark colored bowl"),
+        ("the cook\u00adtop", "the cooktop"),
+        ("the \ufb02at plate", "the flat plate"),  # a ligature
+        ("cafe\u0301", "caf\u00e9"),
+    ],
+)
+def test_typography_makes_no_difference(written: str, plain: str) -> None:
+    np.testing.assert_array_equal(encode_instruction(written), encode_instruction(plain))
+
+
 def test_other_words_and_another_order_give_other_ids() -> None:
     left, right = encode_instruction("mug on the left plate"), encode_instruction("mug on the right plate")
     assert (left != right).sum() == 1

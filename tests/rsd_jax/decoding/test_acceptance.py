@@ -34,22 +34,39 @@ def test_layers_ahead_measures_from_each_columns_position() -> None:
 
 
 def test_counts_of_one_round_by_hand() -> None:
-    # One latent dimension, two chunk steps, L = 5, K = 3; digit 1 can take only one level.
-    #   column 0 at layer 0 drafts layers 0 1 2, two accepted: layer 1 does not count, so accepted 0, proposed 0 and 2.
-    #   column 1 at layer 3 drafts layers 3 4 (5 does not exist), one accepted: accepted 3, proposed 3 and 4.
-    position, run = jnp.array([[[0], [3]]]), jnp.array([[[2], [1]]])
-    informative = jnp.array([[True], [False], [True], [True], [True]])
+    # Two chunk steps, two latent dimensions, L = 5, K = 3; layer 1 of dimension 0 can take only one level.
+    #   step 0: dimension 0 at layer 0 drafts 0 1 2, two accepted (1 does not count); dimension 1 is finished.
+    #   step 1: dimension 0 at layer 3 drafts 3 4 (5 does not exist), one accepted; dimension 1 at 2 drafts 2 3 4, all.
+    position, run = jnp.array([[[0, 5], [3, 2]]]), jnp.array([[[2, 0], [1, 3]]])
+    informative = jnp.ones((5, 2), bool).at[1, 0].set(False)
     counts = count_acceptance(position, run, 3, informative)
-    assert counts.proposed.tolist() == [[1, 0, 1, 1, 1]]
-    assert counts.accepted.tolist() == [[1, 0, 0, 1, 0]]
+    assert counts.proposed.tolist() == [[[1, 0], [0, 0], [1, 1], [1, 1], [1, 1]]]
+    assert counts.accepted.tolist() == [[[1, 0], [0, 0], [0, 1], [1, 1], [0, 1]]]
+    assert counts.first_run.tolist() == [[0, 0, 0, 0]]
+
+
+def test_counts_are_summed_over_the_steps_of_a_chunk_only() -> None:
+    # Three steps and two dimensions at layer 0 draft layers 0 1; dimension 0 accepts 2 1 0 layers, dimension 1 all.
+    run = jnp.array([[[2, 2], [1, 2], [0, 2]]])
+    counts = count_acceptance(jnp.zeros_like(run), run, 2, jnp.ones((3, 2), bool))
+    assert counts.proposed.tolist() == [[[3, 3], [3, 3], [0, 0]]]
+    assert counts.accepted.tolist() == [[[2, 3], [1, 3], [0, 0]]]
+
+
+def test_first_run_is_that_of_the_columns_that_all_start_at_layer_0() -> None:
+    # Rows: all columns accept at least 1; all accept all 3; one accepts none; not all are at layer 0 any more.
+    run = jnp.array([[[1, 3]], [[3, 3]], [[2, 0]], [[3, 3]]])
+    position = jnp.array([[[0, 0]], [[0, 0]], [[0, 0]], [[0, 2]]])
+    counts = count_acceptance(position, run, 3, jnp.ones((8, 2), bool))
+    assert counts.first_run.tolist() == [[0, 1, 0, 0], [0, 0, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]]
 
 
 def test_a_finished_column_proposes_nothing() -> None:
     counts = count_acceptance(jnp.full((2, 1, 1), 4), jnp.full((2, 1, 1), 3), 3, jnp.ones((4, 1), bool))
-    assert counts.proposed.tolist() == [[0] * 4] * 2
-    assert counts.accepted.tolist() == [[0] * 4] * 2
+    assert counts.proposed.tolist() == [[[0]] * 4] * 2
+    assert counts.accepted.tolist() == [[[0]] * 4] * 2
 
 
 def test_run_behind_the_last_layer_is_not_counted() -> None:
     counts = count_acceptance(jnp.full((1, 1, 1), 3), jnp.full((1, 1, 1), 3), 3, jnp.ones((4, 1), bool))
-    assert counts.accepted.tolist() == [[0, 0, 0, 1]]
+    assert counts.accepted.tolist() == [[[0], [0], [0], [1]]]

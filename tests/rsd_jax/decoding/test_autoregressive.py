@@ -37,6 +37,8 @@ def test_counts_no_drafts(
     result = autoregressive(random_features(0, 2), never_called, random_main(0), code_shape(3), 2)
     assert not result.acceptance.proposed.any()
     assert not result.acceptance.accepted.any()
+    assert not result.acceptance.first_run.any()
+    assert [counts.shape for counts in result.acceptance] == [(2, 8, 3), (2, 8, 3), (2, 4)]
 
 
 def test_a_column_depends_on_its_own_coarser_digits(

@@ -70,13 +70,14 @@ class WalkedCounts(NamedTuple):
     rounds: list[int]
     accepted: np.ndarray
     proposed: np.ndarray
+    first_run: list[int]
 
 
 def walk_columns(is_right: np.ndarray, informative: np.ndarray, draft_layers: int) -> WalkedCounts:
     """Plain-Python reference: each column on its own, given where the draft is right."""
-    batch, _, _, num_layers = is_right.shape
-    accepted, proposed = np.zeros((batch, num_layers), int), np.zeros((batch, num_layers), int)
-    most_rounds = [0] * batch
+    batch, _, latent_dim, num_layers = is_right.shape
+    accepted, proposed = (np.zeros((batch, num_layers, latent_dim), int) for _ in range(2))
+    most_rounds, first_run = [0] * batch, [draft_layers] * batch
     for b, c, d in np.ndindex(is_right.shape[:3]):
         position = rounds = 0
         while position < num_layers:
@@ -85,12 +86,13 @@ def walk_columns(is_right: np.ndarray, informative: np.ndarray, draft_layers: in
             while run < len(drafted) and is_right[b, c, d, position + run]:
                 run += 1
             for layer in drafted:
-                proposed[b, layer] += informative[layer, d]
-                accepted[b, layer] += informative[layer, d] and layer < position + run
+                proposed[b, layer, d] += informative[layer, d]
+                accepted[b, layer, d] += informative[layer, d] and layer < position + run
+            first_run[b] = min(first_run[b], run) if rounds == 0 else first_run[b]
             position += run + 1
             rounds += 1
         most_rounds[b] = max(most_rounds[b], rounds)
-    return WalkedCounts(most_rounds, accepted, proposed)
+    return WalkedCounts(most_rounds, accepted, proposed, first_run)
 
 
 @pytest.mark.parametrize("draft_layers", [1, 3, 8])
@@ -150,6 +152,7 @@ def test_rounds_and_counts_equal_a_walk_over_the_columns(is_right: np.ndarray, d
     assert result.rounds.tolist() == expected.rounds
     np.testing.assert_array_equal(result.acceptance.accepted, expected.accepted)
     np.testing.assert_array_equal(result.acceptance.proposed, expected.proposed)
+    np.testing.assert_array_equal(result.acceptance.first_run, np.eye(draft_layers + 1)[expected.first_run])
 
 
 def test_counts_of_a_whole_decoding_by_hand() -> None:
@@ -161,16 +164,18 @@ def test_counts_of_a_whole_decoding_by_hand() -> None:
     is_right = np.array([True, False, True, True, True, True, False, True]).reshape(1, 1, 1, 8)
     result = _decode_with_fixed_target(jnp.asarray(is_right), jnp.ones((8, 1), bool), draft_layers=3)
     assert result.rounds.tolist() == [4]
-    assert result.acceptance.accepted.tolist() == [[1, 0, 1, 1, 1, 0, 0, 1]]
-    assert result.acceptance.proposed.tolist() == [[1, 1, 2, 1, 1, 0, 1, 2]]
+    assert result.acceptance.accepted[..., 0].tolist() == [[1, 0, 1, 1, 1, 0, 0, 1]]
+    assert result.acceptance.proposed[..., 0].tolist() == [[1, 1, 2, 1, 1, 0, 1, 2]]
+    assert result.acceptance.first_run.tolist() == [[0, 1, 0, 0]]
 
 
 def test_replaced_tokens_are_not_counted_as_accepted() -> None:
     # K = 3 and nothing accepted: layer l is proposed from layers l - 2, l - 1 and l.
     never = jnp.zeros((1, 1, 1, 8), bool)
     result = _decode_with_fixed_target(never, jnp.ones((8, 1), bool), draft_layers=3)
-    assert result.acceptance.accepted.tolist() == [[0] * 8]
-    assert result.acceptance.proposed.tolist() == [[1, 2, 3, 3, 3, 3, 3, 3]]
+    assert result.acceptance.accepted[..., 0].tolist() == [[0] * 8]
+    assert result.acceptance.proposed[..., 0].tolist() == [[1, 2, 3, 3, 3, 3, 3, 3]]
+    assert result.acceptance.first_run.tolist() == [[1, 0, 0, 0]]
 
 
 def test_compiles_once_and_equals_eager(

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rsd_jax.checkpoints import load_stage
+from rsd_jax.checkpoints import StageCheckpoints, load_stage
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.metric_log import NonFiniteMetricError
@@ -111,6 +111,36 @@ def test_interrupted_and_resumed_equals_straight_to_the_last_bit(tmp_path, mesh,
     assert not (tmp_path / "toy" / "metrics.json").exists()
     train(stage, CONFIG, tmp_path / "toy", mesh)
     assert fingerprint(tmp_path / "toy") == fingerprint(straight_run / "toy")
+
+
+def test_the_timer_saves_between_the_periods_and_resumes_to_the_same_bits(tmp_path, mesh, straight_run, monkeypatch):
+    saved = []
+    save = StageCheckpoints.save
+
+    def noted(self, which, trees, metadata):
+        saved.append((which, metadata.step))
+        save(self, which, trees, metadata)
+        if (which, metadata.step) == ("latest", 6):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(StageCheckpoints, "save", noted)
+    always = replace(CONFIG, checkpoint_every_seconds=1e-9)
+    with pytest.raises(KeyboardInterrupt):
+        train(make_toy_stage(), always, tmp_path / "toy", mesh)
+    assert [step for which, step in saved if which == "latest"] == [2, 4, 6]  # asked wherever it logs
+    train(make_toy_stage(), CONFIG, tmp_path / "toy", mesh)
+    assert fingerprint(tmp_path / "toy") == fingerprint(straight_run / "toy")
+
+
+def test_what_is_kept_as_best_has_the_values_of_the_stored_type(tmp_path, mesh, straight_run):
+    train(make_toy_stage(), replace(CONFIG, stored_dtype="bfloat16"), tmp_path / "toy", mesh)
+    exact, kept = (load_stage(run, "toy").variables["params"]["up"] for run in (straight_run, tmp_path))
+    assert kept.dtype == jnp.float32
+    np.testing.assert_array_equal(kept, exact.astype(jnp.bfloat16).astype(jnp.float32))
+    assert not np.array_equal(kept, exact)
+    # What training goes on from is not rounded.
+    latest = [load_stage(run, "toy", "latest").variables["params"]["up"] for run in (straight_run, tmp_path)]
+    np.testing.assert_array_equal(*latest)
 
 
 def test_killed_behind_the_last_checkpoint_resumes_to_the_same_bits(tmp_path, mesh, straight_run):

@@ -5,20 +5,31 @@ import optax
 import pytest
 from flax import linen as nn
 
+from rsd_jax.backbones.cameras import KeypointCamera
 from rsd_jax.backbones.compact import CompactConfig
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction import encode_instruction
+from rsd_jax.backbones.instruction_table import InstructionTable
 from rsd_jax.backbones.proprioception import ProprioNormalizer
-from rsd_jax.training.objectives.behaviour_cloning import BehaviourCloning, chunk_error, policy_inputs
+from rsd_jax.training.objectives.behaviour_cloning import (
+    BehaviourCloning,
+    PolicyConstants,
+    chunk_error,
+    policy_inputs,
+)
 from rsd_jax.training.objectives.interface import Variables
 
 OBJECTIVE = BehaviourCloning(
     backbone=CompactConfig(
-        image_size=16, conv_features=(8, 8), conv_kernels=(3, 3), conv_strides=(1, 2), keypoints=4, width=32, depth=1
+        camera=KeypointCamera(features=(8, 8), kernels=(3, 3), strides=(1, 2), keypoints=4),
+        image_size=16,
+        width=32,
+        depth=1,
     ),
     augmentation=AugmentationConfig(shift=0.02, brightness=0.05, contrast=0.05),
 )
 NORMALIZER = ProprioNormalizer(offset=jnp.zeros(8), scale=jnp.ones(8))
+CONSTANTS = PolicyConstants(NORMALIZER, InstructionTable.of(["go to the light"], 4, "training"))
 
 
 def synthetic_batch(seed: int, rows: int) -> dict[str, jax.Array]:
@@ -53,7 +64,7 @@ def fitted() -> Variables:
             params, state = carry
             rows = jax.random.randint(key, (32,), 0, 256)
             sample = jax.tree.map(lambda values: values[rows], batch)
-            gradient = jax.grad(lambda p: OBJECTIVE.loss(Variables(p, {}), NORMALIZER, sample, key).loss)(params)
+            gradient = jax.grad(lambda p: OBJECTIVE.loss(Variables(p, {}), CONSTANTS, sample, key).loss)(params)
             updates, state = optimizer.update(gradient, state, params)
             return (optax.apply_updates(params, updates), state), None
 
@@ -81,7 +92,7 @@ def test_steps_behind_the_episodes_end_do_not_count(fitted: Variables) -> None:
     batch = synthetic_batch(1, 4)
     mask = batch["mask"].at[0, 3:].set(False)
     garbage = batch["actions"].at[0, 3:].set(1e3)
-    loss = jax.jit(lambda batch: OBJECTIVE.loss(fitted, NORMALIZER, batch, jax.random.key(0)))
+    loss = jax.jit(lambda batch: OBJECTIVE.loss(fitted, CONSTANTS, batch, jax.random.key(0)))
     clean, masked = loss({**batch, "mask": mask}), loss({**batch, "mask": mask, "actions": garbage})
     np.testing.assert_array_equal(clean.loss, masked.loss)
     assert set(masked.metrics) == {"loss/l1", "l1/translation", "l1/rotation", "accuracy/gripper"}
@@ -89,7 +100,7 @@ def test_steps_behind_the_episodes_end_do_not_count(fitted: Variables) -> None:
 
 def test_augmentation_depends_on_the_key_and_prediction_has_none(fitted: Variables) -> None:
     batch = synthetic_batch(1, 4)
-    loss = jax.jit(lambda key: OBJECTIVE.loss(fitted, NORMALIZER, batch, key).loss)
+    loss = jax.jit(lambda key: OBJECTIVE.loss(fitted, CONSTANTS, batch, key).loss)
     losses = [float(loss(jax.random.key(seed))) for seed in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
     prediction = jax.eval_shape(OBJECTIVE.predict, fitted.params, NORMALIZER, policy_inputs(batch))

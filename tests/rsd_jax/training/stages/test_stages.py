@@ -9,12 +9,13 @@ import pytest
 from launch.config_flags import load_config, to_dataclass
 from rsd_jax.checkpoints import MissingCheckpointError
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
-from rsd_jax.rfsq import RfsqTokenizer
-from rsd_jax.stored_models import load_tokenizer
+from rsd_jax.rfsq import RfsqTokenizer, dequantize
+from rsd_jax.stored_models import load_main_head, load_tokenizer
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.demonstrations import load_split
 from rsd_jax.training.stages import STAGE_NAMES, build_stage, settings_of
-from rsd_jax.training.stages.head_rows import load_head_data
+from rsd_jax.training.stages.head_rows import DecodedError, load_head_data
+from rsd_jax.training.stages.main_head import decode_greedily, name_digits
 from rsd_jax.training.stages.rfsq import action_data, token_errors
 from rsd_jax.training.train_loop import train
 
@@ -82,6 +83,39 @@ def test_heads_report_accuracy_and_majority_for_both_kinds_of_labels(metrics):
     assert [len(row) for row in metrics["draft"]["accuracy_by_start_teacher"]] == [3, 3, 2, 1]
 
 
+def test_the_main_head_reports_what_it_names_by_itself(metrics):
+    found = metrics["main_head"]
+    for labels in ("teacher", "demonstrations"):
+        for kind in ("free_running", "one_pass"):
+            assert len(found[f"{kind}_accuracy_by_layer_{labels}"]) == 4
+            assert set(found[f"{kind}_decoded_{labels}"]) == {"l1", "gripper_accuracy"}
+        # No digit is coarser than the first layer's: telling the head the true ones changes nothing there.
+        assert found[f"free_running_accuracy_by_layer_{labels}"][0] == found[f"accuracy_by_layer_{labels}"][0]
+
+
+def test_greedy_decoding_is_teacher_forcing_on_its_own_digits(preflight_run):
+    data = load_head_data(preflight_run)
+    main = load_main_head(preflight_run, data.frozen.tokenizer.token_hash, data.policy)
+    table, features = data.frozen.tokenizer.table, data.heldout.features[:8]
+    decoded = decode_greedily(main.model, main.params, table, features)
+    again = name_digits(main.model, main.params, table, features, decoded.free_running)
+    np.testing.assert_array_equal(decoded.free_running, again)
+    columns = main.model.apply({"params": main.params}, features, method="contextualise")
+    error = np.abs(dequantize(table, decoded.one_pass) - columns.latents)
+    assert error.max() < np.abs(dequantize(table, decoded.one_pass, 1) - columns.latents).max()
+
+
+def test_decoded_error_is_zero_for_tokens_that_decode_to_the_labels_actions(preflight_run):
+    data = load_head_data(preflight_run)
+    tokens = data.tokens["demonstrations"][1]
+    decoded = np.asarray(data.frozen.tokenizer.detokenize(tokens))
+    data = data._replace(heldout=data.heldout._replace(actions=decoded))
+    assert data.decoded_error(tokens, "demonstrations") == DecodedError(l1=0.0, gripper_accuracy=1.0)
+    others = data.decoded_error(tokens[::-1], "demonstrations")
+    assert others.l1 > 0.01
+    assert others.gripper_accuracy < 1
+
+
 def test_heads_learn_from_complete_chunks_of_other_episodes_than_they_are_judged_on(preflight_run):
     data = load_head_data(preflight_run)
     for labels in ("teacher", "demonstrations"):
@@ -104,6 +138,6 @@ def test_a_stage_without_its_input_names_the_stage_that_makes_it(tmp_path):
 
 def test_policy_and_tokenizer_must_agree_on_the_chunk_length(preflight_run):
     given = settings("policy")
-    other = dataclasses.replace(given, backbone=dataclasses.replace(given.backbone, chunk_length=4))
+    other = dataclasses.replace(given, backbone={**given.backbone, "chunk_length": 4})
     with pytest.raises(ValueError, match=r"chunk_length is 4, but the tokenizer .* takes chunks of 8 steps"):
         build_stage("policy", other, preflight_run)

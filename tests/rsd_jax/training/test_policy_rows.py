@@ -1,13 +1,14 @@
-"""The policy's rows in memory and in files."""
+"""The policy's rows, kept in files."""
 
 import tracemalloc
 
 import numpy as np
 import pytest
 
+from rsd_jax.training import policy_rows as policy_rows_module
 from rsd_jax.training.demonstrations import action_rows, frames, load_split
-from rsd_jax.training.stages import policy
-from rsd_jax.training.stages.policy import equal_batches, split_policy_rows, stored_policy_rows
+from rsd_jax.training.policy_rows import policy_rows, stored_policy_rows
+from rsd_jax.training.stages.policy import equal_batches
 
 
 @pytest.fixture
@@ -16,15 +17,31 @@ def run_dir(preflight_run, tmp_path):
     return tmp_path
 
 
-def test_rows_in_files_are_those_in_memory_and_are_made_once(run_dir, monkeypatch):
-    stored, expected = stored_policy_rows(run_dir, 2, 8), split_policy_rows(run_dir, 2, 8)
-    for found, rows in zip(stored, expected, strict=True):
+def test_rows_are_those_of_the_episodes_and_are_made_once(run_dir, monkeypatch):
+    stored = stored_policy_rows(run_dir, 2, 8)
+    for found, demos in zip(stored, load_split(run_dir, 2), strict=True):
+        rows = policy_rows(demos, 8)
         assert list(found) == list(rows)
         for name, array in rows.items():
             assert isinstance(found[name], np.memmap)
             np.testing.assert_array_equal(found[name], array, strict=True)
-    monkeypatch.setattr(policy, "splits_by_task", None)
+    monkeypatch.setattr(policy_rows_module, "split_file", None)
     stored_policy_rows(run_dir, 2, 8)
+
+
+def test_several_tasks_are_read_by_several_processes_in_the_order_of_their_names(run_dir, preflight_run):
+    (file,) = (preflight_run / "demos").glob("*/*_demo.hdf5")
+    (run_dir / "demos").unlink()
+    folder = run_dir / "demos" / file.parent.name
+    folder.mkdir(parents=True)
+    for name in ("a", "b"):
+        (folder / f"{name}_demo.hdf5").symlink_to(file)
+    (run_dir / "one").mkdir()
+    (run_dir / "one" / "demos").symlink_to(preflight_run / "demos")
+    once, twice = stored_policy_rows(run_dir / "one", 2, 8)[0], stored_policy_rows(run_dir, 2, 8)[0]
+    for name, array in once.items():
+        np.testing.assert_array_equal(twice[name], np.concatenate([array, array]))
+    assert [path.name for path in (run_dir / "rows").iterdir() if path.is_dir() and "part" in path.name] == []
 
 
 def test_other_demonstrations_or_another_split_make_other_files(run_dir, preflight_run):

@@ -1,0 +1,80 @@
+"""Ablations of the policy: one change at a time, judged by held-out episodes and by development episodes.
+
+    python -m launch.ablate --config configs/ablations.py --config.run_dir=runs/NAME
+    python -m launch.ablate --config configs/ablations.py --config.run_dir=runs/NAME --config.only=base,no_shift
+
+Needs the demonstrations and the tokenizer of the run. The evaluation states are not used: what is chosen here starts
+from random resets. On one GPU a variant takes its training; evaluations run meanwhile.
+
+Variants:
+    (none)  ten tasks with 10 episodes each.
+    tiny    two variants of a tiny policy, in the point-mass simulator: seconds, to see that it works.
+"""
+
+from ml_collections import ConfigDict
+
+VARIANTS = ("", "tiny")
+
+POLICIES: dict[str, dict[str, object]] = {
+    "base": {},
+    "no_shift": {"model.augmentation.shift": 0.0},
+    "no_colour": {"model.augmentation.brightness": 0.0, "model.augmentation.contrast": 0.0},
+    "no_proprio_noise": {"model.augmentation.proprio_noise": 0.0},
+    "more_proprio_noise": {"model.augmentation.proprio_noise": 0.2},
+    "not_reworded": {"model.augmentation.reworded": 0.0},
+    "small_image": {"model.backbone.image_size": 64},
+    "no_blocks": {"model.backbone.camera.blocks": (0, 0, 0, 0)},
+    "shallow": {"model.backbone.depth": 3},
+    "half_rate": {"training.learning_rate": 0.0003},
+    "double_rate": {"training.learning_rate": 0.0012},
+    "float32": {"model.compute_dtype": "float32"},
+}
+"""What each policy changes in configs/policy.py."""
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Values of the ablations; `variant` is "" or "tiny"."""
+    if variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(map(repr, VARIANTS))}, got {variant!r}")
+    config = ConfigDict()
+    # Its demonstrations and tokenizer are used; the policies go to RUN_DIR/ablations/POLICY/seed_SEED/.
+    config.run_dir = "runs/libero_spatial"
+    # The results; a table lies beside it, with the ending .md.
+    config.out = "results/ablations/policy.json"
+    # Variant of configs/policy.py that is changed.
+    config.policy = ""
+    # What each policy changes there, as KEY=VALUE, and the one that the others are compared with.
+    config.overrides = ConfigDict()
+    for name, changes in POLICIES.items():
+        config.overrides[name] = tuple(f"{key}={value}" for key, value in changes.items())
+    config.base = "base"
+    # Names of the policies to run, separated by commas; empty means all. Results list whatever is complete.
+    config.only = ""
+    config.seeds = (0,)
+    # Optimizer steps of all policies; 0 leaves it to their configuration.
+    config.steps = 0
+    # Only train, and judge by held-out episodes.
+    config.heldout_only = False
+    # Evaluations that run at the same time, beside a training.
+    config.parallel_evaluations = 1
+
+    evaluation = config.evaluation = ConfigDict()
+    # "libero_development" or "point_mass".
+    evaluation.simulator = "libero_development"
+    evaluation.suite = "libero_spatial"
+    # Indices of the tasks; () means all of the suite.
+    evaluation.tasks = ()
+    evaluation.episodes_per_task = 10
+    # Processes with a simulator each, of one evaluation; 0 means one per core.
+    evaluation.workers = 0
+
+    if variant == "tiny":
+        config.run_dir = "runs/tiny"
+        config.out = "runs/tiny/ablations.json"
+        config.policy = "tiny"
+        config.only = "base,no_shift"
+        evaluation.simulator = evaluation.suite = "point_mass"
+        evaluation.episodes_per_task = 2
+        evaluation.workers = 1
+    config.lock()
+    return config

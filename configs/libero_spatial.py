@@ -1,0 +1,50 @@
+r"""The published rows: all ten tasks of libero_spatial, from nothing to 50 episodes a task by three decoders.
+
+    python -m launch.pipeline --config configs/libero_spatial.py
+
+Hardware: one H100 and 16 cores. Minutes, and the success to expect: see results/libero_spatial.json.
+Result: ``runs/libero_spatial/evaluation/report.html``, which compares the headline decoder with the two others.
+
+In pieces that a time limit ends, the same command again and again until its exit status is 0 (``timeout`` says 124
+for a piece that it ended):
+
+    timeout 590 python -m launch.pipeline --config configs/libero_spatial.py
+
+A second training seed on the same demonstrations, and the figures of both:
+
+    python -m launch.pipeline --config configs/libero_spatial.py --config.seed=1 \
+        --config.run_dir=runs/libero_spatial_seed1 --config.demos=runs/libero_spatial
+    python -m launch.record_suite runs/libero_spatial runs/libero_spatial_seed1 \
+        --results results/libero_spatial.json --readme README.md
+
+The values of each stage stand in the stage's own config under the variant of the same name, for example
+``configs/policy.py:libero_spatial``. The 50 evaluation states of a task are for results alone: with
+``--config.until_stage=main_head`` nothing of them is run. The variant ``tiny`` makes every stage in seconds, to see
+that it works.
+"""
+
+from ml_collections import ConfigDict
+
+VARIANTS = ("libero_spatial", "tiny")
+
+
+def get_config(variant: str = "libero_spatial") -> ConfigDict:
+    """Values of the pipeline; `variant` is "libero_spatial" or "tiny"."""
+    if variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
+    config = ConfigDict()
+    config.variant = variant
+    config.run_dir = "runs/libero_spatial" if variant == "libero_spatial" else "runs/tiny_libero_spatial"
+    config.seed = 0
+    # Folder of another run whose demonstrations are used, and nothing else of it; empty: collect them.
+    config.demos = ""
+    # Evaluated on the same starts; the first is the headline, whose report compares it with the others.
+    config.decoders = ("speculative_greedy", "l1_regression", "autoregressive")
+    # Make this stage and all after it anew; their old output moves to RUN_DIR/replaced/. Empty: only what is missing.
+    config.from_stage = ""
+    # The last stage to run; empty: all.
+    config.until_stage = ""
+    # Told beside the time taken; nothing is stopped by it.
+    config.budget = "40 min on one H100"
+    config.lock()
+    return config

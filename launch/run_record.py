@@ -1,0 +1,105 @@
+"""``pipeline.json``: what a run is made with, and the seconds that its stages took."""
+
+import json
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from eval_bridge.summary import write_atomically
+
+RUN_RECORD = "pipeline.json"
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """What everything in a run's folder has in common.
+
+    Attributes:
+        variant: of the stages' configurations.
+        seed: of collection and training.
+        demos: folder of the run whose demonstrations this one uses; empty if it has its own.
+    """
+
+    variant: str
+    seed: int
+    demos: str = ""
+
+
+def check_same_run(run_dir: Path, wanted: RunIdentity, from_stage: str) -> None:
+    """Records what `run_dir` is made with, or checks it against what it was made with.
+
+    Raises:
+        ValueError: the folder was made with another variant, seed or other demonstrations.
+        OSError: the folder cannot be written.
+    """
+    path = run_dir / RUN_RECORD
+    if path.exists() and from_stage != "collect":
+        recorded = asdict(RunIdentity("", 0)) | read_record(run_dir)
+        for name, value in asdict(wanted).items():
+            if recorded[name] != value:
+                raise ValueError(
+                    f"{run_dir} was made with {name}={recorded[name]!r}, and {name}={value!r} is asked: name another "
+                    "folder (--config.run_dir=...) or make everything anew (--config.from_stage=collect)"
+                )
+        return
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        _write(run_dir, asdict(wanted))
+    except OSError as error:
+        raise OSError(f"cannot write the run folder: {error}; name another with --config.run_dir=...") from error
+
+
+def read_record(run_dir: Path) -> dict[str, Any]:
+    """The record as it is stored; empty where there is none."""
+    path = run_dir / RUN_RECORD
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def read_seconds(run_dir: Path) -> dict[str, float]:
+    """Seconds by stage, all pieces together."""
+    return dict(read_record(run_dir).get("stage_seconds", {}))
+
+
+def add_seconds(run_dir: Path, stage: str, seconds: float) -> None:
+    """Adds what a piece of a stage took, start to end of its process, however it ended."""
+    spent = read_seconds(run_dir)
+    spent[stage] = round(spent.get(stage, 0.0) + seconds, 1)
+    _write(run_dir, read_record(run_dir) | {"stage_seconds": spent})
+
+
+def forget_seconds(run_dir: Path, stages: Collection[str]) -> None:
+    """Drops the seconds of stages whose output is made anew."""
+    record, spent = read_record(run_dir), read_seconds(run_dir)
+    kept = {stage: seconds for stage, seconds in spent.items() if stage not in stages}
+    if kept != spent:
+        _write(run_dir, record | {"stage_seconds": kept})
+
+
+def read_result(path: Path, command: str) -> Any:
+    """Contents of a JSON file that a stage of a run wrote.
+
+    Args:
+        path: the file.
+        command: what makes it, for the error.
+
+    Raises:
+        ValueError: there is no such file.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; finish the run: {command}")
+    return json.loads(path.read_text())
+
+
+def pipeline_command(run_dir: Path) -> str:
+    """What makes whatever is missing in a run's folder."""
+    return f"python -m launch.pipeline ... --config.run_dir={run_dir}"
+
+
+def read_collections(run_dir: Path) -> list[dict[str, Any]]:
+    """The summary of every task's collection."""
+    return [json.loads(path.read_text()) for path in sorted((run_dir / "demos").glob("*/*_demo.json"))]
+
+
+def _write(run_dir: Path, record: dict[str, Any]) -> None:
+    write_atomically(run_dir / RUN_RECORD, json.dumps(record, indent=1) + "\n")

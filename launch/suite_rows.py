@@ -1,0 +1,241 @@
+"""Evaluations as rows of the published results: each with its interval, its episodes paired with another decoder's."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from eval_bridge.comparison import compare_folders
+from eval_bridge.episode_log import LOG_NAME, read_episode_log
+from eval_bridge.intervals import Interval, wilson_interval
+from eval_bridge.suites import get_suite, suite_names
+from launch.evaluate import SUMMARY_NAME
+from launch.pipeline_stages import HEADLINE
+from launch.run_record import pipeline_command, read_result
+
+TEACHER = "l1_regression"
+"""The decoder that the headline's row is paired with: it acts as the policy was trained to."""
+
+FINEST_TASKS = (
+    "pick_up_the_black_bowl_in_the_top_drawer_of_the_wooden_cabinet_and_place_it_on_the_plate",
+    "pick_up_the_black_bowl_on_the_ramekin_and_place_it_on_the_plate",
+    "pick_up_the_black_bowl_on_the_wooden_cabinet_and_place_it_on_the_plate",
+)
+"""The finest-grained tasks of libero_spatial, and of the suites made from it."""
+
+ACCEPTANCES = (
+    *("token_acceptance", "layer_acceptance", "column_acceptance", "digit_acceptance", "whole_layer_acceptance"),
+    "first_run",
+)
+"""What a row takes over from the summary as it is, if it is there."""
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Several tasks' episodes together; the interval is Wilson's, 95 %."""
+
+    tasks: tuple[str, ...]
+    episodes: int
+    successes: int
+    success_rate: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The headline's decoder and another one on their common episodes.
+
+    Attributes:
+        against: the decoder of the other row: in the headline's row the teacher, in all others the headline's.
+        b: episodes that the headline's decoder alone solved. c: that the other alone solved.
+        difference: of the success rates, headline minus other. interval: its 95 % bootstrap interval.
+        p_value: exact McNemar test.
+    """
+
+    against: str
+    b: int
+    c: int
+    difference: float
+    interval: Interval
+    p_value: float
+
+
+@dataclass(frozen=True)
+class EvaluationRow:
+    """One evaluation of one training run.
+
+    Attributes:
+        folder: its name in the run's folder.
+        suite: what was evaluated.
+        decoder: by which decoder.
+        seed: of the training.
+        episodes, successes, success_rate, interval: over all tasks; Wilson, 95 %.
+        per_task: as the summary has them.
+        finest_tasks: `FINEST_TASKS` together, where the suite has them.
+        acceptance: by name, `ACCEPTANCES`.
+        rounds_mean: passes of the main head a chunk.
+        chunk_ms_p50, chunk_ms_p99: of the deployed call, observation to actions.
+        checkpoints: digests of what acted, by stage.
+        commit, device, versions: of the evaluation's last session.
+        paired: against another decoder on the same starts.
+    """
+
+    folder: str
+    suite: str
+    decoder: str
+    seed: int
+    episodes: int
+    successes: int
+    success_rate: float
+    interval: Interval
+    per_task: tuple[Mapping[str, Any], ...]
+    finest_tasks: Pooled | None
+    acceptance: Mapping[str, Any]
+    rounds_mean: float | None
+    chunk_ms_p50: float | None
+    chunk_ms_p99: float | None
+    checkpoints: Mapping[str, str]
+    commit: str | None
+    device: str
+    versions: Mapping[str, str]
+    paired: Paired | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-serialisable form, acceptances beside the other figures and without what all rows have in common."""
+        values = asdict(self)
+        for name in ("versions", "acceptance"):
+            del values[name]
+        return values | dict(self.acceptance)
+
+
+def read_suite_rows(run_dir: Path, seed: int, suite: str) -> list[EvaluationRow]:
+    """Every complete evaluation of `suite` in the folder of a run: the headline, the teacher, then the others.
+
+    Raises:
+        ValueError: the headline is missing, incomplete or of another suite, or an evaluation had other checkpoints.
+    """
+    headline = read_row(run_dir / HEADLINE, seed, pipeline_command(run_dir))
+    if headline.suite != suite:
+        raise ValueError(f"{run_dir / HEADLINE} is of suite {headline.suite}, not {suite}; name another with --suite")
+    others = [
+        read_row(folder, seed, "")
+        for folder in sorted(run_dir.glob(f"{HEADLINE}_*"))
+        if _is_alike(run_dir / HEADLINE, folder)
+    ]
+    require_same_checkpoints(run_dir, [headline, *others])
+    others.sort(key=lambda row: row.decoder != TEACHER)
+    pairs = [_pair(run_dir, row) for row in others]
+    return [
+        replace(headline, paired=pairs[0] if pairs else None),
+        *(
+            replace(row, paired=replace(pair, against=headline.decoder))
+            for row, pair in zip(others, pairs, strict=True)
+        ),
+    ]
+
+
+def read_variant_rows(run_dir: Path, seed: int, base: str) -> list[EvaluationRow]:
+    """The evaluations of a run on LIBERO-PRO's variants of the suite `base`, all of them, each in its own folder.
+
+    Raises:
+        ValueError: one is missing or incomplete, or had other checkpoints than the headline.
+    """
+    suites = [name for name in suite_names() if get_suite(name).is_variant and get_suite(name).base == base]
+    rows = [
+        read_row(
+            run_dir / f"{HEADLINE}_{suite}",
+            seed,
+            f"python -m launch.evaluate --config configs/libero_eval.py:{base} --config.run_dir={run_dir} "
+            f"--config.suite={suite} --config.output={HEADLINE}_{suite} --config.episodes_per_task=10",
+        )
+        for suite in suites
+    ]
+    require_same_checkpoints(run_dir, [read_row(run_dir / HEADLINE, seed, pipeline_command(run_dir)), *rows])
+    return rows
+
+
+def read_row(folder: Path, seed: int, command: str) -> EvaluationRow:
+    """The row of one complete evaluation, unpaired.
+
+    Args:
+        folder: of the evaluation.
+        seed: of the training.
+        command: what makes it, for the error.
+
+    Raises:
+        ValueError: there is no summary, or episodes are missing.
+    """
+    summary = read_result(folder / SUMMARY_NAME, command)
+    if summary["episodes"] != summary["planned"]:
+        have = f"{summary['episodes']} of {summary['planned']} episodes"
+        raise ValueError(f"{folder / SUMMARY_NAME} has {have}; finish it: {command}")
+    log = read_episode_log(folder / LOG_NAME)
+    chunk = summary["latency_ms"].get("chunk", {})
+    return EvaluationRow(
+        folder=folder.name,
+        suite=summary["suite"],
+        decoder=summary["decoder"],
+        seed=seed,
+        episodes=summary["episodes"],
+        successes=summary["successes"],
+        success_rate=summary["success_rate"],
+        interval=Interval(*summary["success_interval"]),
+        per_task=tuple(summary["per_task"]),
+        finest_tasks=_pool_finest(summary["per_task"]),
+        acceptance={name: summary[name] for name in ACCEPTANCES if name in summary},
+        rounds_mean=summary["rounds_mean"],
+        chunk_ms_p50=chunk.get("p50"),
+        chunk_ms_p99=chunk.get("p99"),
+        checkpoints={
+            name.removeprefix("checkpoint."): value
+            for name, value in (log.identity or {}).items()
+            if name.startswith("checkpoint.")
+        },
+        commit=summary["commit"],
+        device=summary["device"],
+        versions=summary["versions"],
+    )
+
+
+def require_same_checkpoints(run_dir: Path, rows: Sequence[EvaluationRow]) -> None:
+    """Raises ValueError where a row's policy, or another stage that it shares with the first row, is not the same."""
+    first, *others = rows
+    for row in others:
+        for stage in row.checkpoints.keys() & first.checkpoints.keys():
+            if row.checkpoints[stage] != first.checkpoints[stage]:
+                raise ValueError(
+                    f"{run_dir / row.folder} was run with another {stage} than {run_dir / first.folder}: move it "
+                    "away, and evaluate again what is there now"
+                )
+
+
+def _is_alike(headline: Path, folder: Path) -> bool:
+    """Whether `folder` holds a complete evaluation of the same suite in the same simulator."""
+    if not (folder / SUMMARY_NAME).is_file():
+        return False
+    own, summary = (json.loads((path / SUMMARY_NAME).read_text()) for path in (headline, folder))
+    is_complete = summary["episodes"] == summary["planned"]
+    return is_complete and all(summary[name] == own[name] for name in ("suite", "simulator"))
+
+
+def _pair(run_dir: Path, row: EvaluationRow) -> Paired:
+    comparison = compare_folders(run_dir / row.folder, run_dir / HEADLINE)
+    counts = comparison.counts
+    return Paired(
+        row.decoder,
+        b=counts.second_only,
+        c=counts.first_only,
+        difference=comparison.difference,
+        interval=comparison.interval,
+        p_value=comparison.p_value,
+    )
+
+
+def _pool_finest(per_task: Sequence[Mapping[str, Any]]) -> Pooled | None:
+    tasks = [task for task in per_task if task["task"] in FINEST_TASKS]
+    if len(tasks) < len(FINEST_TASKS):
+        return None
+    episodes, successes = (sum(task[name] for task in tasks) for name in ("episodes", "successes"))
+    names = tuple(task["task"] for task in tasks)
+    return Pooled(names, episodes, successes, successes / episodes, wilson_interval(successes, episodes))

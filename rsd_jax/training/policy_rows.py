@@ -1,0 +1,100 @@
+"""The demonstrations of a run as rows of the policy's stage: read and cut once, a process for each task.
+
+Demonstrations are compressed, and reading them takes longer than a small training; so their rows are kept in files
+under ``RUN/rows``, which all later stages map into memory. The folder may be removed at any time.
+"""
+
+import hashlib
+import multiprocessing
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsd_jax.backbones.instruction import encode_instruction
+from rsd_jax.demos.demo import Demo
+from rsd_jax.training.demonstrations import Split, action_rows, demonstration_files, frames, proprio, split_file
+from rsd_jax.training.row_sources.row_files import ROWS_FOLDER, RowWriter, stored_rows
+
+Rows = dict[str, NDArray[Any]]
+
+
+def policy_rows(demos: Sequence[Demo], chunk_length: int) -> Rows:
+    """One row for every step: the fields of `PolicyInputs`, ``actions`` in the dataset's units, and ``mask``."""
+    chunks = action_rows(demos, chunk_length)
+    instructions = [np.tile(encode_instruction(demo.instruction), (len(demo), 1)) for demo in demos]
+    return {
+        "images": frames(demos),
+        "proprio": proprio(demos),
+        "instruction_ids": np.concatenate(instructions),
+        "actions": chunks.actions,
+        "mask": chunks.mask,
+    }
+
+
+def stored_policy_rows(run_dir: Path, heldout_every: int, chunk_length: int) -> tuple[Rows, Rows]:
+    """`policy_rows` of a run's training and held-out episodes, mapped from files under ``run_dir/rows``.
+
+    The files are made anew only if the demonstrations change.
+
+    Raises:
+        MissingDemonstrations: there are none; names the command that makes them.
+        ValueError: a task has too few episodes to hold one out, or demonstrations without images.
+        OSError: the files cannot be written.
+    """
+    files = demonstration_files(run_dir)
+    digest = hashlib.blake2b(f"{heldout_every} {chunk_length}".encode(), digest_size=16)
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(f"{path.parent.name}/{path.name}".encode())
+            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    folder = Path(run_dir) / ROWS_FOLDER / f"policy-{digest.hexdigest()}"
+    stored = stored_rows(folder, partial(_write_all, files, folder, heldout_every, chunk_length))
+    train, heldout = (
+        {name.removeprefix(f"{part}."): array for name, array in stored.items() if name.startswith(f"{part}.")}
+        for part in Split._fields
+    )
+    return train, heldout
+
+
+def _write_all(files: Sequence[Path], folder: Path, heldout_every: int, chunk_length: int, writer: RowWriter) -> None:
+    """Writes the rows of one file after the other, read by several processes at once."""
+    parts = [folder.with_name(f"{folder.name}.part{number}") for number in range(len(files))]
+    arguments = (files, parts, repeat(heldout_every), repeat(chunk_length))
+    try:
+        for part in _in_processes(arguments, min(len(files), os.cpu_count() or 1)):
+            writer.append_folder(part)
+            shutil.rmtree(part)
+    finally:
+        for part in parts:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _in_processes(arguments: tuple[Any, ...], count: int) -> Iterator[Path]:
+    if count == 1:
+        yield from map(_write_part, *arguments)
+        return
+    # Fresh processes: a fork of one that uses JAX may hang.
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_write_part, *arguments)
+
+
+def _write_part(file: Path, folder: Path, heldout_every: int, chunk_length: int) -> Path:
+    """Writes the rows of one task's demonstrations."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    writer = RowWriter(folder)
+    try:
+        for part, demos in split_file(file, heldout_every)._asdict().items():
+            rows = policy_rows(demos, chunk_length)
+            writer.append({f"{part}.{name}": array for name, array in rows.items()})
+    finally:
+        writer.close()
+    return folder

@@ -1,0 +1,229 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from eval_bridge.episode_log import LOG_NAME, EpisodeLog
+from eval_bridge.intervals import wilson_interval
+from eval_bridge.summary import summarise, write_summary
+from launch.record_suite import main
+from launch.suite_rows import FINEST_TASKS
+from tests.eval_bridge.log_examples import log_of, make_log, make_record
+
+HEAD = {
+    "accuracy_by_layer_teacher": [0.9, 0.8, 0.7, 0.6, 0.5],
+    "majority_by_layer_teacher": [0.4, 0.3, 0.2, 0.2, 0.1],
+    "accuracy_by_layer_demonstrations": [0.7, 0.5, 0.3, 0.2, 0.2],
+    "majority_by_layer_demonstrations": [0.4, 0.3, 0.2, 0.2, 0.1],
+}
+DRAFT = {name: values[:3] for name, values in HEAD.items()}
+TRAINING = {"training": {"steps": 500, "seconds": 9.0, "device": "one GPU"}}
+SECONDS = {"collect": 120.0, "rfsq": 6.0, "policy": 300.0, "draft": 30.0, "main_head": 30.0, "evaluate": 114.0}
+
+# Episodes of two tasks by who solved them: both 2, the headline alone 3, the teacher alone 1, neither 1.
+SPECULATIVE = {0: "++++", 1: "+--"}
+TEACHER = {0: "+---", 1: "++-"}
+AUTOREGRESSIVE = SPECULATIVE
+
+
+def write_evaluation(folder: Path, log, planned: int | None = None) -> None:
+    with EpisodeLog(folder / LOG_NAME, log.identity) as file:
+        for record in (*log.sessions, log.latency, *log.episodes.values()):
+            file.append(record)
+    write_summary(folder / "summary.json", summarise(log, planned or len(log.episodes)))
+
+
+def write_json(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def make_run(run_dir: Path, seed: int = 0, seconds=SECONDS, demos: str = "") -> Path:
+    write_json(run_dir / "pipeline.json", {"variant": "x", "seed": seed, "demos": demos, "stage_seconds": seconds})
+    if demos:
+        (run_dir / "demos").symlink_to(Path(demos) / "demos")
+    else:
+        write_json(run_dir / "demos/suite/a_demo.json", {"successes": 20, "attempts_made": 21, "steps": 1800})
+        write_json(run_dir / "demos/suite/b_demo.json", {"successes": 20, "attempts_made": 20, "steps": 2200})
+    write_json(run_dir / "rfsq/metrics.json", {"heldout_token_mse": 0.01, **TRAINING})
+    write_json(run_dir / "policy/metrics.json", {"heldout_l1": 0.0512, **TRAINING})
+    write_json(run_dir / "draft/metrics.json", {**DRAFT, **TRAINING})
+    write_json(run_dir / "main_head/metrics.json", {**HEAD, **TRAINING})
+    write_evaluation(run_dir / "evaluation", log_of(SPECULATIVE))
+    write_evaluation(run_dir / "evaluation_l1_regression", log_of(TEACHER, decoder="l1_regression"))
+    write_evaluation(run_dir / "evaluation_autoregressive", log_of(AUTOREGRESSIVE, decoder="autoregressive"))
+    return run_dir
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    return make_run(tmp_path / "run")
+
+
+def record(tmp_path: Path, *arguments: object) -> dict:
+    results = tmp_path / "out.json"
+    main([*map(str, arguments), "--results", str(results)])
+    return json.loads(results.read_text())
+
+
+def test_rows_have_the_figures_of_the_evaluations(run_dir, tmp_path):
+    rows = record(tmp_path, run_dir)["rows"]
+    assert [row["decoder"] for row in rows] == ["speculative_greedy", "l1_regression", "autoregressive"]
+    first = rows[0]
+    assert (first["seed"], first["episodes"], first["successes"]) == (0, 7, 5)
+    assert first["success_rate"] == pytest.approx(5 / 7)
+    assert first["interval"] == pytest.approx(wilson_interval(5, 7))
+    assert [(task["episodes"], task["successes"]) for task in first["per_task"]] == [(4, 4), (3, 1)]
+    assert first["token_acceptance"] == 0.5  # (6 + 2) of (8 + 8), by the builder of the logs
+    assert (first["rounds_mean"], first["chunk_ms_p50"], first["chunk_ms_p99"]) == (4.0, 8.0, 9.5)
+    assert first["layer_acceptance"][:2] == [0.75, 0.25]
+    assert first["column_acceptance"] == [0.75, 0.25]
+    assert first["whole_layer_acceptance"] == [0.5, 0.0, None]
+    assert first["checkpoints"] == {"rfsq": "3f0a6b7c"}
+
+
+def test_paired_figures_are_the_headline_minus_the_other(run_dir, tmp_path):
+    headline, teacher, autoregressive = (row["paired"] for row in record(tmp_path, run_dir)["rows"])
+    assert teacher["against"] == "speculative_greedy"
+    assert (teacher["b"], teacher["c"]) == (3, 1)
+    assert teacher["difference"] == pytest.approx((3 - 1) / 7)
+    # Of 4 episodes that one alone solved, at most 1 on the smaller side: (1 + 4) / 2^4, and twice that.
+    assert teacher["p_value"] == pytest.approx(2 * 5 / 16)
+    low, high = teacher["interval"]
+    assert low < 2 / 7 < high
+    assert headline == {**teacher, "against": "l1_regression"}
+    assert (autoregressive["b"], autoregressive["c"], autoregressive["p_value"]) == (0, 0, 1.0)
+
+
+def test_training_heads_and_origin(run_dir, tmp_path):
+    results = record(tmp_path, run_dir)
+    training = results["training"]
+    assert training["seeds"] == [0]
+    assert (training["demonstrations"], training["demonstration_attempts"]) == (40, 41)
+    assert training["stages"]["collect"] == {"seconds": 120.0, "device": None, "steps": 4000}
+    assert training["stages"]["policy"] == {"seconds": 300.0, "device": "one GPU", "steps": 500}
+    # Five solved in 100 steps each, two given up after 220.
+    assert training["stages"]["evaluate"] == {"seconds": 114.0, "device": "one GPU", "steps": 940}
+    assert training["seconds_to_report"] == 600.0
+    assert results["heads"]["draft"] == [{"seed": 0, **DRAFT}]
+    assert results["policy"] == [{"seed": 0, "heldout_l1": 0.0512}]
+    assert (results["commit"], results["device"], results["versions"]) == ("abc", "one GPU", {"jax": "0.10.2"})
+
+
+def test_a_second_seed_counts_the_shared_demonstrations_seconds(run_dir, tmp_path):
+    seconds = {name: value for name, value in SECONDS.items() if name != "collect"} | {"policy": 360.0}
+    second = make_run(tmp_path / "second", seed=1, seconds=seconds, demos=str(run_dir))
+    results = record(tmp_path, run_dir, second)
+    assert [row["seed"] for row in results["rows"]] == [0, 0, 0, 1, 1, 1]
+    assert results["training"]["seeds"] == [0, 1]
+    (further,) = results["training"]["further_seeds"]
+    assert further["demos_of"] == str(run_dir)
+    assert further["stages"]["collect"]["seconds"] == 120.0
+    assert further["seconds_to_report"] == 660.0
+
+
+def test_readme_gets_the_table_between_its_own_markers(run_dir, tmp_path, capsys):
+    readme = tmp_path / "README.md"
+    readme.write_text(
+        "a\n<!-- results -->\nother\n<!-- /results -->\n<!-- libero_spatial -->\n<!-- /libero_spatial -->\n"
+    )
+    record(tmp_path, run_dir, "--readme", readme)
+    text = readme.read_text()
+    assert text.startswith("a\n<!-- results -->\nother\n<!-- /results -->\n<!-- libero_spatial -->\n|  | seed 0 |")
+    assert text.endswith("<!-- /libero_spatial -->\n")
+    for line in (
+        "| success of `speculative_greedy` | **5 of 7** (35.9% to 91.8%) |",
+        "| OpenVLA-OFT as published, trained on human demonstrations | 97.6% |",
+        "| token acceptance, rounds a chunk (8 is layer by layer) | 50.0%, 4.00 |",
+        "| one chunk, `l1_regression`, p50 / p99 | 8.0 / 9.5 ms |",
+        "| draft: accuracy L0-L2, teacher's tokens | **80.0** (30.0): 90(40) 80(30) 70(20) |",
+        "| main head: accuracy L0-L2, L3-L7, teacher's tokens | **80.0** (30.0): 90(40) 80(30) 70(20); "
+        "**55.0** (15.0): 60(20) 50(10) |",
+        "| minutes from nothing to the first report | **10.0** |",
+    ):
+        assert line in text
+    assert "| `speculative_greedy` minus `l1_regression`, same starts | +28.6 (" in text
+    assert "b 3, c 1, p 0.62 |" in text
+
+
+def test_finest_tasks_are_pooled_with_their_interval(tmp_path):
+    run_dir = make_run(tmp_path / "run")
+    tasks = ("another_task", *FINEST_TASKS)
+    outcomes = ("----", "++++", "+++-", "++--")
+    records = [
+        dataclasses.replace(make_record(0, episode, mark == "+"), task=task, task_index=index)
+        for index, (task, marks) in enumerate(zip(tasks, outcomes, strict=True))
+        for episode, mark in enumerate(marks)
+    ]
+    for path in (run_dir / "evaluation").iterdir():
+        path.unlink()
+    write_evaluation(run_dir / "evaluation", make_log(*records))
+    pooled = record(tmp_path, run_dir)["rows"][0]["finest_tasks"]
+    assert (pooled["episodes"], pooled["successes"], pooled["success_rate"]) == (12, 9, 0.75)
+    assert pooled["interval"] == pytest.approx(wilson_interval(9, 12))
+
+
+def test_incomplete_and_foreign_evaluations_are_no_rows(run_dir, tmp_path):
+    write_evaluation(run_dir / "evaluation_half", log_of({0: "+"}), planned=2)
+    write_evaluation(run_dir / "evaluation_dev", log_of({0: "+"}, simulator="libero_development"))
+    write_evaluation(run_dir / "evaluation_goal", log_of({0: "+"}, suite="libero_goal"))
+    (run_dir / "evaluation_empty").mkdir()
+    assert len(record(tmp_path, run_dir)["rows"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pipeline.json", r"pipeline.json does not exist; finish the run: python -m launch.pipeline"),
+        ("draft/metrics.json", r"draft/metrics.json does not exist; finish the run: python -m launch.pipeline"),
+        ("evaluation/summary.json", r"evaluation/summary.json does not exist"),
+    ],
+)
+def test_missing_files_are_named_with_the_command_and_nothing_is_written(run_dir, tmp_path, name, message):
+    (run_dir / name).unlink()
+    with pytest.raises(SystemExit, match=message):
+        record(tmp_path, run_dir)
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_an_incomplete_headline_is_refused(run_dir, tmp_path):
+    write_summary(run_dir / "evaluation/summary.json", summarise(log_of(SPECULATIVE), planned=500))
+    with pytest.raises(SystemExit, match=r"has 7 of 500 episodes; finish it: python -m launch.pipeline"):
+        record(tmp_path, run_dir)
+
+
+def test_rows_of_other_checkpoints_are_refused(run_dir, tmp_path):
+    write_evaluation(run_dir / "evaluation_old", log_of(TEACHER, **{"checkpoint.rfsq": "other"}))
+    with pytest.raises(SystemExit, match="evaluation_old was run with another rfsq"):
+        record(tmp_path, run_dir)
+
+
+def test_seeds_with_different_evaluations_are_refused(run_dir, tmp_path):
+    second = make_run(tmp_path / "second", seed=1)
+    (second / "evaluation_autoregressive/summary.json").unlink()
+    with pytest.raises(SystemExit, match=r"second has the evaluations .* finish them"):
+        record(tmp_path, run_dir, second)
+    with pytest.raises(SystemExit, match=r"seeds \[0, 0\]; name each seed once"):
+        record(tmp_path, run_dir, run_dir)
+
+
+def test_variants_of_libero_pro_have_a_row_each(run_dir, tmp_path):
+    suites = [f"libero_spatial_{variant}" for variant in ("lan", "object", "swap", "task")]
+    for suite, marks in zip(suites[:3], ("++", "+-", "--"), strict=True):
+        write_evaluation(run_dir / f"evaluation_{suite}", log_of({0: marks}, suite=suite))
+    with pytest.raises(
+        SystemExit, match=r"evaluation_libero_spatial_task/summary.json .*--config.episodes_per_task=10"
+    ):
+        record(tmp_path, run_dir, "--suite", "libero_pro")
+    write_evaluation(run_dir / f"evaluation_{suites[3]}", log_of({0: "-+"}, suite=suites[3]))
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- libero_pro -->\n<!-- /libero_pro -->\n")
+    rows = record(tmp_path, run_dir, "--suite", "libero_pro", "--readme", readme)["rows"]
+    assert [(row["suite"], row["successes"], row["episodes"]) for row in rows] == [
+        *((suites[0], 2, 2), (suites[1], 1, 2), (suites[2], 0, 2), (suites[3], 1, 2))
+    ]
+    assert all(row["paired"] is None for row in rows)
+    assert "| `libero_spatial_swap` | **0 of 2** (0.0% to 65.8%) |" in readme.read_text()
+    # None of them is a row of the suite itself.
+    assert len(record(tmp_path, run_dir)["rows"]) == 3
