@@ -1,7 +1,7 @@
 # Every target sets itself up first (.venv, renderer), and is safe to repeat.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help set-up set-up-torch quickstart preflight test lint format lock clean
+.PHONY: help set-up set-up-torch pretrained quickstart preflight test lint format lock clean
 
 PYTHON_IN_VENV := .venv/bin/python
 LOCKS := $(wildcard requirements/py*.lock)
@@ -23,7 +23,10 @@ set-up: .venv/installed  ## make .venv from the pinned versions
 
 set-up-torch: .venv/torch-installed  ## add PyTorch to .venv, for the tests that compare with the original
 
-quickstart: .venv/installed  ## demonstrations, four trainings, evaluation and report on one LIBERO task (20 minutes on 2 cores)
+pretrained: .venv/installed  ## watch the shipped checkpoint solve a LIBERO task (a minute on 2 cores)
+	@$(WITH_RENDERER) $(PYTHON_IN_VENV) -m launch.evaluate --config configs/libero_eval.py:pretrained
+
+quickstart: pretrained  ## the same, then demonstrations, four trainings and evaluation of one task (20 minutes on 2 cores)
 	@$(WITH_RENDERER) $(PYTHON_IN_VENV) -m launch.pipeline --config configs/quickstart.py
 
 preflight: .venv/installed  ## check every stage with tiny networks (half a minute)

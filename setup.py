@@ -68,7 +68,10 @@ setup(
     packages=find_packages(
         include=["rsd_jax", "rsd_jax.*", "configs", "configs.*", "launch", "launch.*", "eval_bridge", "eval_bridge.*"]
     ),
-    package_data={"": ["**/*.json", "**/*.npz", "**/*.html", "**/*.css"]},
+    package_data={
+        "": ["**/*.json", "**/*.npz", "**/*.html", "**/*.css"],
+        "rsd_jax.pretrained": ["libero_spatial/**"],
+    },
     install_requires=LEARNING + DEMONSTRATIONS + SIMULATOR + REPORT,
     extras_require={"dev": DEVELOPMENT + TENSORBOARD, "tensorboard": TENSORBOARD},
 )

@@ -1,13 +1,15 @@
 """Evaluation of a trained policy in LIBERO, by OpenVLA-OFT's protocol.
 
     python -m launch.evaluate --config configs/libero_eval.py --config.run_dir=runs/NAME
-    python -m launch.evaluate --config configs/libero_eval.py:quickstart --config.run_dir=runs/quickstart
+    python -m launch.evaluate --config configs/libero_eval.py:pretrained
 
-Needs the four trained stages of the run folder. Results are in ``RUN_DIR/evaluation/``: ``summary.json``,
-``report.html``, ``videos/``, and every episode in ``episodes.jsonl``.
+Needs the four trained stages of the run folder; without one, the checkpoint that ships with the project acts. Results
+are in ``RUN_DIR/evaluation/`` (``runs/pretrained/evaluation/``): ``summary.json``, ``report.html``, ``videos/``, and
+every episode in ``episodes.jsonl``.
 
 Variants, with times on 2 cores and no GPU:
     (none)      libero_spatial, ten tasks with 50 episodes each: 500 episodes, 2 to 3 hours.
+    pretrained  2 filmed episodes of one task from random resets, by the shipped checkpoint: a minute.
     libero_spatial  the same 500 episodes, one of each task filmed; on a GPU host: see results/libero_spatial.json.
     quickstart  one task (the bowl at the table's centre), its first 10 episodes, all filmed: 3 to 5 minutes.
     tiny        2 episodes in the point-mass simulator: seconds, to see that everything works.
@@ -15,7 +17,7 @@ Variants, with times on 2 cores and no GPU:
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("", "libero_spatial", "quickstart", "tiny")
+VARIANTS = ("", "pretrained", "libero_spatial", "quickstart", "tiny")
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -23,7 +25,8 @@ def get_config(variant: str = "") -> ConfigDict:
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(map(repr, VARIANTS))}, got {variant!r}")
     config = ConfigDict()
-    config.run_dir = f"runs/{variant or 'default'}"
+    # Whose checkpoints act, and where results go. Empty: the checkpoint that ships with the project, runs/pretrained.
+    config.run_dir = "" if variant in ("", "pretrained") else f"runs/{variant}"
     # Folder inside run_dir. One folder holds one decoder and one set of checkpoints.
     config.output = "evaluation"
     # Recorded with every episode. Greedy decoders and the evaluation states do not depend on it.
@@ -60,7 +63,13 @@ def get_config(variant: str = "") -> ConfigDict:
     # Timed calls of every stage; 0 leaves latency out.
     config.latency_repeats = 100
 
-    if variant == "libero_spatial":
+    if variant == "pretrained":
+        config.simulator = "libero_development"
+        config.tasks = (2,)
+        config.episodes_per_task = 2
+        config.video.per_task = 2
+        config.latency_repeats = 20
+    elif variant == "libero_spatial":
         config.video.per_task = 1
     elif variant == "quickstart":
         config.tasks = (2,)

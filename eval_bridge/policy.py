@@ -18,6 +18,7 @@ from rsd_jax.array_types import Actions, Features, LayerMask, PyTree, Tokens
 from rsd_jax.backbones.instruction import encode_instruction
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.decoding import AcceptanceCounts, Decoder, DecodeResult, autoregressive, speculative_greedy
+from rsd_jax.pretrained import PRETRAINED
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import load_draft, load_main_head, load_policy, load_tokenizer
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
@@ -69,11 +70,13 @@ class CompiledPolicy:
         self._chunk = jax.jit(computation.chunk)
 
     @classmethod
-    def load(cls, run_dir: Path | str, decoder: str = "speculative_greedy", batch_size: int = 1) -> "CompiledPolicy":
+    def load(
+        cls, run_dir: Path | str = PRETRAINED, decoder: str = "speculative_greedy", batch_size: int = 1
+    ) -> "CompiledPolicy":
         """Loads what a run has trained.
 
         Args:
-            run_dir: the run's folder.
+            run_dir: the run's folder; by default the checkpoint that ships with the project.
             decoder: one of `eval_bridge.interface.DECODER_STAGES`.
             batch_size: rows of `act_batch`.
 

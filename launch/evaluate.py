@@ -1,10 +1,11 @@
 r"""Evaluates a trained policy in simulation.
 
-    python -m launch.evaluate --config configs/libero_eval.py:quickstart --config.run_dir=runs/quickstart
+    python -m launch.evaluate --config configs/libero_eval.py:pretrained
     python -m launch.evaluate --config configs/libero_eval.py --config.run_dir=runs/NAME --config.tasks=0,1 \
         --config.decoder=autoregressive --config.output=evaluation_autoregressive
 
-Results are in ``RUN_DIR/evaluation/``. Run again after an interruption it goes on where it stopped. The exit status is
+Without a run the checkpoint that ships with the project acts. Results are in ``RUN_DIR/evaluation/``, without a run in
+``runs/pretrained/evaluation/``. Run again after an interruption it goes on where it stopped. The exit status is
 1 when an episode could not be run to its end.
 
 On several hosts, each runs a part, and any of them puts the parts together:
@@ -38,9 +39,11 @@ from eval_bridge.report import write_report
 from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
 from eval_bridge.summary import Summary, write_atomically, write_summary
 from launch.config_flags import run
+from rsd_jax.pretrained import PRETRAINED
 
 SUMMARY_NAME, REPORT_NAME, COMPARISONS_NAME = "summary.json", "report.html", "comparisons.json"
 SHARD_FOLDER = "shards"
+PRETRAINED_RESULTS = "runs/pretrained"
 EXPECTED_ERRORS = (ValueError, OSError, SelfCheckFailed, EvaluationStopped, RendererNotFound)
 WORKERS_PER_CORE = 1
 
@@ -72,8 +75,9 @@ def evaluate(config: ConfigDict) -> Summary:
             shard=shard,
         ),
     )
-    run_dir = Path(config.run_dir)
-    policy = CompiledPolicy.load(run_dir, decoder=decoder, batch_size=config.policy_batch or default_policy_batch())
+    checkpoints, run_dir = checkpoint_folder(config), results_folder(config)
+    batch_size = config.policy_batch or default_policy_batch()
+    policy = CompiledPolicy.load(checkpoints, decoder=decoder, batch_size=batch_size)
     output = output_folder(run_dir, config.output, shard)
     workers = WorkerSettings(
         count=config.workers or len(os.sched_getaffinity(0)) * WORKERS_PER_CORE,
@@ -82,7 +86,7 @@ def evaluate(config: ConfigDict) -> Summary:
     )
     if config.simulator.startswith("libero"):
         choose_renderer()  # here, once, where a missing one is an error of the command and not of a worker
-    with EpisodeLog(output / LOG_NAME, _identity(config, benchmark, run_dir, policy)) as log:
+    with EpisodeLog(output / LOG_NAME, _identity(config, benchmark, checkpoints, policy)) as log:
         with _Progress(len(plan.episodes), log) as progress:
             summary = run_evaluation(make_benchmark, policy, plan, log, progress.show, workers)
         write_summary(output / SUMMARY_NAME, summary)
@@ -115,6 +119,16 @@ def default_policy_batch() -> int:
     return 1 if jax.default_backend() == "cpu" else 32
 
 
+def checkpoint_folder(config: ConfigDict) -> Path:
+    """The run whose checkpoints act; the project's own where the configuration names none."""
+    return Path(config.run_dir) if config.run_dir else PRETRAINED
+
+
+def results_folder(config: ConfigDict) -> Path:
+    """The run's folder, in which an evaluation gets one of its own; not where the project lies."""
+    return Path(config.run_dir or PRETRAINED_RESULTS)
+
+
 def output_folder(run_dir: Path, output: str, shard: Shard) -> Path:
     """Where the results of a shard go; the only one has the folder to itself."""
     folder = run_dir / output
@@ -145,7 +159,7 @@ def main(config: ConfigDict) -> None:
         summary = evaluate(config)
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on where this one stopped")
-    print(describe(summary, output_folder(Path(config.run_dir), config.output, Shard.parse(config.shard))))
+    print(describe(summary, output_folder(results_folder(config), config.output, Shard.parse(config.shard))))
     if summary.errors:
         sys.exit(
             f"error: {summary.errors} episodes crashed {config.max_attempts} times or more; their tracebacks are in "
@@ -183,9 +197,9 @@ class _Progress:
         self._bar.set_postfix_str(f"{self._successes}/{self._done} succeeded")
 
 
-def _identity(config: ConfigDict, benchmark: Benchmark, run_dir: Path, policy: Policy) -> dict[str, Any]:
+def _identity(config: ConfigDict, benchmark: Benchmark, checkpoints: Path, policy: Policy) -> dict[str, Any]:
     """What two episodes must have in common to be counted together."""
-    digests = checkpoint_digests(run_dir, DECODER_STAGES[config.decoder])
+    digests = checkpoint_digests(checkpoints, DECODER_STAGES[config.decoder])
     identity: dict[str, Any] = {
         "simulator": benchmark.simulator,
         "suite": benchmark.suite,

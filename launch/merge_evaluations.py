@@ -20,7 +20,7 @@ from eval_bridge.summary import Summary, summarise, write_summary
 from eval_bridge.trace import TRACE_FOLDER
 from eval_bridge.video import VIDEO_FOLDER
 from launch.config_flags import run
-from launch.evaluate import SHARD_FOLDER, SUMMARY_NAME, describe, write_evaluation_report
+from launch.evaluate import SHARD_FOLDER, SUMMARY_NAME, describe, results_folder, write_evaluation_report
 
 
 def find_shards(output: Path) -> list[Path]:
@@ -101,8 +101,8 @@ def _append(log: EpisodeLog, part: LogContents) -> None:
 
 def main(config: ConfigDict) -> None:
     """Merges and prints the result."""
-    output = Path(config.run_dir) / config.output
-    others = [Path(config.run_dir) / name for name in config.compare_with]
+    output = results_folder(config) / config.output
+    others = [results_folder(config) / name for name in config.compare_with]
     print(describe(merge_evaluations(output, find_shards(output), others, config), output))
 
 

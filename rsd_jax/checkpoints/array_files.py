@@ -13,6 +13,10 @@ from rsd_jax.array_types import PyTree
 def write_trees(directory: Path, trees: dict[str, PyTree]) -> None:
     """Writes named trees into the new folder `directory`; every process of the run must call it."""
     ocp.save_checkpointables(directory.absolute(), trees)
+    marker = directory / "commit_success.txt"
+    if jax.process_index() == 0 and marker.exists():
+        # Orbax writes the folder's name into it; what a checkpoint holds shall not depend on where it was written.
+        marker.write_text("committed\n")
 
 
 def read_like(directory: Path, abstract: dict[str, PyTree]) -> dict[str, PyTree]:

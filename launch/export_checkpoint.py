@@ -1,0 +1,56 @@
+"""Copies what a run has trained into a folder of its own, to hand on: the best checkpoint of every stage.
+
+    python -m launch.export_checkpoint runs/libero_spatial rsd_jax/pretrained/libero_spatial
+
+The target is a run's folder itself: ``--config.run_dir=TARGET`` evaluates it. Checkpoints are checked to belong
+together, and keep the commit, versions and measurements with which they were trained.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rsd_jax.checkpoints import CheckpointError, StageCheckpoints, load_stage
+from rsd_jax.stored_models import load_draft, load_main_head, load_policy, load_tokenizer
+from rsd_jax.training.stages import STAGE_NAMES
+
+
+def export_checkpoint(run_dir: Path, target: Path) -> int:
+    """Writes the best checkpoints of `run_dir` into `target`, which must not exist, and returns their size in bytes.
+
+    Raises:
+        CheckpointError: a stage is missing or damaged, or stages do not belong together.
+        ValueError: `target` exists.
+        OSError: `target` cannot be written.
+    """
+    if target.exists():
+        raise ValueError(f"target={target} exists; remove it or name another folder")
+    tokenizer, policy = load_tokenizer(run_dir), load_policy(run_dir)
+    load_draft(run_dir, tokenizer.token_hash, policy)
+    load_main_head(run_dir, tokenizer.token_hash, policy)
+    partial = target.with_name(f"{target.name}.partial")
+    for name in STAGE_NAMES:
+        stage = load_stage(run_dir, name)
+        StageCheckpoints(partial / name).save("best", {"variables": stage.variables}, stage.metadata)
+    partial.rename(target)
+    return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m launch.export_checkpoint", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder of a run with all stages trained")
+    parser.add_argument("target", type=Path, metavar="TARGET", help="new folder")
+    options = parser.parse_args(arguments)
+    try:
+        size = export_checkpoint(options.run_dir, options.target)
+    except (CheckpointError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    print(f"{size / 2**20:.1f} MiB in {options.target}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,9 @@
+"""The checkpoint that ships with the project: tokenizer, policy, draft model and main head for libero_spatial.
+
+How it was trained and what it reaches: results/libero_spatial.json.
+"""
+
+from pathlib import Path
+
+PRETRAINED = Path(__file__).parent / "libero_spatial"
+"""A run's folder with the best checkpoint of every stage, and nothing else."""
