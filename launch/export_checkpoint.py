@@ -7,6 +7,7 @@ together, and keep the commit, versions and measurements with which they were tr
 """
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +21,9 @@ def export_checkpoint(run_dir: Path, target: Path) -> int:
     """Writes the best checkpoints of `run_dir` into `target`, which must not exist, and returns their size in bytes.
 
     Raises:
-        CheckpointError: a stage is missing or damaged, or stages do not belong together.
+        CheckpointError: a stage is missing, damaged or cannot be written, or stages do not belong together.
         ValueError: `target` exists.
-        OSError: `target` cannot be written.
+        OSError: `target` cannot be written. Whatever is raised, nothing half-written remains.
     """
     if target.exists():
         raise ValueError(f"target={target} exists; remove it or name another folder")
@@ -30,10 +31,14 @@ def export_checkpoint(run_dir: Path, target: Path) -> int:
     load_draft(run_dir, tokenizer.token_hash, policy)
     load_main_head(run_dir, tokenizer.token_hash, policy)
     partial = target.with_name(f"{target.name}.partial")
-    for name in STAGE_NAMES:
-        stage = load_stage(run_dir, name)
-        StageCheckpoints(partial / name).save("best", {"variables": stage.variables}, stage.metadata)
-    partial.rename(target)
+    shutil.rmtree(partial, ignore_errors=True)  # left by an export that was killed
+    try:
+        for name in STAGE_NAMES:
+            stage = load_stage(run_dir, name)
+            StageCheckpoints(partial / name).save("best", {"variables": stage.variables}, stage.metadata)
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
 
 

@@ -62,7 +62,12 @@ def suite_table(columns: Sequence[Column]) -> str:
             )
             for stage, name in (("draft", "draft: accuracy L0-L2"), ("main_head", "main head: accuracy L0-L2, L3-L7"))
         ),
-        ("policy: held-out L1", lambda column: f"{column[0].metrics['policy']['heldout_l1']:.4f}"),
+        *(
+            (f"main head: accuracy L0-L7 and decoded L1, {how}, teacher's tokens", _of_decoding(kind))
+            for kind, how in (("free_running", "layer by layer by itself"), ("one_pass", "one pass from its latents"))
+            if f"{kind}_decoded_teacher" in columns[0][0].metrics["main_head"]
+        ),
+        ("policy: held-out L1, with other words, without images", lambda column: _policy_error(column[0])),
         ("demonstrations (attempts)", lambda column: f"{column[0].demonstrations} ({column[0].attempts})"),
         ("minutes of each stage", lambda column: _stage_minutes(column[0])),
         ("minutes from nothing to the first report", lambda column: f"**{column[0].seconds_to_report / 60:.1f}**"),
@@ -85,7 +90,7 @@ SUITE_NOTE = (
     "Success with Wilson intervals; differences in points with bootstrap intervals over the episodes (b: solved by "
     "the first decoder alone, c: by the other alone, p: exact McNemar test); all intervals 95 %. Accuracies are of "
     "held-out episodes, informative digits only and teacher-forced, in per cent with the majority class in brackets: "
-    "the mean of the layers, then each."
+    "the mean of the layers, then each. L1 errors are in half-ranges of the actions."
 )
 VARIANTS_NOTE = "Success of `{decoder}` with 95 % Wilson intervals; nothing was trained on these suites."
 
@@ -100,6 +105,22 @@ def _of_acceptance(key: str) -> Callable[[Column], str]:
 
 def _of_head(stage: str, labels: str) -> Callable[[Column], str]:
     return lambda column: _accuracy(column[0], stage, labels)
+
+
+def _of_decoding(kind: str) -> Callable[[Column], str]:
+    def write(column: Column) -> str:
+        metrics = column[0].metrics["main_head"]
+        accuracy = metrics[f"{kind}_accuracy_by_layer_teacher"]
+        decoded = metrics[f"{kind}_decoded_teacher"]["l1"]
+        return f"**{100 * fmean(accuracy):.1f}**: {write_percents(accuracy)}; {decoded:.4f}"
+
+    return write
+
+
+def _policy_error(run: TrainedRun) -> str:
+    metrics = run.metrics["policy"]
+    names = ("heldout_l1", "heldout_l1_reworded", "heldout_l1_zeroed_images")
+    return ", ".join(f"{metrics[name]:.4f}" for name in names if name in metrics)
 
 
 def _success(row: EvaluationRow) -> str:

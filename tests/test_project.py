@@ -1,12 +1,15 @@
 """Rules of the project that no linter states."""
 
 import ast
+import glob
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from rsd_jax.pretrained import PRETRAINED
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("rsd_jax", "eval_bridge", "launch", "configs")
@@ -91,10 +94,25 @@ def test_what_is_installed_is_what_the_lock_says():
     assert {name: version(name) for name in names} == {name: pinned[name] for name in names}
 
 
+def package_data() -> dict[str, list[str]]:
+    """Patterns of setup.py, by package; those of "" hold for every package."""
+    for node in ast.walk(ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.keyword) and node.arg == "package_data":
+            return ast.literal_eval(node.value)
+    raise AssertionError("setup.py has no package_data")
+
+
 def test_package_data_reaches_an_installation():
-    """Templates and tables inside packages must be covered by setup.py's patterns."""
-    covered = {".py", ".json", ".npz", ".html", ".css"}
-    packages = [ROOT / package for package in PACKAGES]
-    files = [path for package in packages for path in package.rglob("*") if path.is_file()]
-    left_out = {path for path in files if path.suffix not in covered | {".pyc"}}
-    assert {path for path in left_out if path.parent.name != "slurm"} == set()
+    """Templates, tables and the shipped checkpoint, file by file: a pattern may match a folder and none of its files."""
+    patterns = package_data()
+    installed: set[Path] = set()
+    for folder in {path.parent for path in SOURCES if path.name == "__init__.py"}:
+        name = ".".join(folder.relative_to(ROOT).parts)
+        for pattern in (*patterns[""], *patterns.get(name, ())):
+            # As setuptools does, where ** stands for files too and hidden ones are left out, other than in pathlib.
+            found = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207
+            installed |= {folder / match for match in found if (folder / match).is_file()}
+    files = {path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()}
+    assert len([path for path in files if path.is_relative_to(PRETRAINED)]) > 30
+    code = {path for path in files if path.suffix in {".py", ".pyc"} or path.parent.name == "slurm"}
+    assert files - code - installed == set()

@@ -10,8 +10,7 @@ from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.checkpoints.array_file import read_array_file, write_array_file
 from rsd_jax.stored_models import StoredPolicy
 from rsd_jax.training.demonstrations import load_split
-from rsd_jax.training.policy_rows import stored_policy_rows
-from rsd_jax.training.stages.head_rows import HeadRows, head_rows
+from rsd_jax.training.stages.head_rows import HeadRows, stored_head_rows
 from rsd_jax.training.stages.rfsq import ActionData, action_data
 
 
@@ -55,9 +54,7 @@ def load_rows(
                 f"the policy of {run_dir} normalises actions otherwise than tokenizers of its demonstrations would; "
                 f"train it again on them: remove {run_dir}/rfsq and {run_dir}/policy, then launch.train both"
             )
-        train, heldout = (
-            head_rows(policy, rows) for rows in stored_policy_rows(run_dir, policy.heldout_every, chunk_length)
-        )
+        train, heldout = stored_head_rows(run_dir, policy, chunk_length)
         facts = {
             "episodes": len(split.train) + len(split.heldout),
             "heldout_episodes": len(split.heldout),

@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,14 @@ from rsd_jax.training.demonstrations import Split, action_rows, demonstration_fi
 from rsd_jax.training.row_sources.row_files import ROWS_FOLDER, RowWriter, stored_rows
 
 Rows = dict[str, NDArray[Any]]
+
+
+class PolicyRows(NamedTuple):
+    """Rows of the training and the held-out episodes, and a digest of the demonstrations and the way they were cut."""
+
+    train: Rows
+    heldout: Rows
+    digest: str
 
 
 def policy_rows(demos: Sequence[Demo], chunk_length: int) -> Rows:
@@ -39,7 +47,7 @@ def policy_rows(demos: Sequence[Demo], chunk_length: int) -> Rows:
     }
 
 
-def stored_policy_rows(run_dir: Path, heldout_every: int, chunk_length: int) -> tuple[Rows, Rows]:
+def stored_policy_rows(run_dir: Path, heldout_every: int, chunk_length: int) -> PolicyRows:
     """`policy_rows` of a run's training and held-out episodes, mapped from files under ``run_dir/rows``.
 
     The files are made anew only if the demonstrations change.
@@ -61,7 +69,7 @@ def stored_policy_rows(run_dir: Path, heldout_every: int, chunk_length: int) -> 
         {name.removeprefix(f"{part}."): array for name, array in stored.items() if name.startswith(f"{part}.")}
         for part in Split._fields
     )
-    return train, heldout
+    return PolicyRows(train, heldout, digest.hexdigest())
 
 
 def _write_all(files: Sequence[Path], folder: Path, heldout_every: int, chunk_length: int, writer: RowWriter) -> None:

@@ -50,7 +50,10 @@ def matrix_rate(size: int = 8192, repeats: int = 50) -> float:
 
 
 def count_operations(jaxpr: Any) -> int:
-    """Multiplications and additions of all matrix products and convolutions in a traced function."""
+    """Multiplications and additions of all matrix products and convolutions in a traced function.
+
+    A scan's body counts as often as it runs; that of a loop whose number of passes the trace does not tell, once.
+    """
     total = 0
     for equation in jaxpr.eqns:
         output = equation.outvars[0].aval
@@ -63,7 +66,8 @@ def count_operations(jaxpr: Any) -> int:
         for value in equation.params.values():
             inner = getattr(value, "jaxpr", value)
             if hasattr(inner, "eqns"):
-                total += count_operations(inner)
+                passes = equation.params["length"] if equation.primitive.name == "scan" else 1
+                total += passes * count_operations(inner)
     return total
 
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from eval_bridge.check_result import SelfCheckFailed
-from eval_bridge.interface import PolicyOutput
+from eval_bridge.interface import DECODER_STAGES, PolicyOutput
+from eval_bridge.provenance import checkpoint_digests
 from launch import evaluate, merge_evaluations
 from launch.config_flags import ConfigError, parse_config, run
+from rsd_jax.pretrained import PRETRAINED
 from tests.eval_bridge.evaluation_fakes import DRAFT_COUNTS, CountingPolicy, counting_benchmark, make_trouble
 
 CONFIG_FILE = "configs/libero_eval.py"
@@ -161,6 +163,56 @@ def test_merging_names_what_is_missing(run_dir, monkeypatch):
         merge_evaluations.find_shards(run_dir / "evaluation")
 
 
+@pytest.fixture
+def loaded_from(tmp_path, monkeypatch):
+    """Where checkpoints were loaded from; an empty folder is the current one, and no policy is compiled."""
+    folders = []
+
+    def load(folder, decoder, batch_size):
+        folders.append(folder)
+        return StandingPolicy(decoder, batch_size)
+
+    monkeypatch.setattr(evaluate.CompiledPolicy, "load", load, raising=False)
+    return folders
+
+
+def test_without_a_run_the_shipped_checkpoint_acts_and_results_stay_here(loaded_from, tmp_path, monkeypatch, capsys):
+    shipped = sorted(PRETRAINED.rglob("*"))
+    nameless = config("", "--config.episodes_per_task=1")
+    monkeypatch.chdir(tmp_path)
+    evaluate.main(nameless)
+    assert loaded_from == [PRETRAINED]
+    output = tmp_path / "runs" / "pretrained" / "evaluation"
+    assert json.loads((output / "summary.json").read_text())["episodes"] == 1
+    assert "runs/pretrained/evaluation/report.html" in capsys.readouterr().out
+    identity = json.loads((output / "episodes.jsonl").read_text().splitlines()[0])["identity"]
+    for stage, digest in checkpoint_digests(PRETRAINED, DECODER_STAGES["speculative_greedy"]).items():
+        assert identity[f"checkpoint.{stage}"] == digest
+    assert sorted(PRETRAINED.rglob("*")) == shipped
+
+
+def test_shards_and_comparisons_without_a_run_lie_beside_its_results(loaded_from, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(evaluate, "get_benchmark", partial(counting_benchmark, None))
+    one = ("--config.episodes_per_task=1", "--config.tasks=(0,)", "--config.workers=1")
+    other = config("", *one, "--config.output=other", "--config.decoder=autoregressive")
+    shard = config("", *one, "--config.output=evaluation/shards/0_of_1")
+    merging = config("", "--config.compare_with=('other',)")
+    monkeypatch.chdir(tmp_path)
+    evaluate.evaluate(other)
+    evaluate.evaluate(shard)
+    merge_evaluations.main(merging)
+    output = tmp_path / "runs" / "pretrained" / "evaluation"
+    assert json.loads((output / "summary.json").read_text())["episodes"] == 1
+    (comparison,) = json.loads((output / "comparisons.json").read_text())
+    assert comparison["first"]["name"] == "other"
+    assert "runs/pretrained/evaluation/report.html" in capsys.readouterr().out
+
+
+def test_a_run_that_is_named_acts_and_keeps_its_results(run_dir):
+    named = config(run_dir)
+    assert evaluate.checkpoint_folder(named) == evaluate.results_folder(named) == run_dir
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -192,5 +244,7 @@ def test_variants():
     assert (quick.tasks, quick.episodes_per_task, quick.video.per_task) == ((2,), 10, 10)
     assert full.decoder == quick.decoder == "speculative_greedy"
     assert config("runs/x", "--config.tasks=0,3", variant="").tasks == (0, 3)
+    for variant, run_dir in {"": "", "pretrained": "", "tiny": "runs/tiny", "quickstart": "runs/quickstart"}.items():
+        assert parse_config(["--config", f"{CONFIG_FILE}:{variant}"]).run_dir == run_dir
     with pytest.raises(ConfigError, match="no variant 'quick'"):
         config("runs/x", variant="quick")

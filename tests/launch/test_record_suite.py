@@ -147,6 +147,26 @@ def test_readme_gets_the_table_between_its_own_markers(run_dir, tmp_path, capsys
     assert "b 3, c 1, p 0.62 |" in text
 
 
+def test_what_the_main_head_names_by_itself_gets_a_line_each(run_dir, tmp_path):
+    metrics = {**HEAD, **TRAINING}
+    for kind, accuracy in (("free_running", [0.9, 0.7]), ("one_pass", [0.8, 0.6])):
+        metrics[f"{kind}_accuracy_by_layer_teacher"] = accuracy
+        metrics[f"{kind}_decoded_teacher"] = {"l1": 0.0125, "gripper_accuracy": 1.0}
+    write_json(run_dir / "main_head/metrics.json", metrics)
+    policy = {"heldout_l1": 0.1, "heldout_l1_reworded": 0.2, "heldout_l1_zeroed_images": 0.3}
+    write_json(run_dir / "policy/metrics.json", {**policy, **TRAINING})
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- libero_spatial -->\n<!-- /libero_spatial -->\n")
+    record(tmp_path, run_dir, "--readme", readme)
+    text = readme.read_text()
+    for line in (
+        "layer by layer by itself, teacher's tokens | **80.0**: 90 70; 0.0125 |",
+        "one pass from its latents, teacher's tokens | **70.0**: 80 60; 0.0125 |",
+        "| policy: held-out L1, with other words, without images | 0.1000, 0.2000, 0.3000 |",
+    ):
+        assert line in text
+
+
 def test_finest_tasks_are_pooled_with_their_interval(tmp_path):
     run_dir = make_run(tmp_path / "run")
     tasks = ("another_task", *FINEST_TASKS)

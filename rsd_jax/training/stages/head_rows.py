@@ -18,6 +18,7 @@ from rsd_jax.training.digit_accuracy import LayerAccuracy, layer_accuracy
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.objectives.digit_prediction import DEMONSTRATIONS, TEACHER, FrozenPolicy, teacher_actions
 from rsd_jax.training.policy_rows import Rows, stored_policy_rows
+from rsd_jax.training.row_sources.row_files import ROWS_FOLDER, RowWriter, stored_rows
 from rsd_jax.training.stages.policy import equal_batches
 
 BATCH = 256
@@ -97,10 +98,30 @@ def load_head_data(run_dir: Path) -> HeadData:
             "tokenizer: remove its folder and train it again: "
             f"python -m launch.train --config configs/policy.py --config.run_dir={run_dir}"
         )
+    return head_data(policy, tokenizer, *stored_head_rows(run_dir, policy, tokenizer.chunk_length))
+
+
+def stored_head_rows(run_dir: Path, policy: StoredPolicy, chunk_length: int) -> tuple[HeadRows, HeadRows]:
+    """Features and labels of the training and the held-out episodes of a run.
+
+    They are computed once for a policy, by whichever head comes first, and kept in files under ``run_dir/rows``.
+
+    Raises:
+        MissingDemonstrations: the run has none; names the command that makes them.
+        OSError: the files cannot be written.
+    """
+    rows = stored_policy_rows(run_dir, policy.heldout_every, chunk_length)
+
+    def write(writer: RowWriter) -> None:
+        for part, of_part in (("train", rows.train), ("heldout", rows.heldout)):
+            writer.append({f"{part}.{name}": array for name, array in head_rows(policy, of_part)._asdict().items()})
+
+    folder = Path(run_dir) / ROWS_FOLDER / f"features-{rows.digest}-{policy.params_hash[:16]}"
+    stored = stored_rows(folder, write)
     train, heldout = (
-        head_rows(policy, rows) for rows in stored_policy_rows(run_dir, policy.heldout_every, tokenizer.chunk_length)
+        HeadRows(*(np.array(stored[f"{part}.{name}"]) for name in HeadRows._fields)) for part in ("train", "heldout")
     )
-    return head_data(policy, tokenizer, train, heldout)
+    return train, heldout
 
 
 def head_data(policy: StoredPolicy, tokenizer: RfsqTokenizer, train: HeadRows, heldout: HeadRows) -> HeadData:

@@ -62,7 +62,7 @@ def build(settings: PolicySettings, run_dir: Path) -> Stage:
             f"model.backbone.chunk_length is {backbone.chunk_length}, but the tokenizer of {run_dir} takes "
             f"chunks of {tokenizer.chunk_length} steps; give both the same"
         )
-    train, heldout = stored_policy_rows(run_dir, settings.heldout_every, tokenizer.chunk_length)
+    train, heldout, _ = stored_policy_rows(run_dir, settings.heldout_every, tokenizer.chunk_length)
     for rows in (train, heldout):
         rows["actions"] = np.asarray(tokenizer.normalizer.normalize(jnp.asarray(rows["actions"])))
     normalizer = ProprioNormalizer.from_proprio(train["proprio"])

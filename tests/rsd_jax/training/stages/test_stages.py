@@ -10,11 +10,12 @@ from launch.config_flags import load_config, to_dataclass
 from rsd_jax.checkpoints import MissingCheckpointError
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.rfsq import RfsqTokenizer, dequantize
-from rsd_jax.stored_models import load_main_head, load_tokenizer
+from rsd_jax.stored_models import load_main_head, load_policy, load_tokenizer
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.demonstrations import load_split
 from rsd_jax.training.stages import STAGE_NAMES, build_stage, settings_of
-from rsd_jax.training.stages.head_rows import DecodedError, load_head_data
+from rsd_jax.training.stages import head_rows as head_rows_module
+from rsd_jax.training.stages.head_rows import DecodedError, load_head_data, stored_head_rows
 from rsd_jax.training.stages.main_head import decode_greedily, name_digits
 from rsd_jax.training.stages.rfsq import action_data, token_errors
 from rsd_jax.training.train_loop import train
@@ -114,6 +115,19 @@ def test_decoded_error_is_zero_for_tokens_that_decode_to_the_labels_actions(pref
     others = data.decoded_error(tokens[::-1], "demonstrations")
     assert others.l1 > 0.01
     assert others.gripper_accuracy < 1
+
+
+def test_features_are_computed_once_for_a_policy(preflight_run, tmp_path, monkeypatch):
+    (tmp_path / "demos").symlink_to(preflight_run / "demos")
+    policy = load_policy(preflight_run)
+    first = stored_head_rows(tmp_path, policy, 8)
+    monkeypatch.setattr(head_rows_module, "features_of", None)
+    again = stored_head_rows(tmp_path, policy, 8)
+    for rows, same in zip(first, again, strict=True):
+        np.testing.assert_array_equal(rows.features, same.features)
+        np.testing.assert_array_equal(rows.actions, same.actions)
+    with pytest.raises(TypeError):  # another policy's are computed anew
+        stored_head_rows(tmp_path, dataclasses.replace(policy, params_hash="0" * 64), 8)
 
 
 def test_heads_learn_from_complete_chunks_of_other_episodes_than_they_are_judged_on(preflight_run):

@@ -1,0 +1,118 @@
+"""Handing on what a run has trained, on the miniature run that preflight trains."""
+
+import json
+import resource
+import shutil
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+from launch import export_checkpoint as command
+from launch.config_flags import parse_config
+from launch.evaluate import evaluate
+from launch.export_checkpoint import export_checkpoint
+from rsd_jax.checkpoints import CheckpointWriteError, MissingCheckpointError, load_stage
+from rsd_jax.stored_models.policy import PolicyMismatchError
+from rsd_jax.training.stages import STAGE_NAMES
+
+
+@pytest.fixture(scope="module")
+def exported(preflight_run, tmp_path_factory):
+    """The miniature run's checkpoints, and the size that was told."""
+    target = tmp_path_factory.mktemp("handed_on") / "new" / "model"
+    return target, export_checkpoint(preflight_run, target)
+
+
+@pytest.fixture
+def copied_run(preflight_run, tmp_path):
+    """A run folder that a test may damage."""
+    for name in STAGE_NAMES:
+        shutil.copytree(preflight_run / name / "best", tmp_path / "run" / name / "best")
+    return tmp_path / "run"
+
+
+def test_arrays_and_metadata_of_every_stage_arrive(preflight_run, exported):
+    target, _ = exported
+    for name in STAGE_NAMES:
+        original, copy = load_stage(preflight_run, name), load_stage(target, name)
+        jax.tree.map(np.testing.assert_array_equal, copy.variables, original.variables)
+        types = [[array.dtype for array in jax.tree.leaves(stage.variables)] for stage in (original, copy)]
+        assert types[0] == types[1]
+        assert copy.metadata == original.metadata
+
+
+def test_nothing_else_arrives(exported):
+    target, size = exported
+    assert [path.name for path in target.parent.iterdir()] == ["model"]
+    assert sorted(path.relative_to(target).as_posix() for path in target.glob("*/*")) == sorted(
+        f"{name}/best" for name in STAGE_NAMES
+    )
+    assert size == sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+
+
+def test_the_target_is_evaluated_as_a_run_is(exported, tmp_path):
+    target = shutil.copytree(exported[0], tmp_path / "model")
+    overrides = ("episodes_per_task=1", "video.per_task=0", "latency_repeats=0", "workers=1")
+    arguments = ["--config", "configs/libero_eval.py:tiny", f"--config.run_dir={target}"]
+    summary = evaluate(parse_config([*arguments, *(f"--config.{override}" for override in overrides)]))
+    assert (summary.episodes, summary.errors) == (1, 0)
+    assert (target / "evaluation" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("missing", STAGE_NAMES)
+def test_a_missing_stage_is_named_with_its_command(copied_run, tmp_path, missing):
+    shutil.rmtree(copied_run / missing)
+    expected = f"launch.train --config configs/{missing}.py --config.run_dir={copied_run}"
+    with pytest.raises(MissingCheckpointError, match=expected):
+        export_checkpoint(copied_run, tmp_path / "target")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("head", ["draft", "main_head"])
+def test_stages_that_do_not_belong_together_are_refused(copied_run, tmp_path, head):
+    (manifest,) = copied_run.glob(f"{head}/best/*/metadata.json")
+    content = json.loads(manifest.read_text())
+    content["facts"]["policy_hash"] = "0" * 64
+    manifest.write_text(json.dumps(content))
+    with pytest.raises(PolicyMismatchError, match=f"'{head}' was trained on the features of policy 0000"):
+        export_checkpoint(copied_run, tmp_path / "target")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_existing_target_is_refused_and_stays(preflight_run, tmp_path):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"target=.*target exists; remove it or name another folder"):
+        export_checkpoint(preflight_run, tmp_path / "target")
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["target", "target/notes.txt"]
+
+
+def test_a_full_disk_leaves_nothing_half_written(preflight_run, tmp_path):
+    """A limit on the size of files stands in for the full disk."""
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))
+    try:
+        with pytest.raises(CheckpointWriteError, match="cannot write checkpoint"):
+            export_checkpoint(preflight_run, tmp_path / "target")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, previous)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_export_left_does_not_arrive(preflight_run, tmp_path):
+    left = tmp_path / "target.partial" / "other_stage"
+    left.mkdir(parents=True)
+    export_checkpoint(preflight_run, tmp_path / "target")
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+    assert sorted(path.name for path in (tmp_path / "target").iterdir()) == sorted(STAGE_NAMES)
+
+
+def test_the_command_tells_the_size_or_what_is_wrong(preflight_run, tmp_path, capsys):
+    command.main([str(preflight_run), str(tmp_path / "target")])
+    assert f" MiB in {tmp_path / 'target'}" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match=r"error: target=.* exists"):
+        command.main([str(preflight_run), str(tmp_path / "target")])

@@ -1,0 +1,33 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rsd_jax.checkpoints.array_files import read_tree, write_trees
+
+TREE = {"layer": {"kernel": jnp.arange(6.0).reshape(2, 3), "bias": jnp.ones(3, jnp.bfloat16)}, "empty": {}}
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Equal arrays in two folders."""
+    folders = [tmp_path / name / "arrays" for name in ("first", "second")]
+    for folder in folders:
+        folder.parent.mkdir()
+        write_trees(folder, {"variables": TREE})
+    return folders
+
+
+def test_arrays_come_back_in_their_types(written):
+    tree = read_tree(written[0], "variables")
+    np.testing.assert_array_equal(tree["layer"]["kernel"], [[0, 1, 2], [3, 4, 5]])
+    assert tree["layer"]["bias"].dtype == jnp.bfloat16
+    assert tree["empty"] == {}
+
+
+def test_what_is_written_does_not_depend_on_where(written, tmp_path):
+    """Times and names of data files differ; what describes the arrays does not, and no file names its folder."""
+    for name in ("commit_success.txt", "variables/_METADATA", "variables/array_metadatas/process_0"):
+        first, second = ((folder / name).read_bytes() for folder in written)
+        assert first == second, name
+    files = [path for folder in written for path in folder.rglob("*") if path.is_file()]
+    assert [path for path in files if str(tmp_path).encode() in path.read_bytes()] == []
