@@ -13,8 +13,8 @@ from eval_bridge.collection_statistics import Attempts, TaskStatistics, measure_
 from eval_bridge.report.charts import Column
 from eval_bridge.report.page import data_url, flatten, render_template
 from eval_bridge.report.titles import suite_title
-from eval_bridge.summary import write_atomically
 from rsd_jax.actions.conventions import LIBERO
+from rsd_jax.atomic_files import write_atomically
 
 PAGE_NAME = "index.html"
 _DIMENSIONS = ("x", "y", "z", "roll", "pitch", "yaw", "gripper")

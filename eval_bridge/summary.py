@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from eval_bridge.episode_log import EpisodeRecord, LogContents
 from eval_bridge.evaluation_plan import EpisodeId
 from eval_bridge.intervals import Interval, wilson_interval
 from eval_bridge.latency import Latency
+from rsd_jax.atomic_files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -144,23 +144,6 @@ def summarise(log: LogContents, planned: int) -> Summary:
 def write_summary(path: Path, summary: Summary) -> None:
     """Writes ``summary.json`` whole or not at all."""
     write_atomically(path, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replaces `path` by `text`; after a failure (a full disk) the earlier file is still there, and nothing else.
-
-    Raises:
-        OSError: it could not be written.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _per_task(log: LogContents) -> tuple[TaskSummary, ...]:

@@ -23,13 +23,12 @@ from typing import TextIO
 
 from ml_collections import ConfigDict
 
-from eval_bridge.summary import write_atomically
 from launch.ablation_plan import Trial, chosen_names, plan_trials
 from launch.ablation_results import collect_results, markdown_table
 from launch.config_flags import run
 from launch.stage_process import PipelineStage, StageFailure, run_stage
 from launch.stop_request import Stopped, StopRequest
-from rsd_jax.checkpoints.atomic_folder import write_json
+from rsd_jax.atomic_files import write_atomically, write_json
 
 LOG_FOLDER = "logs"
 

@@ -16,10 +16,10 @@ from ml_collections import ConfigDict
 from eval_bridge.benchmarks import get_benchmark
 from eval_bridge.evaluation_plan import EpisodeId, EvaluationPlan, plan_evaluation
 from eval_bridge.provenance import checkpoint_digests
-from eval_bridge.summary import write_atomically
 from launch.config_flags import parse_config
 from launch.evaluate import REPORT_NAME, SUMMARY_NAME
 from launch.stage_process import PipelineStage
+from rsd_jax.atomic_files import write_atomically
 from rsd_jax.training.demonstrations import demonstration_files
 
 POLICY_CONFIG, EVALUATION_CONFIG = "configs/policy.py", "configs/libero_eval.py"

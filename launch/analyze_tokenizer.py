@@ -20,7 +20,7 @@ from launch.config_flags import load_config, run, to_dataclass
 from launch.readme_section import renew
 from launch.tokenizer_page import write_page
 from launch.tokenizer_table import markdown_table
-from rsd_jax.checkpoints.atomic_folder import write_json
+from rsd_jax.atomic_files import write_json
 from rsd_jax.checkpoints.metadata import git_commit, json_value, library_versions
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.rfsq import RfsqTokenizer

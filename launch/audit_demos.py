@@ -26,8 +26,8 @@ from eval_bridge.simulators.libero.start_distance import (
     positions_of,
 )
 from eval_bridge.suites import get_suite, suite_names
-from eval_bridge.summary import write_atomically
 from launch.config_flags import run
+from rsd_jax.atomic_files import write_atomically
 from rsd_jax.demos.libero_hdf5 import Hdf5Demos
 
 COINCIDENCE = 1e-6

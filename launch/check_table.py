@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -103,13 +102,3 @@ def as_json(results: Sequence[CheckResult], seconds: float) -> dict[str, Any]:
         "passed": all(result.passed for result in results),
         "seconds": round(seconds, 3),
     }
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Writes `values` so that `path` is complete or not there; raises OSError where it cannot be written."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        unfinished.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -37,8 +37,9 @@ from eval_bridge.policy import CompiledPolicy
 from eval_bridge.provenance import checkpoint_digests, simulator_versions
 from eval_bridge.report import write_report
 from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
-from eval_bridge.summary import Summary, write_atomically, write_summary
+from eval_bridge.summary import Summary, write_summary
 from launch.config_flags import run
+from rsd_jax.atomic_files import write_atomically
 from rsd_jax.pretrained import PRETRAINED
 
 SUMMARY_NAME, REPORT_NAME, COMPARISONS_NAME = "summary.json", "report.html", "comparisons.json"

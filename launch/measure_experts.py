@@ -28,8 +28,8 @@ from eval_bridge.provenance import package_versions
 from eval_bridge.recording import RecordingSettings
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.suites import get_suite
-from eval_bridge.summary import write_atomically
 from launch.config_flags import run, to_dataclass
+from rsd_jax.atomic_files import write_atomically
 from rsd_jax.checkpoints.metadata import git_commit
 
 SEEDS_PER_TASK = 1_000

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from eval_bridge.intervals import Interval
-from eval_bridge.summary import write_atomically
+from rsd_jax.atomic_files import write_atomically
 
 
 def markers(name: str) -> tuple[str, str]:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from eval_bridge.intervals import Interval
-from eval_bridge.summary import write_atomically
 from launch import readme_section
 from launch.pipeline_stages import TRAINED
 from launch.readme_section import write_accuracy_by_layer, write_percents
 from launch.run_record import RUN_RECORD, pipeline_command, read_collections, read_result
+from rsd_jax.atomic_files import write_atomically
 
 SECTION = "results"
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from eval_bridge.episode_log import LOG_NAME, read_episode_log
 from eval_bridge.suites import SETTLE_STEPS
-from eval_bridge.summary import write_atomically
+from rsd_jax.atomic_files import write_atomically
 
 
 def describe_collection(run_dir: Path, seconds: float) -> dict[str, Any]:

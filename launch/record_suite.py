@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eval_bridge.summary import write_atomically
 from launch.readme_section import describe_source, renew
 from launch.suite_rows import read_suite_rows, read_variant_rows
 from launch.suite_section import SUITE_NOTE, VARIANTS_NOTE, Column, suite_table, variants_table
 from launch.trained_run import read_seed, read_trained_run
+from rsd_jax.atomic_files import write_atomically
 
 BASE, VARIANTS = "libero_spatial", "libero_pro"
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from eval_bridge.summary import write_atomically
+from rsd_jax.atomic_files import write_atomically
 
 RUN_RECORD = "pipeline.json"
 

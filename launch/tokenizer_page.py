@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import jinja2
 
 from eval_bridge.report.page import render_template
-from eval_bridge.summary import write_atomically
 from launch.throughput_plots import flat, speed_bars, speed_plots
 from launch.tokenizer_axes import PALETTE, Record, Series, all_series
 from launch.tokenizer_plots import accuracy_plots, draw_plots, legend
+from rsd_jax.atomic_files import write_atomically
 
 MISSING = "\N{EN DASH}"
 

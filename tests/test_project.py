@@ -103,7 +103,7 @@ def package_data() -> dict[str, list[str]]:
 
 
 def test_package_data_reaches_an_installation():
-    """Templates, tables and the shipped checkpoint, file by file: a pattern may match a folder and none of its files."""
+    """Templates, tables and the shipped checkpoint, file by file: a pattern may match a folder and no file in it."""
     patterns = package_data()
     installed: set[Path] = set()
     for folder in {path.parent for path in SOURCES if path.name == "__init__.py"}:

@@ -7,7 +7,7 @@ from eval_bridge.comparison import Compared, Comparison
 from eval_bridge.report.charts import Tick, round_step
 from eval_bridge.report.page import flatten, render_template
 from eval_bridge.report.titles import suite_title
-from eval_bridge.summary import write_atomically
+from rsd_jax.atomic_files import write_atomically
 
 _NARROWEST = 10.0  # Percentage points on either side of the axis of differences.
 

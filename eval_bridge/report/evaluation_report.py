@@ -19,7 +19,8 @@ from eval_bridge.report.speculation import speculation_section
 from eval_bridge.report.success import task_bars
 from eval_bridge.report.time_to_success import time_section
 from eval_bridge.report.titles import DECODER_TITLES, suite_title
-from eval_bridge.summary import Summary, write_atomically
+from eval_bridge.summary import Summary
+from rsd_jax.atomic_files import write_atomically
 
 
 def write_report(

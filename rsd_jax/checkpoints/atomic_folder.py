@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from rsd_jax.atomic_files import write_json
 from rsd_jax.checkpoints.errors import DamagedCheckpointError
 
 MANIFEST = "metadata.json"
@@ -54,16 +55,6 @@ def verify(folder: Path, files: dict[str, str]) -> None:
             raise DamagedCheckpointError(folder, f"file {name} is missing")
         if found[name] != digest:
             raise DamagedCheckpointError(folder, f"file {name} is truncated or altered")
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes `content` as JSON under a temporary name and renames it; nothing half-written remains."""
-    temporary = path.with_name(f"{path.name}.partial")
-    try:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _digests(folder: Path) -> dict[str, str]:

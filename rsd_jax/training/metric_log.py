@@ -8,6 +8,8 @@ from typing import Any
 
 from tensorboardX import SummaryWriter
 
+from rsd_jax.atomic_files import write_atomically
+
 
 class NonFiniteMetricError(FloatingPointError):
     """A metric became NaN or infinite."""
@@ -89,6 +91,4 @@ def _keep_rows_until(path: Path, step: int) -> None:
         # A killed process may leave an unfinished last line; it belongs to a step that will be repeated.
         if line.endswith("\n") and json.loads(line)["step"] <= step:
             kept.append(line)
-    temporary = path.with_name(f"{path.name}.partial")
-    temporary.write_text("".join(kept))
-    temporary.replace(path)
+    write_atomically(path, "".join(kept))

@@ -16,8 +16,8 @@ from jax.sharding import Mesh
 from tqdm import tqdm
 
 from rsd_jax.array_types import PyTree
+from rsd_jax.atomic_files import write_json
 from rsd_jax.checkpoints import CheckpointMetadata, StageCheckpoints
-from rsd_jax.checkpoints.atomic_folder import write_json
 from rsd_jax.checkpoints.metadata import json_value
 from rsd_jax.distributed import hosts
 from rsd_jax.training.configuration import WITHOUT_INFLUENCE, TrainingConfig

@@ -1,9 +1,7 @@
 """Handing on what a run has trained, on the miniature run that preflight trains."""
 
 import json
-import resource
 import shutil
-import signal
 
 import jax
 import numpy as np
@@ -13,7 +11,7 @@ from launch import export_checkpoint as command
 from launch.config_flags import parse_config
 from launch.evaluate import evaluate
 from launch.export_checkpoint import export_checkpoint
-from rsd_jax.checkpoints import CheckpointWriteError, MissingCheckpointError, load_stage
+from rsd_jax.checkpoints import MissingCheckpointError, load_stage
 from rsd_jax.stored_models.policy import PolicyMismatchError
 from rsd_jax.training.stages import STAGE_NAMES
 
@@ -89,17 +87,16 @@ def test_an_existing_target_is_refused_and_stays(preflight_run, tmp_path):
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["target", "target/notes.txt"]
 
 
-def test_a_full_disk_leaves_nothing_half_written(preflight_run, tmp_path):
-    """A limit on the size of files stands in for the full disk."""
-    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))
-    try:
-        with pytest.raises(CheckpointWriteError, match="cannot write checkpoint"):
-            export_checkpoint(preflight_run, tmp_path / "target")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, previous)
+def test_an_export_that_fails_halfway_leaves_nothing(preflight_run, tmp_path, monkeypatch):
+    def load(run_dir, name):
+        if name == STAGE_NAMES[-1]:
+            assert [path.name for path in tmp_path.iterdir()] == ["target.partial"]
+            raise OSError("the disk is gone")
+        return load_stage(run_dir, name)
+
+    monkeypatch.setattr(command, "load_stage", load)
+    with pytest.raises(OSError, match="the disk is gone"):
+        export_checkpoint(preflight_run, tmp_path / "target")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -19,6 +19,7 @@ from eval_bridge.simulators.libero.environment import build_environment
 from eval_bridge.simulators.libero.fixture_poses import TaskName, data_file
 from eval_bridge.simulators.libero.hard_resets import hard_reset_starts
 from eval_bridge.suites import EVALUATION_EPISODES, Suite, get_suite, suite_names
+from rsd_jax.atomic_files import write_atomically
 
 PUBLISHED_SEED = 0
 """Of OpenVLA-OFT's environments, whatever the seed of its policy."""
@@ -90,9 +91,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, tasks: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(_one_line_per_fixture(tasks))
-    unfinished.replace(path)
+    write_atomically(path, _one_line_per_fixture(tasks))
 
 
 def _one_line_per_fixture(tasks: dict[str, Any]) -> str:
