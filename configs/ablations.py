@@ -45,7 +45,9 @@ def get_config(variant: str = "") -> ConfigDict:
     config.policy = ""
     # What each policy changes there, as KEY=VALUE, and the one that the others are compared with.
     config.overrides = ConfigDict()
-    for name, changes in POLICIES.items():
+    # A tiny policy has another camera.
+    names = ("base", "no_colour", "no_shift") if variant == "tiny" else tuple(POLICIES)
+    for name, changes in ((name, POLICIES[name]) for name in names):
         config.overrides[name] = tuple(f"{key}={value}" for key, value in changes.items())
     config.base = "base"
     # Names of the policies to run, separated by commas; empty means all. Results list whatever is complete.

@@ -2,6 +2,8 @@
 
     python -m launch.record runs/quickstart runs/second --results results/quickstart.json --readme README.md
 
+    python -m launch.record runs/third --keep --results results/quickstart.json --readme README.md
+
 Nothing is computed here: every figure is copied from what the stages of the runs wrote.
 """
 
@@ -115,9 +117,11 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR", help="folder of a finished pipeline")
     parser.add_argument("--results", required=True, type=Path, metavar="FILE", help="where the figures are kept")
     parser.add_argument("--readme", type=Path, metavar="FILE", help="also put the table between its markers")
+    parser.add_argument("--keep", action="store_true", help="put the runs behind those that FILE already holds")
     options = parser.parse_args(arguments)
     try:
-        runs = [read_run(run_dir) for run_dir in options.runs]
+        kept = json.loads(options.results.read_text())["runs"] if options.keep else []
+        runs = [*kept, *(read_run(run_dir) for run_dir in options.runs)]
         options.results.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(options.results, json.dumps({"runs": runs}, indent=1) + "\n")
         if options.readme is not None:

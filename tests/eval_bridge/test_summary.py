@@ -156,7 +156,7 @@ def test_failed_write_keeps_the_earlier_file(tmp_path, monkeypatch):
     def full_disk(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("eval_bridge.summary.os.fsync", full_disk)
+    monkeypatch.setattr("rsd_jax.atomic_files.os.fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
         write_summary(path, summarise(log_with(record(0, 0, False)), planned=1))
     assert path.read_bytes() == before

@@ -66,7 +66,7 @@ def test_every_stage_has_the_variants_of_the_pipelines(pipeline):
 def test_published_rows_are_ten_tasks_with_fifty_episodes_each():
     _, demos = load_config("configs/demos.py:libero_spatial")
     _, evaluation = load_config("configs/libero_eval.py:libero_spatial")
-    assert (demos.suite, len(demos.tasks), demos.demos_per_task) == ("libero_spatial", 10, 60)
+    assert (demos.suite, len(demos.tasks), demos.demos_per_task) == ("libero_spatial", 10, 50)
     assert (evaluation.suite, evaluation.tasks, evaluation.episodes_per_task) == ("libero_spatial", (), 50)
 
 

@@ -56,6 +56,16 @@ def test_figures_are_copied_into_results_and_readme(run_dir, tmp_path):
         assert cell in text
 
 
+def test_a_further_run_stands_behind_those_kept(run_dir, tmp_path):
+    results = tmp_path / "out.json"
+    record.main([str(run_dir), "--results", str(results)])
+    (run_dir / "pipeline.json").write_text(json.dumps({**FILES["pipeline.json"], "seed": 4}))
+    record.main([str(run_dir), "--keep", "--results", str(results)])
+    assert [run["seed"] for run in json.loads(results.read_text())["runs"]] == [3, 4]
+    record.main([str(run_dir), "--results", str(results)])
+    assert [run["seed"] for run in json.loads(results.read_text())["runs"]] == [4]
+
+
 def test_an_unfinished_run_is_refused_and_nothing_is_written(run_dir, tmp_path):
     (run_dir / "draft" / "metrics.json").unlink()
     with pytest.raises(SystemExit, match=r"draft/metrics.json does not exist; finish the run"):

@@ -222,7 +222,7 @@ def test_failed_write_keeps_the_earlier_report(tmp_path, monkeypatch):
     def full_disk(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("eval_bridge.summary.os.fsync", full_disk)
+    monkeypatch.setattr("rsd_jax.atomic_files.os.fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
         write_report(tmp_path / "report.html", summary, log, CONFIG)
     assert (tmp_path / "report.html").read_bytes() == before
