@@ -43,6 +43,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.noise.longest_burst = 10
     config.noise.translation_std = 0.4
     config.noise.rotation_std = 0.1
+    # That the hand opens at a step at which it carries something, once an episode.
+    config.noise.drop_probability = 0.0
 
     if variant == "libero_spatial":
         config.demos_per_task = 50

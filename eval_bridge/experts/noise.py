@@ -5,10 +5,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eval_bridge.experts.motion import GRIPPER_OPEN
+
+CARRYING = 20
+"""Steps after which a closing hand has gripped and lifted what it closed on."""
+
+DROPPING = 8
+"""Steps for which a hand that drops something is told to open: its command ramps over as many."""
+
 
 @dataclass(frozen=True)
 class NoiseSettings:
     """Bursts: now and then the arm is pushed in one direction, softly growing and fading, for a few steps.
+
+    And drops: at most once an episode the hand opens while it carries something, so that demonstrations show how to
+    pick up what was lost.
 
     Attributes:
         burst_probability: that a burst starts at a step outside of one; 0 switches noise off.
@@ -16,6 +27,8 @@ class NoiseSettings:
         longest_burst: most steps of a burst.
         translation_std: standard deviation of the peak push, per translation axis, in action units.
         rotation_std: likewise per rotation axis.
+        drop_probability: that the hand opens, at a step by which it has been closed for `CARRYING` steps; 0 switches
+            drops off.
 
     Raises:
         ValueError: on construction, if a value is out of range.
@@ -26,10 +39,12 @@ class NoiseSettings:
     longest_burst: int = 10
     translation_std: float = 0.4
     rotation_std: float = 0.1
+    drop_probability: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.burst_probability <= 1.0:
-            raise ValueError(f"burst_probability is {self.burst_probability}; it must lie in [0, 1]")
+        for name in ("burst_probability", "drop_probability"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
         if not 1 <= self.shortest_burst <= self.longest_burst:
             raise ValueError(
                 f"shortest_burst is {self.shortest_burst} and longest_burst {self.longest_burst}; "
@@ -41,7 +56,7 @@ class NoiseSettings:
 
 
 class ActionNoise:
-    """Disturbs the actions of one episode, in order; the gripper is never touched.
+    """Disturbs the actions of one episode, in order; the gripper only by drops.
 
     Args:
         settings: size and frequency of the bursts.
@@ -52,9 +67,27 @@ class ActionNoise:
         self._settings = settings
         self._generator = generator
         self._pending: list[NDArray[np.float64]] = []
+        self._closed_steps = 0
+        self._opening_left: int | None = None  # None before the episode's drop
 
     def disturb(self, action: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns the action ``[7]`` to execute instead of the clean one, within [-1, 1]."""
+        return self._drop(self._push(action))
+
+    def _drop(self, action: NDArray[np.float32]) -> NDArray[np.float32]:
+        self._closed_steps = self._closed_steps + 1 if action[6] > 0 else 0
+        may_drop = self._opening_left is None and self._closed_steps >= CARRYING
+        # Nothing is drawn where drops are off: seeds keep the bursts that they had before there were drops.
+        if may_drop and self._settings.drop_probability:
+            self._opening_left = DROPPING if self._generator.random() < self._settings.drop_probability else None
+        if not self._opening_left:
+            return action
+        self._opening_left -= 1
+        executed = action.copy()
+        executed[6] = GRIPPER_OPEN
+        return executed
+
+    def _push(self, action: NDArray[np.float32]) -> NDArray[np.float32]:
         if not self._pending and self._generator.random() < self._settings.burst_probability:
             self._pending = self._burst()
         if not self._pending:

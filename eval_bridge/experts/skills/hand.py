@@ -63,12 +63,14 @@ def move(
         yield action_towards(hand, target, gripper, speed)
 
 
-def rise(scene: Scene, height: float, rotation: Rotation, gripper: float) -> Actions:
+def rise(
+    scene: Scene, height: float, rotation: Rotation, gripper: float, until: Callable[[], bool] | None = None
+) -> Actions:
     """Moves the hand straight up to `height` (metres, of the grip site) unless it is there already."""
     position = scene.hand().position
     if position[2] < height - 0.01:
         above = Pose(np.array([*position[:2], height]), rotation)
-        yield from move(scene, above, gripper, tolerance=0.025, rotation_tolerance=0.6)
+        yield from move(scene, above, gripper, tolerance=0.025, rotation_tolerance=0.6, until=until)
 
 
 def close_fingers(scene: Scene, at: Pose, longest: int = 20) -> Actions:

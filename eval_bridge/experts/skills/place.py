@@ -28,6 +28,7 @@ LANDING_PATIENCE = 4
 LANDINGS = 3  # attempts to lower an object
 CAUGHT = 0.03  # this far above its landing, what touches something is caught on it, or the arm stalled (metres)
 EXACT = 0.004
+SLIPPED = 0.04  # what moved this far away from the hand is no longer held (metres)
 RETREAT = 0.08
 LANDING_CLEARANCE = 0.004  # above the computed contact, where the descent ends at the latest (metres)
 LANDING_MAP_SPACING = 0.01
@@ -57,8 +58,17 @@ def carry(scene: Scene, item: str, goal: Vector, yaw: float) -> Actions:
     The object turns with the hand.
 
     Raises:
-        SkillFailed: the object was lost on the way.
+        SkillFailed: the object was lost on the way; told at once.
     """
+
+    def from_hand() -> float:
+        return float(np.linalg.norm(scene.pose(item).position - scene.hand().position))
+
+    held_at = from_hand()
+
+    def is_lost() -> bool:
+        return not is_held(scene, item) or from_hand() > held_at + SLIPPED
+
     hand, rotation = scene.hand(), hand_down(yaw)
     target = goal[:2] + _grip_offset(scene, item, yaw)[:2]
     hanging = hand.position[2] - scene.bounding_box(item).low[2]
@@ -68,11 +78,11 @@ def carry(scene: Scene, item: str, goal: Vector, yaw: float) -> Actions:
     if abs(yaw - yaw_of(hand.rotation)) > SWEEPING_TURN:
         below_palm = highest_on_the_way(scene, hand.position, target, PANDA_HAND.palm_half_length, item)
         cruise = max(cruise, below_palm - PANDA_HAND.palm + CRUISE_CLEARANCE)
-    yield from rise(scene, cruise, hand.rotation, GRIPPER_CLOSED)
+    yield from rise(scene, cruise, hand.rotation, GRIPPER_CLOSED, is_lost)
     height = max(cruise, min(scene.hand().position[2], release + APPROACH_HEIGHT))
     above = Pose(np.array([*target, height]), rotation)
-    yield from move(scene, above, GRIPPER_CLOSED, tolerance=0.012)
-    if not is_held(scene, item):
+    yield from move(scene, above, GRIPPER_CLOSED, tolerance=0.012, until=is_lost)
+    if is_lost():
         raise SkillFailed(f"{item} was lost on the way")
 
 

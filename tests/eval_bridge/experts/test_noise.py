@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from eval_bridge.experts.noise import ActionNoise, NoiseSettings
+from eval_bridge.experts.noise import CARRYING, DROPPING, ActionNoise, NoiseSettings
 
 
 def _disturbances(settings: NoiseSettings, steps: int = 400, seed: int = 0) -> np.ndarray:
@@ -26,7 +26,7 @@ def test_frequency_follows_the_probability_and_rest_stays_clean():
     assert disturbed.mean() == pytest.approx(0.05 * 4 / (1 + 0.05 * 3), rel=0.2)
 
 
-def test_the_gripper_is_never_disturbed_and_actions_stay_in_range():
+def test_bursts_leave_the_gripper_alone_and_actions_stay_in_range():
     noise = ActionNoise(NoiseSettings(1.0, translation_std=5.0), np.random.default_rng(0))
     clean = np.array([1, -1, 0.5, 0, 0, 0, -1], np.float32)
     executed = np.stack([noise.disturb(clean) for _ in range(50)])
@@ -34,6 +34,28 @@ def test_the_gripper_is_never_disturbed_and_actions_stay_in_range():
     assert np.abs(executed).max() == 1.0
     assert executed.dtype == np.float32
     np.testing.assert_array_equal(clean, np.array([1, -1, 0.5, 0, 0, 0, -1], np.float32))
+
+
+def _grippers(probability: float, commands: list[float], seed: int = 0) -> list[float]:
+    noise = ActionNoise(NoiseSettings(drop_probability=probability), np.random.default_rng(seed))
+    return [float(noise.disturb(np.array([0, 0, 0, 0, 0, 0, command], np.float32))[6]) for command in commands]
+
+
+def test_a_hand_that_carries_something_drops_it_once():
+    found = _grippers(1.0, [-1.0] * 5 + [1.0] * 100)
+    begin = 5 + CARRYING - 1
+    assert found == [-1.0] * 5 + [1.0] * (CARRYING - 1) + [-1.0] * DROPPING + [1.0] * (105 - begin - DROPPING)
+
+
+def test_nothing_is_dropped_before_it_was_lifted_or_without_drops():
+    short = ([1.0] * (CARRYING - 1) + [-1.0]) * 5
+    assert _grippers(1.0, short) == short
+    assert _grippers(0.0, [1.0] * 100) == [1.0] * 100
+
+
+def test_bursts_are_the_same_whether_or_not_drops_are_off():
+    # Demonstrations that were collected before there were drops.
+    assert np.array_equal(_disturbances(NoiseSettings(0.3)), _disturbances(NoiseSettings(0.3, drop_probability=0.0)))
 
 
 def test_the_same_generator_gives_the_same_noise():
@@ -46,6 +68,7 @@ def test_the_same_generator_gives_the_same_noise():
     ("values", "message"),
     [
         ({"burst_probability": 1.5}, r"burst_probability is 1.5; it must lie in \[0, 1\]"),
+        ({"drop_probability": -0.5}, r"drop_probability is -0.5; it must lie in \[0, 1\]"),
         ({"shortest_burst": 8, "longest_burst": 4}, "shortest_burst is 8 and longest_burst 4"),
         ({"rotation_std": -0.1}, "rotation_std is -0.1"),
     ],

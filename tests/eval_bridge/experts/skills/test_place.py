@@ -29,15 +29,17 @@ def test_carry_and_place_put_the_block_on_the_plate_and_leave_it():
     assert scene.hand_position[2] > scene.block[2] + 0.05
 
 
-def test_a_block_lost_on_the_way_is_reported():
+def test_a_block_lost_on_the_way_is_reported_at_once():
     scene = _grasped_scene()
     play(scene, pick.lift(scene, BLOCK, GRASP))
     actions = place.carry(scene, BLOCK, scene.plate[:2], GRASP.yaw)
     scene.execute(next(actions))
     scene.release()
-    scene.block[2] = 0.03  # it fell
+    scene.block[2] -= 0.05  # it fell
+    before = scene.hand_position.copy()
     with pytest.raises(SkillFailed, match="block_1 was lost"):
         play(scene, actions)
+    np.testing.assert_array_equal(scene.hand_position, before)
 
 
 def test_backing_off_is_needed_only_below_something():
