@@ -127,7 +127,7 @@ def read_suite_rows(run_dir: Path, seed: int, suite: str) -> list[EvaluationRow]
     others.sort(key=lambda row: row.decoder != TEACHER)
     pairs = [_pair(run_dir, row) for row in others]
     return [
-        replace(headline, paired=pairs[0] if pairs else None),
+        replace(headline, paired=pairs[0] if others and others[0].decoder == TEACHER else None),
         *(
             replace(row, paired=replace(pair, against=headline.decoder))
             for row, pair in zip(others, pairs, strict=True)
@@ -216,7 +216,7 @@ def _is_alike(headline: Path, folder: Path) -> bool:
         return False
     own, summary = (json.loads((path / SUMMARY_NAME).read_text()) for path in (headline, folder))
     is_complete = summary["episodes"] == summary["planned"]
-    return is_complete and all(summary[name] == own[name] for name in ("suite", "simulator"))
+    return is_complete and all(summary[name] == own[name] for name in ("suite", "simulator", "tasks", "episodes"))
 
 
 def _pair(run_dir: Path, row: EvaluationRow) -> Paired:

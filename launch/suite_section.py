@@ -89,8 +89,9 @@ def variants_table(columns: Sequence[Column]) -> str:
 SUITE_NOTE = (
     "Success with Wilson intervals; differences in points with bootstrap intervals over the episodes (b: solved by "
     "the first decoder alone, c: by the other alone, p: exact McNemar test); all intervals 95 %. Accuracies are of "
-    "held-out episodes, informative digits only and teacher-forced, in per cent with the majority class in brackets: "
-    "the mean of the layers, then each. L1 errors are in half-ranges of the actions."
+    "held-out episodes, informative digits only, in per cent with the majority class in brackets; the main head is "
+    "told the true coarser digits unless it names them by itself: the mean of the layers, then each. L1 errors are "
+    "in half-ranges of the actions."
 )
 VARIANTS_NOTE = "Success of `{decoder}` with 95 % Wilson intervals; nothing was trained on these suites."
 

@@ -15,7 +15,7 @@ def attend(
 ) -> Float[Array, "B N H E"]:
     """Scaled dot-product attention with a float32 softmax, for `flax.linen.MultiHeadDotProductAttention`.
 
-    NVIDIA's fused kernel takes bfloat16 only; everything else is left to XLA. `unused` are flax's settings of masks
+    NVIDIA's fused kernel serves bfloat16; everything else is left to XLA. `unused` are flax's settings of masks
     and dropout, of which there are none.
     """
     fused = query.dtype == jnp.bfloat16 and has_fused_kernel(jax.devices()[0])

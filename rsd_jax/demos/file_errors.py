@@ -14,6 +14,11 @@ class DemoFileError(ValueError):
 
     def __init__(self, path: Path, episode: str, field: str, rule: str) -> None:
         super().__init__(f"{path}: {episode}: {field}: {rule}")
+        self._arguments = (path, episode, field, rule)
+
+    def __reduce__(self) -> tuple[type["DemoFileError"], tuple[Path, str, str, str]]:
+        """Lets a process that reads files tell another about it."""
+        return type(self), self._arguments
 
     @classmethod
     def of_field(

@@ -25,7 +25,7 @@ from rsd_jax.heads.regression_head import RegressionConfig, RegressionHead
 
 
 class PolicyMismatchError(CheckpointError):
-    """A head was trained on the features of another policy."""
+    """A policy is not the one, or not of the kind, that is needed."""
 
 
 class ConventionMismatchError(CheckpointError):
@@ -102,8 +102,15 @@ def load_policy(run_dir: Path | str) -> StoredPolicy:
             f"the policy of {run_dir} was trained with conventions {facts['conventions']}, but observations and "
             f"actions here follow {asdict(LIBERO)}; train it on demonstrations of these conventions"
         )
+    try:
+        backbone = make_compact_config(**facts["backbone"])
+    except (TypeError, ValueError) as error:
+        raise PolicyMismatchError(
+            f"the policy of {run_dir} has a network that this version does not know ({error}); remove its folder and "
+            f"train it again: python -m launch.train --config configs/policy.py --config.run_dir={run_dir}"
+        ) from error
     return StoredPolicy(
-        backbone=make_compact_config(**facts["backbone"]),
+        backbone=backbone,
         head=RegressionConfig(**facts["head"]),
         variables=PolicyVariables(
             backbone=params["backbone"],

@@ -20,10 +20,21 @@ from numpy.typing import NDArray
 
 from rsd_jax.backbones.instruction import encode_instruction
 from rsd_jax.demos.demo import Demo
-from rsd_jax.training.demonstrations import Split, action_rows, demonstration_files, frames, proprio, split_file
+from rsd_jax.training.demonstrations import (
+    Split,
+    action_rows,
+    demonstration_files,
+    frames,
+    instructions,
+    proprio,
+    split_file,
+)
 from rsd_jax.training.row_sources.row_files import ROWS_FOLDER, RowWriter, stored_rows
 
 Rows = dict[str, NDArray[Any]]
+
+ROWS_FORMAT = 1
+"""Raised whenever `policy_rows` makes something else of the same demonstrations."""
 
 
 class PolicyRows(NamedTuple):
@@ -37,11 +48,11 @@ class PolicyRows(NamedTuple):
 def policy_rows(demos: Sequence[Demo], chunk_length: int) -> Rows:
     """One row for every step: the fields of `PolicyInputs`, ``actions`` in the dataset's units, and ``mask``."""
     chunks = action_rows(demos, chunk_length)
-    instructions = [np.tile(encode_instruction(demo.instruction), (len(demo), 1)) for demo in demos]
+    instruction_ids = [np.tile(encode_instruction(demo.instruction), (len(demo), 1)) for demo in demos]
     return {
         "images": frames(demos),
         "proprio": proprio(demos),
-        "instruction_ids": np.concatenate(instructions),
+        "instruction_ids": np.concatenate(instruction_ids),
         "actions": chunks.actions,
         "mask": chunks.mask,
     }
@@ -58,7 +69,9 @@ def stored_policy_rows(run_dir: Path, heldout_every: int, chunk_length: int) -> 
         OSError: the files cannot be written.
     """
     files = demonstration_files(run_dir)
-    digest = hashlib.blake2b(f"{heldout_every} {chunk_length}".encode(), digest_size=16)
+    digest = hashlib.blake2b(f"{ROWS_FORMAT} {heldout_every} {chunk_length}".encode(), digest_size=16)
+    for instruction in instructions(run_dir):
+        digest.update(encode_instruction(instruction).tobytes())
     for path in files:
         with path.open("rb") as file:
             digest.update(f"{path.parent.name}/{path.name}".encode())

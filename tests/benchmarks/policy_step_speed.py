@@ -8,6 +8,7 @@ timed in the same run. A last JSON line holds everything.
 """
 
 import argparse
+import json
 import math
 import time
 from typing import Any
@@ -134,6 +135,7 @@ def main() -> None:
     result |= {"matrix_rate": rate, "share_of_matrix_rate": result["operations_per_second"] / rate}
     for name, value in result.items():
         print(f"{name:<26}{value:.4g}")
+    print(json.dumps({"device": jax.devices()[0].device_kind, **result}))
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ def rewordings(instruction: str, count: int, seed: int, part: Part = "training")
 
     Returns:
         `count` instructions that `encode_instruction` accepts: first `instruction` itself, then lower-case rewordings,
-        the first of them each as different as possible from those before it. If the lexicon does not give as
-            many, they are repeated from the first on.
+        the first of them each as different as possible from those before it. If the lexicon does not give as many,
+        the rewordings are repeated; if it gives none, the instruction is.
 
     Raises:
         ValueError: `instruction` has no word or too many, `count` is below 1, or there is no such part.
@@ -55,8 +55,10 @@ def rewordings(instruction: str, count: int, seed: int, part: Part = "training")
     ordered = [instruction, *(pool[index] for index in order[1:])]
     chosen = set(order)
     ordered += [text for index, text in enumerate(pool) if index not in chosen]
-    distinct = ordered[:count]
-    return [distinct[index % len(distinct)] for index in range(count)]
+    first, *reworded = ordered[:count]
+    if not reworded:
+        return [first] * count
+    return [first, *(reworded[index % len(reworded)] for index in range(count - 1))]
 
 
 def _draw(actions: tuple[Action, ...], words: str, count: int, part: Part, rng: random.Random) -> list[str]:

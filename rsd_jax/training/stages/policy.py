@@ -52,6 +52,14 @@ class PolicySettings:
     compute_dtype: str
     heldout_every: int
 
+    def __post_init__(self) -> None:
+        """Checks the number of rewordings."""
+        if self.rewordings < 1:
+            raise ValueError(
+                f"model.rewordings must be at least 1, got {self.rewordings}; model.augmentation.reworded=0 rewords "
+                "nothing"
+            )
+
 
 def build(settings: PolicySettings, run_dir: Path) -> Stage:
     """Every step of the demonstrations, with the actions normalised as the run's tokenizer does."""

@@ -1,7 +1,11 @@
+import pickle
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from rsd_jax.demos.demo import DemoFieldError, DemoStart
+from rsd_jax.demos.file_errors import DemoFileError
 from tests.rsd_jax.demos.demo_examples import STATE_SIZE, WITHOUT_FRAMES, WITHOUT_SIMULATION, example_demo
 
 
@@ -61,3 +65,10 @@ def test_states_and_start_may_be_unknown_and_are_asked_for_by_name(missing):
 def test_a_start_without_states_is_checked_too():
     with pytest.raises(DemoFieldError, match=r"start.state: is float64 \(2, 3\); expected float64 \(6,\)"):
         example_demo(states=None, start=DemoStart(np.zeros((2, 3)), {}))
+
+
+def test_an_error_of_a_file_can_be_told_by_another_process():
+    error = DemoFileError(Path("a/b.hdf5"), "demo_3", "actions", "is missing")
+    told = pickle.loads(pickle.dumps(error))
+    assert type(told) is DemoFileError
+    assert str(told) == str(error) == "a/b.hdf5: demo_3: actions: is missing"

@@ -57,6 +57,14 @@ def test_other_demonstrations_or_another_split_make_other_files(run_dir, preflig
     assert len(list((run_dir / "rows").glob("policy-*"))) == 3
 
 
+def test_words_that_are_encoded_otherwise_make_other_files(run_dir, monkeypatch):
+    before = stored_policy_rows(run_dir, 2, 8)
+    encode = policy_rows_module.encode_instruction
+    monkeypatch.setattr(policy_rows_module, "encode_instruction", lambda text: encode(text) + 1)
+    after = stored_policy_rows(run_dir, 2, 8)
+    np.testing.assert_array_equal(after.train["instruction_ids"], before.train["instruction_ids"] + 1)
+
+
 def test_rows_are_gathered_from_episodes_with_no_second_copy(preflight_run):
     demos = load_split(preflight_run, every=2).train * 4
     for gather in (frames, lambda demos: action_rows(demos, 8).actions):
