@@ -142,11 +142,15 @@ def head_data(policy: StoredPolicy, tokenizer: RfsqTokenizer, train: HeadRows, h
     return HeadData(policy, frozen, train, heldout, tokens, facts)
 
 
-def in_batches(call: Callable[..., Any], *arrays: NDArray[Any]) -> NDArray[Any]:
-    """Applies `call` to the rows of `arrays`, some at a time, so that memory does not grow with their number."""
+def in_batches(call: Callable[..., Any], *arrays: NDArray[Any]) -> Any:
+    """Applies `call` to the rows of `arrays`, some at a time, so that the device's memory does not grow with them.
+
+    Returns:
+        What `call` returns, an array or a tree of arrays, for all rows and on the host.
+    """
     rows = {str(number): array for number, array in enumerate(arrays)}
-    parts = [np.asarray(call(*batch.values())) for batch in equal_batches(rows, BATCH)]
-    return np.concatenate(parts)[: len(arrays[0])]
+    parts = [jax.device_get(call(*batch.values())) for batch in equal_batches(rows, BATCH)]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(arrays[0])], *parts)
 
 
 def _both(label: Callable[[HeadRows], Any], train: HeadRows, heldout: HeadRows) -> tuple[NDArray[np.int32], ...]:

@@ -9,16 +9,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
 from rsd_jax.array_types import Features, PyTree, Tokens
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig
 from rsd_jax.rfsq import QuantizerTable, quantize
 from rsd_jax.training.objectives.digit_prediction import LABELS, MainTask
 from rsd_jax.training.objectives.interface import Stage, Variables
-from rsd_jax.training.stages.head_rows import BATCH, HeadData, in_batches, load_head_data
+from rsd_jax.training.stages.head_rows import HeadData, in_batches, load_head_data
 from rsd_jax.training.stages.head_stage import code_sizes, head_stage
-from rsd_jax.training.stages.policy import equal_batches
 
 
 @dataclass(frozen=True)
@@ -88,18 +86,14 @@ def _evaluate(
 ) -> dict[str, Any]:
     """Accuracy of every layer: teacher-forced on strictly coarser digits, and of what the head names by itself."""
     table = data.frozen.tokenizer.table
-    parts = [decode(variables.params, table, batch["features"]) for batch in equal_batches(_features(data), BATCH)]
-    count = len(data.heldout.features)
-    decoded = {
-        kind: np.concatenate([np.asarray(getattr(part, kind)) for part in parts])[:count] for kind in Decoded._fields
-    }
+    decoded: Decoded = in_batches(partial(decode, variables.params, table), data.heldout.features)
     result: dict[str, Any] = {}
     for labels in LABELS:
         tokens = data.tokens[labels][1]
         call = partial(name, variables.params, table)
         accuracy = data.accuracy(in_batches(call, data.heldout.features, tokens), labels, table.num_layers)
         result[f"accuracy_by_layer_{labels}"], result[f"majority_by_layer_{labels}"] = accuracy
-        for kind, digits in decoded.items():
+        for kind, digits in decoded._asdict().items():
             by_layer = data.accuracy(digits, labels, table.num_layers).accuracy
             result[f"{kind}_accuracy_by_layer_{labels}"] = by_layer
             result[f"{kind}_decoded_{labels}"] = data.decoded_error(digits, labels)._asdict()
@@ -107,7 +101,3 @@ def _evaluate(
     result["majority_by_layer"] = result[f"majority_by_layer_{trained_on}"]
     result["heldout_error"] = 1 - float(np.mean(result["accuracy_by_layer"]))
     return result
-
-
-def _features(data: HeadData) -> dict[str, NDArray[np.float32]]:
-    return {"features": data.heldout.features}
