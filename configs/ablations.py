@@ -18,6 +18,7 @@ VARIANTS = ("", "tiny")
 POLICIES: dict[str, dict[str, object]] = {
     "base": {},
     "no_shift": {"model.augmentation.shift": 0.0},
+    "more_shift": {"model.augmentation.shift": 0.06},
     "no_colour": {"model.augmentation.brightness": 0.0, "model.augmentation.contrast": 0.0},
     "no_proprio_noise": {"model.augmentation.proprio_noise": 0.0},
     "more_proprio_noise": {"model.augmentation.proprio_noise": 0.2},
@@ -41,8 +42,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.run_dir = "runs/libero_spatial"
     # The results; a table lies beside it, with the ending .md.
     config.out = "results/ablations/policy.json"
-    # Variant of configs/policy.py that is changed.
-    config.policy = ""
+    # Variant of configs/policy.py that is changed: the published one.
+    config.policy = "libero_spatial"
     # What each policy changes there, as KEY=VALUE, and the one that the others are compared with.
     config.overrides = ConfigDict()
     # A tiny policy has another camera.

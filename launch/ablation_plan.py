@@ -21,6 +21,7 @@ from launch.evaluate import REPORT_NAME, SUMMARY_NAME
 from launch.stage_process import PipelineStage
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.training.demonstrations import demonstration_files
+from rsd_jax.training.row_sources.row_files import ROWS_FOLDER
 
 POLICY_CONFIG, EVALUATION_CONFIG = "configs/policy.py", "configs/libero_eval.py"
 DECODER = "l1_regression"
@@ -28,7 +29,10 @@ SIMULATORS = ("libero_development", "point_mass")
 """Where policies may be chosen: none of these starts in a state that results are published on."""
 
 SHARED = ("demos", "rfsq")
-"""Folders of the run that its trials share by a link."""
+"""Folders of the run that its trials need and share by a link."""
+
+LINKED = (*SHARED, ROWS_FOLDER)
+"""What lies behind links: also the rows that the first training cuts from the demonstrations, for all others."""
 
 FOLDER, EVALUATION, RECORD = "ablations", "development", "ablation.json"
 
@@ -75,10 +79,12 @@ class Trial:
                 "the folder away"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
-        for name in SHARED:
+        run_dir = self.folder.parents[2]
+        (run_dir / ROWS_FOLDER).mkdir(exist_ok=True)
+        for name in LINKED:
             link = self.folder / name
             if not link.is_symlink():
-                source = self.folder.parents[2] / name
+                source = run_dir / name
                 link.symlink_to(os.path.relpath(source, self.folder), target_is_directory=True)
         write_atomically(self.folder / RECORD, json.dumps(dict(self.record), indent=1) + "\n")
 

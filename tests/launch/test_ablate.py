@@ -107,6 +107,7 @@ def test_trains_and_evaluates_what_is_missing_in_folders_that_share_the_data(run
     assert (folder / "demos").resolve() == run_dir / "demos"
     assert (folder / "rfsq").resolve() == run_dir / "rfsq"
     assert (folder / "demos").is_symlink()
+    assert (folder / "rows").resolve() == run_dir / "rows"
     assert sorted(path.name for path in (folder / "logs").iterdir()) == ["development.log", "policy.log"]
     assert all(trial.is_complete for trial in trials)
     assert run(trials) == []
