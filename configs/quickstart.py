@@ -24,7 +24,8 @@ def get_config(variant: str = "quickstart") -> ConfigDict:
     config.demos = ""
     # Evaluated on the same starts; the first is the headline, whose report compares it with the others.
     config.decoders = ("speculative_greedy",)
-    # Make this stage and all after it anew; their old output moves to RUN_DIR/replaced/. Empty: only what is missing.
+    # Make this stage anew, and all that comes from it; the old output moves to RUN_DIR/replaced/. Empty: only what is
+    # missing.
     config.from_stage = ""
     # The last stage to run; empty: all.
     config.until_stage = ""

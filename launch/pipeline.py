@@ -5,7 +5,7 @@
     python -m launch.pipeline --config configs/quickstart.py --config.from_stage=draft
     timeout 590 python -m launch.pipeline --config configs/libero_spatial.py
 
-A stage whose output is complete is skipped. When a stage runs, what later stages had made from its old output moves to
+A stage whose output is complete is skipped. When a stage runs, what others had made from its old output moves to
 ``RUN_DIR/replaced/``; nothing is deleted. Each stage is a command of its own, printed as it starts, logged in
 ``RUN_DIR/logs/STAGE.log``.
 
@@ -39,37 +39,29 @@ def run_pipeline(stages: Sequence[PipelineStage], run_dir: Path, from_stage: str
     """Runs the stages that are not finished, in order, and says so on standard output.
 
     Args:
-        stages: all stages, each reading what those before it made.
+        stages: all stages, each behind those that it reads from.
         run_dir: folder of the run, for its record, logs and replaced outputs.
-        from_stage: name of the stage from which on everything is made anew; empty for none.
+        from_stage: name of a stage that is made anew, with all that comes from it; empty for none.
         until_stage: name of the last stage to run; empty for all.
 
     Raises:
-        ValueError: no stage is called `from_stage` or `until_stage`, or the second comes before the first.
+        ValueError: as `check_range`.
         StageFailure: a stage failed; the later ones were not started.
         Stopped: SIGTERM or SIGINT arrived; the stage that ran has saved what it has.
         OSError: `run_dir` cannot be written.
     """
-    names = [stage.name for stage in stages]
-    end = _position(names, "until_stage", until_stage) + 1 if until_stage else len(stages)
-    finished = [stage.is_finished(stage.output) for stage in stages]
-    first = finished.index(False) if False in finished else len(stages)
-    # An unfinished stage goes on where it was interrupted; what later stages hold came from inputs that now change.
-    first_stale = first + 1
-    if from_stage:
-        first_stale = min(first_stale, _position(names, "from_stage", from_stage))
-        first = min(first, first_stale)
-        if first_stale >= end:
-            raise ValueError(f"from_stage={from_stage!r} comes behind until_stage={until_stage!r}: nothing would run")
-    if first < end:
-        _set_aside(stages[first_stale:], run_dir)
+    end = check_range(stages, from_stage, until_stage)
+    to_run, stale = _plan(stages, from_stage, end)
+    if to_run:
+        _set_aside(stale, run_dir)
 
+    width = max(len(stage.name) for stage in stages)
     log_folder = run_dir / LOG_FOLDER
     log_folder.mkdir(parents=True, exist_ok=True)
     with StopRequest() as stop:
         for index, stage in enumerate(stages[:end]):
-            label = f"[{index + 1}/{len(stages)}] {stage.name:<{max(map(len, names))}}"
-            if index < first:
+            label = f"[{index + 1}/{len(stages)}] {stage.name:<{width}}"
+            if stage not in to_run:
                 print(f"{label} already there: {stage.output}", flush=True)
                 continue
             if stop.number is not None:
@@ -82,6 +74,19 @@ def run_pipeline(stages: Sequence[PipelineStage], run_dir: Path, from_stage: str
                 seconds = time.monotonic() - started
                 add_seconds(run_dir, stage.name, seconds)
             print(f"{label} finished in {seconds:.0f} s", flush=True)
+
+
+def check_range(stages: Sequence[PipelineStage], from_stage: str, until_stage: str) -> int:
+    """The number of stages up to the last one to run.
+
+    Raises:
+        ValueError: no stage is called `from_stage` or `until_stage`, or the second comes before the first.
+    """
+    names = [stage.name for stage in stages]
+    end = _position(names, "until_stage", until_stage) + 1 if until_stage else len(stages)
+    if from_stage and _position(names, "from_stage", from_stage) >= end:
+        raise ValueError(f"from_stage={from_stage!r} comes behind until_stage={until_stage!r}: nothing would run")
+    return end
 
 
 def describe_result(run_dir: Path, decoders: Sequence[str]) -> str:
@@ -126,6 +131,27 @@ def _position(names: Sequence[str], argument: str, name: str) -> int:
     return names.index(name)
 
 
+def _plan(
+    stages: Sequence[PipelineStage], from_stage: str, end: int
+) -> tuple[list[PipelineStage], list[PipelineStage]]:
+    """What of the first `end` stages has to run, and which stages of all hold what came from inputs that now change.
+
+    An unfinished stage goes on where it was interrupted.
+    """
+    to_run: list[PipelineStage] = []
+    stale: list[PipelineStage] = []
+    changing: set[str] = set()
+    for index, stage in enumerate(stages):
+        reads = [before.name for before in stages[:index]] if stage.reads is None else stage.reads
+        is_stale = stage.name == from_stage or not changing.isdisjoint(reads)
+        runs = index < end and (is_stale or not stage.is_finished(stage.output))
+        stale += [stage] * is_stale
+        to_run += [stage] * runs
+        if is_stale or runs:
+            changing.add(stage.name)
+    return to_run, stale
+
+
 def _set_aside(stages: Sequence[PipelineStage], run_dir: Path) -> None:
     """Moves the outputs of `stages` away, and forgets what they took."""
     forget_seconds(run_dir, [stage.name for stage in stages])
@@ -149,6 +175,7 @@ def main(config: ConfigDict) -> None:
         raise ValueError(
             f"the demonstrations belong to {identity.demos}: collect them there, or leave config.demos out"
         )
+    check_range(stages, from_stage, config.until_stage)
     check_same_run(run_dir, identity, from_stage)
     share_demos(run_dir, identity.demos)
     try:

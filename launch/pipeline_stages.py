@@ -51,7 +51,9 @@ def stages_of(run_dir: Path, variant: str, seed: int, decoders: Sequence[str]) -
         PipelineStage(name, run_dir / name, command("train", name, seeded), _has_final_metrics) for name in TRAINED
     ]
     evaluations = [
-        PipelineStage(output.replace(HEADLINE, "evaluate"), run_dir / output, evaluate(decoder), _has_all_episodes)
+        PipelineStage(
+            output.replace(HEADLINE, "evaluate"), run_dir / output, evaluate(decoder), _has_all_episodes, TRAINED
+        )
         for decoder, output in outputs.items()
     ]
     headline, *others = outputs.values()

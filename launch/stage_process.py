@@ -32,12 +32,14 @@ class PipelineStage:
         output: the folder or file that it makes.
         command: arguments of the process.
         is_finished: whether `output` holds everything that the stage makes.
+        reads: names of the stages whose outputs it reads; None for all before it.
     """
 
     name: str
     output: Path
     command: Sequence[str]
     is_finished: Callable[[Path], bool]
+    reads: Sequence[str] | None = None
 
     def __str__(self) -> str:
         """The command as one would type it."""

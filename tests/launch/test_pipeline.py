@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import pytest
 
 from configs import libero_spatial, quickstart
 from launch import pipeline
+from launch.config_flags import parse_config
 from launch.run_record import read_seconds
 from launch.stage_process import StageFailure
 from launch.stop_request import Stopped
@@ -125,6 +127,25 @@ def test_what_lies_behind_the_last_stage_is_stale_only_if_something_ran(tmp_path
     assert sorted(path.name for path in tmp_path.glob("replaced/*/*")) == ["draft", "policy"]
 
 
+def test_what_does_not_read_the_changed_output_stays(tmp_path, capsys):
+    def stage(name, reads):
+        return dataclasses.replace(python_stage(name, tmp_path), reads=reads)
+
+    stages = [
+        stage("rfsq", None),
+        stage("evaluate", ["rfsq"]),
+        stage("evaluate_other", ["rfsq"]),
+        stage("report", None),
+    ]
+    pipeline.run_pipeline(stages, tmp_path)
+    (tmp_path / "evaluate").rename(tmp_path / "elsewhere")
+    capsys.readouterr()
+    pipeline.run_pipeline(stages, tmp_path)
+    assert ran(capsys) == ["evaluate", "report"]
+    pipeline.run_pipeline(stages, tmp_path, from_stage="rfsq")
+    assert ran(capsys) == ["rfsq", "evaluate", "evaluate_other", "report"]
+
+
 def test_impossible_ranges_of_stages_are_refused(tmp_path):
     stages = [python_stage(name, tmp_path) for name in ("rfsq", "policy", "draft")]
     with pytest.raises(ValueError, match="until_stage='drafts' is not a stage; choose one of rfsq, policy, draft"):
@@ -132,6 +153,14 @@ def test_impossible_ranges_of_stages_are_refused(tmp_path):
     with pytest.raises(ValueError, match="from_stage='draft' comes behind until_stage='rfsq'"):
         pipeline.run_pipeline(stages, tmp_path, from_stage="draft", until_stage="rfsq")
     assert not (tmp_path / "rfsq").exists()
+
+
+def test_a_misspelt_stage_leaves_the_record_as_it_was(tmp_path):
+    (tmp_path / "pipeline.json").write_text(json.dumps({"variant": "tiny", "seed": 7}))
+    command = ["--config", "configs/quickstart.py", f"--config.run_dir={tmp_path}", "--config.from_stage=collect"]
+    with pytest.raises(ValueError, match="until_stage='polcy' is not a stage"):
+        pipeline.main(parse_config([*command, "--config.until_stage=polcy"]))
+    assert json.loads((tmp_path / "pipeline.json").read_text()) == {"variant": "tiny", "seed": 7}
 
 
 def test_seconds_add_up_over_pieces_failed_ones_included(tmp_path, monkeypatch):

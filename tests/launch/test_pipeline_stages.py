@@ -34,6 +34,7 @@ def test_every_decoder_has_an_evaluation_and_the_first_a_report_beside_the_other
         ("evaluate_autoregressive", "runs/x/evaluation_autoregressive"),
         ("report", "runs/x/evaluation/comparisons.json"),
     ]
+    assert all("evaluate" not in stage.reads for stage in evaluations[:3])  # none is made anew because of another
     for stage, decoder in zip(evaluations, (*THREE, THREE[0]), strict=True):
         config = parse_config(stage.command[3:])
         assert (config.decoder, config.run_dir, config.seed) == (decoder, "runs/x", 7)
