@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from eval_bridge.benchmarks import LiberoBenchmark
 from eval_bridge.comparison import compare_folders
 from eval_bridge.episode_log import LOG_NAME, read_episode_log
 from eval_bridge.intervals import Interval, wilson_interval
@@ -48,12 +49,14 @@ class Paired:
 
     Attributes:
         against: the decoder of the other row: in the headline's row the teacher, in all others the headline's.
+        episodes: that both ran.
         b: episodes that the headline's decoder alone solved. c: that the other alone solved.
         difference: of the success rates, headline minus other. interval: its 95 % bootstrap interval.
         p_value: exact McNemar test.
     """
 
     against: str
+    episodes: int
     b: int
     c: int
     difference: float
@@ -164,9 +167,14 @@ def read_row(folder: Path, seed: int, command: str) -> EvaluationRow:
         command: what makes it, for the error.
 
     Raises:
-        ValueError: there is no summary, or episodes are missing.
+        ValueError: there is no summary, episodes are missing, or they did not start in evaluation states.
     """
     summary = read_result(folder / SUMMARY_NAME, command)
+    if summary["simulator"] != LiberoBenchmark.simulator:
+        raise ValueError(
+            f"{folder / SUMMARY_NAME} is of the simulator {summary['simulator']!r}; published rows are of "
+            f"{LiberoBenchmark.simulator!r}, whose starts nothing was chosen by: move it away, and run {command}"
+        )
     if summary["episodes"] != summary["planned"]:
         have = f"{summary['episodes']} of {summary['planned']} episodes"
         raise ValueError(f"{folder / SUMMARY_NAME} has {have}; finish it: {command}")
@@ -224,6 +232,7 @@ def _pair(run_dir: Path, row: EvaluationRow) -> Paired:
     counts = comparison.counts
     return Paired(
         row.decoder,
+        counts.episodes,
         b=counts.second_only,
         c=counts.first_only,
         difference=comparison.difference,

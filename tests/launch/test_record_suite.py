@@ -86,7 +86,7 @@ def test_rows_have_the_figures_of_the_evaluations(run_dir, tmp_path):
 def test_paired_figures_are_the_headline_minus_the_other(run_dir, tmp_path):
     headline, teacher, autoregressive = (row["paired"] for row in record(tmp_path, run_dir)["rows"])
     assert teacher["against"] == "speculative_greedy"
-    assert (teacher["b"], teacher["c"]) == (3, 1)
+    assert (teacher["episodes"], teacher["b"], teacher["c"]) == (7, 3, 1)
     assert teacher["difference"] == pytest.approx((3 - 1) / 7)
     # Of 4 episodes that one alone solved, at most 1 on the smaller side: (1 + 4) / 2^4, and twice that.
     assert teacher["p_value"] == pytest.approx(2 * 5 / 16)
@@ -145,6 +145,16 @@ def test_readme_gets_the_table_between_its_own_markers(run_dir, tmp_path, capsys
         assert line in text
     assert "| `speculative_greedy` minus `l1_regression`, same starts | +28.6 (" in text
     assert "b 3, c 1, p 0.62 |" in text
+
+
+def test_devices_are_told_where_they_differ(run_dir, tmp_path, capsys):
+    second = make_run(tmp_path / "second", seed=1)
+    record(tmp_path, run_dir, second)
+    assert "evaluated on" not in capsys.readouterr().out
+    path = second / "evaluation/summary.json"
+    write_json(path, {**json.loads(path.read_text()), "device": "two CPUs"})
+    record(tmp_path, run_dir, second)
+    assert "| evaluated on | one GPU | two CPUs |" in capsys.readouterr().out
 
 
 def test_what_the_main_head_names_by_itself_gets_a_line_each(run_dir, tmp_path):
@@ -210,6 +220,13 @@ def test_missing_files_are_named_with_the_command_and_nothing_is_written(run_dir
 def test_an_incomplete_headline_is_refused(run_dir, tmp_path):
     write_summary(run_dir / "evaluation/summary.json", summarise(log_of(SPECULATIVE), planned=500))
     with pytest.raises(SystemExit, match=r"has 7 of 500 episodes; finish it: python -m launch.pipeline"):
+        record(tmp_path, run_dir)
+
+
+def test_a_headline_on_development_starts_is_refused(run_dir, tmp_path):
+    development = log_of(SPECULATIVE, simulator="libero_development")
+    write_summary(run_dir / "evaluation/summary.json", summarise(development, planned=7))
+    with pytest.raises(SystemExit, match=r"of the simulator 'libero_development'; published rows are of 'libero'"):
         record(tmp_path, run_dir)
 
 
