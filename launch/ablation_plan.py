@@ -162,7 +162,8 @@ def _trial(
     source = f"{POLICY_CONFIG}:{config.policy}" if config.policy else POLICY_CONFIG
     changes = list(config.overrides[name])
     arguments = [f"--config.{change}" for change in (*_length(source, config.steps), *changes)]
-    parse_config(["--config", source, *arguments])  # a misspelt key is an error before anything is trained
+    # A misspelt key is an error before anything is trained.
+    values = json.dumps(parse_config(["--config", source, *arguments]).to_dict(), sort_keys=True)
     train = [*_python("launch.train", source, folder), f"--config.seed={seed}", *arguments]
     evaluation = PipelineStage(
         "development",
@@ -175,7 +176,15 @@ def _trial(
         name=name,
         seed=seed,
         folder=folder,
-        record={"policy": source, "overrides": changes, "steps": config.steps, "seed": seed, **shared},
+        record={
+            "policy": source,
+            "overrides": changes,
+            "steps": config.steps,
+            "seed": seed,
+            # Overrides say little if the values that they were applied to have changed.
+            "configuration": hashlib.sha256(values.encode()).hexdigest()[:16],
+            **shared,
+        },
         training=PipelineStage("policy", folder / "policy", train, _is_trained),
         evaluation=evaluation if episodes else None,
     )

@@ -15,7 +15,7 @@ import pytest
 from configs import ablations
 from eval_bridge.episode_log import LOG_NAME, EpisodeLog
 from eval_bridge.summary import summarise, write_summary
-from launch import ablate
+from launch import ablate, ablation_plan
 from launch.ablation_plan import plan_trials
 from launch.ablation_results import collect_results, markdown_table
 from launch.config_flags import ConfigError, parse_config
@@ -259,6 +259,20 @@ def test_a_folder_trained_with_something_else_is_refused(run_dir, change):
     assert not base.is_complete
     with pytest.raises(ValueError, match=r"base/seed_0 was trained with other values of (steps|overrides|demos)"):
         base.prepare()
+
+
+def test_a_folder_trained_with_other_defaults_is_refused(run_dir, monkeypatch):
+    two_trials(run_dir)[0].prepare()
+    parse = ablation_plan.parse_config
+
+    def with_another_default(arguments):
+        values = parse(arguments)
+        values.training.learning_rate *= 2
+        return values
+
+    monkeypatch.setattr(ablation_plan, "parse_config", with_another_default)
+    with pytest.raises(ValueError, match=r"trained with other values of configuration \("):
+        two_trials(run_dir)[0].prepare()
 
 
 @pytest.mark.parametrize(
