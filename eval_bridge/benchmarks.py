@@ -10,7 +10,7 @@ from eval_bridge.simulators import point_mass
 from eval_bridge.simulators.interface import EpisodeStart, Simulator
 from eval_bridge.suites import EVALUATION_EPISODES, get_suite
 
-_FIRST_SEED = 900_000_000
+FIRST_DEVELOPMENT_SEED = 900_000_000
 """Of random starts in evaluations, far from the seeds of training data, which count up from multiples of a million."""
 
 _SEEDS_PER_TASK = 1_000
@@ -72,7 +72,7 @@ class LiberoDevelopment(LiberoBenchmark):
 
     def start(self, simulator: Simulator, task_index: int, episode: int) -> EpisodeStart:
         """A random reset of the task, from a seed that no demonstration has."""
-        return simulator.draw_start(_FIRST_SEED + _SEEDS_PER_TASK * task_index + episode)
+        return simulator.draw_start(FIRST_DEVELOPMENT_SEED + _SEEDS_PER_TASK * task_index + episode)
 
 
 class PointMassBenchmark:
@@ -90,7 +90,7 @@ class PointMassBenchmark:
 
     def start(self, simulator: Simulator, task_index: int, episode: int) -> EpisodeStart:
         """A start of its own for every episode."""
-        return simulator.draw_start(_FIRST_SEED + episode)
+        return simulator.draw_start(FIRST_DEVELOPMENT_SEED + episode)
 
     def check(self, simulator: Simulator, task_index: int, with_installation: bool) -> list[CheckResult]:
         """Nothing is installed that could be wrong."""

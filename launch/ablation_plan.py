@@ -14,6 +14,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from eval_bridge.benchmarks import get_benchmark
+from eval_bridge.episode_log import LOG_NAME, read_episode_log
 from eval_bridge.evaluation_plan import EpisodeId, EvaluationPlan, plan_evaluation
 from eval_bridge.provenance import checkpoint_digests
 from launch.config_flags import parse_config
@@ -170,7 +171,7 @@ def _trial(
         folder / EVALUATION,
         # Beside a training, which takes most of a GPU's memory at once.
         ["env", "XLA_PYTHON_CLIENT_PREALLOCATE=false", *_evaluate(config.evaluation, folder)],
-        partial(_holds_evaluation, simulator=config.evaluation.simulator, episodes=episodes),
+        partial(_holds_evaluation, of=config.evaluation, episodes=episodes),
     )
     return Trial(
         name=name,
@@ -224,14 +225,16 @@ def _is_trained(output: Path) -> bool:
     return (output / "metrics.json").is_file()
 
 
-def _holds_evaluation(output: Path, simulator: str, episodes: Sequence[EpisodeId]) -> bool:
-    """Whether all of `episodes` have a result, and the report is written."""
+def _holds_evaluation(output: Path, of: ConfigDict, episodes: Sequence[EpisodeId]) -> bool:
+    """Whether all of `episodes` have a result of the policy that lies beside them, and the report is written."""
     if not (output / SUMMARY_NAME).is_file() or not (output / REPORT_NAME).is_file():
         return False
     summary = json.loads((output / SUMMARY_NAME).read_text())
     tasks = {task["task_index"] for task in summary["per_task"]}
     return bool(
-        summary["simulator"] == simulator
+        (summary["simulator"], summary["suite"]) == (of.simulator, of.suite)
         and summary["episodes"] == summary["planned"] == len(episodes)
         and tasks == {episode.task_index for episode in episodes}
+        and (read_episode_log(output / LOG_NAME).identity or {}).get("checkpoint.policy")
+        == checkpoint_digests(output.parent, ["policy"])["policy"]
     )

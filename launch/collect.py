@@ -16,6 +16,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
+from eval_bridge.benchmarks import FIRST_DEVELOPMENT_SEED
 from eval_bridge.collection import COMPLETE, CollectionError, CollectionPlan, collect, demo_path
 from eval_bridge.collection_log import Attempt, CollectionLog
 from eval_bridge.collection_page import write_collection_page
@@ -45,6 +46,11 @@ def main(config: ConfigDict) -> None:
         OSError: the run folder cannot be written, or is full.
         RendererNotFound: nothing on this machine renders; the message names the packages.
     """
+    most = FIRST_DEVELOPMENT_SEED // SEEDS_PER_RUN
+    if not 0 <= config.seed < most:
+        raise ValueError(
+            f"seed={config.seed} must be at least 0 and below {most}: starts from there on are for development"
+        )
     suite = get_suite(config.suite)
     noise = to_dataclass(NoiseSettings, config.noise)
     recording = RecordingSettings(suite.max_steps, config.steps_after_success, noise, config.images)

@@ -101,10 +101,10 @@ def describe_result(run_dir: Path, decoders: Sequence[str]) -> str:
         rate = "no result" if summary["success_rate"] is None else f"{summary['success_rate']:.1%}"
         lines.append(
             f"success     {summary['successes']}/{summary['episodes']} = {rate} "
-            f"(95 % interval {low:.1%} to {high:.1%}), {summary['errors']} errors, {decoder}"
+            f"(95 % interval {low:.1%} to {high:.1%}), {summary['errors']} errors, {summary['decoder']}"
         )
         if summary["token_acceptance"] is not None:
-            lines.append(f"acceptance  {summary['token_acceptance']:.1%} of the draft's tokens, {decoder}")
+            lines.append(f"acceptance  {summary['token_acceptance']:.1%} of the draft's tokens, {summary['decoder']}")
     report = run_dir / HEADLINE / REPORT_NAME
     return "\n".join([*lines, f"report      {report}"] if report.is_file() else lines)
 
@@ -176,6 +176,8 @@ def main(config: ConfigDict) -> None:
             f"the demonstrations belong to {identity.demos}: collect them there, or leave config.demos out"
         )
     check_range(stages, from_stage, config.until_stage)
+    if from_stage == stages[0].name:
+        _set_aside(stages, run_dir)  # before the record says that the folder is made with something else
     check_same_run(run_dir, identity, from_stage)
     share_demos(run_dir, identity.demos)
     try:

@@ -52,7 +52,11 @@ def stages_of(run_dir: Path, variant: str, seed: int, decoders: Sequence[str]) -
     ]
     evaluations = [
         PipelineStage(
-            output.replace(HEADLINE, "evaluate"), run_dir / output, evaluate(decoder), _has_all_episodes, TRAINED
+            output.replace(HEADLINE, "evaluate"),
+            run_dir / output,
+            evaluate(decoder),
+            partial(_has_all_episodes, decoder=decoder),
+            TRAINED,
         )
         for decoder, output in outputs.items()
     ]
@@ -105,11 +109,11 @@ def _has_final_metrics(output: Path) -> bool:
     return (output / "metrics.json").is_file()
 
 
-def _has_all_episodes(output: Path) -> bool:
+def _has_all_episodes(output: Path, decoder: str) -> bool:
     if not (output / SUMMARY_NAME).is_file() or not (output / REPORT_NAME).is_file():
         return False
     summary: dict[str, Any] = json.loads((output / SUMMARY_NAME).read_text())
-    return bool(summary["episodes"] == summary["planned"])
+    return bool(summary["decoder"] == decoder and summary["episodes"] == summary["planned"])
 
 
 def _compares_with(output: Path, others: Sequence[str]) -> bool:

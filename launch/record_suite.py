@@ -22,6 +22,7 @@ from launch.suite_rows import read_suite_rows, read_variant_rows
 from launch.suite_section import SUITE_NOTE, VARIANTS_NOTE, Column, suite_table, variants_table
 from launch.trained_run import read_seed, read_trained_run
 from rsd_jax.atomic_files import write_atomically
+from rsd_jax.checkpoints import CheckpointError
 
 BASE, VARIANTS = "libero_spatial", "libero_pro"
 
@@ -109,7 +110,7 @@ def main(arguments: Sequence[str]) -> None:
         write_atomically(options.results, json.dumps(as_json(columns), indent=1, allow_nan=False) + "\n")
         if options.readme is not None:
             renew(options.readme, options.suite, section)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, CheckpointError) as error:
         sys.exit(f"error: {error}")
     print(section)
 

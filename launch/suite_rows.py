@@ -10,6 +10,7 @@ from eval_bridge.benchmarks import LiberoBenchmark
 from eval_bridge.comparison import compare_folders
 from eval_bridge.episode_log import LOG_NAME, read_episode_log
 from eval_bridge.intervals import Interval, wilson_interval
+from eval_bridge.provenance import checkpoint_digests
 from eval_bridge.suites import get_suite, suite_names
 from launch.evaluate import SUMMARY_NAME
 from launch.pipeline_stages import HEADLINE
@@ -23,7 +24,9 @@ FINEST_TASKS = (
     "pick_up_the_black_bowl_on_the_ramekin_and_place_it_on_the_plate",
     "pick_up_the_black_bowl_on_the_wooden_cabinet_and_place_it_on_the_plate",
 )
-"""The finest-grained tasks of libero_spatial, and of the suites made from it."""
+"""The finest-grained tasks of `FINEST_SUITE`. In LIBERO-PRO's variants files of the same names may ask for others."""
+
+FINEST_SUITE = "libero_spatial"
 
 ACCEPTANCES = (
     *("token_acceptance", "layer_acceptance", "column_acceptance", "digit_acceptance", "whole_layer_acceptance"),
@@ -53,6 +56,7 @@ class Paired:
         b: episodes that the headline's decoder alone solved. c: that the other alone solved.
         difference: of the success rates, headline minus other. interval: its 95 % bootstrap interval.
         p_value: exact McNemar test.
+        warnings: what else differs between the two, another device's rounding for example.
     """
 
     against: str
@@ -62,6 +66,7 @@ class Paired:
     difference: float
     interval: Interval
     p_value: float
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class EvaluationRow:
         seed: of the training.
         episodes, successes, success_rate, interval: over all tasks; Wilson, 95 %.
         per_task: as the summary has them.
-        finest_tasks: `FINEST_TASKS` together, where the suite has them.
+        finest_tasks: `FINEST_TASKS` together, of `FINEST_SUITE`.
         acceptance: by name, `ACCEPTANCES`.
         rounds_mean: passes of the main head a chunk.
         chunk_ms_p50, chunk_ms_p99: of the deployed call, observation to actions.
@@ -190,7 +195,7 @@ def read_row(folder: Path, seed: int, command: str) -> EvaluationRow:
         success_rate=summary["success_rate"],
         interval=Interval(*summary["success_interval"]),
         per_task=tuple(summary["per_task"]),
-        finest_tasks=_pool_finest(summary["per_task"]),
+        finest_tasks=_pool_finest(summary["per_task"]) if summary["suite"] == FINEST_SUITE else None,
         acceptance={name: summary[name] for name in ACCEPTANCES if name in summary},
         rounds_mean=summary["rounds_mean"],
         chunk_ms_p50=chunk.get("p50"),
@@ -207,15 +212,14 @@ def read_row(folder: Path, seed: int, command: str) -> EvaluationRow:
 
 
 def require_same_checkpoints(run_dir: Path, rows: Sequence[EvaluationRow]) -> None:
-    """Raises ValueError where a row's policy, or another stage that it shares with the first row, is not the same."""
-    first, *others = rows
-    for row in others:
-        for stage in row.checkpoints.keys() & first.checkpoints.keys():
-            if row.checkpoints[stage] != first.checkpoints[stage]:
-                raise ValueError(
-                    f"{run_dir / row.folder} was run with another {stage} than {run_dir / first.folder}: move it "
-                    "away, and evaluate again what is there now"
-                )
+    """Raises ValueError where a row was evaluated with another checkpoint than the one that the run has."""
+    present = checkpoint_digests(run_dir, sorted({stage for row in rows for stage in row.checkpoints}))
+    for row in rows:
+        if different := [stage for stage, digest in row.checkpoints.items() if digest != present[stage]]:
+            raise ValueError(
+                f"{run_dir / row.folder} was run with another {', '.join(different)} than {run_dir} has: move it "
+                "away, and evaluate again what is there now"
+            )
 
 
 def _is_alike(headline: Path, folder: Path) -> bool:
@@ -238,6 +242,7 @@ def _pair(run_dir: Path, row: EvaluationRow) -> Paired:
         difference=comparison.difference,
         interval=comparison.interval,
         p_value=comparison.p_value,
+        warnings=comparison.warnings,
     )
 
 

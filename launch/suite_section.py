@@ -30,7 +30,7 @@ def suite_table(columns: Sequence[Column]) -> str:
         columns: each training run with its evaluations; all by the same decoders.
     """
     first = columns[0][1]
-    has_devices = len({rows[0].device for _, rows in columns}) > 1
+    has_devices = len({row.device for _, rows in columns for row in rows}) > 1
     lines: list[tuple[str, Callable[[Column], str]]] = [
         *((f"success of `{row.decoder}`", _of_row(index, _success)) for index, row in enumerate(first)),
         ("OpenVLA-OFT as published, trained on human demonstrations", _of_row(0, _published)),
@@ -69,7 +69,7 @@ def suite_table(columns: Sequence[Column]) -> str:
             if f"{kind}_decoded_teacher" in columns[0][0].metrics["main_head"]
         ),
         ("policy: held-out L1, with other words, without images", lambda column: _policy_error(column[0])),
-        *([("evaluated on", _of_row(0, lambda row: row.device))] if has_devices else []),
+        *([("evaluated on", lambda column: _devices(column[1]))] if has_devices else []),
         ("demonstrations (attempts)", lambda column: f"{column[0].demonstrations} ({column[0].attempts})"),
         ("minutes of each stage", lambda column: _stage_minutes(column[0])),
         ("minutes from nothing to the first report", lambda column: f"**{column[0].seconds_to_report / 60:.1f}**"),
@@ -126,6 +126,12 @@ def _policy_error(run: TrainedRun) -> str:
     return ", ".join(f"{metrics[name]:.4f}" for name in names if name in metrics)
 
 
+def _devices(rows: Sequence[EvaluationRow]) -> str:
+    if len({row.device for row in rows}) == 1:
+        return rows[0].device
+    return "; ".join(f"`{row.decoder}`: {row.device}" for row in rows)
+
+
 def _success(row: EvaluationRow) -> str:
     return write_success(row.successes, row.episodes, row.interval, digits=1)
 
@@ -146,7 +152,7 @@ def _difference(row: EvaluationRow) -> str:
     low, high = paired.interval
     return (
         f"{100 * paired.difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}), "
-        f"b {paired.b}, c {paired.c}, p {paired.p_value:.2g}"
+        f"b {paired.b}, c {paired.c}, p {paired.p_value:.2g}{''.join(f'; {text}' for text in paired.warnings)}"
     )
 
 

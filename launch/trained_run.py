@@ -23,11 +23,13 @@ class StageFacts:
         seconds: of its processes, all pieces together, compiling included.
         device: what it computed on; None where that is not recorded.
         steps: optimizer steps, demonstrated steps or actions executed; None for a report.
+        best_step: of a training, the step whose parameters were kept.
     """
 
     seconds: float
-    device: str | None
-    steps: int | None
+    device: str | None = None
+    steps: int | None = None
+    best_step: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,9 @@ def read_trained_run(run_dir: Path) -> TrainedRun:
     collections = read_collections(run_dir)
     if not collections:
         raise ValueError(f"{run_dir / 'demos'} holds no SUITE/TASK_demo.json; finish the run: {command}")
-    facts: dict[str, tuple[str | None, int | None]] = {
-        "collect": (None, sum(log["steps"] for log in collections)),
-        **{name: (training[name]["device"], training[name]["steps"]) for name in TRAINED},
+    facts: dict[str, dict[str, Any]] = {
+        "collect": {"steps": sum(log["steps"] for log in collections)},
+        **{name: {key: training[name][key] for key in ("device", "steps", "best_step")} for name in TRAINED},
         **{name: _evaluation_facts(run_dir, name) for name in seconds if name.startswith("evaluate")},
     }
     return TrainedRun(
@@ -102,15 +104,16 @@ def read_trained_run(run_dir: Path) -> TrainedRun:
         demos_of=demos_of,
         demonstrations=sum(log["successes"] for log in collections),
         attempts=sum(log["attempts_made"] for log in collections),
-        stages={name: StageFacts(spent, *facts.get(name, (None, None))) for name, spent in seconds.items()},
+        stages={name: StageFacts(spent, **facts.get(name, {})) for name, spent in seconds.items()},
         metrics=metrics,
     )
 
 
-def _evaluation_facts(run_dir: Path, stage: str) -> tuple[str | None, int | None]:
+def _evaluation_facts(run_dir: Path, stage: str) -> dict[str, Any]:
     """Device and executed actions of an evaluation; nothing where it is gone."""
     folder = run_dir / stage.replace("evaluate", HEADLINE, 1)
     if not (folder / SUMMARY_NAME).is_file():
-        return None, None
+        return {}
     episodes = read_episode_log(folder / LOG_NAME).episodes.values()
-    return json.loads((folder / SUMMARY_NAME).read_text())["device"], sum(episode.steps for episode in episodes)
+    device = json.loads((folder / SUMMARY_NAME).read_text())["device"]
+    return {"device": device, "steps": sum(episode.steps for episode in episodes)}

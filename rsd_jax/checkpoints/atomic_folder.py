@@ -18,12 +18,18 @@ def partial_name(folder: Path) -> Path:
 
 
 def seal(folder: Path, content: dict[str, Any]) -> None:
-    """Adds `content` and the digests of all files to ``folder.partial``, then renames it to `folder`."""
+    """Adds `content` and the digests of all files to ``folder.partial``, then renames it to `folder`.
+
+    A folder of that name moves away before and is removed after, so that nothing is lost in between.
+    """
     partial = partial_name(folder)
     write_json(partial / MANIFEST, {**content, "files": _digests(partial)})
+    replaced = folder.with_name(f"{folder.name}.replaced")
+    shutil.rmtree(replaced, ignore_errors=True)
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.rename(replaced)
     partial.rename(folder)
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

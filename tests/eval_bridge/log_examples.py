@@ -1,9 +1,16 @@
 """Logs of evaluations, made by hand."""
 
+import hashlib
+
 from eval_bridge.acceptance import EpisodeAcceptance
 from eval_bridge.episode_log import EpisodeRecord, LatencyRecord, LogContents, SessionRecord
 from eval_bridge.latency import Latency
 from eval_bridge.rollout import ActionSummary
+
+MANIFEST = "trained once"
+"""Of the checkpoint that acted, so far as digests go."""
+
+DIGEST = hashlib.sha256(MANIFEST.encode()).hexdigest()[:16]
 
 IDENTITY = {
     "simulator": "libero",
@@ -11,7 +18,7 @@ IDENTITY = {
     "step_limit": 220,
     "decoder": "speculative_greedy",
     "seed": 7,
-    "checkpoint.rfsq": "3f0a6b7c",
+    "checkpoint.rfsq": DIGEST,
 }
 STAGES = ("preprocess", "backbone", "decoder", "detokenize", "sum_of_stages", "chunk")
 PASSES = ("draft_pass", "verify_pass", "step_pass")

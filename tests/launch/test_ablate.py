@@ -22,7 +22,7 @@ from launch.config_flags import ConfigError, parse_config
 from launch.evaluate import REPORT_NAME, SUMMARY_NAME
 from launch.stage_process import PipelineStage
 from launch.stop_request import Stopped
-from tests.eval_bridge.log_examples import log_of
+from tests.eval_bridge.log_examples import DIGEST, MANIFEST, log_of
 
 CONFIG_FILE = "configs/ablations.py"
 LEAVE = "import shutil, sys; shutil.copytree(sys.argv[1], sys.argv[2], dirs_exist_ok=True)"
@@ -55,13 +55,17 @@ def write_policy(folder, heldout_l1):
     training = {"steps": 20, "best_step": 10, "seconds": 4.0, "device": "H100", "num_devices": 1, "num_processes": 1}
     metrics = {"heldout_l1": heldout_l1, "heldout_steps": 8, "training": training}
     (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "best" / "00000010").mkdir(parents=True)
+    (folder / "best" / "00000010" / "metadata.json").write_text(MANIFEST)
     return folder
 
 
-def write_evaluation(folder, outcomes):
+def write_evaluation(folder, outcomes, suite="point_mass"):
     """An evaluation of one task, "+" and "-" by episode."""
     folder.mkdir(parents=True)
-    contents = log_of({0: outcomes}, simulator="point_mass", suite="point_mass", decoder="l1_regression")
+    contents = log_of(
+        {0: outcomes}, simulator="point_mass", suite=suite, decoder="l1_regression", **{"checkpoint.policy": DIGEST}
+    )
     with EpisodeLog(folder / LOG_NAME, contents.identity) as log:
         for record in (*contents.sessions, *contents.episodes.values()):
             log.append(record)
@@ -247,6 +251,17 @@ def test_more_episodes_make_an_evaluation_unfinished(run_dir, tmp_path):
     base.prepare()
     assert base.is_complete
     assert not two_trials(run_dir, "--config.evaluation.episodes_per_task=3")[0].is_complete
+
+
+def test_an_evaluation_of_another_suite_or_policy_is_not_the_trials(run_dir):
+    base, other = two_trials(run_dir)
+    for trial, suite in ((base, "point_mass"), (other, "another")):
+        write_policy(trial.training.output, 0.1)
+        write_evaluation(trial.evaluation.output, "+-", suite)
+        trial.prepare()
+    assert (base.is_complete, other.is_complete) == (True, False)
+    (base.training.output / "best" / "00000010" / "metadata.json").write_text("trained again")
+    assert not base.is_complete
 
 
 @pytest.mark.parametrize("change", ["--config.steps=9", "--config.overrides.base=('training.batch_size=4',)", "demos"])

@@ -40,6 +40,13 @@ def _config(variant: str, *overrides: str):
     return parse_config(["--config", f"{CONFIG}:{variant}" if variant else CONFIG, *overrides])
 
 
+@pytest.mark.parametrize("seed", [-1, 900])
+def test_seeds_of_development_starts_are_refused(calls, tmp_path, seed):
+    with pytest.raises(ValueError, match=rf"seed={seed} must be at least 0 and below 900"):
+        main(_config("", f"--config.run_dir={tmp_path}", f"--config.seed={seed}"))
+    assert not calls
+
+
 def test_collects_every_task_and_prints_counts_and_path(calls, tmp_path, capsys):
     main(_config("", f"--config.run_dir={tmp_path}", "--config.seed=3", "--config.workers=2"))
     ((tasks, plan, _, provenance),) = calls

@@ -163,6 +163,21 @@ def test_a_misspelt_stage_leaves_the_record_as_it_was(tmp_path):
     assert json.loads((tmp_path / "pipeline.json").read_text()) == {"variant": "tiny", "seed": 7}
 
 
+def test_the_record_stays_until_the_old_outputs_have_moved(tmp_path, monkeypatch):
+    record = {"variant": "tiny", "seed": 7, "demos": ""}
+    (tmp_path / "pipeline.json").write_text(json.dumps(record))
+    (tmp_path / "rfsq").mkdir()
+
+    def fail(path, target):
+        raise OSError("disk is gone")
+
+    monkeypatch.setattr("pathlib.Path.rename", fail)
+    command = ["--config", "configs/quickstart.py", f"--config.run_dir={tmp_path}", "--config.from_stage=collect"]
+    with pytest.raises(OSError, match="disk is gone"):
+        pipeline.main(parse_config(command))
+    assert json.loads((tmp_path / "pipeline.json").read_text()) == record
+
+
 def test_seconds_add_up_over_pieces_failed_ones_included(tmp_path, monkeypatch):
     clock = iter([0.0, 5.0, 100.0, 107.0])
     monkeypatch.setattr(pipeline.time, "monotonic", lambda: next(clock))
@@ -263,9 +278,12 @@ def test_the_command_ends_with_143_and_one_line_that_says_how_to_go_on(tmp_path)
 def test_results_of_all_decoders_are_told_as_they_are(tmp_path):
     decoders = ("speculative_greedy", "l1_regression", "autoregressive")
     summary = {"episodes": 10, "successes": 0, "errors": 0, "success_rate": 0.0, "success_interval": [0.0, 0.278]}
-    for folder, acceptance in (("evaluation", 0.913), ("evaluation_l1_regression", None)):
+    for folder, decoder, acceptance in zip(
+        ("evaluation", "evaluation_l1_regression"), decoders, (0.913, None), strict=False
+    ):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "summary.json").write_text(json.dumps(summary | {"token_acceptance": acceptance}))
+        own = {"decoder": decoder, "token_acceptance": acceptance}
+        (tmp_path / folder / "summary.json").write_text(json.dumps(summary | own))
     (tmp_path / "evaluation" / "report.html").touch()
     text = pipeline.describe_result(tmp_path, decoders)
     assert "0/10 = 0.0% (95 % interval 0.0% to 27.8%), 0 errors, speculative_greedy" in text

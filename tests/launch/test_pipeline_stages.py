@@ -84,11 +84,15 @@ def test_collection_is_finished_when_all_tasks_are(tmp_path):
 def test_evaluation_with_missing_episodes_is_not_finished(tmp_path):
     evaluate = stages_of(tmp_path, "tiny", 0, ONE)[-1]
     evaluate.output.mkdir()
+    summary = {"decoder": "speculative_greedy", "episodes": 10, "planned": 10}
     (evaluate.output / "report.html").touch()
-    (evaluate.output / "summary.json").write_text(json.dumps({"episodes": 9, "planned": 10}))
+    (evaluate.output / "summary.json").write_text(json.dumps({**summary, "episodes": 9}))
     assert not evaluate.is_finished(evaluate.output)
-    (evaluate.output / "summary.json").write_text(json.dumps({"episodes": 10, "planned": 10}))
+    (evaluate.output / "summary.json").write_text(json.dumps(summary))
     assert evaluate.is_finished(evaluate.output)
+    other = stages_of(tmp_path, "tiny", 0, ("l1_regression",))[-1]
+    assert other.output == evaluate.output  # the headline's folder, which holds another decoder's episodes
+    assert not other.is_finished(other.output)
 
 
 def test_report_is_finished_when_it_compares_with_every_other_decoder(tmp_path):

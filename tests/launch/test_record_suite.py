@@ -9,7 +9,7 @@ from eval_bridge.intervals import wilson_interval
 from eval_bridge.summary import summarise, write_summary
 from launch.record_suite import main
 from launch.suite_rows import FINEST_TASKS
-from tests.eval_bridge.log_examples import log_of, make_log, make_record
+from tests.eval_bridge.log_examples import DIGEST, MANIFEST, log_of, make_log, make_record
 
 HEAD = {
     "accuracy_by_layer_teacher": [0.9, 0.8, 0.7, 0.6, 0.5],
@@ -18,7 +18,7 @@ HEAD = {
     "majority_by_layer_demonstrations": [0.4, 0.3, 0.2, 0.2, 0.1],
 }
 DRAFT = {name: values[:3] for name, values in HEAD.items()}
-TRAINING = {"training": {"steps": 500, "seconds": 9.0, "device": "one GPU"}}
+TRAINING = {"training": {"steps": 500, "best_step": 400, "seconds": 9.0, "device": "one GPU"}}
 SECONDS = {"collect": 120.0, "rfsq": 6.0, "policy": 300.0, "draft": 30.0, "main_head": 30.0, "evaluate": 114.0}
 
 # Episodes of two tasks by who solved them: both 2, the headline alone 3, the teacher alone 1, neither 1.
@@ -50,10 +50,16 @@ def make_run(run_dir: Path, seed: int = 0, seconds=SECONDS, demos: str = "") -> 
     write_json(run_dir / "policy/metrics.json", {"heldout_l1": 0.0512, **TRAINING})
     write_json(run_dir / "draft/metrics.json", {**DRAFT, **TRAINING})
     write_json(run_dir / "main_head/metrics.json", {**HEAD, **TRAINING})
+    (run_dir / "rfsq/best/00000001").mkdir(parents=True)
+    (run_dir / "rfsq/best/00000001/metadata.json").write_text(MANIFEST)
     write_evaluation(run_dir / "evaluation", log_of(SPECULATIVE))
     write_evaluation(run_dir / "evaluation_l1_regression", log_of(TEACHER, decoder="l1_regression"))
     write_evaluation(run_dir / "evaluation_autoregressive", log_of(AUTOREGRESSIVE, decoder="autoregressive"))
     return run_dir
+
+
+def facts(seconds: float, device: str | None, steps: int, best_step: int | None = None) -> dict:
+    return {"seconds": seconds, "device": device, "steps": steps, "best_step": best_step}
 
 
 @pytest.fixture
@@ -80,7 +86,7 @@ def test_rows_have_the_figures_of_the_evaluations(run_dir, tmp_path):
     assert first["layer_acceptance"][:2] == [0.75, 0.25]
     assert first["column_acceptance"] == [0.75, 0.25]
     assert first["whole_layer_acceptance"] == [0.5, 0.0, None]
-    assert first["checkpoints"] == {"rfsq": "3f0a6b7c"}
+    assert first["checkpoints"] == {"rfsq": DIGEST}
 
 
 def test_paired_figures_are_the_headline_minus_the_other(run_dir, tmp_path):
@@ -101,10 +107,10 @@ def test_training_heads_and_origin(run_dir, tmp_path):
     training = results["training"]
     assert training["seeds"] == [0]
     assert (training["demonstrations"], training["demonstration_attempts"]) == (40, 41)
-    assert training["stages"]["collect"] == {"seconds": 120.0, "device": None, "steps": 4000}
-    assert training["stages"]["policy"] == {"seconds": 300.0, "device": "one GPU", "steps": 500}
+    assert training["stages"]["collect"] == facts(120.0, None, 4000)
+    assert training["stages"]["policy"] == facts(300.0, "one GPU", 500, best_step=400)
     # Five solved in 100 steps each, two given up after 220.
-    assert training["stages"]["evaluate"] == {"seconds": 114.0, "device": "one GPU", "steps": 940}
+    assert training["stages"]["evaluate"] == facts(114.0, "one GPU", 940)
     assert training["seconds_to_report"] == 600.0
     assert results["heads"]["draft"] == [{"seed": 0, **DRAFT}]
     assert results["policy"] == [{"seed": 0, "heldout_l1": 0.0512}]
@@ -151,9 +157,13 @@ def test_devices_are_told_where_they_differ(run_dir, tmp_path, capsys):
     second = make_run(tmp_path / "second", seed=1)
     record(tmp_path, run_dir, second)
     assert "evaluated on" not in capsys.readouterr().out
-    path = second / "evaluation/summary.json"
-    write_json(path, {**json.loads(path.read_text()), "device": "two CPUs"})
-    record(tmp_path, run_dir, second)
+    for name in ("evaluation_autoregressive", "evaluation_l1_regression", "evaluation"):
+        path = second / name / "summary.json"
+        write_json(path, {**json.loads(path.read_text()), "device": "two CPUs"})
+        record(tmp_path, run_dir, second)
+        if name == "evaluation_autoregressive":
+            mixed = "`speculative_greedy`: one GPU; `l1_regression`: one GPU; `autoregressive`: two CPUs"
+            assert f"| evaluated on | one GPU | {mixed} |" in capsys.readouterr().out
     assert "| evaluated on | one GPU | two CPUs |" in capsys.readouterr().out
 
 
@@ -232,7 +242,13 @@ def test_a_headline_on_development_starts_is_refused(run_dir, tmp_path):
 
 def test_rows_of_other_checkpoints_are_refused(run_dir, tmp_path):
     write_evaluation(run_dir / "evaluation_old", log_of(TEACHER, **{"checkpoint.rfsq": "other"}))
-    with pytest.raises(SystemExit, match="evaluation_old was run with another rfsq"):
+    with pytest.raises(SystemExit, match="evaluation_old was run with another rfsq than"):
+        record(tmp_path, run_dir)
+
+
+def test_rows_of_what_was_trained_before_are_refused(run_dir, tmp_path):
+    (run_dir / "rfsq/best/00000001/metadata.json").write_text("trained again")
+    with pytest.raises(SystemExit, match="evaluation was run with another rfsq than"):
         record(tmp_path, run_dir)
 
 

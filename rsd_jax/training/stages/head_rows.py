@@ -21,6 +21,9 @@ from rsd_jax.training.policy_rows import Rows, stored_policy_rows
 from rsd_jax.training.row_sources.row_files import ROWS_FOLDER, RowWriter, stored_rows
 from rsd_jax.training.stages.policy import equal_batches
 
+FEATURES_FORMAT = 1
+"""Raised whenever the same policy makes other features of the same rows: when preprocessing or network change."""
+
 BATCH = 256
 """Rows a call when the policy or a head runs over all of them."""
 
@@ -116,7 +119,7 @@ def stored_head_rows(run_dir: Path, policy: StoredPolicy, chunk_length: int) -> 
         for part, of_part in (("train", rows.train), ("heldout", rows.heldout)):
             writer.append({f"{part}.{name}": array for name, array in head_rows(policy, of_part)._asdict().items()})
 
-    folder = Path(run_dir) / ROWS_FOLDER / f"features-{rows.digest}-{policy.params_hash[:16]}"
+    folder = Path(run_dir) / ROWS_FOLDER / f"features{FEATURES_FORMAT}-{rows.digest}-{policy.params_hash[:16]}"
     stored = stored_rows(folder, write)
     train, heldout = (
         HeadRows(*(np.array(stored[f"{part}.{name}"]) for name in HeadRows._fields)) for part in ("train", "heldout")

@@ -54,5 +54,11 @@ def head_stage(
         rows=data.train._asdict(),
         evaluate=evaluate,
         best_metric="heldout_error",
-        metadata={**data.facts, "labels": settings.labels, "model": asdict(task.model.config)},
+        metadata={
+            **data.facts,
+            "labels": settings.labels,
+            "feature_noise": settings.feature_noise,
+            "digit_weight": settings.digit_weight,
+            "model": asdict(task.model.config),
+        },
     )

@@ -14,7 +14,7 @@ from eval_bridge.summary import summarise
 from eval_bridge.trace import TraceError, save_trace, trace_name
 from eval_bridge.video import write_episode_video
 from tests.eval_bridge.analysis.trace_examples import cut, missed, pick_and_place, slipped
-from tests.eval_bridge.log_examples import NO_TOKENS, log_of, make_log, make_record
+from tests.eval_bridge.log_examples import DIGEST, NO_TOKENS, log_of, make_log, make_record
 from tests.eval_bridge.report.page_parser import Page
 
 CONFIG = {"run_dir": "runs/x", "tasks": (0, 1), "video": {"per_task": 1, "stride": 4}}
@@ -59,7 +59,7 @@ def test_report_shows_what_was_found(folder):
     assert "3 of 6 episodes succeeded" in page.text
     assert "95 % Wilson interval: 18.8 % to 81.2 %" in page.text
     assert "50.0 % of drafted tokens accepted" in page.text
-    for text in ("75.0 %", "25.0 %", "never drafted", "first task", "second task", "checkpoint.rfsq", "3f0a6b7c"):
+    for text in ("75.0 %", "25.0 %", "never drafted", "first task", "second task", "checkpoint.rfsq", DIGEST):
         assert text in page.text
     for text in ("Chunk, fused (deployed)", "Sum of the stages", "video.per_task", "jax", "one GPU"):
         assert text in page.text

@@ -2,11 +2,16 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from launch.config_flags import load_config, to_dataclass
+from rsd_jax.backbones.instruction import encode_instruction
+from rsd_jax.backbones.instruction_table import InstructionTable
 from rsd_jax.checkpoints import MissingCheckpointError
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.rfsq import RfsqTokenizer, dequantize
@@ -15,6 +20,7 @@ from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.demonstrations import load_split
 from rsd_jax.training.stages import STAGE_NAMES, build_stage, settings_of
 from rsd_jax.training.stages import head_rows as head_rows_module
+from rsd_jax.training.stages import policy as policy_stage
 from rsd_jax.training.stages.head_rows import DecodedError, load_head_data, stored_head_rows
 from rsd_jax.training.stages.main_head import decode_greedily, name_digits
 from rsd_jax.training.stages.rfsq import action_data, token_errors
@@ -70,8 +76,29 @@ def test_stored_tokenizer_is_the_one_that_was_trained(preflight_run, metrics):
     assert load_tokenizer(preflight_run).token_hash == metrics["rfsq"]["tokenizer_hash"]
 
 
-def test_policy_reports_what_it_owes_to_seeing(metrics):
-    assert {"heldout_l1", "heldout_l1_zeroed_images", "heldout_gripper_accuracy"} <= set(metrics["policy"])
+def test_the_policy_is_judged_as_it_is_then_without_images_then_with_words_it_never_saw():
+    text = "pick up the black bowl on the stove and place it on the plate"
+    own = encode_instruction(text)
+    rows = {
+        "images": np.full((4, 2, 8, 8, 3), 9, np.uint8),
+        "proprio": np.zeros((4, 8), np.float32),
+        "instruction_ids": np.tile(own, (4, 1)),
+        "actions": np.zeros((4, 2, 7), np.float32),
+        "mask": np.ones((4, 2), bool),
+    }
+    words = InstructionTable.of([text], 4, "heldout")
+    asked = []
+
+    def predict(params, normalizer, inputs):
+        asked.append(inputs)
+        error = 0.1 * (not inputs.images.any()) + 0.2 * (not np.array_equal(inputs.instruction_ids[0], own))
+        return SimpleNamespace(actions=np.full((len(inputs.images), 2, 7), error, np.float32))
+
+    found = policy_stage._evaluate(predict, None, words, rows, SimpleNamespace(params=None))
+    names = ("heldout_l1", "heldout_l1_zeroed_images", "heldout_l1_reworded")
+    assert [found[name] for name in names] == pytest.approx([0.0, 0.1, 0.2])
+    known = {ids.tobytes() for ids in np.asarray(words.reword(jax.random.key(1), jnp.tile(own, (64, 1)), share=1.0))}
+    assert {ids.tobytes() for ids in asked[2].instruction_ids} <= known
 
 
 def test_heads_report_accuracy_and_majority_for_both_kinds_of_labels(metrics):
