@@ -3,7 +3,7 @@
     python -m launch.export_checkpoint runs/libero_spatial rsd_jax/pretrained/libero_spatial
 
 The target is a run's folder itself: ``--config.run_dir=TARGET`` evaluates it. Checkpoints are checked to belong
-together, and keep the commit, versions and measurements with which they were trained.
+together and copied byte for byte: evaluations of the run and of the copy name the same digests.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rsd_jax.checkpoints import CheckpointError, StageCheckpoints, load_stage
+from rsd_jax.checkpoints import CheckpointError, StageCheckpoints
 from rsd_jax.stored_models import load_draft, load_main_head, load_policy, load_tokenizer
 from rsd_jax.training.stages import STAGE_NAMES
 
@@ -34,8 +34,9 @@ def export_checkpoint(run_dir: Path, target: Path) -> int:
     shutil.rmtree(partial, ignore_errors=True)  # left by an export that was killed
     try:
         for name in STAGE_NAMES:
-            stage = load_stage(run_dir, name)
-            StageCheckpoints(partial / name).save("best", {"variables": stage.variables}, stage.metadata)
+            best = StageCheckpoints(run_dir / name).find("best")
+            assert best is not None  # it was loaded
+            shutil.copytree(best, partial / name / "best" / best.name)
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
