@@ -8,7 +8,7 @@ Variants, with times on 2 cores and no GPU:
     libero_spatial  the same 50 each, on a GPU host's 16 cores: 4 to 6 minutes.
     quickstart  one task (the bowl at the table's centre), 20 demonstrations: about 5 minutes.
     tiny        the same task, 2 demonstrations: about a minute.
-The expert succeeds in more than 95 % of the episodes; failed seeds are skipped and listed in the summary.
+With noise the expert succeeds in about 95 % of the episodes; failed seeds are skipped and listed in the summary.
 """
 
 from ml_collections import ConfigDict

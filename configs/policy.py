@@ -6,7 +6,7 @@ Needs demonstrations and the tokenizer (configs/rfsq.py), whose normalisation of
 
 Variants:
     (none)          ten tasks on one GPU: 5 minutes on an H100.
-    libero_spatial  for configs/libero_spatial.py: fewer episodes held out, 12,000 steps; 4 minutes on an H100.
+    libero_spatial  for configs/libero_spatial.py: fewer episodes held out, 12,000 steps; 5 to 6 minutes on an H100.
     quickstart      a small network and one task: 5 minutes on 2 cores without a GPU.
     tiny            seconds on 2 cores, to see that it works.
 """

@@ -63,6 +63,10 @@ class ScriptedExpert:
             except SkillFailed as failure:
                 reason = str(failure)
 
+    def plan(self, goal: Carry) -> Grasp:
+        """The grasp with which it would now pick up what `goal` carries from above; raises `ExpertFailed` if none."""
+        return self._plan(goal.item, partial(destination_of, self._scene, goal), self._preferences)
+
     def _pursue(self, goal: Goal) -> Actions:
         scene = self._scene
         match goal:
