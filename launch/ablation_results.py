@@ -19,6 +19,8 @@ from rsd_jax.checkpoints.metadata import git_commit
 Record = dict[str, Any]
 
 MISSING = "-"
+POOLED = ", in which the same start with another training seed counts as another episode"
+
 COLUMNS = (
     ("held-out L1", "heldout_l1"),
     ("reworded", "heldout_l1_reworded"),
@@ -140,7 +142,7 @@ def markdown_table(results: Record, source: Path) -> str:
     made = (
         f"`{results['policy']}`, seeds {', '.join(map(str, results['seeds']))}, {results['device'] or 'no device'}, "
         f"jax {results['versions']['jax']}, commit `{(results['commit'] or 'unknown')[:10]}`; {starts}, "
-        f"95 % intervals. All figures: [`{source.name}`]({source.name})."
+        f"95 % intervals{POOLED if len(results['seeds']) > 1 else ''}. All figures: [`{source.name}`]({source.name})."
     )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{made}\n"
 

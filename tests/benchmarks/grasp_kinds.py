@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.grasp_kinds --suite libero_spatial --starts 16 --out results/grasp_kinds.json
 
-The first grasp of every task is planned from random resets, and nothing is executed: seconds a task, without rendering.
+The first grasp of every task is planned from random resets, and nothing is executed: ten seconds a task.
 """
 
 import argparse

@@ -207,6 +207,8 @@ def test_seeds_are_added_up_and_paired_seed_by_seed(run_dir, tmp_path):
     run(trials)
     found = collect_results(wanted, trials)["variants"]["no_shift"]
     assert [each["development"]["successes"] for each in found["seeds"]] == [2, 1]
+    table = markdown_table(collect_results(wanted, trials), run_dir / "out.json")
+    assert "with another training seed counts as another episode" in table
     assert found["heldout"]["heldout_l1"] == pytest.approx(0.2)
     assert (found["development"]["successes"], found["development"]["episodes"]) == (3, 4)
     assert (found["paired"]["episodes"], found["paired"]["b"], found["paired"]["c"]) == (4, 0, 2)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from eval_bridge.experts.goal import open_goals
 from eval_bridge.experts.scripted_expert import ExpertFailed, ScriptedExpert
 from tests.eval_bridge.experts.kinematic_scene import KinematicScene
 
@@ -25,6 +26,17 @@ def test_carries_the_block_to_the_plate(tower):
 def test_the_gripper_closes_once_and_opens_once():
     grips = np.array([action[6] for action in _solve(KinematicScene())])
     assert np.count_nonzero(np.diff(grips)) == 2
+
+
+def test_the_planned_grasp_is_where_the_gripper_closes():
+    scene = KinematicScene()
+    (goal,) = open_goals(scene)
+    grasp = ScriptedExpert(scene).plan(goal)
+    for action in ScriptedExpert(scene).actions():
+        if action[6] > 0:
+            break
+        scene.execute(action)
+    np.testing.assert_allclose(scene.hand().position, grasp.position, atol=0.01)
 
 
 def test_is_deterministic():
