@@ -8,10 +8,8 @@ from eval_bridge.check_result import CheckResult
 from eval_bridge.evaluation_plan import Benchmark
 from eval_bridge.simulators import point_mass
 from eval_bridge.simulators.interface import EpisodeStart, Simulator
+from eval_bridge.start_seeds import FIRST_DEVELOPMENT_SEED
 from eval_bridge.suites import EVALUATION_EPISODES, get_suite
-
-FIRST_DEVELOPMENT_SEED = 900_000_000
-"""Of random starts in evaluations, far from the seeds of training data, which count up from multiples of a million."""
 
 _SEEDS_PER_TASK = 1_000
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from eval_bridge.benchmarks import FIRST_DEVELOPMENT_SEED
 from eval_bridge.collection import COMPLETE, CollectionError, CollectionPlan, collect, demo_path
 from eval_bridge.collection_log import Attempt, CollectionLog
 from eval_bridge.collection_page import write_collection_page
@@ -28,13 +27,11 @@ from eval_bridge.provenance import package_versions
 from eval_bridge.recording import RecordingSettings
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
+from eval_bridge.start_seeds import FIRST_DEVELOPMENT_SEED, SEEDS_PER_RUN
 from eval_bridge.suites import get_suite, select_tasks
 from launch.config_flags import run, to_dataclass
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.checkpoints.metadata import git_commit
-
-SEEDS_PER_RUN = 1_000_000
-"""Distance between the first seeds of runs whose config.seed differs by one."""
 
 
 def main(config: ConfigDict) -> None:

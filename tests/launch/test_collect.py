@@ -7,7 +7,8 @@ import pytest
 import launch.collect
 from eval_bridge.collection import demo_path
 from eval_bridge.collection_log import Attempt, CollectionLog
-from launch.collect import SEEDS_PER_RUN, main
+from eval_bridge.start_seeds import SEEDS_PER_RUN
+from launch.collect import main
 from launch.config_flags import parse_config
 
 CONFIG = str(Path(launch.collect.__file__).parent.parent / "configs" / "demos.py")

@@ -1,0 +1,7 @@
+"""Which seeds random starts are drawn from, so that training data and development never share one."""
+
+SEEDS_PER_RUN = 1_000_000
+"""Distance between the first seeds of collections whose ``config.seed`` differs by one."""
+
+FIRST_DEVELOPMENT_SEED = 900_000_000
+"""Of random starts in evaluations; all of training data lie before it."""
