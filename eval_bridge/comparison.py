@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from eval_bridge.episode_log import LOG_NAME, LogContents, read_episode_log
+from eval_bridge.episode_log import CHECKPOINT, LOG_NAME, LogContents, read_episode_log
 from eval_bridge.evaluation_plan import EpisodeId
 from eval_bridge.intervals import Interval
 from eval_bridge.paired_statistics import RESAMPLES, PairedCounts, bootstrap_difference, mcnemar_p_value
 from rsd_jax.atomic_files import write_atomically
 
 _MUST_AGREE = ("suite", "simulator", "step_limit")
-_MAY_DIFFER_SILENTLY = ("decoder", "checkpoint.")
+_MAY_DIFFER_SILENTLY = ("decoder", CHECKPOINT)
 _LISTED = 8  # Episodes named one by one in a warning.
 
 

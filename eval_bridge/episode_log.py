@@ -24,6 +24,9 @@ from eval_bridge.rollout import ActionSummary
 LOG_NAME = "episodes.jsonl"
 """The log's name in the folder of an evaluation."""
 
+CHECKPOINT = "checkpoint."
+"""In a log's identity, before the name of each stage whose checkpoint acted."""
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -125,6 +128,15 @@ class LogContents:
     sessions: list[SessionRecord] = field(default_factory=list)
     latency: LatencyRecord | None = None
     speeds: list[SpeedRecord] = field(default_factory=list)
+
+    @property
+    def checkpoints(self) -> dict[str, str]:
+        """Digests of the checkpoints that acted, by stage."""
+        return {
+            name.removeprefix(CHECKPOINT): digest
+            for name, digest in (self.identity or {}).items()
+            if name.startswith(CHECKPOINT)
+        }
 
     def add(self, record: Record) -> None:
         """Files `record` under its kind."""

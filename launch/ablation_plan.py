@@ -235,6 +235,6 @@ def _holds_evaluation(output: Path, of: ConfigDict, episodes: Sequence[EpisodeId
         (summary["simulator"], summary["suite"]) == (of.simulator, of.suite)
         and summary["episodes"] == summary["planned"] == len(episodes)
         and tasks == {episode.task_index for episode in episodes}
-        and (read_episode_log(output / LOG_NAME).identity or {}).get("checkpoint.policy")
+        and read_episode_log(output / LOG_NAME).checkpoints["policy"]
         == checkpoint_digests(output.parent, ["policy"])["policy"]
     )

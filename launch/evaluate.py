@@ -29,7 +29,7 @@ from tqdm import tqdm
 from eval_bridge.benchmarks import get_benchmark
 from eval_bridge.check_result import SelfCheckFailed
 from eval_bridge.comparison import compare_folders
-from eval_bridge.episode_log import LOG_NAME, EpisodeLog, EpisodeRecord, ErrorRecord, read_episode_log
+from eval_bridge.episode_log import CHECKPOINT, LOG_NAME, EpisodeLog, EpisodeRecord, ErrorRecord, read_episode_log
 from eval_bridge.evaluation import EvaluationStopped, WorkerSettings, run_evaluation
 from eval_bridge.evaluation_plan import Benchmark, EpisodeId, EvaluationPlan, Shard, plan_evaluation
 from eval_bridge.interface import DECODER_STAGES, Policy, check_decoder
@@ -210,7 +210,7 @@ def _identity(config: ConfigDict, benchmark: Benchmark, checkpoints: Path, polic
         # Sums of another batch shape may differ in their last bits, and an episode with them.
         "policy_batch": policy.batch_size,
     }
-    identity |= {f"checkpoint.{stage}": digest for stage, digest in digests.items()}
+    identity |= {f"{CHECKPOINT}{stage}": digest for stage, digest in digests.items()}
     if benchmark.simulator.startswith("libero"):
         identity |= {f"version.{name}": version for name, version in simulator_versions().items()}
     return identity

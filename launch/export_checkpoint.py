@@ -36,7 +36,7 @@ def export_checkpoint(run_dir: Path, target: Path) -> int:
         for name in STAGE_NAMES:
             best = StageCheckpoints(run_dir / name).find("best")
             assert best is not None  # it was loaded
-            shutil.copytree(best, partial / name / "best" / best.name)
+            shutil.copytree(best, partial / best.relative_to(run_dir))
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -145,8 +145,10 @@ def _plan(
         reads = [before.name for before in stages[:index]] if stage.reads is None else stage.reads
         is_stale = stage.name == from_stage or not changing.isdisjoint(reads)
         runs = index < end and (is_stale or not stage.is_finished(stage.output))
-        stale += [stage] * is_stale
-        to_run += [stage] * runs
+        if is_stale:
+            stale.append(stage)
+        if runs:
+            to_run.append(stage)
         if is_stale or runs:
             changing.add(stage.name)
     return to_run, stale

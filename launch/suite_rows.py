@@ -131,7 +131,7 @@ def read_suite_rows(run_dir: Path, seed: int, suite: str) -> list[EvaluationRow]
         for folder in sorted(run_dir.glob(f"{HEADLINE}_*"))
         if _is_alike(run_dir / HEADLINE, folder)
     ]
-    require_same_checkpoints(run_dir, [headline, *others])
+    require_present_checkpoints(run_dir, [headline, *others])
     others.sort(key=lambda row: row.decoder != TEACHER)
     pairs = [_pair(run_dir, row) for row in others]
     return [
@@ -147,7 +147,7 @@ def read_variant_rows(run_dir: Path, seed: int, base: str) -> list[EvaluationRow
     """The evaluations of a run on LIBERO-PRO's variants of the suite `base`, all of them, each in its own folder.
 
     Raises:
-        ValueError: one is missing or incomplete, or had other checkpoints than the headline.
+        ValueError: one is missing or incomplete, or had other checkpoints than the run has.
     """
     suites = [name for name in suite_names() if get_suite(name).is_variant and get_suite(name).base == base]
     rows = [
@@ -159,7 +159,7 @@ def read_variant_rows(run_dir: Path, seed: int, base: str) -> list[EvaluationRow
         )
         for suite in suites
     ]
-    require_same_checkpoints(run_dir, [read_row(run_dir / HEADLINE, seed, pipeline_command(run_dir)), *rows])
+    require_present_checkpoints(run_dir, [read_row(run_dir / HEADLINE, seed, pipeline_command(run_dir)), *rows])
     return rows
 
 
@@ -200,18 +200,14 @@ def read_row(folder: Path, seed: int, command: str) -> EvaluationRow:
         rounds_mean=summary["rounds_mean"],
         chunk_ms_p50=chunk.get("p50"),
         chunk_ms_p99=chunk.get("p99"),
-        checkpoints={
-            name.removeprefix("checkpoint."): value
-            for name, value in (log.identity or {}).items()
-            if name.startswith("checkpoint.")
-        },
+        checkpoints=log.checkpoints,
         commit=summary["commit"],
         device=summary["device"],
         versions=summary["versions"],
     )
 
 
-def require_same_checkpoints(run_dir: Path, rows: Sequence[EvaluationRow]) -> None:
+def require_present_checkpoints(run_dir: Path, rows: Sequence[EvaluationRow]) -> None:
     """Raises ValueError where a row was evaluated with another checkpoint than the one that the run has."""
     present = checkpoint_digests(run_dir, sorted({stage for row in rows for stage in row.checkpoints}))
     for row in rows:

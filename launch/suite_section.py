@@ -30,7 +30,7 @@ def suite_table(columns: Sequence[Column]) -> str:
         columns: each training run with its evaluations; all by the same decoders.
     """
     first = columns[0][1]
-    has_devices = len({row.device for _, rows in columns for row in rows}) > 1
+    devices_differ = len({row.device for _, rows in columns for row in rows}) > 1
     lines: list[tuple[str, Callable[[Column], str]]] = [
         *((f"success of `{row.decoder}`", _of_row(index, _success)) for index, row in enumerate(first)),
         ("OpenVLA-OFT as published, trained on human demonstrations", _of_row(0, _published)),
@@ -69,7 +69,7 @@ def suite_table(columns: Sequence[Column]) -> str:
             if f"{kind}_decoded_teacher" in columns[0][0].metrics["main_head"]
         ),
         ("policy: held-out L1, with other words, without images", lambda column: _policy_error(column[0])),
-        *([("evaluated on", lambda column: _devices(column[1]))] if has_devices else []),
+        *([("evaluated on", lambda column: _devices(column[1]))] if devices_differ else []),
         ("demonstrations (attempts)", lambda column: f"{column[0].demonstrations} ({column[0].attempts})"),
         ("minutes of each stage", lambda column: _stage_minutes(column[0])),
         ("minutes from nothing to the first report", lambda column: f"**{column[0].seconds_to_report / 60:.1f}**"),

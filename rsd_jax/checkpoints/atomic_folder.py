@@ -25,8 +25,8 @@ def seal(folder: Path, content: dict[str, Any]) -> None:
     partial = partial_name(folder)
     write_json(partial / MANIFEST, {**content, "files": _digests(partial)})
     replaced = folder.with_name(f"{folder.name}.replaced")
-    shutil.rmtree(replaced, ignore_errors=True)
     if folder.exists():
+        shutil.rmtree(replaced, ignore_errors=True)
         folder.rename(replaced)
     partial.rename(folder)
     shutil.rmtree(replaced, ignore_errors=True)

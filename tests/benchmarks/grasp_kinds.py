@@ -18,12 +18,13 @@ import numpy as np
 from eval_bridge.experts.goal import Carry, open_goals
 from eval_bridge.experts.libero_scene import LiberoScene
 from eval_bridge.experts.scripted_expert import ScriptedExpert
-from eval_bridge.provenance import package_versions
+from eval_bridge.provenance import device_name, package_versions
+from eval_bridge.start_seeds import FIRST_DEVELOPMENT_SEED
 from eval_bridge.suites import get_suite
 from rsd_jax.atomic_files import write_json
 from rsd_jax.checkpoints.metadata import git_commit
 
-FIRST_SEED = 910_000_000
+FIRST_SEED = FIRST_DEVELOPMENT_SEED + 10_000_000
 """Of starts that neither training nor any evaluation has."""
 
 
@@ -66,7 +67,8 @@ def main(arguments: Sequence[str]) -> None:
             kinds.append(found)
             print(task, found["yaw_degrees"], f"{found['on_the_left']} of {options.starts} on the left", flush=True)
     record = {"suite": options.suite, "starts": options.starts, "first_seed": FIRST_SEED, "tasks": kinds}
-    write_json(options.out, record | {"commit": git_commit(), "versions": package_versions()})
+    origin = {"commit": git_commit(), "device": device_name(), "versions": package_versions()}
+    write_json(options.out, record | origin)
 
 
 if __name__ == "__main__":
