@@ -1,4 +1,4 @@
-"""Ablations of the policy: one change at a time, judged by held-out episodes and by development episodes.
+r"""Ablations of the policy: one change at a time, judged by held-out episodes and by development episodes.
 
     python -m launch.ablate --config configs/ablations.py --config.run_dir=runs/NAME
     python -m launch.ablate --config configs/ablations.py --config.run_dir=runs/NAME --config.only=base,no_shift
@@ -8,12 +8,20 @@ from random resets. On one GPU a variant takes its training; evaluations run mea
 
 Variants:
     (none)  ten tasks with 10 episodes each.
+    data    the same network on other demonstrations, or with chunks of another length, 20 episodes a task. Other runs
+            make what these policies learn from; those that are not there can be left out by ``--config.only``:
+                python -m launch.collect --config configs/demos.py --config.demos_per_task=25 \
+                    --config.run_dir=runs/no_bursts --config.noise.burst_probability=0.0
+                python -m launch.collect --config configs/demos.py --config.demos_per_task=25 \
+                    --config.run_dir=runs/drops --config.noise.drop_probability=0.015
+                python -m launch.train --config configs/rfsq.py:libero_spatial --config.run_dir=runs/chunks_of_4 \
+                    --config.model.chunk_length=4       # with a link to the run's demos; likewise 16
     tiny    two variants of a tiny policy, in the point-mass simulator: seconds, to see that it works.
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("", "tiny")
+VARIANTS = ("", "data", "tiny")
 
 POLICIES: dict[str, dict[str, object]] = {
     "base": {},
@@ -32,9 +40,18 @@ POLICIES: dict[str, dict[str, object]] = {
 }
 """What each policy changes in configs/policy.py."""
 
+DATA: dict[str, dict[str, object]] = {
+    "base": {},
+    "no_bursts": {"demos": "runs/no_bursts"},
+    "drops": {"demos": "runs/drops"},
+    "chunks_of_4": {"rfsq": "runs/chunks_of_4", "model.backbone.chunk_length": 4},
+    "chunks_of_16": {"rfsq": "runs/chunks_of_16", "model.backbone.chunk_length": 16},
+}
+"""What each policy learns from: the run whose demonstrations or tokenizer it takes, and what has to fit to them."""
+
 
 def get_config(variant: str = "") -> ConfigDict:
-    """Values of the ablations; `variant` is "" or "tiny"."""
+    """Values of the ablations; `variant` is "", "data" or "tiny"."""
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(map(repr, VARIANTS))}, got {variant!r}")
     config = ConfigDict()
@@ -44,11 +61,13 @@ def get_config(variant: str = "") -> ConfigDict:
     config.out = "results/ablations/policy.json"
     # Variant of configs/policy.py that is changed: the published one.
     config.policy = "libero_spatial"
-    # What each policy changes there, as KEY=VALUE, and the one that the others are compared with.
+    # What each policy changes there, as KEY=VALUE, and the one that the others are compared with. demos=RUN_DIR and
+    # rfsq=RUN_DIR take those of another run.
     config.overrides = ConfigDict()
+    policies = DATA if variant == "data" else POLICIES
     # A tiny policy has another camera.
-    names = ("base", "no_colour", "no_shift") if variant == "tiny" else tuple(POLICIES)
-    for name, changes in ((name, POLICIES[name]) for name in names):
+    names = ("base", "no_colour", "no_shift") if variant == "tiny" else tuple(policies)
+    for name, changes in ((name, policies[name]) for name in names):
         config.overrides[name] = tuple(f"{key}={value}" for key, value in changes.items())
     config.base = "base"
     # Names of the policies to run, separated by commas; empty means all. Results list whatever is complete.
@@ -71,6 +90,9 @@ def get_config(variant: str = "") -> ConfigDict:
     # Processes with a simulator each, of one evaluation; 0 means one per core.
     evaluation.workers = 0
 
+    if variant == "data":
+        config.out = "results/ablations/data.json"
+        evaluation.episodes_per_task = 20
     if variant == "tiny":
         config.run_dir = "runs/tiny"
         config.out = "runs/tiny/ablations.json"

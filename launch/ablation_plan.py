@@ -30,10 +30,7 @@ SIMULATORS = ("libero_development", "point_mass")
 """Where policies may be chosen: none of these starts in a state that results are published on."""
 
 SHARED = ("demos", "rfsq")
-"""Folders of the run that its trials need and share by a link."""
-
-LINKED = (*SHARED, ROWS_FOLDER)
-"""What lies behind links: also the rows that the first training cuts from the demonstrations, for all others."""
+"""Folders of the run that its trials need and share by a link; ``demos=RUN_DIR`` takes those of another run."""
 
 FOLDER, EVALUATION, RECORD = "ablations", "development", "ablation.json"
 
@@ -46,6 +43,8 @@ class Trial:
         name: of the policy's variant.
         seed: of its training.
         folder: its run folder.
+        links: what lies behind links there: what it shares by name, and the rows that the first training cuts from
+            the demonstrations, for all others.
         record: what it is trained with, as JSON values.
         training: makes ``policy/``.
         evaluation: makes ``development/``; None if only held-out episodes judge.
@@ -54,6 +53,7 @@ class Trial:
     name: str
     seed: int
     folder: Path
+    links: Mapping[str, Path]
     record: Mapping[str, Any]
     training: PipelineStage
     evaluation: PipelineStage | None
@@ -80,12 +80,10 @@ class Trial:
                 "the folder away"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
-        run_dir = self.folder.parents[2]
-        (run_dir / ROWS_FOLDER).mkdir(exist_ok=True)
-        for name in LINKED:
+        self.links[ROWS_FOLDER].mkdir(exist_ok=True)
+        for name, source in self.links.items():
             link = self.folder / name
             if not link.is_symlink():
-                source = run_dir / name
                 link.symlink_to(os.path.relpath(source, self.folder), target_is_directory=True)
         write_atomically(self.folder / RECORD, json.dumps(dict(self.record), indent=1) + "\n")
 
@@ -96,6 +94,9 @@ class Trial:
 
 def plan_trials(config: ConfigDict) -> list[Trial]:
     """All trials that `config` describes, the base's first, whatever ``config.only`` says.
+
+    Left out are those that are not to be run and for which another run has yet to make the demonstrations or the
+    tokenizer.
 
     Raises:
         ValueError: an impossible value: a simulator whose starts are not for choosing, an unknown name, key or task, a
@@ -117,16 +118,22 @@ def plan_trials(config: ConfigDict) -> list[Trial]:
             f"parallel_evaluations={config.parallel_evaluations} must be at least 1, steps={config.steps} at least 0, "
             f"and seeds={tuple(config.seeds)} not empty"
         )
-    run_dir = Path(config.run_dir)
-    if missing := [name for name in SHARED if not (run_dir / name).is_dir()]:
-        raise ValueError(
-            f"run_dir={config.run_dir!r} has no {' and no '.join(missing)}; make them there by "
-            "`python -m launch.collect` and `python -m launch.train --config configs/rfsq.py`"
-        )
-    episodes = () if config.heldout_only else _episodes(config.evaluation)
-    shared = shared_digests(run_dir)
     ordered = [config.base, *(name for name in names if name != config.base)]
-    return [_trial(config, run_dir, name, seed, episodes, shared) for name in ordered for seed in config.seeds]
+    sources = {name: _sources(Path(config.run_dir), config.overrides[name]) for name in ordered}
+    digests = {}
+    for name in ordered:
+        missing = [folder for folder in sources[name].values() if not folder.is_dir()]
+        if missing and name in (config.base, *chosen_names(config)):
+            raise ValueError(
+                f"run_dir={config.run_dir!r}, for {name!r}: there is no {' and no '.join(map(str, missing))}; make it "
+                "by `python -m launch.collect` or `python -m launch.train --config configs/rfsq.py`"
+            )
+        if not missing:
+            digests[name] = shared_digests(sources[name])
+    episodes = () if config.heldout_only else _episodes(config.evaluation)
+    return [
+        _trial(config, name, seed, episodes, sources[name], digests[name]) for name in digests for seed in config.seeds
+    ]
 
 
 def chosen_names(config: ConfigDict) -> list[str]:
@@ -134,15 +141,26 @@ def chosen_names(config: ConfigDict) -> list[str]:
     return config.only.split(",") if config.only else list(config.overrides)
 
 
-def shared_digests(run_dir: Path) -> dict[str, str]:
-    """Digests of what all trials of a run share; of demonstrations their files' names and sizes count.
+def shared_digests(sources: Mapping[str, Path]) -> dict[str, str]:
+    """Digests of the folders that trials share, by name; of demonstrations their files' names and sizes count.
 
     Raises:
         ValueError: there is no finished tokenizer, or there are no demonstrations.
     """
-    files = [f"{path.parent.name}/{path.name} {path.stat().st_size}" for path in demonstration_files(run_dir)]
+    files = [
+        f"{path.parent.name}/{path.name} {path.stat().st_size}"
+        for path in demonstration_files(sources["demos"].parent)
+    ]
     demonstrations = hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
-    return {"demos": demonstrations, **checkpoint_digests(run_dir, ["rfsq"])}
+    return {"demos": demonstrations, **checkpoint_digests(sources["rfsq"].parent, ["rfsq"])}
+
+
+def _sources(run_dir: Path, changes: Sequence[str]) -> dict[str, Path]:
+    """Where what is shared lies for a policy with `changes`, by name."""
+    folders = dict.fromkeys(SHARED, run_dir) | {
+        name: Path(folder) for name, _, folder in (change.partition("=") for change in changes) if name in SHARED
+    }
+    return {name: folder / name for name, folder in folders.items()}
 
 
 def _episodes(evaluation: ConfigDict) -> tuple[EpisodeId, ...]:
@@ -153,16 +171,18 @@ def _episodes(evaluation: ConfigDict) -> tuple[EpisodeId, ...]:
 
 def _trial(
     config: ConfigDict,
-    run_dir: Path,
     name: str,
     seed: int,
     episodes: tuple[EpisodeId, ...],
+    sources: Mapping[str, Path],
     shared: Mapping[str, str],
 ) -> Trial:
+    run_dir = Path(config.run_dir)
     folder = run_dir / FOLDER / name / f"seed_{seed}"
     source = f"{POLICY_CONFIG}:{config.policy}" if config.policy else POLICY_CONFIG
     changes = list(config.overrides[name])
-    arguments = [f"--config.{change}" for change in (*_length(source, config.steps), *changes)]
+    values_changed = [change for change in changes if change.partition("=")[0] not in SHARED]
+    arguments = [f"--config.{change}" for change in (*_length(source, config.steps), *values_changed)]
     # A misspelt key is an error before anything is trained.
     values = json.dumps(parse_config(["--config", source, *arguments]).to_dict(), sort_keys=True)
     train = [*_python("launch.train", source, folder), f"--config.seed={seed}", *arguments]
@@ -177,6 +197,7 @@ def _trial(
         name=name,
         seed=seed,
         folder=folder,
+        links={**sources, ROWS_FOLDER: run_dir / ROWS_FOLDER},
         record={
             "policy": source,
             "overrides": changes,

@@ -16,7 +16,7 @@ from configs import ablations
 from eval_bridge.episode_log import LOG_NAME, EpisodeLog
 from eval_bridge.summary import summarise, write_summary
 from launch import ablate, ablation_plan
-from launch.ablation_plan import plan_trials
+from launch.ablation_plan import SHARED, plan_trials
 from launch.ablation_results import collect_results, markdown_table
 from launch.config_flags import ConfigError, parse_config
 from launch.evaluate import REPORT_NAME, SUMMARY_NAME
@@ -116,6 +116,23 @@ def test_trains_and_evaluates_what_is_missing_in_folders_that_share_the_data(run
     assert all(trial.is_complete for trial in trials)
     assert run(trials) == []
     assert finished(capsys) == []
+
+
+def test_a_policy_may_learn_from_the_demonstrations_of_another_run(run_dir, tmp_path):
+    overrides = "--config.overrides.no_shift=('demos={}', 'training.batch_size=4')"
+    other = tmp_path / "other"
+    with pytest.raises(ValueError, match=r"for 'no_shift': there is no .*/other/demos; make it"):
+        plan_trials(config(run_dir, overrides.format(other)))
+    assert len(plan_trials(config(run_dir, overrides.format(other), "--config.only=base"))) == 2  # not no_shift
+    (other / "demos" / "suite").mkdir(parents=True)
+    (other / "demos" / "suite" / "task_demo.hdf5").write_text("demonstrations with drops")
+    base, drops = two_trials(run_dir, overrides.format(other))
+    drops.prepare()
+    assert (drops.folder / "demos").resolve() == other / "demos"
+    assert (drops.folder / "rfsq").resolve() == run_dir / "rfsq"
+    assert drops.record["demos"] != base.record["demos"]
+    assert "--config.training.batch_size=4" in drops.training.command
+    assert not any("other" in argument for argument in drops.training.command)
 
 
 def test_a_failure_is_told_with_its_log_and_the_others_go_on(run_dir, tmp_path, capsys):
@@ -240,9 +257,10 @@ def test_every_command_has_values_that_its_config_knows(run_dir):
     assert "--config.model.augmentation.shift=0.0" in no_shift.training.command
 
 
-def test_every_listed_policy_fits_the_policy_config():
-    for name, changes in ablations.POLICIES.items():
-        arguments = [f"--config.{key}={value}" for key, value in changes.items()]
+@pytest.mark.parametrize("policies", [ablations.POLICIES, ablations.DATA])
+def test_every_listed_policy_fits_the_policy_config(policies):
+    for name, changes in policies.items():
+        arguments = [f"--config.{key}={value}" for key, value in changes.items() if key not in SHARED]
         assert parse_config(["--config", "configs/policy.py", *arguments]), name
 
 
@@ -301,7 +319,7 @@ def test_a_folder_trained_with_other_defaults_is_refused(run_dir, monkeypatch):
         ("--config.overrides.base=('model.augmentation.shfit=1',)", "did you mean 'model.augmentation.shift'"),
         ("--config.evaluation.tasks=(1,)", "point_mass has the tasks 0 to 0"),
         ("--config.parallel_evaluations=0", "parallel_evaluations=0 must be at least 1"),
-        ("--config.run_dir=/nowhere", "has no demos and no rfsq"),
+        ("--config.run_dir=/nowhere", "for 'base': there is no /nowhere/demos and no /nowhere/rfsq; make it"),
         ("--config.policy=none", "no variant 'none'"),
     ],
 )
