@@ -48,15 +48,15 @@ class GraspPreferences:
 
     Attributes:
         preferred_yaw: the yaw that costs nothing (radians).
-        yaw: cost of a radian away from it. High enough that a scene is grasped with one fixed yaw where that is
-            possible: a policy has less to imitate.
+        yaw: cost of a radian away from it. Enough that equal grasps get the same yaw.
         off_centre: cost of a metre that the fingers have to shift what they close on.
         off_mass: cost of a metre between the grasp and the centre of mass.
-        off_axis: cost of a metre between the centre of mass and the line on which the fingers close: the object would
-            turn in the hand.
+        off_axis: cost of a metre between the centre of mass and the line on which the fingers close. High, since the
+            object would turn in the hand, and fingers that stand askew on a rim pinch less of it.
         side: horizontal direction ``[2]`` from the centre of mass in which grasps are preferred.
-        off_side: cost of a metre against it. It decides between equal grasps, such as those of a round rim, always in
-            the same way: again a policy has less to imitate.
+        off_side: cost of a metre that a grasp lies less far on that side than it could. It decides between the grasps
+            of a round rim. High, so that where the preferred one is out of reach the grasp moves along the rim rather
+            than to the other side: alike scenes get alike grasps, and a policy that regresses them is not torn.
         shallow: cost of a metre of grasp depth that is missing at `wanted_depth`.
         skew: cost of a metre by which the two gripped faces fail to be parallel.
         reach: cost of a metre between the robot's base and the hand, at the grasp and at the place.
@@ -66,12 +66,12 @@ class GraspPreferences:
     """
 
     preferred_yaw: float = 0.0
-    yaw: float = 0.15
+    yaw: float = 0.08
     off_centre: float = 4.0
     off_mass: float = 0.6
-    off_axis: float = 1.0
+    off_axis: float = 8.0
     side: tuple[float, float] = (0.0, -1.0)
-    off_side: float = 0.5
+    off_side: float = 3.0
     shallow: float = 6.0
     skew: float = 2.0
     reach: float = 0.15
@@ -94,7 +94,7 @@ FINGER_CLEARANCE = 0.003
 PALM_CLEARANCE = 0.006
 WIDEST_OBJECT = 0.066
 # 180 degrees in all (the hand is symmetric), away from the limit of the last joint.
-YAWS = tuple(np.deg2rad(np.arange(-60, 106, 15)).tolist())
+YAWS = tuple(np.deg2rad(np.arange(-75, 101, 5)).tolist())
 
 
 def plan_grasp(
@@ -139,7 +139,7 @@ def plan_grasp(
         costs
         + preferences.off_mass * np.linalg.norm(from_mass, axis=1)
         + preferences.off_axis * np.abs(across)
-        - preferences.off_side * from_mass @ np.asarray(preferences.side)
+        + preferences.off_side * (np.linalg.norm(from_mass, axis=1) - from_mass @ np.asarray(preferences.side))
         + preferences.reach * reach
         + preferences.overreach * np.maximum(0.0, reach - preferences.longest_reach)
     )

@@ -30,7 +30,8 @@ from eval_bridge.experts.skills.hand import (
 LEANS = tuple(np.deg2rad((45.0, 30.0, 15.0)).tolist())  # of the fingers below the horizontal
 PUSHING_LEAN = np.deg2rad(30.0)
 STANDING = 0.02  # of the centre of mass behind the mouth, for what is let go to stand (metres)
-PREFERENCES = GraspPreferences(reach=0.0, overreach=0.0, off_side=0.0)  # those are for an upright hand
+# Costs of reach and side are for an upright hand; and the mouth leaves little choice of how a mug is held.
+PREFERENCES = GraspPreferences(reach=0.0, overreach=0.0, off_side=0.0, off_axis=1.0, yaw=0.15)
 YAWS = tuple(np.deg2rad((-15.0, 0.0, 15.0)).tolist())
 MAP_SPACING = 0.004
 VIEW_DEPTH = 0.4  # of the object, from where the leaning hand comes (metres)

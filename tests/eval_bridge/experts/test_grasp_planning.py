@@ -84,3 +84,21 @@ def test_does_not_depend_on_where_in_the_world_the_object_is():
     there = plan_grasp(moved, shift, BASE + shift, np.zeros(2), hand=HAND, preferences=GraspPreferences())
     np.testing.assert_allclose(there.position - here.position, [*shift, 0.9], atol=1e-9)
     assert there.yaw == here.yaw
+
+
+def test_grasps_what_is_long_in_its_middle_whatever_side_is_preferred():
+    box = _map((_box(0, 0, 0.08, 0.02), 0.06, True))
+    for side in ((1.0, 0.0), (-1.0, 0.0)):
+        np.testing.assert_allclose(_plan(box, side=side, off_axis=0.0).position[:2], 0, atol=0.005)
+
+
+@pytest.mark.parametrize("further", [0.04, 0.06, 0.08])
+def test_goes_along_a_rim_that_is_far_away_and_keeps_the_fingers_across_it(further):
+    """The preferred side stays, the hand turns with the rim: neighbouring starts get neighbouring grasps."""
+    bowl = _map((_ring(0.0, 0.05), 0.02, True), (_ring(0.045, 0.05), 0.06, True))
+    reach = GraspPreferences().longest_reach
+    grasp = _plan(bowl, carry=(reach + BASE[0] + further, 0.0))
+    assert grasp.position[0] < -0.005  # towards the robot
+    assert grasp.position[1] < -0.01  # on the preferred side
+    across = np.array([np.cos(grasp.yaw), np.sin(grasp.yaw)])
+    assert abs(across @ grasp.position[:2]) < 0.006
