@@ -21,7 +21,8 @@ from launch.config_flags import parse_config
 from launch.evaluate import REPORT_NAME, SUMMARY_NAME
 from launch.stage_process import PipelineStage
 from rsd_jax.atomic_files import write_atomically
-from rsd_jax.training.demonstrations import demonstration_files
+from rsd_jax.checkpoints.errors import MissingCheckpointError
+from rsd_jax.training.demonstrations import MissingDemonstrations, demonstration_files
 from rsd_jax.training.row_sources.row_files import ROWS_FOLDER
 
 POLICY_CONFIG, EVALUATION_CONFIG = "configs/policy.py", "configs/libero_eval.py"
@@ -122,14 +123,11 @@ def plan_trials(config: ConfigDict) -> list[Trial]:
     sources = {name: _sources(Path(config.run_dir), config.overrides[name]) for name in ordered}
     digests = {}
     for name in ordered:
-        missing = [folder for folder in sources[name].values() if not folder.is_dir()]
-        if missing and name in (config.base, *chosen_names(config)):
-            raise ValueError(
-                f"run_dir={config.run_dir!r}, for {name!r}: there is no {' and no '.join(map(str, missing))}; make it "
-                "by `python -m launch.collect` or `python -m launch.train --config configs/rfsq.py`"
-            )
-        if not missing:
+        try:
             digests[name] = shared_digests(sources[name])
+        except (MissingDemonstrations, MissingCheckpointError) as error:
+            if name in (config.base, *chosen_names(config)):
+                raise ValueError(f"{name!r} has nothing to learn from: {error}") from error
     episodes = () if config.heldout_only else _episodes(config.evaluation)
     return [
         _trial(config, name, seed, episodes, sources[name], digests[name]) for name in digests for seed in config.seeds
@@ -145,7 +143,8 @@ def shared_digests(sources: Mapping[str, Path]) -> dict[str, str]:
     """Digests of the folders that trials share, by name; of demonstrations their files' names and sizes count.
 
     Raises:
-        ValueError: there is no finished tokenizer, or there are no demonstrations.
+        MissingDemonstrations: there are none.
+        MissingCheckpointError: there is no finished tokenizer.
     """
     files = [
         f"{path.parent.name}/{path.name} {path.stat().st_size}"

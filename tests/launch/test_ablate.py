@@ -121,7 +121,7 @@ def test_trains_and_evaluates_what_is_missing_in_folders_that_share_the_data(run
 def test_a_policy_may_learn_from_the_demonstrations_of_another_run(run_dir, tmp_path):
     overrides = "--config.overrides.no_shift=('demos={}', 'training.batch_size=4')"
     other = tmp_path / "other"
-    with pytest.raises(ValueError, match=r"for 'no_shift': there is no .*/other/demos; make it"):
+    with pytest.raises(ValueError, match=r"'no_shift' has nothing to learn from: .*/other"):
         plan_trials(config(run_dir, overrides.format(other)))
     assert len(plan_trials(config(run_dir, overrides.format(other), "--config.only=base"))) == 2  # not no_shift
     (other / "demos" / "suite").mkdir(parents=True)
@@ -319,7 +319,7 @@ def test_a_folder_trained_with_other_defaults_is_refused(run_dir, monkeypatch):
         ("--config.overrides.base=('model.augmentation.shfit=1',)", "did you mean 'model.augmentation.shift'"),
         ("--config.evaluation.tasks=(1,)", "point_mass has the tasks 0 to 0"),
         ("--config.parallel_evaluations=0", "parallel_evaluations=0 must be at least 1"),
-        ("--config.run_dir=/nowhere", "for 'base': there is no /nowhere/demos and no /nowhere/rfsq; make it"),
+        ("--config.run_dir=/nowhere", "'base' has nothing to learn from: .*/nowhere"),
         ("--config.policy=none", "no variant 'none'"),
     ],
 )
