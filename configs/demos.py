@@ -48,7 +48,6 @@ def get_config(variant: str = "") -> ConfigDict:
 
     if variant == "libero_spatial":
         config.demos_per_task = 50
-        config.noise.drop_probability = 0.015
     elif variant in ("quickstart", "tiny"):
         config.tasks = (2,)
         config.demos_per_task = 20 if variant == "quickstart" else 2

@@ -59,6 +59,8 @@ class GraspPreferences:
             than to the other side: alike scenes get alike grasps, and a policy that regresses them is not torn.
         shallow: cost of a metre of grasp depth that is missing at `wanted_depth`.
         skew: cost of a metre by which the two gripped faces fail to be parallel.
+        tight: cost of a metre by which the hand would have to stay higher if it came down `BESIDE` its place: where a
+            finger passes close to something, a policy that is a few millimetres off lands on it.
         reach: cost of a metre between the robot's base and the hand, at the grasp and at the place.
         overreach: further cost of a metre beyond `longest_reach`, where the stretched arm stalls.
         wanted_depth: how deep the object should lie between the fingers (metres).
@@ -66,7 +68,7 @@ class GraspPreferences:
     """
 
     preferred_yaw: float = 0.0
-    yaw: float = 0.08
+    yaw: float = 0.15
     off_centre: float = 4.0
     off_mass: float = 0.6
     off_axis: float = 8.0
@@ -74,10 +76,11 @@ class GraspPreferences:
     off_side: float = 3.0
     shallow: float = 6.0
     skew: float = 2.0
+    tight: float = 6.0
     reach: float = 0.15
     overreach: float = 10.0
     wanted_depth: float = 0.018
-    longest_reach: float = 0.74
+    longest_reach: float = 0.75
 
 
 class Grasp(NamedTuple):
@@ -91,6 +94,7 @@ class Grasp(NamedTuple):
 PANDA_HAND = HandShape()
 DEEPEST_GRASP = 0.028  # of the grip site below the top of the object (metres)
 FINGER_CLEARANCE = 0.003
+BESIDE = 0.006  # how far a hand may come down beside its place (metres)
 PALM_CLEARANCE = 0.006
 WIDEST_OBJECT = 0.066
 # 180 degrees in all (the hand is symmetric), away from the limit of the last joint.
@@ -179,6 +183,11 @@ def _grasps_at_yaw(
         & (reach_along < hand.outer_half_opening)
         & (across < hand.finger_half_width)
     )
+    beside_fingers = (
+        (reach_along >= hand.inner_half_opening - FINGER_CLEARANCE)
+        & (reach_along < hand.outer_half_opening + BESIDE)
+        & (across < hand.finger_half_width + BESIDE)
+    )
     palm = (reach_along < hand.palm_half_length) & (across < hand.palm_half_width)
 
     heights = sliding_window_view(np.pad(surface.height, radius, constant_values=-np.inf), dx.shape)
@@ -196,6 +205,7 @@ def _grasps_at_yaw(
         ]
     )
     depth = top - height
+    height_beside = heights[rows, columns][:, beside_fingers].max(axis=1) + hand.fingertip + FINGER_CLEARANCE
 
     material = strip_height > (height - hand.fingertip + 0.002)[:, None]
     inside = along[between]
@@ -212,11 +222,13 @@ def _grasps_at_yaw(
     )
     low, high, depth, height = low[possible], high[possible], depth[possible], height[possible]
     lows, highs = lows[:, possible], highs[:, possible]
+    missing_room = np.maximum(0.0, height_beside[possible] - height)
     middle = (low + high) / 2
     costs = (
         preferences.off_centre * np.abs(middle)
         + preferences.shallow * np.maximum(0.0, preferences.wanted_depth - depth)
         + preferences.skew * (np.ptp(lows, axis=0) + np.ptp(highs, axis=0))
+        + preferences.tight * np.minimum(missing_room, hand.palm)
         + preferences.yaw * abs(yaw - preferences.preferred_yaw)
     )
     ground = np.stack([surface.x[rows[possible]], surface.y[columns[possible]]], axis=1) + middle[:, None] * axis

@@ -31,7 +31,7 @@ LEANS = tuple(np.deg2rad((45.0, 30.0, 15.0)).tolist())  # of the fingers below t
 PUSHING_LEAN = np.deg2rad(30.0)
 STANDING = 0.02  # of the centre of mass behind the mouth, for what is let go to stand (metres)
 # Costs of reach and side are for an upright hand; and the mouth leaves little choice of how a mug is held.
-PREFERENCES = GraspPreferences(reach=0.0, overreach=0.0, off_side=0.0, off_axis=1.0, yaw=0.15)
+PREFERENCES = GraspPreferences(reach=0.0, overreach=0.0, off_side=0.0, off_axis=1.0)
 YAWS = tuple(np.deg2rad((-15.0, 0.0, 15.0)).tolist())
 MAP_SPACING = 0.004
 VIEW_DEPTH = 0.4  # of the object, from where the leaning hand comes (metres)

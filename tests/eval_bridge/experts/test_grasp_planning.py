@@ -102,3 +102,12 @@ def test_goes_along_a_rim_that_is_far_away_and_keeps_the_fingers_across_it(furth
     assert grasp.position[1] < -0.01  # on the preferred side
     across = np.array([np.cos(grasp.yaw), np.sin(grasp.yaw)])
     assert abs(across @ grasp.position[:2]) < 0.006
+
+
+def test_keeps_fingers_away_from_a_wall_that_they_would_just_clear():
+    bowl = ((_ring(0.0, 0.05), 0.02, True), (_ring(0.045, 0.05), 0.06, True))
+    wall = (_box(0, -0.125, 0.2, 0.016), 0.07, False)  # along x, beside the rim's preferred side
+    assert _plan(_map(*bowl, wall), tight=0.0).yaw == pytest.approx(0.0)
+    careful = _plan(_map(*bowl, wall))
+    assert abs(careful.yaw) > np.deg2rad(20)  # the outer finger turns away from it
+    assert careful.position[1] > -0.043
