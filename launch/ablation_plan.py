@@ -140,26 +140,22 @@ def chosen_names(config: ConfigDict) -> list[str]:
 
 
 def shared_digests(sources: Mapping[str, Path]) -> dict[str, str]:
-    """Digests of the folders that trials share, by name; of demonstrations their files' names and sizes count.
+    """Digests of what trials share, given the run of each; of demonstrations their files' names and sizes count.
 
     Raises:
         MissingDemonstrations: there are none.
         MissingCheckpointError: there is no finished tokenizer.
     """
-    files = [
-        f"{path.parent.name}/{path.name} {path.stat().st_size}"
-        for path in demonstration_files(sources["demos"].parent)
-    ]
+    files = [f"{path.parent.name}/{path.name} {path.stat().st_size}" for path in demonstration_files(sources["demos"])]
     demonstrations = hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
-    return {"demos": demonstrations, **checkpoint_digests(sources["rfsq"].parent, ["rfsq"])}
+    return {"demos": demonstrations, **checkpoint_digests(sources["rfsq"], ["rfsq"])}
 
 
 def _sources(run_dir: Path, changes: Sequence[str]) -> dict[str, Path]:
-    """Where what is shared lies for a policy with `changes`, by name."""
-    folders = dict.fromkeys(SHARED, run_dir) | {
+    """The run from which a policy with `changes` takes each of what is shared."""
+    return dict.fromkeys(SHARED, run_dir) | {
         name: Path(folder) for name, _, folder in (change.partition("=") for change in changes) if name in SHARED
     }
-    return {name: folder / name for name, folder in folders.items()}
 
 
 def _episodes(evaluation: ConfigDict) -> tuple[EpisodeId, ...]:
@@ -173,7 +169,7 @@ def _trial(
     name: str,
     seed: int,
     episodes: tuple[EpisodeId, ...],
-    sources: Mapping[str, Path],
+    sources: dict[str, Path],
     shared: Mapping[str, str],
 ) -> Trial:
     run_dir = Path(config.run_dir)
@@ -196,7 +192,7 @@ def _trial(
         name=name,
         seed=seed,
         folder=folder,
-        links={**sources, ROWS_FOLDER: run_dir / ROWS_FOLDER},
+        links={name: source / name for name, source in (sources | {ROWS_FOLDER: run_dir}).items()},
         record={
             "policy": source,
             "overrides": changes,

@@ -128,7 +128,8 @@ def plan_grasp(
     cells = _candidate_cells(surface)
     if not len(cells):
         return None
-    offers = [_grasps_at_yaw(surface, cells, yaw, hand, preferences) for yaw in yaws]
+    around = _around(surface, cells, hand)
+    offers = [_grasps_at_yaw(surface, cells, around, yaw, hand, preferences) for yaw in yaws]
     positions = np.concatenate([offer.positions for offer in offers])
     costs = np.concatenate([offer.costs for offer in offers])
     turned = np.repeat(np.asarray(yaws, float), [len(offer.costs) for offer in offers])
@@ -165,47 +166,63 @@ def _candidate_cells(surface: HeightMap) -> NDArray[np.intp]:
     return np.argwhere(surface.is_target & (surface.height >= floor))
 
 
-def _grasps_at_yaw(
-    surface: HeightMap, cells: NDArray[np.intp], yaw: float, hand: HandShape, preferences: GraspPreferences
-) -> _Offers:
-    """All possible grasps with one yaw, with the part of their cost that does not depend on the task."""
+class _Around(NamedTuple):
+    """The map as far as the hand reaches around each of N cells, in a square of W x W cells."""
+
+    offset: Vector  # [W], metres
+    height: NDArray[np.float64]  # [N, W, W]
+    is_target: NDArray[np.bool_]  # [N, W, W]
+
+
+def _around(surface: HeightMap, cells: NDArray[np.intp], hand: HandShape) -> _Around:
     spacing = surface.x[1] - surface.x[0]
     radius = int(np.ceil(np.hypot(hand.palm_half_length, hand.palm_half_width) / spacing))
-    offset = np.arange(-radius, radius + 1) * spacing
-    dx, dy = np.meshgrid(offset, offset, indexing="ij")
+    shape = (2 * radius + 1, 2 * radius + 1)
+    rows, columns = cells.T
+    heights = sliding_window_view(np.pad(surface.height, radius, constant_values=-np.inf), shape)
+    targets = sliding_window_view(np.pad(surface.is_target, radius), shape)
+    return _Around(np.arange(-radius, radius + 1) * spacing, heights[rows, columns], targets[rows, columns])
+
+
+def _grasps_at_yaw(
+    surface: HeightMap,
+    cells: NDArray[np.intp],
+    around: _Around,
+    yaw: float,
+    hand: HandShape,
+    preferences: GraspPreferences,
+) -> _Offers:
+    """All possible grasps with one yaw, with the part of their cost that does not depend on the task."""
+    dx, dy = np.meshgrid(around.offset, around.offset, indexing="ij")
     axis = np.array([-np.sin(yaw), np.cos(yaw)])  # of opening
     along, across = dx * axis[0] + dy * axis[1], np.abs(dx * axis[1] - dy * axis[0])
     signed_across = dx * axis[1] - dy * axis[0]
     reach_along = np.abs(along)
     between = (reach_along < hand.inner_half_opening) & (across < hand.pad_half_width)
-    fingers = (
-        (reach_along >= hand.inner_half_opening - FINGER_CLEARANCE)
-        & (reach_along < hand.outer_half_opening)
-        & (across < hand.finger_half_width)
-    )
-    beside_fingers = (
-        (reach_along >= hand.inner_half_opening - FINGER_CLEARANCE)
-        & (reach_along < hand.outer_half_opening + BESIDE)
-        & (across < hand.finger_half_width + BESIDE)
-    )
+
+    def below_fingers(room: float) -> NDArray[np.float64]:
+        """Highest surface below the fingers of each cell's hand, with `room` (metres) around them."""
+        mask = (
+            (reach_along >= hand.inner_half_opening - FINGER_CLEARANCE)
+            & (reach_along < hand.outer_half_opening + room)
+            & (across < hand.finger_half_width + room)
+        )
+        return around.height[:, mask].max(axis=1)
+
     palm = (reach_along < hand.palm_half_length) & (across < hand.palm_half_width)
 
-    heights = sliding_window_view(np.pad(surface.height, radius, constant_values=-np.inf), dx.shape)
-    targets = sliding_window_view(np.pad(surface.is_target, radius), dx.shape)
     rows, columns = cells.T
-    strip_height, strip_target = heights[rows, columns][:, between], targets[rows, columns][:, between]
+    strip_height, strip_target = around.height[:, between], around.is_target[:, between]
     top = np.where(strip_target, strip_height, -np.inf).max(axis=1)
-    under_fingers = heights[rows, columns][:, fingers].max(axis=1)
-    under_palm = heights[rows, columns][:, palm].max(axis=1)
     height = np.maximum.reduce(
         [
-            under_fingers + hand.fingertip + FINGER_CLEARANCE,
-            under_palm - hand.palm + PALM_CLEARANCE,
+            below_fingers(0.0) + hand.fingertip + FINGER_CLEARANCE,
+            around.height[:, palm].max(axis=1) - hand.palm + PALM_CLEARANCE,
             top - DEEPEST_GRASP,
         ]
     )
     depth = top - height
-    height_beside = heights[rows, columns][:, beside_fingers].max(axis=1) + hand.fingertip + FINGER_CLEARANCE
+    height_beside = below_fingers(BESIDE) + hand.fingertip + FINGER_CLEARANCE
 
     material = strip_height > (height - hand.fingertip + 0.002)[:, None]
     inside = along[between]
