@@ -9,11 +9,12 @@ from random resets. On one GPU a variant takes its training; evaluations run mea
 Variants:
     (none)  ten tasks with 10 episodes each.
     data    the same network on other demonstrations, or with chunks of another length, 20 episodes a task. Other runs
-            make what these policies learn from; those that are not there can be left out by ``--config.only``:
-                python -m launch.collect --config configs/demos.py --config.demos_per_task=25 \
-                    --config.run_dir=runs/no_bursts --config.noise.burst_probability=0.0
-                python -m launch.collect --config configs/demos.py --config.demos_per_task=25 \
-                    --config.run_dir=runs/drops --config.noise.drop_probability=0.015
+            make what these policies learn from, as many demonstrations from the same seed as the run has; what is not
+            there can be left out by ``--config.only``:
+                python -m launch.collect --config configs/demos.py --config.run_dir=runs/no_bursts \
+                    --config.noise.burst_probability=0.0
+                python -m launch.collect --config configs/demos.py --config.run_dir=runs/drops \
+                    --config.noise.drop_probability=0.015
                 python -m launch.train --config configs/rfsq.py:libero_spatial --config.run_dir=runs/chunks_of_4 \
                     --config.model.chunk_length=4       # with a link to the run's demos; likewise 16
     tiny    two variants of a tiny policy, in the point-mass simulator: seconds, to see that it works.
