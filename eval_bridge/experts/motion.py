@@ -2,7 +2,8 @@
 
 The controller of the simulator (OSC_POSE) takes a displacement per control step: one unit of a translation is 5 cm,
 one unit of a rotation 0.5 rad. The action is a function of the current pose alone, so that a policy can imitate it,
-and its direction is never bent by clipping: the whole vector is scaled down.
+and its direction is never bent by clipping: the whole vector is scaled down until its largest component is within the
+limit.
 """
 
 import numpy as np
@@ -16,6 +17,7 @@ GRIPPER_CLOSED = 1.0
 METRES_PER_UNIT = 0.05
 RADIANS_PER_UNIT = 0.5
 GAIN = 1.5  # 2 overshoots by about a centimetre
+HOLDING_GAIN = 5.0  # of a hand that stays where it is: with `GAIN` a stretched arm sags by about a centimetre
 LARGEST_ROTATION_ACTION = 0.6
 MIDDLE_YAW = 0.39  # of a hand that points down, far from both limits of the last joint (radians)
 
@@ -78,21 +80,22 @@ def rotation_error(hand: Pose, target: Rotation) -> Vector:
     return rotation_vector(target @ hand.rotation.T)
 
 
-def action_towards(hand: Pose, target: Pose, gripper: float, speed: float = 1.0) -> NDArray[np.float32]:
+def action_towards(
+    hand: Pose, target: Pose, gripper: float, speed: float = 1.0, gain: float = GAIN
+) -> NDArray[np.float32]:
     """The action ``[7]`` that moves the hand towards `target`.
 
     Args:
         hand: where the hand is.
         target: where it should be.
         gripper: gripper command, `GRIPPER_OPEN` or `GRIPPER_CLOSED`.
-        speed: largest length of the translation, in action units (1 is the controller's limit).
+        speed: largest component of the translation, in action units (1 is the controller's limit).
+        gain: translation commanded for a displacement as large.
     """
-    translation = GAIN * (target.position - hand.position) / METRES_PER_UNIT
+    translation = gain * (target.position - hand.position) / METRES_PER_UNIT
     rotation = GAIN * rotation_error(hand, target.rotation) / RADIANS_PER_UNIT
-    action = np.concatenate([_shortened(translation, speed), _shortened(rotation, LARGEST_ROTATION_ACTION), [gripper]])
+    fast, turn = float(np.abs(translation).max()), float(np.linalg.norm(rotation))
+    translation *= speed / max(fast, speed)
+    rotation *= LARGEST_ROTATION_ACTION / max(turn, LARGEST_ROTATION_ACTION)
+    action = np.concatenate([translation, rotation, [gripper]])
     return action.astype(np.float32)
-
-
-def _shortened(vector: Vector, longest: float) -> Vector:
-    length = float(np.linalg.norm(vector))
-    return vector if length <= longest else vector * (longest / length)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.experts.clearance import highest_along
-from eval_bridge.experts.motion import GRIPPER_CLOSED, GRIPPER_OPEN, action_towards, rotation_error
+from eval_bridge.experts.motion import GRIPPER_CLOSED, GRIPPER_OPEN, HOLDING_GAIN, action_towards, rotation_error
 from eval_bridge.experts.scene import Pose, Rotation, Scene, Vector
 
 Actions = Generator[NDArray[np.float32], None, None]
@@ -41,7 +41,7 @@ def move(
         gripper: gripper command to keep.
         tolerance: distance at which the target counts as reached (metres).
         rotation_tolerance: angle at which it does (radians).
-        speed: largest length of the translation in action units.
+        speed: largest component of the translation in action units.
         longest: most actions to spend.
         patience: steps without progress after which the motion ends.
         until: ends the motion early when it returns True.
@@ -77,7 +77,7 @@ def close_fingers(scene: Scene, at: Pose, longest: int = 20) -> Actions:
     """Closes the fingers at a fixed pose until they stop (the gripper's command itself ramps over eight steps)."""
     for step in range(longest):
         before = scene.finger_opening()
-        yield action_towards(scene.hand(), at, GRIPPER_CLOSED)
+        yield action_towards(scene.hand(), at, GRIPPER_CLOSED, gain=HOLDING_GAIN)
         if step > 7 and abs(before - scene.finger_opening()) < 3e-4:
             return
 

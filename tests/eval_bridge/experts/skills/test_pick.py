@@ -50,3 +50,14 @@ def test_a_lift_without_the_block_is_reported_above_the_block_with_opening_finge
         play(scene, pick.lift(scene, BLOCK, GRASP))
     assert scene.opening > 0
     assert scene.hand_position[2] > GRASP.position[2] + pick.LIFT_HEIGHT
+
+
+def test_the_hand_is_slow_where_the_arm_is_nearly_stretched():
+    scene = KinematicScene(block=(0.05, -0.3))
+    grasp = GRASP._replace(position=np.array([0.05, -0.3, 0.035]))
+    fastest = {False: 0.0, True: 0.0}
+    for action in pick.approach(scene, BLOCK, grasp):
+        is_far = np.linalg.norm((scene.hand_position - scene.robot_base())[:2]) > pick.FAR
+        fastest[bool(is_far)] = max(fastest[bool(is_far)], np.abs(action[:2]).max())
+        scene.execute(action)
+    assert fastest == {False: pytest.approx(1.0), True: pytest.approx(pick.FAR_SPEED)}

@@ -80,3 +80,19 @@ def _lifted_scene() -> KinematicScene:
     scene = _grasped_scene()
     play(scene, pick.lift(scene, BLOCK, GRASP))
     return scene
+
+
+def test_lowers_quickly_until_shortly_above_the_landing():
+    scene = _grasped_scene()
+    play(scene, pick.lift(scene, BLOCK, GRASP))
+    play(scene, place.carry(scene, BLOCK, scene.plate[:2], GRASP.yaw))
+    scene.hand_position[2] += 0.2
+    scene.block[2] += 0.2
+    speeds = []
+    for action in place.place(scene, BLOCK, scene.plate[:2], GRASP.yaw):
+        if action[6] < 0:
+            break
+        speeds.append(-action[2])
+        scene.execute(action)
+    assert speeds[0] == pytest.approx(1.0)
+    assert max(speeds[-3:]) <= place.DESCENT_SPEED + 1e-6
