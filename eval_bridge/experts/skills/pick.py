@@ -21,9 +21,8 @@ from eval_bridge.experts.skills.hand import (
 
 APPROACH_HEIGHT = 0.05  # above a grasp, where the last way down begins (metres)
 NEAR = 0.04  # above a grasp, from where on the hand moves vertically (metres)
-FAR = (
-    0.64  # from the robot's base; beyond, the arm's elbow is fast, overshoots and takes a second to come back (metres)
-)
+# Metres from the robot's base; beyond, the elbow has to move fast and overshoots: the hand needs a second to return.
+FAR = 0.64
 FAR_SPEED = 0.5
 DESCENT_SPEED = 0.6
 LIFT_HEIGHT = 0.07
