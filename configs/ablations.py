@@ -32,6 +32,7 @@ POLICIES: dict[str, dict[str, object]] = {
     "no_proprio_noise": {"model.augmentation.proprio_noise": 0.0},
     "more_proprio_noise": {"model.augmentation.proprio_noise": 0.2},
     "not_reworded": {"model.augmentation.reworded": 0.0},
+    "all_labels": {"model.labels": "all"},
     "small_image": {"model.backbone.image_size": 64},
     "no_blocks": {"model.backbone.camera.blocks": (0, 0, 0, 0)},
     "shallow": {"model.backbone.depth": 3},

@@ -61,6 +61,9 @@ def get_config(variant: str = "") -> ConfigDict:
     model.rewordings = 512
     # Of activations and matrix products in training; everything else is float32.
     model.compute_dtype = "float32" if is_small else "bfloat16"
+    # Of a chunk's labels, those that can be foreseen at its first step; "all" also those that answer a disturbance
+    # in between.
+    model.labels = "foreseeable"
     # Every how many-th episode of a task is held out.
     model.heldout_every = 5
 

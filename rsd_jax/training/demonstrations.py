@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_jax.actions.chunking import chunk_episode
+from rsd_jax.actions.chunking import chunk_episode, foreseeable_steps
 from rsd_jax.demos.demo import ACTION_SIZE, Demo
 from rsd_jax.demos.frames import STORED_SIZE
 from rsd_jax.demos.libero_hdf5 import read_demos, read_instruction
@@ -82,11 +82,13 @@ class ActionRows(NamedTuple):
     Attributes:
         actions: the actions of steps t .. t + C - 1, ``float32 [N, C, A]`` in the dataset's units.
         mask: ``bool [N, C]``, False behind the episode's end.
+        foreseeable: ``bool [N, C]``, False behind a disturbance of the chunk's own steps (`foreseeable_steps`).
         episode: index of the row's episode, ``[N]``.
     """
 
     actions: NDArray[np.float32]
     mask: NDArray[np.bool_]
+    foreseeable: NDArray[np.bool_]
     episode: NDArray[np.int64]
 
 
@@ -98,10 +100,12 @@ def action_rows(
     rows = ActionRows(
         actions=np.empty((sum(steps), chunk_length, ACTION_SIZE), np.float32),
         mask=np.empty((sum(steps), chunk_length), np.bool_),
+        foreseeable=np.empty((sum(steps), chunk_length), np.bool_),
         episode=np.repeat(np.arange(len(demos)), steps),
     )
     for demo, place in zip(demos, _places(demos), strict=True):
         rows.actions[place], rows.mask[place] = chunk_episode(getattr(demo, source), chunk_length)
+        rows.foreseeable[place] = foreseeable_steps((demo.actions != demo.labels).any(axis=1), chunk_length)
     return rows
 
 

@@ -33,7 +33,7 @@ from rsd_jax.training.row_sources.row_files import ROWS_FOLDER, RowWriter, store
 
 Rows = dict[str, NDArray[Any]]
 
-ROWS_FORMAT = 1
+ROWS_FORMAT = 2
 """Raised whenever `policy_rows` makes something else of the same demonstrations."""
 
 
@@ -46,7 +46,7 @@ class PolicyRows(NamedTuple):
 
 
 def policy_rows(demos: Sequence[Demo], chunk_length: int) -> Rows:
-    """One row for every step: the fields of `PolicyInputs`, ``actions`` in the dataset's units, and ``mask``."""
+    """One row a step: fields of `PolicyInputs`, ``actions`` in the dataset's units, ``mask`` and ``foreseeable``."""
     chunks = action_rows(demos, chunk_length)
     instruction_ids = [np.tile(encode_instruction(demo.instruction), (len(demo), 1)) for demo in demos]
     return {
@@ -55,6 +55,7 @@ def policy_rows(demos: Sequence[Demo], chunk_length: int) -> Rows:
         "instruction_ids": np.concatenate(instruction_ids),
         "actions": chunks.actions,
         "mask": chunks.mask,
+        "foreseeable": chunks.foreseeable,
     }
 
 

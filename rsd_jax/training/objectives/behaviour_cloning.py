@@ -89,13 +89,13 @@ class BehaviourCloning:
     def loss(
         self, variables: Variables, frozen: PolicyConstants, batch: dict[str, jax.Array], key: jax.Array
     ) -> LossOutput:
-        """Mean absolute error over the steps inside the episode.
+        """Mean absolute error over the labels to imitate.
 
         Args:
             variables: parameters of both networks.
             frozen: constants of the robot's state, and rewordings.
             batch: the fields of `PolicyInputs`, ``actions`` ``[B, C, A]`` normalised, and ``mask`` ``[B, C]``,
-                False (0) behind the episode's end.
+                False (0) where there is no label to imitate, as behind the episode's end.
             key: draws the augmentation.
         """
         words_key, feature_key = jax.random.split(key)
@@ -130,7 +130,7 @@ class BehaviourCloning:
 
 
 class ChunkError(NamedTuple):
-    """Mean errors of normalised actions over the steps inside the episode.
+    """Mean errors of normalised actions over the steps that count.
 
     Attributes:
         l1: mean absolute error of all dimensions. translation, rotation: that of these dimensions.

@@ -31,6 +31,10 @@ from rsd_jax.training.policy_rows import Rows, stored_policy_rows
 
 EVALUATION_BATCH = 64
 
+FORESEEABLE, ALL = "foreseeable", "all"
+LABELS = (FORESEEABLE, ALL)
+"""Which labels of a chunk are imitated: those behind no disturbance of the chunk's own steps, or all."""
+
 
 @dataclass(frozen=True)
 class PolicySettings:
@@ -42,6 +46,7 @@ class PolicySettings:
         augmentation: random changes of what the policy is given.
         rewordings: of every instruction, for training, and as many others for measuring on held-out episodes.
         compute_dtype: see `BehaviourCloning`.
+        labels: one of `LABELS`.
         heldout_every: every how many-th episode of a task is held out.
     """
 
@@ -50,15 +55,18 @@ class PolicySettings:
     augmentation: AugmentationConfig
     rewordings: int
     compute_dtype: str
+    labels: str
     heldout_every: int
 
     def __post_init__(self) -> None:
-        """Checks the number of rewordings."""
+        """Checks the number of rewordings and the name of the labels."""
         if self.rewordings < 1:
             raise ValueError(
                 f"model.rewordings must be at least 1, got {self.rewordings}; model.augmentation.reworded=0 rewords "
                 "nothing"
             )
+        if self.labels not in LABELS:
+            raise ValueError(f"model.labels is {self.labels!r}; it must be one of {', '.join(LABELS)}")
 
 
 def build(settings: PolicySettings, run_dir: Path) -> Stage:
@@ -73,6 +81,9 @@ def build(settings: PolicySettings, run_dir: Path) -> Stage:
     train, heldout, _ = stored_policy_rows(run_dir, settings.heldout_every, tokenizer.chunk_length)
     for rows in (train, heldout):
         rows["actions"] = np.asarray(tokenizer.normalizer.normalize(jnp.asarray(rows["actions"])))
+    foreseeable = train.pop("foreseeable")
+    if settings.labels == FORESEEABLE:
+        train["mask"] = train["mask"] & foreseeable
     normalizer = ProprioNormalizer.from_proprio(train["proprio"])
     texts = instructions(run_dir)
     frozen = PolicyConstants(normalizer, InstructionTable.of(texts, settings.rewordings, "training"))
@@ -93,6 +104,7 @@ def build(settings: PolicySettings, run_dir: Path) -> Stage:
             "augmentation": vars(settings.augmentation),
             "rewordings": settings.rewordings,
             "compute_dtype": settings.compute_dtype,
+            "labels": settings.labels,
         },
     )
 
@@ -100,18 +112,25 @@ def build(settings: PolicySettings, run_dir: Path) -> Stage:
 def _evaluate(
     predict: Any, normalizer: ProprioNormalizer, words: InstructionTable, rows: Rows, variables: Variables
 ) -> dict[str, Any]:
-    """Errors on held-out episodes, with the images blanked (what the policy owes to seeing), and reworded."""
-    error = _error(predict, variables, normalizer, rows)
-    blind = _error(predict, variables, normalizer, {**rows, "images": _Blank(rows["images"])})
-    reworded = _error(predict, variables, normalizer, {**rows, "instruction_ids": _reworded(words, rows)})
+    """Errors on held-out episodes, with the images blanked (what the policy owes to seeing), and reworded.
+
+    Whatever the policy was trained on, they are of foreseeable labels: what else it is asked for, nobody could know.
+    ``heldout_l1_all_labels`` is of all.
+    """
+    foreseeable, everything = rows["mask"] & rows["foreseeable"], rows["mask"]
+    actions = _predict(predict, variables, normalizer, rows)
+    blind = _predict(predict, variables, normalizer, {**rows, "images": _Blank(rows["images"])})
+    reworded = _predict(predict, variables, normalizer, {**rows, "instruction_ids": _reworded(words, rows)})
+    error = _error(actions, rows, foreseeable)
     return {
         "heldout_l1": float(error.l1),
         "heldout_l1_translation": float(error.translation),
         "heldout_l1_rotation": float(error.rotation),
         "heldout_gripper_accuracy": float(error.gripper_accuracy),
-        "heldout_l1_zeroed_images": float(blind.l1),
-        "heldout_l1_reworded": float(reworded.l1),
-        "heldout_steps": len(rows["mask"]),
+        "heldout_l1_zeroed_images": float(_error(blind, rows, foreseeable).l1),
+        "heldout_l1_reworded": float(_error(reworded, rows, foreseeable).l1),
+        "heldout_l1_all_labels": float(_error(actions, rows, everything).l1),
+        "heldout_steps": len(everything),
     }
 
 
@@ -134,13 +153,18 @@ def _reworded(words: InstructionTable, rows: Rows) -> NDArray[np.int32]:
     return np.asarray(reword(jax.random.key(0), jnp.asarray(rows["instruction_ids"])))
 
 
-def _error(predict: Any, variables: Variables, normalizer: ProprioNormalizer, rows: Mapping[str, Any]) -> ChunkError:
+def _predict(
+    predict: Any, variables: Variables, normalizer: ProprioNormalizer, rows: Mapping[str, Any]
+) -> NDArray[np.float32]:
     predicted = [
         np.asarray(predict(variables.params, normalizer, policy_inputs(batch)).actions)
         for batch in equal_batches(rows, EVALUATION_BATCH)
     ]
-    together = np.concatenate(predicted)[: len(rows["mask"])]
-    return chunk_error(jnp.asarray(together), jnp.asarray(rows["actions"]), jnp.asarray(rows["mask"]))
+    return np.concatenate(predicted)[: len(rows["mask"])]
+
+
+def _error(predicted: NDArray[np.float32], rows: Rows, mask: NDArray[np.bool_]) -> ChunkError:
+    return chunk_error(jnp.asarray(predicted), jnp.asarray(rows["actions"]), jnp.asarray(mask))
 
 
 def equal_batches(rows: Mapping[str, Any], size: int, among: NDArray[np.integer] | None = None) -> Iterator[Rows]:

@@ -24,6 +24,20 @@ def test_rows_are_the_steps_of_the_episodes_in_order(preflight_run):
     assert rows.episode[second - 1 : second + 1].tolist() == [0, 1]
 
 
+def test_labels_behind_a_step_where_something_else_was_executed_are_not_foreseeable(preflight_run):
+    demo = load_split(preflight_run, every=5).heldout[0]
+    actions = demo.labels.copy()
+    actions[3, 1] += 0.25 if actions[3, 1] < 0.5 else -0.25
+    rows = action_rows([dataclasses.replace(demo, actions=actions)], chunk_length=4)
+    assert rows.foreseeable[:5].tolist() == [
+        [True, True, True, True],
+        [True, True, True, False],
+        [True, True, False, False],
+        [True, False, False, False],
+        [True, True, True, True],
+    ]
+
+
 def test_frames_that_were_not_stored_name_the_command_that_adds_them(preflight_run):
     demo = dataclasses.replace(load_split(preflight_run).heldout[0], agentview=None, wrist=None)
     with pytest.raises(ValueError, match=r"stored without images; python -m launch.render adds them"):

@@ -18,6 +18,7 @@ from rsd_jax.rfsq import RfsqTokenizer, dequantize
 from rsd_jax.stored_models import load_main_head, load_policy, load_tokenizer
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.demonstrations import load_split
+from rsd_jax.training.policy_rows import stored_policy_rows
 from rsd_jax.training.stages import STAGE_NAMES, build_stage, settings_of
 from rsd_jax.training.stages import head_rows as head_rows_module
 from rsd_jax.training.stages import policy as policy_stage
@@ -85,7 +86,10 @@ def test_the_policy_is_judged_as_it_is_then_without_images_then_with_words_it_ne
         "instruction_ids": np.tile(own, (4, 1)),
         "actions": np.zeros((4, 2, 7), np.float32),
         "mask": np.ones((4, 2), bool),
+        "foreseeable": np.ones((4, 2), bool),
     }
+    rows["actions"][0, 1] = 0.8  # answers what nobody could foresee
+    rows["foreseeable"][0, 1] = False
     words = InstructionTable.of([text], 4, "heldout")
     asked = []
 
@@ -95,10 +99,31 @@ def test_the_policy_is_judged_as_it_is_then_without_images_then_with_words_it_ne
         return SimpleNamespace(actions=np.full((len(inputs.images), 2, 7), error, np.float32))
 
     found = policy_stage._evaluate(predict, None, words, rows, SimpleNamespace(params=None))
-    names = ("heldout_l1", "heldout_l1_zeroed_images", "heldout_l1_reworded")
-    assert [found[name] for name in names] == pytest.approx([0.0, 0.1, 0.2])
+    names = ("heldout_l1", "heldout_l1_zeroed_images", "heldout_l1_reworded", "heldout_l1_all_labels")
+    assert [found[name] for name in names] == pytest.approx([0.0, 0.1, 0.2, 0.8 / 8])
     known = {ids.tobytes() for ids in np.asarray(words.reword(jax.random.key(1), jnp.tile(own, (64, 1)), share=1.0))}
     assert {ids.tobytes() for ids in asked[2].instruction_ids} <= known
+
+
+@pytest.mark.parametrize("labels", ["foreseeable", "all"])
+def test_the_policy_imitates_what_can_be_foreseen_unless_all_is_asked(labels, preflight_run, monkeypatch):
+    rows = stored_policy_rows(preflight_run, 2, 8)
+    foreseeable = np.ones_like(rows.train["mask"])
+    foreseeable[::3, 2:] = False
+    monkeypatch.setattr(
+        policy_stage, "stored_policy_rows", lambda *_: rows._replace(train=rows.train | {"foreseeable": foreseeable})
+    )
+    stage = policy_stage.build(dataclasses.replace(settings("policy"), labels=labels), preflight_run)
+    expected = rows.train["mask"] & foreseeable if labels == "foreseeable" else rows.train["mask"]
+    assert not foreseeable[rows.train["mask"]].all()
+    np.testing.assert_array_equal(stage.rows["mask"], expected)
+    assert "foreseeable" not in stage.rows
+    assert stage.metadata["labels"] == labels
+
+
+def test_labels_that_the_policy_cannot_imitate_are_refused():
+    with pytest.raises(ValueError, match=r"model\.labels is .teacher.; it must be one of foreseeable, all"):
+        dataclasses.replace(settings("policy"), labels="teacher")
 
 
 def test_heads_report_accuracy_and_majority_for_both_kinds_of_labels(metrics):
