@@ -45,6 +45,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.noise.rotation_std = 0.1
     # That the hand opens at a step at which it carries something, once an episode.
     config.noise.drop_probability = 0.0
+    # That the hand is pulled up when it closes for the first time, so that it misses.
+    config.noise.miss_probability = 0.0
 
     if variant == "libero_spatial":
         config.demos_per_task = 50

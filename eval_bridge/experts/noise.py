@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.experts.motion import GRIPPER_OPEN
+from eval_bridge.experts.motion import GRIPPER_CLOSED, GRIPPER_OPEN
 
 CARRYING = 20
 """Steps after which a closing hand has gripped and lifted what it closed on."""
@@ -13,13 +13,17 @@ CARRYING = 20
 DROPPING = 8
 """Steps for which a hand that drops something is told to open: its command ramps over as many."""
 
+MISSING = 12
+"""Steps for which a hand that misses what it closes on is pulled up: then its fingers have met."""
+
 
 @dataclass(frozen=True)
 class NoiseSettings:
     """Bursts: now and then the arm is pushed in one direction, softly growing and fading, for a few steps.
 
     And drops: at most once an episode the hand opens while it carries something, so that demonstrations show how to
-    pick up what was lost.
+    pick up what was lost. And misses: when the hand closes for the first time it may be pulled up, so that they show
+    that fingers which have met hold nothing, and what is to be done then.
 
     Attributes:
         burst_probability: that a burst starts at a step outside of one; 0 switches noise off.
@@ -29,6 +33,7 @@ class NoiseSettings:
         rotation_std: likewise per rotation axis.
         drop_probability: that the hand opens, at a step by which it has been closed for `CARRYING` steps; 0 switches
             drops off.
+        miss_probability: that the first closing misses.
 
     Raises:
         ValueError: on construction, if a value is out of range.
@@ -40,9 +45,10 @@ class NoiseSettings:
     translation_std: float = 0.4
     rotation_std: float = 0.1
     drop_probability: float = 0.0
+    miss_probability: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("burst_probability", "drop_probability"):
+        for name in ("burst_probability", "drop_probability", "miss_probability"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
         if not 1 <= self.shortest_burst <= self.longest_burst:
@@ -56,7 +62,7 @@ class NoiseSettings:
 
 
 class ActionNoise:
-    """Disturbs the actions of one episode, in order; the gripper only by drops.
+    """Disturbs the actions of one episode, in order; the gripper only by drops and misses.
 
     Args:
         settings: size and frequency of the bursts.
@@ -69,10 +75,11 @@ class ActionNoise:
         self._pending: list[NDArray[np.float64]] = []
         self._closed_steps = 0
         self._opening_left: int | None = None  # None before the episode's drop
+        self._missing_left: int | None = None  # None before the first closing
 
     def disturb(self, action: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns the action ``[7]`` to execute instead of the clean one, within [-1, 1]."""
-        return self._drop(self._push(action))
+        return self._miss(self._drop(self._push(action)), is_closing=bool(action[6] > 0))
 
     def _drop(self, action: NDArray[np.float32]) -> NDArray[np.float32]:
         self._closed_steps = self._closed_steps + 1 if action[6] > 0 else 0
@@ -85,6 +92,18 @@ class ActionNoise:
         self._opening_left -= 1
         executed = action.copy()
         executed[6] = GRIPPER_OPEN
+        return executed
+
+    def _miss(self, action: NDArray[np.float32], is_closing: bool) -> NDArray[np.float32]:
+        # As with drops, nothing is drawn where misses are off.
+        if self._missing_left is None and is_closing and self._settings.miss_probability:
+            misses = self._generator.random() < self._settings.miss_probability
+            self._missing_left = MISSING if misses else 0
+        if not self._missing_left:
+            return action
+        self._missing_left -= 1
+        executed = action.copy()
+        executed[2], executed[6] = 1.0, GRIPPER_CLOSED
         return executed
 
     def _push(self, action: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -73,9 +73,21 @@ def rise(
         yield from move(scene, above, gripper, tolerance=0.025, rotation_tolerance=0.6, until=until)
 
 
-def close_fingers(scene: Scene, at: Pose, longest: int = 20) -> Actions:
-    """Closes the fingers at a fixed pose until they stop (the gripper's command itself ramps over eight steps)."""
+def close_fingers(scene: Scene, at: Pose, longest: int = 20, furthest: float = np.inf) -> Actions:
+    """Closes the fingers at a fixed pose until they stop (the gripper's command itself ramps over eight steps).
+
+    Args:
+        scene: the scene.
+        at: where the hand shall stay.
+        longest: most actions to spend.
+        furthest: how far from there it may get (metres).
+
+    Raises:
+        SkillFailed: the hand got further away; told at once.
+    """
     for step in range(longest):
+        if (away := float(np.linalg.norm(scene.hand().position - at.position))) > furthest:
+            raise SkillFailed(f"the hand was {away:.2f} m away from where it should close")
         before = scene.finger_opening()
         yield action_towards(scene.hand(), at, GRIPPER_CLOSED, gain=HOLDING_GAIN)
         if step > 7 and abs(before - scene.finger_opening()) < 3e-4:

@@ -25,6 +25,7 @@ NEAR = 0.04  # above a grasp, from where on the hand moves vertically (metres)
 FAR = 0.64
 FAR_SPEED = 0.5
 DESCENT_SPEED = 0.6
+PULLED_AWAY = 0.03  # from a grasp: what closes there closes on nothing
 LIFT_HEIGHT = 0.07
 PASSING_TOLERANCE = 0.02  # at points that are passed, not reached: the motion stays fluent
 
@@ -48,13 +49,17 @@ def _is_far(scene: Scene) -> bool:
 
 
 def descend_and_close(scene: Scene, grasp: Grasp) -> Actions:
-    """Lowers the open hand to a grasp and closes it there."""
+    """Lowers the open hand to a grasp and closes it there.
+
+    Raises:
+        SkillFailed: the hand was pulled away as it closed; told at once.
+    """
     rotation = hand_down(grasp.yaw)
     near = Pose(grasp.position + NEAR * UP, rotation)
     yield from move(scene, near, GRIPPER_OPEN, tolerance=0.012, speed=FAR_SPEED if _is_far(scene) else 1.0)
     target = Pose(grasp.position, rotation)
     yield from move(scene, target, GRIPPER_OPEN, tolerance=0.005, speed=DESCENT_SPEED, longest=40)
-    yield from close_fingers(scene, target)
+    yield from close_fingers(scene, target, furthest=PULLED_AWAY)
 
 
 def lift(scene: Scene, item: str, grasp: Grasp) -> Actions:

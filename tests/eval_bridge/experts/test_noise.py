@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from eval_bridge.experts.noise import CARRYING, DROPPING, ActionNoise, NoiseSettings
+from eval_bridge.experts.noise import CARRYING, DROPPING, MISSING, ActionNoise, NoiseSettings
 
 
 def _disturbances(settings: NoiseSettings, steps: int = 400, seed: int = 0) -> np.ndarray:
@@ -53,6 +53,28 @@ def test_nothing_is_dropped_before_it_was_lifted_or_without_drops():
     assert _grippers(0.0, [1.0] * 100) == [1.0] * 100
 
 
+def _executed(settings: NoiseSettings, commands: list[float], seed: int = 0) -> np.ndarray:
+    """Height command and gripper ``[T, 2]`` of a hand that is told to stay, with these gripper commands."""
+    noise = ActionNoise(settings, np.random.default_rng(seed))
+    told = [np.array([0, 0, 0, 0, 0, 0, command], np.float32) for command in commands]
+    return np.stack([noise.disturb(action)[[2, 6]] for action in told])
+
+
+def test_a_hand_that_misses_is_pulled_up_while_it_closes_for_the_first_time():
+    # The expert opens it again after five steps, and closes it better later.
+    commands = [-1.0] * 3 + [1.0] * 5 + [-1.0] * 20 + [1.0] * 20
+    found = _executed(NoiseSettings(miss_probability=1.0), commands)
+    assert (found[3 : 3 + MISSING] == 1.0).all()
+    clean = np.r_[0:3, 3 + MISSING : len(commands)]
+    np.testing.assert_array_equal(found[clean], np.column_stack([np.zeros(len(commands)), commands])[clean])
+
+
+def test_closings_miss_as_often_as_asked():
+    settings = NoiseSettings(miss_probability=0.3)
+    missed = [_executed(settings, [-1.0] + [1.0] * 30, seed)[:, 0].any() for seed in range(400)]
+    assert np.mean(missed) == pytest.approx(0.3, abs=0.07)
+
+
 def test_bursts_are_the_same_whether_or_not_drops_are_off():
     # Demonstrations that were collected before there were drops.
     assert np.array_equal(_disturbances(NoiseSettings(0.3)), _disturbances(NoiseSettings(0.3, drop_probability=0.0)))
@@ -69,6 +91,7 @@ def test_the_same_generator_gives_the_same_noise():
     [
         ({"burst_probability": 1.5}, r"burst_probability is 1.5; it must lie in \[0, 1\]"),
         ({"drop_probability": -0.5}, r"drop_probability is -0.5; it must lie in \[0, 1\]"),
+        ({"miss_probability": 2.0}, r"miss_probability is 2.0; it must lie in \[0, 1\]"),
         ({"shortest_burst": 8, "longest_burst": 4}, "shortest_burst is 8 and longest_burst 4"),
         ({"rotation_std": -0.1}, "rotation_std is -0.1"),
     ],

@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 
 from eval_bridge.experts.motion import GRIPPER_OPEN, hand_down
 from eval_bridge.experts.scene import Pose
-from eval_bridge.experts.skills.hand import PATIENCE, close_fingers, move
+from eval_bridge.experts.skills.hand import PATIENCE, SkillFailed, close_fingers, move
 from tests.eval_bridge.experts.kinematic_scene import KinematicScene, play
 
 
@@ -35,3 +36,13 @@ def test_closing_fingers_stay_where_they_are_though_the_arm_sags():
         scene.execute(action)
         scene.hand_position = scene.hand_position - [0.003, 0.0, 0.0]
     assert abs(scene.hand_position[0] - at.position[0]) < 0.006
+
+
+def test_fingers_that_are_pulled_away_as_they_close_have_failed_at_once():
+    scene = KinematicScene()
+    at = Pose(scene.hand_position.copy(), hand_down(0.0))
+    closing = close_fingers(scene, at, furthest=0.03)
+    next(closing)
+    scene.hand_position = scene.hand_position + [0.0, 0.0, 0.04]
+    with pytest.raises(SkillFailed, match=r"the hand was 0.04 m away"):
+        next(closing)
