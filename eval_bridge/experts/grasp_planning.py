@@ -62,9 +62,10 @@ class GraspPreferences:
         tight: cost of a metre by which the hand would have to stay higher if it came down `BESIDE` its place: where a
             finger passes close to something, a policy that is a few millimetres off lands on it.
         reach: cost of a metre between the robot's base and the hand, at the grasp and at the place.
-        overreach: further cost of a metre beyond `longest_reach`, where the stretched arm stalls.
+        overreach: further cost of a metre beyond the two longest reaches, where the stretched arm stalls.
         wanted_depth: how deep the object should lie between the fingers (metres).
-        longest_reach: how far from its base the robot reaches well with the hand pointing down (metres).
+        longest_reach: how far from its base the robot grasps well with the hand pointing down (metres).
+        longest_reach_to_place: how far it puts things down well: there the hand need not stay where it is.
     """
 
     preferred_yaw: float = 0.0
@@ -81,6 +82,7 @@ class GraspPreferences:
     overreach: float = 10.0
     wanted_depth: float = 0.018
     longest_reach: float = 0.75
+    longest_reach_to_place: float = 0.77
 
 
 class Grasp(NamedTuple):
@@ -137,7 +139,7 @@ def plan_grasp(
         return None
     at_grasp = np.linalg.norm(positions[:, :2] - robot_base[:2], axis=1)
     at_place = np.linalg.norm(positions[:, :2] + carry - robot_base[:2], axis=1)
-    reach = np.maximum(at_grasp, at_place)
+    overreach = np.maximum(at_grasp - preferences.longest_reach, at_place - preferences.longest_reach_to_place)
     from_mass = positions[:, :2] - centre_of_mass[:2]
     across = from_mass[:, 0] * np.cos(turned) + from_mass[:, 1] * np.sin(turned)
     costs = (
@@ -145,8 +147,8 @@ def plan_grasp(
         + preferences.off_mass * np.linalg.norm(from_mass, axis=1)
         + preferences.off_axis * np.abs(across)
         + preferences.off_side * (np.linalg.norm(from_mass, axis=1) - from_mass @ np.asarray(preferences.side))
-        + preferences.reach * reach
-        + preferences.overreach * np.maximum(0.0, reach - preferences.longest_reach)
+        + preferences.reach * np.maximum(at_grasp, at_place)
+        + preferences.overreach * np.maximum(0.0, overreach)
     )
     best = int(np.argmin(costs))
     return Grasp(positions[best], float(turned[best]), float(costs[best]))

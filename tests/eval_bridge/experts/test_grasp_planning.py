@@ -96,12 +96,23 @@ def test_grasps_what_is_long_in_its_middle_whatever_side_is_preferred():
 def test_goes_along_a_rim_that_is_far_away_and_keeps_the_fingers_across_it(further):
     """The preferred side stays, the hand turns with the rim: neighbouring starts get neighbouring grasps."""
     bowl = _map((_ring(0.0, 0.05), 0.02, True), (_ring(0.045, 0.05), 0.06, True))
-    reach = GraspPreferences().longest_reach
+    reach = GraspPreferences().longest_reach_to_place
     grasp = _plan(bowl, carry=(reach + BASE[0] + further, 0.0))
     assert grasp.position[0] < -0.005  # towards the robot
     assert grasp.position[1] < -0.01  # on the preferred side
     across = np.array([np.cos(grasp.yaw), np.sin(grasp.yaw)])
     assert abs(across @ grasp.position[:2]) < 0.006
+
+
+def test_things_may_be_put_down_further_away_than_they_are_grasped():
+    bowl = _map((_ring(0.0, 0.05), 0.02, True), (_ring(0.045, 0.05), 0.06, True))
+    away = GraspPreferences().longest_reach_to_place - 0.005
+    put_down = _plan(bowl, carry=(away + BASE[0], 0.0))
+    assert put_down.position[0] == pytest.approx(0.0, abs=0.005)
+    taken = plan_grasp(
+        bowl, np.zeros(2), np.array([-away, 0.0, 0.0]), np.zeros(2), hand=HAND, preferences=GraspPreferences()
+    )
+    assert taken.position[0] < -0.005  # towards the robot
 
 
 def test_keeps_fingers_away_from_a_wall_that_they_would_just_clear():
