@@ -43,6 +43,6 @@ def test_fingers_that_are_pulled_away_as_they_close_have_failed_at_once():
     at = Pose(scene.hand_position.copy(), hand_down(0.0))
     closing = close_fingers(scene, at, furthest=0.03)
     next(closing)
-    scene.hand_position = scene.hand_position + [0.0, 0.0, 0.04]
+    scene.hand_position = scene.hand_position + np.array([0.0, 0.0, 0.04])
     with pytest.raises(SkillFailed, match=r"the hand was 0.04 m away"):
         next(closing)
