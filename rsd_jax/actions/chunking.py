@@ -42,8 +42,8 @@ def foreseeable_steps(is_disturbed: NDArray[np.bool_], chunk_length: int) -> NDA
         chunk_length: C.
 
     Returns:
-        ``bool [T, C]``; entry (t, c) is True if no step from t to t + c - 1 was disturbed. Behind the episode's end
-        what held at its last step is repeated.
+        ``bool [T, C]``; entry (t, c) is True if no step from t to t + c - 1 was disturbed; behind the episode's end,
+        if none from t to that end was.
 
     Raises:
         ValueError: if `is_disturbed` is not ``[T]``, or `chunk_length` < 1.
