@@ -15,8 +15,8 @@ Variants:
                     --config.noise.burst_probability=0.0
                 python -m launch.collect --config configs/demos.py --config.run_dir=runs/drops \
                     --config.noise.drop_probability=0.015
-                python -m launch.collect --config configs/demos.py --config.run_dir=runs/misses \
-                    --config.noise.miss_probability=0.25
+                python -m launch.collect --config configs/demos.py --config.run_dir=runs/no_misses \
+                    --config.noise.miss_probability=0.0
                 python -m launch.train --config configs/rfsq.py:libero_spatial --config.run_dir=runs/chunks_of_4 \
                     --config.model.chunk_length=4       # with a link to the run's demos; likewise 16
     tiny    two variants of a tiny policy, in the point-mass simulator: seconds, to see that it works.
@@ -48,7 +48,7 @@ DATA: dict[str, dict[str, object]] = {
     "base": {},
     "no_bursts": {"demos": "runs/no_bursts"},
     "drops": {"demos": "runs/drops"},
-    "misses": {"demos": "runs/misses"},
+    "no_misses": {"demos": "runs/no_misses"},
     "chunks_of_4": {"rfsq": "runs/chunks_of_4", "model.backbone.chunk_length": 4},
     "chunks_of_16": {"rfsq": "runs/chunks_of_16", "model.backbone.chunk_length": 16},
 }

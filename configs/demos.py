@@ -46,11 +46,13 @@ def get_config(variant: str = "") -> ConfigDict:
     # That the hand opens at a step at which it carries something, once an episode.
     config.noise.drop_probability = 0.0
     # That the hand is pulled up when it closes for the first time, so that it misses.
-    config.noise.miss_probability = 0.0
+    config.noise.miss_probability = 0.25
 
     if variant == "libero_spatial":
         config.demos_per_task = 50
     elif variant in ("quickstart", "tiny"):
+        # Too few demonstrations to learn from some of them what to do after a miss.
+        config.noise.miss_probability = 0.0
         config.tasks = (2,)
         config.demos_per_task = 20 if variant == "quickstart" else 2
     config.lock()
