@@ -1,0 +1,113 @@
+"""How far from the middle of what carries them things are put down: LIBERO counts 3 cm as on it.
+
+    python -m tests.benchmarks.placements --starts 8 --evaluation runs/NAME/evaluation --out results/placements.json
+
+Of the expert, from random resets without disturbances, two seconds an episode; and of a policy, from the traces of an
+evaluation that was made before. Where an episode has not carried the thing to within `NEAR`, it counts as not placed.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval_bridge.episode_log import LOG_NAME, read_episode_log
+from eval_bridge.experts.goal import Carry, open_goals
+from eval_bridge.experts.libero_scene import LiberoScene
+from eval_bridge.experts.scripted_expert import ExpertFailed, ScriptedExpert
+from eval_bridge.provenance import device_name, package_versions
+from eval_bridge.suites import get_suite
+from eval_bridge.trace import load_trace
+from rsd_jax.atomic_files import write_json
+from rsd_jax.checkpoints.metadata import git_commit
+from tests.benchmarks.grasp_kinds import FIRST_SEED
+
+NEAR = 0.06
+"""Metres from the middle: the plate's radius and a bit."""
+
+
+def expert_offsets(suite: str, task: str, starts: int) -> list[NDArray[np.float64]]:
+    """Where the first thing of a task's goal ends, seen from the middle of its support, in metres ``[2]`` each."""
+    from eval_bridge.simulators.libero.environment import LiberoSimulator
+
+    simulator = LiberoSimulator(suite, task)
+    offsets = []
+    for start in range(starts):
+        simulator.begin(simulator.draw_start(FIRST_SEED + start))
+        scene = LiberoScene(simulator.queries)
+        goal = open_goals(scene)[0]
+        assert isinstance(goal, Carry)
+        # Not ended by success: a goal that holds while the thing is lowered is not where it comes to lie.
+        with contextlib.suppress(ExpertFailed):
+            for action in islice(ScriptedExpert(scene).actions(), get_suite(suite).max_steps):
+                simulator.step(action)
+        offsets.append((scene.pose(goal.item).position - scene.pose(goal.support).position)[:2])
+    return offsets
+
+
+def policy_offsets(folder: Path) -> dict[str, list[NDArray[np.float64]]]:
+    """Likewise of every episode of an evaluation, by task."""
+    offsets: dict[str, list[NDArray[np.float64]]] = {}
+    for episode in read_episode_log(folder / LOG_NAME).episodes.values():
+        assert episode.trace is not None
+        trace = load_trace(folder / episode.trace)
+        _, item, support = trace.goal[0]
+        ends = trace.item_positions[-1, [trace.item_names.index(name) for name in (item, support)], :2]
+        offsets.setdefault(episode.task, []).append(ends[0].astype(np.float64) - ends[1])
+    return offsets
+
+
+def describe(offsets: Sequence[NDArray[np.float64]]) -> dict[str, Any]:
+    """Centimetres, of those that were placed."""
+    everything = 100 * np.stack(offsets)
+    placed = everything[np.linalg.norm(everything, axis=1) < 100 * NEAR]
+    distance = np.linalg.norm(placed, axis=1)
+    return {
+        "episodes": len(everything),
+        "placed": len(placed),
+        "mean_xy_cm": placed.mean(axis=0).round(2).tolist(),
+        "std_xy_cm": placed.std(axis=0).round(2).tolist(),
+        "distance_cm": {"mean": round(float(distance.mean()), 2), "most": round(float(distance.max()), 2)},
+        "beyond_2_cm": int((distance > 2).sum()),
+        "beyond_3_cm": int((distance > 3).sum()),
+    }
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.placements", description=__doc__)
+    parser.add_argument("--suite", default="libero_spatial", help="the expert's; default: libero_spatial")
+    parser.add_argument("--starts", type=int, default=4, help="random resets of every task; default: 4")
+    parser.add_argument("--evaluation", type=Path, metavar="FOLDER", help="an evaluation with its traces")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE.json")
+    options = parser.parse_args(arguments)
+    os.environ["MUJOCO_GL"] = "disabled"
+    found = {"policy": policy_offsets(options.evaluation)} if options.evaluation else {}
+    found["expert"] = {
+        task: expert_offsets(options.suite, task, options.starts) for task in get_suite(options.suite).tasks
+    }
+    record: dict[str, Any] = {"suite": options.suite, "starts": options.starts, "first_seed": FIRST_SEED}
+    for name, by_task in found.items():
+        everything = [offset for offsets in by_task.values() for offset in offsets]
+        record[name] = {
+            "all": describe(everything),
+            "tasks": {task: describe(offsets) for task, offsets in by_task.items()},
+        }
+        print(name, record[name]["all"])
+        for task, described in record[name]["tasks"].items():
+            print("   ", task, described)
+    if options.evaluation:
+        record["evaluation"] = str(options.evaluation)
+    origin = {"commit": git_commit(), "device": device_name(), "versions": package_versions()}
+    write_json(options.out, record | origin)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
