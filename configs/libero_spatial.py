@@ -2,8 +2,9 @@ r"""The published rows: all ten tasks of libero_spatial, from nothing to 50 epis
 
     python -m launch.pipeline --config configs/libero_spatial.py
 
-Hardware: one H100 and 16 cores. 14 minutes to the headline's report if nothing else runs there, 5 more for the two
-other decoders. Expect 98 to 99 % success: 492 and 495 of 500 with seeds 0 and 1 (results/libero_spatial.json).
+Hardware: one H100 and 16 cores. 17 and 20 minutes to the headline's report beside other work on the card, 14 alone
+in an earlier run; 5 more for the two other decoders. Expect 98 to 99 % success: 492 and 495 of 500 with seeds 0 and 1
+(results/libero_spatial.json).
 Result: ``runs/libero_spatial/evaluation/report.html``, which compares the headline decoder with the two others.
 
 In pieces that a time limit ends, the same command again and again until its exit status is 0 (``timeout`` says 124

@@ -68,10 +68,11 @@ def describe(offsets: Sequence[NDArray[np.float64]]) -> dict[str, Any]:
     """Centimetres, of those that were placed."""
     everything = 100 * np.stack(offsets)
     placed = everything[np.linalg.norm(everything, axis=1) < 100 * NEAR]
+    counts = {"episodes": len(everything), "placed": len(placed)}
+    if not len(placed):
+        return counts
     distance = np.linalg.norm(placed, axis=1)
-    return {
-        "episodes": len(everything),
-        "placed": len(placed),
+    return counts | {
         "mean_xy_cm": placed.mean(axis=0).round(2).tolist(),
         "std_xy_cm": placed.std(axis=0).round(2).tolist(),
         "distance_cm": {"mean": round(float(distance.mean()), 2), "most": round(float(distance.max()), 2)},
