@@ -23,11 +23,11 @@ from typing import TextIO
 
 from ml_collections import ConfigDict
 
-from launch.ablation_plan import Trial, chosen_names, plan_trials
-from launch.ablation_results import collect_results, markdown_table
+from eval_bridge.runs.ablation.results import collect_results, markdown_table
+from eval_bridge.runs.ablation.trials import Trial, chosen_names, plan_trials
+from eval_bridge.runs.stage_process import PipelineStage, StageFailure, run_stage
+from eval_bridge.runs.stop_request import Stopped, StopRequest
 from launch.config_flags import run
-from launch.stage_process import PipelineStage, StageFailure, run_stage
-from launch.stop_request import Stopped, StopRequest
 from rsd_jax.atomic_files import write_atomically, write_json
 
 LOG_FOLDER = "logs"

@@ -16,10 +16,10 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
+from eval_bridge.evidence.figures_in_words import renew
+from eval_bridge.report.tokenizer.page import write_page
+from eval_bridge.report.tokenizer.table import markdown_table
 from launch.config_flags import load_config, run, to_dataclass
-from launch.readme_section import renew
-from launch.tokenizer_page import write_page
-from launch.tokenizer_table import markdown_table
 from rsd_jax.atomic_files import write_json
 from rsd_jax.checkpoints.metadata import git_commit, json_value, library_versions
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh

@@ -25,7 +25,7 @@ from eval_bridge.simulators.libero.start_distance import (
     nearest_pair_within,
     positions_of,
 )
-from eval_bridge.suites import get_suite, suite_names
+from eval_bridge.simulators.libero.suites import get_suite, suite_names
 from launch.config_flags import run
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.demos.libero_hdf5 import Hdf5Demos

@@ -16,19 +16,19 @@ from pathlib import Path
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from eval_bridge.collection import COMPLETE, CollectionError, CollectionPlan, collect, demo_path
-from eval_bridge.collection_log import Attempt, CollectionLog
-from eval_bridge.collection_page import write_collection_page
-from eval_bridge.collection_worker import CollectionTask
+from eval_bridge.collection.attempt_log import Attempt, CollectionLog
+from eval_bridge.collection.recording import RecordingSettings
+from eval_bridge.collection.session import COMPLETE, CollectionError, CollectionPlan, collect, demo_path
+from eval_bridge.collection.worker import CollectionTask
 from eval_bridge.experts.libero_expert import describe_libero_scene, libero_expert
 from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.experts.version import expert_version
 from eval_bridge.provenance import package_versions
-from eval_bridge.recording import RecordingSettings
+from eval_bridge.report.collection.page import write_collection_page
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
-from eval_bridge.start_seeds import FIRST_DEVELOPMENT_SEED, SEEDS_PER_RUN
-from eval_bridge.suites import get_suite, select_tasks
+from eval_bridge.simulators.libero.suites import get_suite, select_tasks
+from eval_bridge.simulators.start_seeds import FIRST_DEVELOPMENT_SEED, SEEDS_PER_RUN
 from launch.config_flags import run, to_dataclass
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.checkpoints.metadata import git_commit

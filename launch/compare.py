@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from eval_bridge.comparison import Comparison, compare_folders, write_comparison
-from eval_bridge.report.comparison import write_comparison_page
+from eval_bridge.evaluation.comparison import Comparison, compare_folders, write_comparison
+from eval_bridge.report.evaluation.comparison import write_comparison_page
 
 
 def describe(comparison: Comparison) -> str:

@@ -15,8 +15,8 @@ from pathlib import Path
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from eval_bridge.suite_tasks import SUITE_TASKS
-from eval_bridge.suites import instruction_from_name
+from eval_bridge.simulators.libero.suite_tasks import SUITE_TASKS
+from eval_bridge.simulators.libero.suites import instruction_from_name
 from launch.config_flags import run
 from rsd_jax.demos.conversion import convert
 from rsd_jax.demos.formats import get_source_format, get_target_format

@@ -26,18 +26,25 @@ import jax
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from eval_bridge.benchmarks import get_benchmark
-from eval_bridge.check_result import SelfCheckFailed
-from eval_bridge.comparison import compare_folders
-from eval_bridge.episode_log import CHECKPOINT, LOG_NAME, EpisodeLog, EpisodeRecord, ErrorRecord, read_episode_log
-from eval_bridge.evaluation import EvaluationStopped, WorkerSettings, run_evaluation
-from eval_bridge.evaluation_plan import Benchmark, EpisodeId, EvaluationPlan, Shard, plan_evaluation
-from eval_bridge.interface import DECODER_STAGES, Policy, check_decoder
-from eval_bridge.policy import CompiledPolicy
+from eval_bridge.evaluation.benchmarks import get_benchmark
+from eval_bridge.evaluation.comparison import compare_folders
+from eval_bridge.evaluation.episode_log import (
+    CHECKPOINT,
+    LOG_NAME,
+    EpisodeLog,
+    EpisodeRecord,
+    ErrorRecord,
+    read_episode_log,
+)
+from eval_bridge.evaluation.plan import Benchmark, EpisodeId, EvaluationPlan, Shard, plan_evaluation
+from eval_bridge.evaluation.session import EvaluationStopped, WorkerSettings, run_evaluation
+from eval_bridge.evaluation.summary import Summary, write_summary
+from eval_bridge.policies.compiled_policy import CompiledPolicy
+from eval_bridge.policies.interface import DECODER_STAGES, Policy, check_decoder
 from eval_bridge.provenance import checkpoint_digests, simulator_versions
-from eval_bridge.report import write_report
+from eval_bridge.report.evaluation.page import write_report
+from eval_bridge.simulators.check_result import SelfCheckFailed
 from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
-from eval_bridge.summary import Summary, write_summary
 from launch.config_flags import run
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.pretrained import PRETRAINED

@@ -18,16 +18,16 @@ from typing import Any
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from eval_bridge.collection_log import Attempt
-from eval_bridge.collection_worker import CollectionTask
-from eval_bridge.expert_measurement import measure_expert
+from eval_bridge.collection.attempt_log import Attempt
+from eval_bridge.collection.expert_measurement import measure_expert
+from eval_bridge.collection.recording import RecordingSettings
+from eval_bridge.collection.worker import CollectionTask
 from eval_bridge.experts.libero_expert import describe_libero_scene, libero_expert
 from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.experts.version import expert_version
 from eval_bridge.provenance import package_versions
-from eval_bridge.recording import RecordingSettings
 from eval_bridge.simulators.libero.environment import LiberoSimulator
-from eval_bridge.suites import get_suite
+from eval_bridge.simulators.libero.suites import get_suite
 from launch.config_flags import run, to_dataclass
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.checkpoints.metadata import git_commit

@@ -15,10 +15,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from eval_bridge.episode_log import LOG_NAME, EpisodeLog, LogContents, read_episode_log
-from eval_bridge.summary import Summary, summarise, write_summary
-from eval_bridge.trace import TRACE_FOLDER
-from eval_bridge.video import VIDEO_FOLDER
+from eval_bridge.episodes.trace import TRACE_FOLDER
+from eval_bridge.episodes.video import VIDEO_FOLDER
+from eval_bridge.evaluation.episode_log import LOG_NAME, EpisodeLog, LogContents, read_episode_log
+from eval_bridge.evaluation.summary import Summary, summarise, write_summary
 from launch.config_flags import run
 from launch.evaluate import SHARD_FOLDER, SUMMARY_NAME, describe, results_folder, write_evaluation_report
 

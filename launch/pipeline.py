@@ -24,12 +24,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from eval_bridge.runs.pipeline_stages import HEADLINE, evaluation_folder, share_demos, stages_of
+from eval_bridge.runs.run_record import RunIdentity, add_seconds, check_same_run, forget_seconds, read_seconds
+from eval_bridge.runs.stage_process import PipelineStage, StageFailure, run_stage
+from eval_bridge.runs.stop_request import Stopped, StopRequest
 from launch.config_flags import run
 from launch.evaluate import REPORT_NAME, SUMMARY_NAME
-from launch.pipeline_stages import HEADLINE, evaluation_folder, share_demos, stages_of
-from launch.run_record import RunIdentity, add_seconds, check_same_run, forget_seconds, read_seconds
-from launch.stage_process import PipelineStage, StageFailure, run_stage
-from launch.stop_request import Stopped, StopRequest
 
 LOG_FOLDER = "logs"
 REPLACED_FOLDER = "replaced"

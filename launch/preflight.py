@@ -17,7 +17,7 @@ from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
-from launch.check_table import CHECKS_MODULE, Check, as_json, run_checks
+from eval_bridge.preflight.check_table import CHECKS_MODULE, Check, as_json, run_checks
 from rsd_jax.atomic_files import write_json
 
 WORKERS = 2

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval_bridge.intervals import Interval
-from launch import readme_section
-from launch.pipeline_stages import TRAINED
-from launch.readme_section import write_accuracy_by_layer, write_percents
-from launch.run_record import RUN_RECORD, pipeline_command, read_collections, read_result
+from eval_bridge.evidence import figures_in_words as readme_section
+from eval_bridge.evidence.figures_in_words import write_accuracy_by_layer, write_percents
+from eval_bridge.runs.pipeline_stages import TRAINED
+from eval_bridge.runs.run_record import RUN_RECORD, pipeline_command, read_collections, read_result
+from eval_bridge.statistics.intervals import Interval
 from rsd_jax.atomic_files import write_atomically
 
 SECTION = "results"

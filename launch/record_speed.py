@@ -14,8 +14,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from eval_bridge.episode_log import LOG_NAME, read_episode_log
-from eval_bridge.suites import SETTLE_STEPS
+from eval_bridge.evaluation.episode_log import LOG_NAME, read_episode_log
+from eval_bridge.simulators.libero.suites import SETTLE_STEPS
 from rsd_jax.atomic_files import write_atomically
 
 

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launch.readme_section import describe_source, renew
-from launch.suite_rows import read_suite_rows, read_variant_rows
-from launch.suite_section import SUITE_NOTE, VARIANTS_NOTE, Column, suite_table, variants_table
-from launch.trained_run import read_seed, read_trained_run
+from eval_bridge.evidence.figures_in_words import describe_source, renew
+from eval_bridge.evidence.suite_rows import read_suite_rows, read_variant_rows
+from eval_bridge.evidence.suite_section import SUITE_NOTE, VARIANTS_NOTE, Column, suite_table, variants_table
+from eval_bridge.evidence.trained_run import read_seed, read_trained_run
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.checkpoints import CheckpointError
 

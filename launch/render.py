@@ -14,7 +14,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from eval_bridge.rendering import RenderFile, RenderingError, render_files
+from eval_bridge.collection.rendering import RenderFile, RenderingError, render_files
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
 from launch.config_flags import run

@@ -61,7 +61,7 @@ def test_no_file_is_named_after_nothing():
 def test_the_library_imports_without_simulator_or_renderer():
     """In a fresh process, since other tests load the simulator into this one."""
     code = (
-        "import sys, rsd_jax.rfsq, rsd_jax.heads, rsd_jax.decoding, eval_bridge.rollout\n"
+        "import sys, rsd_jax.rfsq, rsd_jax.heads, rsd_jax.decoding, eval_bridge.episodes.rollout\n"
         "found = {'robosuite', 'mujoco', 'libero', 'torch', 'tensorflow'} & set(sys.modules)\n"
         "sys.exit(f'imported: {found}' if found else 0)"
     )

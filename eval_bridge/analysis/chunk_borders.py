@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.trace import EpisodeTrace
+from eval_bridge.episodes.trace import EpisodeTrace
 
 _MOTION = slice(0, 6)
 _GRIPPER = 6

@@ -7,7 +7,7 @@ from eval_bridge.analysis.failure_phases import GoalFailure, Phase, classify_fai
 from eval_bridge.analysis.gripper_events import GripperEvent, find_gripper_events
 from eval_bridge.analysis.holding import Hold, find_holds
 from eval_bridge.analysis.smoothness import Smoothness, measure_smoothness
-from eval_bridge.trace import EpisodeTrace
+from eval_bridge.episodes.trace import EpisodeTrace
 
 
 class EpisodeAnalysis(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 
 from eval_bridge.analysis.gripper_events import GripperEvent, Outcome
 from eval_bridge.analysis.holding import Ending, Hold
-from eval_bridge.trace import EpisodeTrace
+from eval_bridge.episodes.trace import EpisodeTrace
 
 _FALL = 0.05  # Metres that a released item falls if it was let go in the air.
 _FALL_STEPS = 20

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eval_bridge.trace import EpisodeTrace
+from eval_bridge.episodes.trace import EpisodeTrace
 
 EMPTY_OPENING = 0.0025
 """Metres between the fingers up to which nothing is between them; the rim of a bowl keeps them 4 mm apart."""

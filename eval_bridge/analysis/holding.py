@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.analysis.gripper_events import EMPTY_OPENING
-from eval_bridge.trace import EpisodeTrace
+from eval_bridge.episodes.trace import EpisodeTrace
 
 _WINDOW = 6  # Steps, 0.3 s, over which hand and item are compared.
 _LEAST_MOTION = 0.006  # Metres in that window: below, whether they move together cannot be told.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.trace import EpisodeTrace
+from eval_bridge.episodes.trace import EpisodeTrace
 from rsd_jax.actions.conventions import LIBERO
 
 _FEWEST_STEPS = 4  # A third difference needs four values.

@@ -10,9 +10,9 @@ import numpy as np
 from eval_bridge.analysis.episode import EpisodeAnalysis, analyse
 from eval_bridge.analysis.failure_phases import Phase
 from eval_bridge.analysis.gripper_events import Outcome
-from eval_bridge.episode_log import EpisodeRecord
-from eval_bridge.evaluation_plan import EpisodeId
-from eval_bridge.trace import load_trace
+from eval_bridge.episodes.trace import load_trace
+from eval_bridge.evaluation.episode_log import EpisodeRecord
+from eval_bridge.evaluation.plan import EpisodeId
 
 
 class Spread(NamedTuple):

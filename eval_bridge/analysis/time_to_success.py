@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.intervals import Interval, wilson_interval
+from eval_bridge.statistics.intervals import Interval, wilson_interval
 
 
 class TimeToSuccess(NamedTuple):

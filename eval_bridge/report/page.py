@@ -7,19 +7,18 @@ from typing import Any
 import jinja2
 
 
-def render_template(template: str, values: Mapping[str, Any], *more: jinja2.BaseLoader) -> str:
+def render_template(template: str, values: Mapping[str, Any]) -> str:
     """Renders a page; whatever it shows is escaped, and a name that `values` lacks is an error.
 
     Args:
         template: its name; it extends ``page.html``, which brings the style sheet.
         values: what the template shows.
-        more: where else than among this package's templates to look for it.
 
     Raises:
         jinja2.TemplateError: the template is wrong, or asks for a value that is not there.
     """
     environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader([*more, jinja2.PackageLoader("eval_bridge.report", "templates")]),
+        loader=jinja2.PackageLoader("eval_bridge.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -32,7 +32,7 @@ def workers_of(process: int) -> list[int]:
             command = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
         except FileNotFoundError:  # it has just ended
             continue
-        if b"eval_bridge.worker_process" in command:
+        if b"eval_bridge.workers.process" in command:
             found.append(int(child))
     return found
 

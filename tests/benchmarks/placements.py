@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.episode_log import LOG_NAME, read_episode_log
+from eval_bridge.episodes.trace import load_trace
+from eval_bridge.evaluation.episode_log import LOG_NAME, read_episode_log
 from eval_bridge.experts.goal import Carry, open_goals
 from eval_bridge.experts.libero_scene import LiberoScene
 from eval_bridge.experts.scripted_expert import ExpertFailed, ScriptedExpert
 from eval_bridge.provenance import device_name, package_versions
-from eval_bridge.suites import get_suite
-from eval_bridge.trace import load_trace
+from eval_bridge.simulators.libero.suites import get_suite
 from rsd_jax.atomic_files import write_json
 from rsd_jax.checkpoints.metadata import git_commit
 from tests.benchmarks.grasp_kinds import FIRST_SEED

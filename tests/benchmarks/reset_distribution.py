@@ -30,7 +30,7 @@ from eval_bridge.simulators.libero.environment import build_environment
 from eval_bridge.simulators.libero.hard_resets import hard_reset_starts
 from eval_bridge.simulators.libero.reset import draw_start
 from eval_bridge.simulators.libero.state_capture import capture_start
-from eval_bridge.suites import get_suite, suite_names
+from eval_bridge.simulators.libero.suites import get_suite, suite_names
 from rsd_jax.checkpoints.metadata import git_commit
 
 SEEDS_PER_TASK = 100_000  # the first for hard resets, those behind it for soft ones: no two samples share one

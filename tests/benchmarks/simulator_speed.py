@@ -15,9 +15,9 @@ from typing import Any
 
 from eval_bridge.provenance import device_name, package_versions
 from eval_bridge.simulators.libero.renderer import choose_renderer
-from eval_bridge.suites import get_suite
-from eval_bridge.worker_messages import Failure, Result
-from eval_bridge.worker_pool import WorkerPool
+from eval_bridge.simulators.libero.suites import get_suite
+from eval_bridge.workers.messages import Failure, Result
+from eval_bridge.workers.pool import WorkerPool
 from tests.benchmarks.stepping_worker import Build, Step, SteppingWorker
 
 SCHEDULES = {"every 8 steps": 8, "every step": 1, "never": None}

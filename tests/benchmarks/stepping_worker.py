@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eval_bridge.kept_simulator import KeptSimulator
+from eval_bridge.simulators.kept_simulator import KeptSimulator
 from eval_bridge.simulators.libero.environment import LiberoSimulator
-from eval_bridge.worker_messages import Ask
+from eval_bridge.workers.messages import Ask
 
 
 class Build(NamedTuple):

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from configs import ablations
-from eval_bridge.episode_log import LOG_NAME, EpisodeLog
-from eval_bridge.summary import summarise, write_summary
+from eval_bridge.evaluation.episode_log import LOG_NAME, EpisodeLog
+from eval_bridge.evaluation.summary import summarise, write_summary
+from eval_bridge.runs.ablation.results import collect_results, markdown_table
+from eval_bridge.runs.ablation.trials import SHARED, plan_trials
+from eval_bridge.runs.stage_process import PipelineStage
+from eval_bridge.runs.stop_request import Stopped
 from launch import ablate, ablation_plan
-from launch.ablation_plan import SHARED, plan_trials
-from launch.ablation_results import collect_results, markdown_table
 from launch.config_flags import ConfigError, parse_config
 from launch.evaluate import REPORT_NAME, SUMMARY_NAME
-from launch.stage_process import PipelineStage
-from launch.stop_request import Stopped
-from tests.eval_bridge.log_examples import DIGEST, MANIFEST, log_of
+from tests.eval_bridge.evaluation.log_examples import DIGEST, MANIFEST, log_of
 
 CONFIG_FILE = "configs/ablations.py"
 LEAVE = "import shutil, sys; shutil.copytree(sys.argv[1], sys.argv[2], dirs_exist_ok=True)"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import launch.audit_demos
-from eval_bridge.suites import UnknownName, get_suite
+from eval_bridge.simulators.libero.suites import UnknownName, get_suite
 from launch.audit_demos import audit_file, main
 from launch.config_flags import parse_config
 from rsd_jax.demos.demo import DemoFieldError, DemoStart

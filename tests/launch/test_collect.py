@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 import launch.collect
-from eval_bridge.collection import demo_path
-from eval_bridge.collection_log import Attempt, CollectionLog
-from eval_bridge.start_seeds import SEEDS_PER_RUN
+from eval_bridge.collection.attempt_log import Attempt, CollectionLog
+from eval_bridge.collection.session import demo_path
+from eval_bridge.simulators.start_seeds import SEEDS_PER_RUN
 from launch.collect import main
 from launch.config_flags import parse_config
 

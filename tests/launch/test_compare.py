@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from eval_bridge.episode_log import EpisodeLog
+from eval_bridge.evaluation.episode_log import EpisodeLog
 from launch.compare import main
-from tests.eval_bridge.log_examples import IDENTITY, log_of
+from tests.eval_bridge.evaluation.log_examples import IDENTITY, log_of
 
 
 @pytest.fixture

@@ -5,13 +5,18 @@ from functools import partial
 import numpy as np
 import pytest
 
-from eval_bridge.check_result import SelfCheckFailed
-from eval_bridge.interface import DECODER_STAGES, PolicyOutput
+from eval_bridge.policies.interface import DECODER_STAGES, PolicyOutput
 from eval_bridge.provenance import checkpoint_digests
+from eval_bridge.simulators.check_result import SelfCheckFailed
 from launch import evaluate, merge_evaluations
 from launch.config_flags import ConfigError, parse_config, run
 from rsd_jax.pretrained import PRETRAINED
-from tests.eval_bridge.evaluation_fakes import DRAFT_COUNTS, CountingPolicy, counting_benchmark, make_trouble
+from tests.eval_bridge.evaluation.evaluation_fakes import (
+    DRAFT_COUNTS,
+    CountingPolicy,
+    counting_benchmark,
+    make_trouble,
+)
 
 CONFIG_FILE = "configs/libero_eval.py"
 

@@ -9,12 +9,12 @@ import threading
 import pytest
 
 from configs import libero_spatial, quickstart
+from eval_bridge.runs.run_record import read_seconds
+from eval_bridge.runs.stage_process import StageFailure
+from eval_bridge.runs.stop_request import Stopped
 from launch import pipeline
 from launch.config_flags import parse_config
-from launch.run_record import read_seconds
-from launch.stage_process import StageFailure
-from launch.stop_request import Stopped
-from tests.launch.stage_scripts import SAVES_AT_TERM, python_stage, wait_for
+from tests.eval_bridge.runs.stage_scripts import SAVES_AT_TERM, python_stage, wait_for
 
 PIPELINE = (sys.executable, "-m", "launch.pipeline", "--config", "configs/quickstart.py")
 
@@ -249,7 +249,7 @@ def test_a_signal_between_two_stages_stops_before_the_next(tmp_path):
 COMMAND = """
 import pathlib, sys
 from launch import pipeline
-from tests.launch.stage_scripts import SAVES_AT_TERM, python_stage
+from tests.eval_bridge.runs.stage_scripts import SAVES_AT_TERM, python_stage
 folder = pathlib.Path(sys.argv.pop())
 pipeline.stages_of = lambda *_: [python_stage("evaluate", folder, SAVES_AT_TERM)]
 pipeline.run(pipeline.main)

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from eval_bridge.check_result import CheckResult as SelfCheckResult
+from eval_bridge.preflight.check_table import Check, CheckFailed, as_json, run_check, run_checks
+from eval_bridge.simulators.check_result import CheckResult as SelfCheckResult
 from launch import preflight, preflight_checks
-from launch.check_table import Check, CheckFailed, as_json, run_check, run_checks
 from rsd_jax.rfsq import RfsqTokenizer
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from eval_bridge.episode_log import LOG_NAME, EpisodeLog
-from eval_bridge.intervals import wilson_interval
-from eval_bridge.summary import summarise, write_summary
+from eval_bridge.evaluation.episode_log import LOG_NAME, EpisodeLog
+from eval_bridge.evaluation.summary import summarise, write_summary
+from eval_bridge.evidence.suite_rows import FINEST_TASKS
+from eval_bridge.statistics.intervals import wilson_interval
 from launch.record_suite import main
-from launch.suite_rows import FINEST_TASKS
-from tests.eval_bridge.log_examples import DIGEST, MANIFEST, log_of, make_log, make_record
+from tests.eval_bridge.evaluation.log_examples import DIGEST, MANIFEST, log_of, make_log, make_record
 
 HEAD = {
     "accuracy_by_layer_teacher": [0.9, 0.8, 0.7, 0.6, 0.5],

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from eval_bridge.interface import DECODER_STAGES
-from eval_bridge.policy import CompiledPolicy
+from eval_bridge.policies.compiled_policy import CompiledPolicy
+from eval_bridge.policies.interface import DECODER_STAGES
 from eval_bridge.simulators.interface import Observation
 from rsd_jax.checkpoints import load_stage
 from rsd_jax.demos.frames import RENDER_SIZE

@@ -18,7 +18,7 @@ from typing import Any
 from eval_bridge.simulators.libero.environment import build_environment
 from eval_bridge.simulators.libero.fixture_poses import TaskName, data_file
 from eval_bridge.simulators.libero.hard_resets import hard_reset_starts
-from eval_bridge.suites import EVALUATION_EPISODES, Suite, get_suite, suite_names
+from eval_bridge.simulators.libero.suites import EVALUATION_EPISODES, Suite, get_suite, suite_names
 from rsd_jax.atomic_files import write_atomically
 
 PUBLISHED_SEED = 0

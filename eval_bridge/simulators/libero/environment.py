@@ -13,8 +13,8 @@ from eval_bridge.simulators.libero.cameras import Cameras
 from eval_bridge.simulators.libero.quiet_import import quiet
 from eval_bridge.simulators.libero.scene_queries import Predicate, SceneQueries
 from eval_bridge.simulators.libero.state_capture import capture_start, flat_state
+from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.simulators.libero.task_files import task_definition, task_instruction
-from eval_bridge.suites import get_suite
 
 ACTION_DIMENSION = 7
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from eval_bridge.simulators.interface import EpisodeStart
 from eval_bridge.simulators.libero.fixture_poses import load_fixture_poses
+from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.simulators.libero.task_files import initial_states_file
-from eval_bridge.suites import get_suite
 
 
 def evaluation_starts(suite: str, task: int | str) -> list[EpisodeStart]:

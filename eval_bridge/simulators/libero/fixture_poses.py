@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.suites import EVALUATION_EPISODES, get_suite
+from eval_bridge.simulators.libero.suites import EVALUATION_EPISODES, get_suite
 
 DATA = Path(__file__).parent / "data"
 """The folder of the files."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from eval_bridge.simulators.interface import EpisodeStart
 from eval_bridge.simulators.libero.state_capture import capture_start
-from eval_bridge.suites import SETTLE_STEPS
+from eval_bridge.simulators.libero.suites import SETTLE_STEPS
 
 OPEN_AND_STILL = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0])
 """The action of the settle steps: no motion, gripper open."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from eval_bridge.simulators.libero.quiet_import import import_libero
-from eval_bridge.suites import get_suite, instruction_from_name
+from eval_bridge.simulators.libero.suites import get_suite, instruction_from_name
 
 
 def task_definition(suite: str, task: int | str) -> Path:

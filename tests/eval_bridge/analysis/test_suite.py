@@ -4,10 +4,10 @@ from eval_bridge.analysis.episode import analyse
 from eval_bridge.analysis.failure_phases import Phase
 from eval_bridge.analysis.gripper_events import Outcome
 from eval_bridge.analysis.suite import SuiteAnalysis, analyse_traces
-from eval_bridge.evaluation_plan import EpisodeId
-from eval_bridge.trace import save_trace
+from eval_bridge.episodes.trace import save_trace
+from eval_bridge.evaluation.plan import EpisodeId
 from tests.eval_bridge.analysis.trace_examples import missed, pick_and_place, slipped
-from tests.eval_bridge.log_examples import make_record
+from tests.eval_bridge.evaluation.log_examples import make_record
 
 EPISODES = {
     EpisodeId(0, 0): analyse(pick_and_place(), True),

@@ -1,7 +1,7 @@
 import pytest
 
 from eval_bridge.analysis.time_to_success import measure_time_to_success
-from eval_bridge.intervals import wilson_interval
+from eval_bridge.statistics.intervals import wilson_interval
 
 
 def test_by_hand():

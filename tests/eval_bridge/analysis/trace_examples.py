@@ -5,7 +5,7 @@ Step 0 to 19 down by 1 cm each, 20 closes, 28 to 37 up by 2 cm each, 38 to 49 si
 
 import numpy as np
 
-from eval_bridge.trace import EpisodeTrace
+from eval_bridge.episodes.trace import EpisodeTrace
 
 STEPS, CLOSES, LIFTS, OPENS = 60, 20, 28, 50
 GOAL = (("on", "bowl_1", "plate_1"),)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from eval_bridge.collection.recording import RecordingSettings, record_episode
 from eval_bridge.experts.noise import NoiseSettings
-from eval_bridge.recording import RecordingSettings, record_episode
 from eval_bridge.simulators.interface import EpisodeStart, Observation
 from rsd_jax.demos.demo import Demo
 from rsd_jax.demos.frames import to_stored_size

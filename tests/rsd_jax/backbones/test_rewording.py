@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from eval_bridge.suite_tasks import SUITE_TASKS
+from eval_bridge.simulators.libero.suite_tasks import SUITE_TASKS
 from rsd_jax.backbones.instruction import encode_instruction, words_of
 from rsd_jax.backbones.rewording import PARTS, rewordings
 from rsd_jax.backbones.rewording.lexicon import JOIN, MOVE, PICK, PLACE, RELATIONS, SEEK, SPOTS, THINGS, VERBS, WHICH

@@ -12,8 +12,8 @@ HEAVY = ("jax", "tensorflow", "torch")
         "rsd_jax.demos.libero_hdf5",
         "rsd_jax.demos.formats",
         "rsd_jax.demos.conversion",
-        "eval_bridge.recording",
-        "eval_bridge.rollout",
+        "eval_bridge.collection.recording",
+        "eval_bridge.episodes.rollout",
     ],
 )
 def test_what_a_simulation_worker_imports_leaves_jax_alone(module):

@@ -11,7 +11,7 @@ import pytest
 
 from eval_bridge.simulators.interface import EpisodeStart
 from eval_bridge.simulators.libero.environment import LiberoSimulator
-from eval_bridge.suites import UnknownName
+from eval_bridge.simulators.libero.suites import UnknownName
 
 ACTIONS = np.random.default_rng(0).uniform(-1, 1, (12, 7)).astype(np.float32)
 

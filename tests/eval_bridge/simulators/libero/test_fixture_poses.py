@@ -10,7 +10,7 @@ import pytest
 from eval_bridge.simulators.libero import compute_fixture_poses, fixture_poses
 from eval_bridge.simulators.libero.compute_fixture_poses import make_data
 from eval_bridge.simulators.libero.fixture_poses import FixturePosesMissing, load_fixture_poses, stored_task
-from eval_bridge.suites import get_suite, suite_names
+from eval_bridge.simulators.libero.suites import get_suite, suite_names
 
 PACKAGES = Path(__file__).parents[4]
 EVALUATED = [name for name in suite_names() if name != "libero_90"]

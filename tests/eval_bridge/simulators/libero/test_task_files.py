@@ -2,8 +2,8 @@
 
 import pytest
 
+from eval_bridge.simulators.libero.suites import get_suite, suite_names
 from eval_bridge.simulators.libero.task_files import initial_states_file, task_definition, task_instruction
-from eval_bridge.suites import get_suite, suite_names
 
 pytestmark = pytest.mark.libero
 

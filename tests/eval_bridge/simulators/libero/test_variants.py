@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from eval_bridge.benchmarks import LiberoBenchmark
-from eval_bridge.suites import get_suite, suite_names
+from eval_bridge.evaluation.benchmarks import LiberoBenchmark
+from eval_bridge.simulators.libero.suites import get_suite, suite_names
 
 VARIANTS = [name for name in suite_names() if get_suite(name).is_variant]
 STAY = np.array([0, 0, 0, 0, 0, 0, -1], np.float32)

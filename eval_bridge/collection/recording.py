@@ -1,0 +1,130 @@
+"""Records one episode of an expert as a demonstration."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval_bridge.experts.noise import ActionNoise, NoiseSettings
+from eval_bridge.experts.scripted_expert import ExpertFailed
+from eval_bridge.simulators.interface import Simulator
+from rsd_jax.demos.demo import Demo, DemoFrames, DemoStart
+from rsd_jax.demos.frames import to_stored_size
+
+_NOISE_STREAM = 1  # apart from what the simulator draws from the same seed
+
+
+class RecordableSimulator(Simulator, Protocol):
+    """A simulator whose states and scene can be stored."""
+
+    def state(self) -> NDArray[np.float64]:
+        """The flattened simulator state ``[S]``."""
+        ...
+
+    def model_xml(self) -> str:
+        """The compiled scene, for the file's provenance."""
+        ...
+
+
+_Simulator = TypeVar("_Simulator", bound=RecordableSimulator)
+
+Expert = Callable[[_Simulator], Iterator[NDArray[np.float32]]]
+"""Yields clean actions ``[7]`` for the simulator's present state; the caller executes each before it asks again."""
+
+
+@dataclass(frozen=True)
+class RecordingSettings:
+    """How episodes are recorded.
+
+    Attributes:
+        step_limit: steps after which an episode counts as failed.
+        steps_after_success: steps for which the goal must go on holding, recorded too: a demonstration shows how to
+            let go, and a goal that held only while the object fell or hung is not the end.
+        noise: disturbances of the executed actions.
+        images: whether the cameras' frames are recorded; they can be rendered later
+            (`eval_bridge.collection.rendering`).
+    """
+
+    step_limit: int
+    steps_after_success: int = 8
+    noise: NoiseSettings = field(default_factory=NoiseSettings)
+    images: bool = True
+
+
+class Failure(NamedTuple):
+    """An episode that is not kept: its number of steps and why."""
+
+    steps: int
+    reason: str
+
+
+class _Step(NamedTuple):
+    action: NDArray[np.float32]
+    label: NDArray[np.float32]
+    proprio: NDArray[np.float32]
+    state: NDArray[np.float64]
+    frames: DemoFrames | None
+
+
+def record_episode(
+    simulator: _Simulator,
+    expert: Expert[_Simulator],
+    settings: RecordingSettings,
+    *,
+    suite: str,
+    task: str,
+    seed: int,
+) -> Demo | Failure:
+    """Plays one episode from a random start and records it.
+
+    What is recorded depends on `seed` alone: the start is the one `Simulator.draw_start` draws from it, and the noise
+    has a generator of its own. Everything is observed before the action of its step.
+
+    Returns:
+        The demonstration, or why there is none: the expert gave up, or stopped where the goal did not hold, or the
+        limit came before the goal.
+    """
+    start = simulator.draw_start(seed)
+    simulator.begin(start)
+    noise = ActionNoise(settings.noise, np.random.default_rng([seed, _NOISE_STREAM]))
+    steps: list[_Step] = []
+    since_success: int | None = None
+    is_solved = False
+    try:
+        for label in expert(simulator):
+            action = noise.disturb(label)
+            frames = observe_frames(simulator) if settings.images else None
+            steps.append(_Step(action, label, simulator.proprio(), simulator.state(), frames))
+            is_solved = simulator.step(action)
+            if not is_solved:
+                since_success = None
+            elif since_success is None:
+                since_success = len(steps)
+            if since_success is not None and len(steps) - since_success >= settings.steps_after_success:
+                break
+            if since_success is None and len(steps) >= settings.step_limit:
+                return Failure(len(steps), f"the goal does not hold after {settings.step_limit} steps")
+    except ExpertFailed as failure:
+        return Failure(len(steps), str(failure))
+    if not is_solved:
+        return Failure(len(steps), "the goal does not hold when the expert stops")
+    return Demo(
+        suite=suite,
+        task=task,
+        instruction=simulator.instruction,
+        actions=np.stack([step.action for step in steps]),
+        labels=np.stack([step.label for step in steps]),
+        proprio=np.stack([step.proprio for step in steps]),
+        agentview=np.stack([step.frames.agentview for step in steps if step.frames]) if settings.images else None,
+        wrist=np.stack([step.frames.wrist for step in steps if step.frames]) if settings.images else None,
+        states=np.stack([step.state for step in steps]),
+        start=DemoStart(start.state, start.fixture_poses),
+        seed=seed,
+    )
+
+
+def observe_frames(simulator: Simulator) -> DemoFrames:
+    """What both cameras see now, reduced as demonstrations store it, ``uint8 [128, 128, 3]`` each."""
+    return DemoFrames(to_stored_size(simulator.render("agentview")), to_stored_size(simulator.render("wrist")))

@@ -1,0 +1,186 @@
+"""Renders the frames of demonstrations that were stored without them, by playing them again.
+
+A demonstration is replayed from its start. On the kind of machine that recorded it every state comes back bit by bit,
+and with it every pixel. Another processor may round otherwise: where the replay leaves the stored states, it is put
+back onto them, so that frames always show the stored episode.
+"""
+
+import functools
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval_bridge.collection.recording import RecordableSimulator, observe_frames
+from eval_bridge.simulators.interface import EpisodeStart
+from eval_bridge.simulators.kept_simulator import KeptSimulator
+from eval_bridge.workers.messages import Ask, Failure, Result
+from eval_bridge.workers.pool import WorkerPool
+from eval_bridge.workers.scheduling import SceneAssignment
+from rsd_jax.demos.demo import Demo, DemoFrames
+from rsd_jax.demos.libero_hdf5 import Hdf5Demos, concatenate, write_with_frames
+
+_LOGGER = logging.getLogger(__name__)
+
+TOLERANCE = 1e-6
+"""Largest difference of any coordinate of a state (metres, radians, per second) at which a replay is left alone."""
+
+MAX_CRASHES = 3
+
+
+class RestorableSimulator(RecordableSimulator, Protocol):
+    """A simulator that can be put into a state in the middle of an episode."""
+
+    def restore(self, state: NDArray[np.float64]) -> None:
+        """Puts everything that moves into ``state [S]``; what the state does not hold stays as it is."""
+        ...
+
+
+SimulatorT = TypeVar("SimulatorT", bound=RestorableSimulator)
+
+
+class Rendered(NamedTuple):
+    """Frames of a demonstration, and at how many of its steps the replay had to be put back onto the stored state."""
+
+    frames: DemoFrames
+    restored: int
+
+
+class RenderingError(RuntimeError):
+    """Frames could not be rendered; those that were are kept."""
+
+
+def render_demo(simulator: RestorableSimulator, demo: Demo) -> Rendered:
+    """Replays a demonstration and renders both cameras before every action.
+
+    Raises:
+        DemoFieldError: it has no states or no start.
+        ValueError: it belongs to another task than `simulator`.
+    """
+    states, start = demo.require_simulation()
+    simulator.begin(EpisodeStart(start.state, start.fixture_poses))
+    seen: list[DemoFrames] = []
+    restored = 0
+    for action, state in zip(demo.actions, states, strict=True):
+        if np.abs(simulator.state() - state).max() > TOLERANCE:
+            simulator.restore(state)
+            restored += 1
+        seen.append(observe_frames(simulator))
+        simulator.step(action)
+    return Rendered(DemoFrames(*map(np.stack, zip(*seen, strict=True))), restored)
+
+
+@dataclass(frozen=True)
+class RenderFile:
+    """A file whose demonstrations need frames, and what simulates its task; sent to the workers."""
+
+    path: Path
+    build_simulator: Callable[[], Any]
+
+    @property
+    def parts(self) -> Path:
+        """The folder of what is rendered already."""
+        return self.path.with_suffix(".frames")
+
+
+@dataclass(frozen=True)
+class RenderJob:
+    """Render a demonstration by its place in the file. The result is the number of restored steps."""
+
+    task_index: int
+    demo: int
+
+
+@dataclass(frozen=True)
+class AssembleJob:
+    """Put the rendered demonstrations of a file in its place. There is no result."""
+
+    task_index: int
+
+
+class RenderWorker:
+    """Handler of `RenderJob` and `AssembleJob`."""
+
+    def __init__(self, files: Sequence[RenderFile]) -> None:
+        """Builds nothing yet; jobs name files by their index in `files`."""
+        self._files = files
+        self._simulators: KeptSimulator[Any] = KeptSimulator(lambda index: files[index].build_simulator())
+
+    def run(self, job: RenderJob | AssembleJob, ask: Ask) -> int | None:
+        """Does one job; asks nothing."""
+        file = self._files[job.task_index]
+        demos = Hdf5Demos.open(file.path)
+        if isinstance(job, AssembleJob):
+            concatenate([part_path(file, demo) for demo in range(len(demos))], file.path)
+            shutil.rmtree(file.parts)
+            return None
+        rendered = render_demo(self._simulators.of(job.task_index), demos[job.demo])
+        source, name = demos.episodes[job.demo]
+        write_with_frames(source, name, rendered.frames, part_path(file, job.demo))
+        return rendered.restored
+
+    def close(self) -> None:
+        """Closes the scene, if any."""
+        self._simulators.close()
+
+
+def part_path(file: RenderFile, demo: int) -> Path:
+    """Where a rendered demonstration waits for the others of its file."""
+    return file.parts / f"demo_{demo:06d}.hdf5"
+
+
+def render_files(files: Sequence[RenderFile], workers: int, on_demo: Callable[[Path, int, int], None]) -> None:
+    """Adds frames to all demonstrations of `files`; goes on where a killed rendering stopped.
+
+    A file is replaced, whole, when all of its demonstrations are rendered.
+
+    Args:
+        files: each needs at least one demonstration's frames.
+        workers: number of worker processes.
+        on_demo: told of every rendered demonstration: file, place in it, and number of restored steps.
+
+    Raises:
+        RenderingError: a worker crashed again and again with the same demonstration.
+    """
+    missing: dict[int, list[int]] = {}
+    for index, file in enumerate(files):
+        every = range(len(Hdf5Demos.open(file.path)))
+        missing[index] = [demo for demo in every if not part_path(file, demo).exists()]
+    unassembled, left = set(missing), {index: len(demos) for index, demos in missing.items()}
+    scenes = SceneAssignment[int]()
+    crashes: Counter[RenderJob | AssembleJob] = Counter()
+    with WorkerPool(workers, functools.partial(RenderWorker, tuple(files))) as pool:
+        while True:
+            for worker in pool.idle:
+                complete = [index for index in unassembled if not left[index]]
+                if complete:
+                    unassembled.remove(complete[0])
+                    pool.submit(worker, AssembleJob(complete[0]))
+                    continue
+                task = scenes.assign(worker, {index: len(demos) for index, demos in missing.items()})
+                if task is not None:
+                    pool.submit(worker, RenderJob(task, missing[task].pop(0)))
+            if len(pool.idle) == len(pool):
+                return
+            for event in pool.events():
+                match event:
+                    case Result(_, RenderJob() as job, restored):
+                        left[job.task_index] -= 1
+                        on_demo(files[job.task_index].path, job.demo, restored)
+                    case Failure(worker, job, error, trace):
+                        scenes.forget(worker)
+                        crashes[job] += 1
+                        _LOGGER.warning("%s crashed (time %d): %s", job, crashes[job], error)
+                        if crashes[job] >= MAX_CRASHES:
+                            name = f"{files[job.task_index].path}: {job}"
+                            raise RenderingError(f"{name} crashed {MAX_CRASHES} times: {error}\n{trace}")
+                        if isinstance(job, RenderJob):
+                            missing[job.task_index].append(job.demo)
+                        else:
+                            unassembled.add(job.task_index)

@@ -1,0 +1,293 @@
+"""Collects demonstrations of many tasks on all cores; goes on where a killed collection stopped.
+
+Every success is at once a complete file of its own in ``TASK_demo.parts/``; when there are enough they are merged
+into ``TASK_demo.hdf5``, which therefore exists only when it is complete. The demonstrations are those of the first
+seeds, in order, with which the expert succeeds: the same ones whatever the number of workers, however often it was
+stopped, and whichever workers died.
+"""
+
+import dataclasses
+import functools
+import logging
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eval_bridge.collection.attempt_log import Attempt, CollectionLog
+from eval_bridge.collection.worker import CollectionTask, CollectionWorker, Merge, Record
+from eval_bridge.workers.messages import Failure, Result
+from eval_bridge.workers.pool import SILENCE_LIMIT, WorkerPool
+from eval_bridge.workers.scheduling import SceneAssignment
+from rsd_jax.demos.libero_hdf5 import read_seeds
+
+_LOGGER = logging.getLogger(__name__)
+
+
+COMPLETE = "collection.json"
+"""Beside the demonstrations of a suite when all that was asked for are there; whoever asks writes it."""
+
+
+class CollectionError(RuntimeError):
+    """The collection cannot go on; what was collected so far is kept."""
+
+
+@dataclass(frozen=True)
+class CollectionPlan:
+    """How much to record, of every task.
+
+    Attributes:
+        demos: number of demonstrations wanted of each task.
+        first_seed: seed of the first attempt; the following attempts count upwards.
+        workers: number of worker processes.
+        attempts_per_demo: a task ends with an error after ``attempts_per_demo * demos`` attempts.
+        max_crashes: a task ends with an error when so many workers crashed or died with the same seed.
+        silence_limit: seconds without a word after which a worker counts as hung and is replaced.
+
+    Raises:
+        ValueError: on construction, if a number is out of range.
+    """
+
+    demos: int
+    first_seed: int = 0
+    workers: int = 1
+    attempts_per_demo: int = 3
+    max_crashes: int = 3
+    silence_limit: float = SILENCE_LIMIT
+
+    def __post_init__(self) -> None:
+        for name, least in (("demos", 1), ("first_seed", 0), ("workers", 1), ("attempts_per_demo", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if self.max_crashes < 1 or self.silence_limit <= 0:
+            raise ValueError(f"max_crashes={self.max_crashes} and silence_limit={self.silence_limit} must be positive")
+
+
+def demo_path(run_dir: Path, suite: str, task: str) -> Path:
+    """Where a run keeps the demonstrations of a task."""
+    return run_dir / "demos" / suite / f"{task}_demo.hdf5"
+
+
+def summary_path(demos: Path) -> Path:
+    """The summary beside a demonstration file."""
+    return demos.with_suffix(".json")
+
+
+def collect(
+    tasks: Sequence[CollectionTask[Any]],
+    plan: CollectionPlan,
+    run_dir: Path,
+    *,
+    provenance: Mapping[str, Any],
+    on_attempt: Callable[[CollectionTask[Any], Attempt], None],
+) -> list[CollectionLog]:
+    """Brings the demonstration file of every task to ``plan.demos`` demonstrations.
+
+    Args:
+        tasks: what to record.
+        plan: how much.
+        run_dir: the run's folder; each task's file is at its `demo_path`, its summary beside it.
+        provenance: goes into the summaries; JSON values.
+        on_attempt: told of every attempt, those of earlier runs first.
+
+    Returns:
+        All attempts, by task.
+
+    Raises:
+        CollectionError: of some tasks, workers crashed again and again with the same seed (with the traceback), or
+            too many attempts failed. The other tasks are complete.
+        ValueError: what is there was collected with other settings, or is damaged (`DemoFileError`).
+        OSError: a folder cannot be written, or is full; nothing half-written is left.
+    """
+    states = [_TaskState.open(task, plan, run_dir, provenance) for task in tasks]
+    for state in states:
+        for seed in sorted(state.log.attempts):
+            on_attempt(state.task, state.log.attempts[seed])
+    if any(state.available or state.has_parts for state in states):
+        most = sum(state.available for state in states) or 1
+        make_handler = functools.partial(CollectionWorker, tuple(tasks))
+        with WorkerPool(min(plan.workers, most), make_handler, silence_limit=plan.silence_limit) as pool:
+            _run(pool, states, plan, on_attempt)
+    for state in states:
+        state.log.save()
+    problems = [problem for state in states for problem in state.problems()]
+    if problems:
+        raise CollectionError("\n".join(problems))
+    return [state.log for state in states]
+
+
+def _run(
+    pool: WorkerPool,
+    states: Sequence["_TaskState"],
+    plan: CollectionPlan,
+    on_attempt: Callable[[CollectionTask[Any], Attempt], None],
+) -> None:
+    """Hands out attempts, and the merging of complete tasks, until nothing is left to do."""
+    scenes = SceneAssignment[int]()
+    crashes: Counter[Record | Merge] = Counter()
+    while True:
+        for worker in pool.idle:
+            job = _next_job(states, scenes, worker)
+            if job is not None:
+                pool.submit(worker, job)
+        if len(pool.idle) == len(pool):
+            return
+        for event in pool.events():
+            match event:
+                case Result(_, Record() as job, attempt):
+                    states[job.task_index].add(attempt)
+                    on_attempt(states[job.task_index].task, attempt)
+                case Result(_, Merge() as job, _):
+                    states[job.task_index].finish_merging()
+                case Failure(worker, job, error):
+                    scenes.forget(worker)
+                    crashes[job] += 1
+                    _LOGGER.warning("%s: worker crashed (time %d): %s", job, crashes[job], error)
+                    states[job.task_index].give_back(job, event if crashes[job] >= plan.max_crashes else None)
+
+
+def _next_job(states: Sequence["_TaskState"], scenes: SceneAssignment[int], worker: int) -> Record | Merge | None:
+    for index, state in enumerate(states):
+        if state.can_merge:
+            return state.start_merging(index)
+    task = scenes.assign(worker, {index: state.available for index, state in enumerate(states) if state.available})
+    return None if task is None else states[task].start_recording(task)
+
+
+@dataclass
+class _TaskState:
+    """Where the collection of one task stands."""
+
+    task: CollectionTask[Any]
+    plan: CollectionPlan
+    path: Path
+    log: CollectionLog
+    running: set[int] = field(default_factory=set)
+    is_merging: bool = False
+    failure: Failure | None = None
+
+    @classmethod
+    def open(
+        cls, task: CollectionTask[Any], plan: CollectionPlan, run_dir: Path, provenance: Mapping[str, Any]
+    ) -> "_TaskState":
+        path = demo_path(run_dir, task.suite, task.task)
+        _require_writable(path.parent)
+        settings = {"first_seed": plan.first_seed, **dataclasses.asdict(task.recording)}
+        identified = {"suite": task.suite, "task": task.task, **provenance}
+        state = cls(task, plan, path, CollectionLog.open(summary_path(path), settings, identified))
+        state._adopt_existing()
+        return state
+
+    @property
+    def parts(self) -> Path:
+        """The folder of demonstrations that are not merged yet."""
+        return self.path.with_suffix(".parts")
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether there is something to merge."""
+        return self.parts.exists()
+
+    @property
+    def successes(self) -> int:
+        """Demonstrations there are."""
+        return sum(attempt.is_success for attempt in self.log.attempts.values())
+
+    @property
+    def available(self) -> int:
+        """Attempts that may be started now.
+
+        Seeds are tried in order and never more at once than demonstrations are missing: so those that succeed are
+        always the first ones, whoever finishes first.
+        """
+        if self.failure is not None:
+            return 0
+        missing = self.plan.demos - self.successes - len(self.running)
+        left = self.plan.attempts_per_demo * self.plan.demos - len(self.log.attempts) - len(self.running)
+        return max(0, min(missing, left))
+
+    @property
+    def can_merge(self) -> bool:
+        """Whether all demonstrations are there and somebody has to put them together."""
+        is_complete = self.successes >= self.plan.demos and not self.running
+        return is_complete and self.has_parts and not self.is_merging and self.failure is None
+
+    def start_recording(self, index: int) -> Record:
+        """The attempt with the next seed."""
+        seed = next(seed for seed in self._seeds() if seed not in self.log.attempts and seed not in self.running)
+        self.running.add(seed)
+        return Record(index, seed, self.parts / f"seed_{seed:010d}.hdf5")
+
+    def start_merging(self, index: int) -> Merge:
+        """The merging of everything there is."""
+        self.is_merging = True
+        return Merge(index, tuple(self._files()), self.path)
+
+    def add(self, attempt: Attempt) -> None:
+        """Notes a finished attempt."""
+        self.running.remove(attempt.seed)
+        self.log.add(attempt)
+
+    def finish_merging(self) -> None:
+        """The file is there: the parts have served."""
+        shutil.rmtree(self.parts)
+        self.is_merging = False
+
+    def give_back(self, job: Record | Merge, failure: Failure | None) -> None:
+        """A worker crashed; `failure` if it shall not be tried again."""
+        if isinstance(job, Record):
+            self.running.remove(job.seed)
+        self.is_merging = False
+        self.failure = self.failure or failure
+
+    def problems(self) -> Iterator[str]:
+        """Why the task is not complete, if so."""
+        name = f"{self.task.suite}, {self.task.task}"
+        if self.failure is not None:
+            what = f"seed {self.failure.job.seed}" if isinstance(self.failure.job, Record) else "merging"
+            details = f"\n{self.failure.traceback}" if self.failure.traceback else ""
+            yield f"{name}: {what} crashed {self.plan.max_crashes} times: {self.failure.error}{details}"
+        elif self.successes < self.plan.demos:
+            reasons = sorted({attempt.reason for attempt in self.log.attempts.values() if not attempt.is_success})
+            yield (
+                f"{name}: {len(self.log.attempts)} attempts gave {self.successes} of {self.plan.demos} "
+                f"demonstrations; the failures were: {'; '.join(reasons)}"
+            )
+
+    def _seeds(self) -> range:
+        first = self.plan.first_seed
+        return range(first, first + self.plan.attempts_per_demo * self.plan.demos)
+
+    def _files(self) -> list[Path]:
+        return [file for file in (self.path, *sorted(self.parts.glob("*.hdf5"))) if file.exists()]
+
+    def _adopt_existing(self) -> None:
+        """Brings the log in line with the demonstrations on disk, which alone decide what has succeeded."""
+        for folder in (self.path.parent, self.parts):
+            for unfinished in folder.glob(".*.unfinished"):  # of a killed process
+                if unfinished.name.startswith((f".{self.path.stem}.", ".seed_")):
+                    unfinished.unlink()
+        found: dict[int, int] = {}
+        for source in self._files():
+            found |= read_seeds(source)
+        for seed, steps in found.items():
+            if seed not in self.log.attempts:  # stopped between writing the demonstration and noting it
+                self.log.attempts[seed] = Attempt(seed, is_success=True, steps=steps, seconds=0.0)
+        attempts = self.log.attempts.values()
+        for seed in [attempt.seed for attempt in attempts if attempt.is_success and attempt.seed not in found]:
+            _LOGGER.warning("the demonstration of seed %d is gone; it is collected again", seed)
+            del self.log.attempts[seed]
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(1024))
+    except OSError as error:
+        raise OSError(
+            error.errno, f"demonstrations cannot be written ({error.strerror}); choose another run_dir", str(folder)
+        ) from error

@@ -1,0 +1,178 @@
+"""One episode: a policy acts in a simulator, chunk by chunk, until the task is solved or the steps are used up."""
+
+import time
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval_bridge.episodes.acceptance import EpisodeAcceptance, count_acceptance
+from eval_bridge.episodes.trace import EpisodeTrace
+from eval_bridge.policies.interface import PolicyOutput
+from eval_bridge.simulators.interface import EpisodeStart, Goal, Observation, Probe, Simulator
+from rsd_jax.actions.conventions import upright
+
+
+class Actor(Protocol):
+    """Whoever decides on chunks: a policy, or a connection to one."""
+
+    def act(self, observation: Observation) -> PolicyOutput:
+        """Decides on the next chunk."""
+        ...
+
+
+class VideoFrame(NamedTuple):
+    """An upright camera frame ``uint8 [H, W, 3]`` and the number of steps taken when it was seen."""
+
+    image: NDArray[np.uint8]
+    step: int
+
+
+class ActionSummary(NamedTuple):
+    """What the executed actions looked like: enough to spot a policy that stands still or saturates.
+
+    Attributes:
+        mean: by action dimension ``[7]``. std: likewise.
+        saturated: share of motion commands at the limits, ``|a| >= 1``.
+        gripper_switches: how often the gripper's command changed sign.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    saturated: float
+    gripper_switches: int
+
+
+class Rollout(NamedTuple):
+    """How an episode went.
+
+    Attributes:
+        success: whether the task was solved within the limit.
+        steps: actions executed, settling not counted.
+        seconds: wall time after settling: physics, rendering and the policy.
+        rounds: passes of the main head, one number a chunk; its length is the number of chunks.
+        chunk_seconds: what the policy needed for each chunk; with a shared policy, waiting for it included.
+        acceptance: what became of the draft's tokens.
+        actions: summary of the executed actions.
+    """
+
+    success: bool
+    steps: int
+    seconds: float
+    rounds: tuple[int, ...]
+    chunk_seconds: tuple[float, ...]
+    acceptance: EpisodeAcceptance
+    actions: ActionSummary
+
+
+class Recording(NamedTuple):
+    """An episode step by step, and its video's `frames`, which are empty unless asked for."""
+
+    trace: EpisodeTrace
+    frames: tuple[VideoFrame, ...]
+
+
+def run_episode(
+    simulator: Simulator, actor: Actor, start: EpisodeStart, step_limit: int, video_stride: int | None = None
+) -> tuple[Rollout, Recording]:
+    """Runs one episode by OpenVLA-OFT's protocol: settle, then execute every chunk open loop.
+
+    Cameras render once a chunk for the policy, and between chunks only for the video.
+
+    Args:
+        simulator: the task; left where the episode ended.
+        actor: asked for a new chunk when the last one is used up.
+        start: where the episode starts.
+        step_limit: actions after which an unsolved episode has failed (`eval_bridge.simulators.libero.suites`).
+        video_stride: keep a video frame every so many steps; None keeps none.
+
+    Raises:
+        ValueError: a limit or stride below 1, or a chunk that is not finite or has another shape than [C, 7].
+    """
+    if step_limit < 1:
+        raise ValueError(f"step_limit={step_limit} must be at least 1.")
+    if video_stride is not None and video_stride < 1:
+        raise ValueError(f"video_stride={video_stride} must be at least 1, or None for no video.")
+    simulator.begin(start)
+    started = time.perf_counter()
+    outputs: list[PolicyOutput] = []
+    chunks: list[NDArray[np.float32]] = []
+    chunk_starts: list[int] = []
+    executed: list[NDArray[np.float32]] = []
+    probes = [simulator.probe()]
+    frames: list[VideoFrame] = []
+    success = False
+    while not success and len(executed) < step_limit:
+        observation = simulator.observe()
+        if video_stride is not None:
+            frames.append(VideoFrame(upright(observation.agentview), len(executed)))
+        outputs.append(actor.act(observation))
+        chunks.append(_checked_chunk(outputs[-1]))
+        chunk_starts.append(len(executed))
+        for index, action in enumerate(chunks[-1][: step_limit - len(executed)]):
+            success = simulator.step(action)
+            executed.append(action)
+            probes.append(simulator.probe())
+            if success:
+                break
+            # A chunk's last step needs no frame: the policy renders there anyway.
+            if video_stride is not None and (index + 1) % video_stride == 0 and index + 1 < len(chunks[-1]):
+                frames.append(VideoFrame(upright(simulator.render("agentview")), len(executed)))
+    if video_stride is not None and frames[-1].step != len(executed):
+        frames.append(VideoFrame(upright(simulator.render("agentview")), len(executed)))
+    actions = np.stack(executed)
+    rollout = Rollout(
+        success=success,
+        steps=len(executed),
+        seconds=time.perf_counter() - started,
+        rounds=tuple(int(output.rounds) for output in outputs),
+        chunk_seconds=tuple(float(output.seconds) for output in outputs),
+        acceptance=count_acceptance(outputs),
+        actions=summarise_actions(actions),
+    )
+    trace = _trace(simulator.goal, actions, np.stack(chunks), np.array(chunk_starts, np.int32), probes)
+    return rollout, Recording(trace, tuple(frames))
+
+
+def summarise_actions(actions: NDArray[np.float32]) -> ActionSummary:
+    """Summary of executed `actions` ``[T, 7]``, environment convention."""
+    motion, gripper = actions[:, :-1], actions[:, -1]
+    return ActionSummary(
+        mean=tuple(round(float(value), 5) for value in actions.mean(axis=0)),
+        std=tuple(round(float(value), 5) for value in actions.std(axis=0)),
+        saturated=round(float(np.mean(np.abs(motion) >= 1.0)), 5),
+        gripper_switches=int(np.count_nonzero(np.diff(np.sign(gripper)))),
+    )
+
+
+def _trace(
+    goal: Goal,
+    actions: NDArray[np.float32],
+    chunks: NDArray[np.float32],
+    chunk_starts: NDArray[np.int32],
+    probes: list[Probe],
+) -> EpisodeTrace:
+    return EpisodeTrace(
+        actions=actions,
+        chunks=chunks,
+        chunk_starts=chunk_starts,
+        eef_positions=np.stack([probe.eef_position for probe in probes]).astype(np.float32),
+        eef_rotations=np.stack([probe.eef_rotation for probe in probes]).astype(np.float32),
+        finger_openings=np.array([probe.finger_opening for probe in probes], np.float32),
+        goal=goal.predicates,
+        goal_holds=np.array([probe.goal_holds for probe in probes], bool),
+        item_names=goal.items,
+        item_positions=np.stack([probe.item_positions for probe in probes]).astype(np.float32),
+        joint_names=goal.joints,
+        joint_positions=np.stack([probe.joint_positions for probe in probes]).astype(np.float32),
+    )
+
+
+def _checked_chunk(output: PolicyOutput) -> NDArray[np.float32]:
+    """The chunk, if a simulator can execute it; a NaN would silently freeze or explode the robot."""
+    actions = np.asarray(output.actions, np.float32)
+    if actions.ndim != 2 or actions.shape[0] < 1 or actions.shape[1] != 7:
+        raise ValueError(f"the policy's actions have shape {actions.shape}; a chunk is [C, 7] with C >= 1.")
+    if not np.isfinite(actions).all():
+        raise ValueError("the policy's actions are not finite; its checkpoint or its preprocessing is broken.")
+    return actions

@@ -1,0 +1,326 @@
+"""``episodes.jsonl``: what an evaluation has found so far, one JSON object a line, only ever appended to.
+
+Every line is on disk before the next episode starts, so a killed evaluation loses at most the episode it was in. The
+first line is the evaluation's identity; a log takes episodes of that identity only, because a success rate over two
+checkpoints is the success rate of neither.
+"""
+
+import dataclasses
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, ClassVar, Self
+
+from eval_bridge.episodes.acceptance import EpisodeAcceptance
+from eval_bridge.episodes.rollout import ActionSummary
+from eval_bridge.evaluation.plan import EpisodeId
+from eval_bridge.policies.latency import Latency
+
+LOG_NAME = "episodes.jsonl"
+"""The log's name in the folder of an evaluation."""
+
+CHECKPOINT = "checkpoint."
+"""In a log's identity, before the name of each stage whose checkpoint acted."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class EpisodeLogError(ValueError):
+    """An episode log that cannot be used: damaged, of another evaluation, or in use."""
+
+
+@dataclass(frozen=True)
+class EpisodeRecord:
+    """A finished episode; `Rollout` explains the numbers, files are relative to the log."""
+
+    kind: ClassVar[str] = "episode"
+    suite: str
+    task: str
+    task_index: int
+    episode: int
+    seed: int
+    decoder: str
+    success: bool
+    steps: int
+    seconds: float
+    chunks: int
+    rounds: tuple[int, ...]
+    chunk_seconds: tuple[float, ...]
+    acceptance: EpisodeAcceptance
+    actions: ActionSummary
+    trace: str | None = None
+    video: str | None = None
+
+
+@dataclass(frozen=True)
+class ErrorRecord:
+    """An attempt that crashed. It is no failure of the policy: the episode has no result yet."""
+
+    kind: ClassVar[str] = "error"
+    suite: str
+    task: str
+    task_index: int
+    episode: int
+    attempt: int
+    error: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """Where and with what the lines that follow were made."""
+
+    kind: ClassVar[str] = "session"
+    started: str
+    device: str
+    commit: str | None
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class LatencyRecord:
+    """Latency of the policy's stages in milliseconds, measured on `device`."""
+
+    kind: ClassVar[str] = "latency"
+    device: str
+    repeats: int
+    stages: dict[str, Latency]
+
+
+@dataclass(frozen=True)
+class SpeedRecord:
+    """How fast a session ran its episodes: from the first one's start to the last one's end, resets included.
+
+    Attributes:
+        device: of the policy. workers: simulators at once.
+        episodes: finished in `seconds`. steps: actions executed in them, settling not counted.
+    """
+
+    kind: ClassVar[str] = "speed"
+    device: str
+    workers: int
+    episodes: int
+    steps: int
+    seconds: float
+
+
+Record = EpisodeRecord | ErrorRecord | SessionRecord | LatencyRecord | SpeedRecord
+
+
+@dataclass
+class LogContents:
+    """Everything a log holds.
+
+    Attributes:
+        identity: what all its episodes have in common; None for a log without lines.
+        episodes: finished episodes. errors: crashed attempts, in order. sessions: in order. latency: the last one.
+        speeds: of all sessions that ran their episodes to the end, in order.
+    """
+
+    identity: dict[str, Any] | None = None
+    episodes: dict[EpisodeId, EpisodeRecord] = field(default_factory=dict)
+    errors: list[ErrorRecord] = field(default_factory=list)
+    sessions: list[SessionRecord] = field(default_factory=list)
+    latency: LatencyRecord | None = None
+    speeds: list[SpeedRecord] = field(default_factory=list)
+
+    @property
+    def checkpoints(self) -> dict[str, str]:
+        """Digests of the checkpoints that acted, by stage."""
+        return {
+            name.removeprefix(CHECKPOINT): digest
+            for name, digest in (self.identity or {}).items()
+            if name.startswith(CHECKPOINT)
+        }
+
+    def add(self, record: Record) -> None:
+        """Files `record` under its kind."""
+        match record:
+            case EpisodeRecord():
+                self.episodes[EpisodeId(record.task_index, record.episode)] = record
+            case ErrorRecord():
+                self.errors.append(record)
+            case SessionRecord():
+                self.sessions.append(record)
+            case LatencyRecord():
+                self.latency = record
+            case SpeedRecord():
+                self.speeds.append(record)
+
+    def restricted_to(self, planned: Collection[EpisodeId]) -> "LogContents":
+        """What this log holds of the `planned` episodes; it may hold others, of an earlier and larger plan."""
+        episodes = {episode: record for episode, record in self.episodes.items() if episode in planned}
+        errors = [error for error in self.errors if EpisodeId(error.task_index, error.episode) in planned]
+        return dataclasses.replace(self, episodes=episodes, errors=errors)
+
+    def unresolved(self) -> dict[EpisodeId, ErrorRecord]:
+        """Last error of every episode that crashed and has no result."""
+        last = {EpisodeId(error.task_index, error.episode): error for error in self.errors}
+        return {episode: error for episode, error in last.items() if episode not in self.episodes}
+
+
+class EpisodeLog:
+    """An open log: `contents` so far, and `append`. A context manager; one process at a time."""
+
+    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+        """Opens or creates the log at `path` for the evaluation that `identity` describes.
+
+        Args:
+            path: the file; its folder is created.
+            identity: flat, JSON-serialisable: everything that must be equal for two episodes to be counted together.
+
+        Raises:
+            EpisodeLogError: another process has it open, a line is damaged, or it belongs to another evaluation.
+            OSError: the folder cannot be written.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file: IO[bytes] = path.open("a+b")
+        try:
+            self._lock()
+            self._file.seek(0)
+            data = self._file.read()
+            self.contents, valid_length = _parse(path, data)
+            if valid_length < len(data):
+                _LOGGER.warning("%s ends in a torn line; it is dropped, and its episode is run again.", path)
+                self._file.truncate(valid_length)
+            if self.contents.identity is None:
+                self.contents.identity = dict(identity)
+                self._write({"kind": "evaluation", "identity": self.contents.identity})
+            else:
+                _check_same_evaluation(path, self.contents.identity, identity)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, record: Record) -> None:
+        """Writes `record` and waits until it is on disk.
+
+        Raises:
+            OSError: it could not be written (a full disk); the log then ends where it ended before.
+        """
+        self._write({"kind": record.kind, **dataclasses.asdict(record), **_named_tuples(record)})
+        self.contents.add(record)
+
+    def close(self) -> None:
+        """Closes the file and lets other processes use it."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise EpisodeLogError(f"{self.path} is in use by another evaluation; wait for it or end it.") from error
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        length = self._file.seek(0, os.SEEK_END)
+        try:
+            self._file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.truncate(length)
+            raise
+
+
+def read_episode_log(path: Path) -> LogContents:
+    """Reads a log without opening it for writing; a torn last line is left out.
+
+    Raises:
+        EpisodeLogError: it is missing, or a line is damaged.
+    """
+    if not path.is_file():
+        raise EpisodeLogError(f"{path} does not exist; `python -m launch.evaluate` makes it.")
+    return _parse(path, path.read_bytes())[0]
+
+
+def _parse(path: Path, data: bytes) -> tuple[LogContents, int]:
+    """Contents of a log, and how many of its bytes are whole lines."""
+    contents = LogContents()
+    position = 0
+    while position < len(data):
+        end = data.find(b"\n", position)
+        is_last = end in (-1, len(data) - 1)
+        line = data[position:] if end == -1 else data[position:end]
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            if is_last:
+                break
+            number = data.count(b"\n", 0, position) + 1
+            raise EpisodeLogError(
+                f"{path}, line {number} is no JSON; remove that line to run its episode again."
+            ) from error
+        if end == -1:  # Whole, but its line end is missing: the next line would be glued to it.
+            break
+        try:
+            _add_line(contents, value)
+        except (KeyError, TypeError) as error:
+            number = data.count(b"\n", 0, position) + 1
+            raise EpisodeLogError(
+                f"{path}, line {number} is not a record of this version ({error!r}); move the file away to start anew."
+            ) from error
+        position = end + 1
+    return contents, position
+
+
+def _add_line(contents: LogContents, value: dict[str, Any]) -> None:
+    fields = dict(value)
+    kind = fields.pop("kind")
+    if kind == "evaluation":
+        contents.identity = fields["identity"]
+    else:
+        contents.add(_record(kind, fields))
+
+
+def _record(kind: str, fields: dict[str, Any]) -> Record:
+    """The record of one line's fields. JSON has neither tuples nor named tuples, so those are made again."""
+    fields = _tuples(fields)
+    if kind == EpisodeRecord.kind:
+        actions, acceptance = ActionSummary(**fields.pop("actions")), EpisodeAcceptance(**fields.pop("acceptance"))
+        return EpisodeRecord(**fields, actions=actions, acceptance=acceptance)
+    if kind == LatencyRecord.kind:
+        return LatencyRecord(**fields | {"stages": {name: Latency(**v) for name, v in fields["stages"].items()}})
+    return {each.kind: each for each in (ErrorRecord, SessionRecord, SpeedRecord)}[kind](**fields)
+
+
+def _tuples(value: Any) -> Any:
+    """`value` with tuples in place of lists, at any depth."""
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in value)
+    return {name: _tuples(item) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def _named_tuples(record: Record) -> dict[str, Any]:
+    """Fields that are named tuples, as objects: JSON would make them anonymous lists."""
+    match record:
+        case EpisodeRecord():
+            return {"actions": record.actions._asdict(), "acceptance": record.acceptance._asdict()}
+        case LatencyRecord():
+            return {"stages": {name: latency._asdict() for name, latency in record.stages.items()}}
+        case _:
+            return {}
+
+
+def _check_same_evaluation(path: Path, logged: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    asked = json.loads(json.dumps(dict(asked)))
+    different = [name for name in sorted({*logged, *asked}) if logged.get(name) != asked.get(name)]
+    if different:
+        found = "; ".join(f"{name}: {logged.get(name)!r} there, {asked.get(name)!r} now" for name in different)
+        raise EpisodeLogError(
+            f"{path} holds episodes of another evaluation ({found}). Episodes of both cannot be counted together: "
+            "give this one a folder of its own with --config.output=NAME, or move the old folder away."
+        )

@@ -1,0 +1,128 @@
+"""Which episodes an evaluation consists of, and what it asks of a benchmark."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from eval_bridge.simulators.check_result import CheckResult
+from eval_bridge.simulators.interface import EpisodeStart, Simulator
+
+
+class EpisodeId(NamedTuple):
+    """Which episode: index of the task in its suite, and index of its start."""
+
+    task_index: int
+    episode: int
+
+
+class Benchmark(Protocol):
+    """A suite of tasks in one simulator, with the starts that every policy is evaluated from.
+
+    Attributes:
+        simulator: name of the simulator. suite: name of the suite. tasks: names of its tasks, by index.
+        step_limit: actions after which an unsolved episode has failed.
+        episodes_per_task: how many starts a task has.
+    """
+
+    simulator: str
+    suite: str
+    tasks: tuple[str, ...]
+    step_limit: int
+    episodes_per_task: int
+
+    def build(self, task_index: int) -> Simulator:
+        """Builds the simulator of a task."""
+        ...
+
+    def start(self, simulator: Simulator, task_index: int, episode: int) -> EpisodeStart:
+        """Start of an episode, the same whenever it is asked for; `simulator` is the one that `build` gave."""
+        ...
+
+    def check(self, simulator: Simulator, task_index: int, with_installation: bool) -> list[CheckResult]:
+        """Measures whether the simulator that `build` gave is as it should be, and what all tasks share if asked."""
+        ...
+
+
+class Shard(NamedTuple):
+    """One of `parts` equal parts of an evaluation, for as many hosts; `part` counts from 0."""
+
+    part: int = 0
+    parts: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """Reads ``0/4``, the first of four parts.
+
+        Raises:
+            ValueError: the text has another form, or the part does not exist.
+        """
+        numbers = text.split("/")
+        if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+            raise ValueError(f"shard={text!r} must read PART/PARTS, such as 0/4 for the first of four parts.")
+        part, parts = map(int, numbers)
+        if not part < parts:
+            raise ValueError(f"shard={text!r}: of {parts} parts, the number must lie in 0 to {parts - 1}.")
+        return cls(part, parts)
+
+
+WHOLE = Shard()
+"""The only part of an evaluation that is not divided."""
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """Which episodes to run, and what to keep of them.
+
+    Attributes:
+        task_indices: tasks, in order. episodes_per_task: episodes 0 .. n-1 of each.
+        seed: recorded with every episode.
+        max_attempts: how often an episode may crash before the evaluation ends with an error.
+        videos_per_task: the first so many episodes of a task are filmed. video_stride: steps between video frames.
+        latency_repeats: timed calls a stage; 0 leaves latency out.
+        shard: the part of the episodes that this host runs.
+    """
+
+    task_indices: tuple[int, ...]
+    episodes_per_task: int
+    seed: int
+    max_attempts: int = 3
+    videos_per_task: int = 0
+    video_stride: int = 4
+    latency_repeats: int = 100
+    shard: Shard = WHOLE
+
+    @property
+    def episodes(self) -> tuple[EpisodeId, ...]:
+        """Every planned episode of this shard, task by task, so that a shard needs as few scenes as possible."""
+        every = [EpisodeId(task, k) for task in self.task_indices for k in range(self.episodes_per_task)]
+        part, parts = self.shard
+        begin, end = (len(every) * boundary // parts for boundary in (part, part + 1))
+        return tuple(every[begin:end])
+
+    def stride_of(self, episode: EpisodeId) -> int | None:
+        """Steps between the frames of the episode's video, or None if it is not filmed."""
+        return self.video_stride if episode.episode < self.videos_per_task else None
+
+
+def plan_evaluation(benchmark: Benchmark, plan: EvaluationPlan) -> EvaluationPlan:
+    """Returns `plan` with no tasks replaced by all tasks, if `benchmark` can serve it.
+
+    Raises:
+        ValueError: a task or an episode does not exist, a task is named twice, or a number is out of range.
+    """
+    count = len(benchmark.tasks)
+    indices = plan.task_indices or tuple(range(count))
+    unknown = [index for index in indices if not (isinstance(index, int) and 0 <= index < count)]
+    if unknown:
+        raise ValueError(f"tasks={unknown} do not exist; {benchmark.suite} has the tasks 0 to {count - 1}, by number.")
+    if len(set(indices)) != len(indices):
+        raise ValueError(f"tasks={list(indices)} names a task twice; name each once.")
+    if not 1 <= plan.episodes_per_task <= benchmark.episodes_per_task:
+        raise ValueError(
+            f"episodes_per_task={plan.episodes_per_task} must lie between 1 and {benchmark.episodes_per_task}, "
+            f"the number of evaluation states of a task of {benchmark.suite}."
+        )
+    for name, minimum in (("max_attempts", 1), ("videos_per_task", 0), ("video_stride", 1), ("latency_repeats", 0)):
+        if getattr(plan, name) < minimum:
+            raise ValueError(f"{name}={getattr(plan, name)} must be at least {minimum}.")
+    return dataclasses.replace(plan, task_indices=indices)

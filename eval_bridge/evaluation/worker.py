@@ -1,0 +1,136 @@
+"""What an evaluation's worker does: builds the scenes it is asked for, checks them, and runs episodes in them.
+
+The policy is the owner's. A worker sends it observations and waits for chunks, so that one compiled policy serves all
+workers, and no worker needs an accelerator or JAX.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from eval_bridge.episodes.rollout import Rollout, run_episode
+from eval_bridge.episodes.trace import TRACE_FOLDER, save_trace, trace_name
+from eval_bridge.episodes.video import VIDEO_FOLDER, write_episode_video
+from eval_bridge.evaluation.plan import Benchmark, EpisodeId
+from eval_bridge.policies.interface import PolicyObservation, PolicyOutput, reduce_observation
+from eval_bridge.simulators.check_result import CheckResult
+from eval_bridge.simulators.interface import Observation
+from eval_bridge.simulators.kept_simulator import KeptSimulator
+from eval_bridge.workers.messages import Ask
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Build the scene of a task and check it. The result is a list of `CheckResult`."""
+
+    task_index: int
+    with_installation: bool
+
+
+@dataclass(frozen=True)
+class RunEpisode:
+    """Run an episode. The result is an `EpisodeOutcome`, or `FilesNotWritten`.
+
+    Attributes:
+        episode: which one.
+        row: its row in the policy's batches.
+        video_stride: steps between the frames of its video; None films nothing.
+    """
+
+    episode: EpisodeId
+    row: int
+    video_stride: int | None
+
+    @property
+    def task_index(self) -> int:
+        """Whose scene it needs."""
+        return self.episode.task_index
+
+
+@dataclass(frozen=True)
+class ObserveStart:
+    """Look at the start of an episode. The result is an `Observation`."""
+
+    episode: EpisodeId
+
+
+class PolicyQuestion(NamedTuple):
+    """What a worker asks its owner while it runs an episode; the answer is a `PolicyOutput`."""
+
+    row: int
+    observation: PolicyObservation
+
+
+class EpisodeOutcome(NamedTuple):
+    """A finished episode: what happened, and its trace and video as files relative to the evaluation's folder."""
+
+    rollout: Rollout
+    trace: str
+    video: str | None
+
+
+class FilesNotWritten(NamedTuple):
+    """An episode whose trace or video could not be written: the disk's trouble, not the episode's."""
+
+    error_number: int
+    reason: str
+    path: str
+
+
+class EpisodeWorker:
+    """Handler of `Prepare`, `RunEpisode` and `ObserveStart`; keeps the scene of the task it was last asked for."""
+
+    def __init__(self, make_benchmark: Callable[[], Benchmark], folder: Path) -> None:
+        """Builds nothing yet; traces and videos go to `folder`."""
+        self._benchmark = make_benchmark()
+        self._folder = folder
+        self._simulators = KeptSimulator(self._benchmark.build)
+
+    def run(self, job: Any, ask: Ask) -> list[CheckResult] | EpisodeOutcome | FilesNotWritten | Observation:
+        """Does one job."""
+        match job:
+            case Prepare(task_index, with_installation):
+                return self._benchmark.check(self._simulators.of(task_index), task_index, with_installation)
+            case RunEpisode():
+                return self._run_episode(job, ask)
+            case ObserveStart(episode):
+                simulator = self._simulators.of(episode.task_index)
+                simulator.begin(self._benchmark.start(simulator, *episode))
+                return simulator.observe()
+        raise TypeError(f"{job!r} is no job of an evaluation")
+
+    def close(self) -> None:
+        """Closes the scene, if any."""
+        self._simulators.close()
+
+    def _run_episode(self, job: RunEpisode, ask: Ask) -> EpisodeOutcome | FilesNotWritten:
+        benchmark, simulator = self._benchmark, self._simulators.of(job.task_index)
+        start = benchmark.start(simulator, *job.episode)
+        policy = _RemotePolicy(ask, job.row)
+        rollout, recording = run_episode(simulator, policy, start, benchmark.step_limit, job.video_stride)
+        video = None
+        try:
+            trace = save_trace(self._folder / TRACE_FOLDER / trace_name(*job.episode), recording.trace)
+            if job.video_stride is not None:
+                path = write_episode_video(
+                    self._folder / VIDEO_FOLDER, *job.episode, rollout.success, simulator.instruction, recording.frames
+                )
+                video = f"{VIDEO_FOLDER}/{path.name}"
+        except OSError as error:
+            return FilesNotWritten(error.errno or 0, error.strerror or str(error), str(error.filename or self._folder))
+        return EpisodeOutcome(rollout, f"{TRACE_FOLDER}/{trace.name}", video)
+
+
+class _RemotePolicy:
+    """The owner's policy, for one episode (implements `eval_bridge.episodes.rollout.Actor`)."""
+
+    def __init__(self, ask: Ask, row: int) -> None:
+        self._ask, self._row = ask, row
+
+    def act(self, observation: Observation) -> PolicyOutput:
+        """Sends the observation and waits for the chunk."""
+        started = time.perf_counter()
+        output: PolicyOutput = self._ask(PolicyQuestion(self._row, reduce_observation(observation)))
+        return output._replace(seconds=time.perf_counter() - started)

@@ -1,0 +1,79 @@
+"""Sections of the README that are made from results: their place, tables and the form of numbers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from eval_bridge.statistics.intervals import Interval
+from rsd_jax.atomic_files import write_atomically
+
+
+def markers(name: str) -> tuple[str, str]:
+    """The lines between which the section `name` stands."""
+    return f"<!-- {name} -->", f"<!-- /{name} -->"
+
+
+def insert(readme: str, name: str, section: str) -> str:
+    """`readme` with `section` between the markers of `name`.
+
+    Raises:
+        ValueError: a marker is missing.
+    """
+    begin, end = markers(name)
+    if begin not in readme or end not in readme:
+        raise ValueError(f"the readme has no place for {name}: it needs the lines {begin} and {end}")
+    before, _, rest = readme.partition(begin)
+    return f"{before}{begin}\n{section}\n{end}{rest.partition(end)[2]}"
+
+
+def renew(readme: Path, name: str, section: str) -> None:
+    """Puts `section` into the file `readme`, whole or not at all; raises as `insert` does, or `OSError`."""
+    write_atomically(readme, insert(readme.read_text(encoding="utf-8"), name, section))
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; each row begins with its name."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def write_success(successes: int, episodes: int, interval: Interval, digits: int = 0) -> str:
+    """``**9 of 10** (60% to 98%)``; the interval with `digits` behind the point."""
+    low, high = interval
+    return f"**{successes} of {episodes}** ({low:.{digits}%} to {high:.{digits}%})"
+
+
+def write_percents(values: Sequence[float | None]) -> str:
+    """Shares in whole per cent, a dash where there is none."""
+    return " ".join("-" if value is None else f"{100 * value:.0f}" for value in values)
+
+
+def write_accuracy_by_layer(metrics: dict[str, Any], labels: str = "") -> str:
+    """A head's accuracy by layer in per cent, each with the majority class in brackets.
+
+    Args:
+        metrics: of the stage.
+        labels: end of the metrics' names; "" for the labels that it was trained on.
+    """
+    accuracy, majority = metrics[f"accuracy_by_layer{labels}"], metrics[f"majority_by_layer{labels}"]
+    return " ".join(f"{100 * a:.0f}({100 * m:.0f})" for a, m in zip(accuracy, majority, strict=True))
+
+
+def write_chunk_time(p50: float, p99: float) -> str:
+    """Median and 99th percentile of the time of a chunk, given in milliseconds."""
+    return f"{p50:.1f} / {p99:.1f} ms"
+
+
+def write_commit(commit: str | None) -> str:
+    """The first ten digits, and whether there were changes on top of it."""
+    number, _, state = (commit or "unknown").partition("-")
+    return f"`{number[:10]}`" + (f" ({state})" if state else "")
+
+
+def describe_source(device: str, versions: dict[str, str], results: Path, command: str) -> str:
+    """On what, with what and by which command the figures of a section were made."""
+    packages = ", ".join(f"{name} {versions[name]}" for name in ("jax", "flax", "mujoco") if name in versions)
+    return (
+        f"Device: {device}; {packages}. "
+        f"All figures: [`{results}`]({results}), written with this table by `python -m launch.{command}`."
+    )

@@ -1,0 +1,251 @@
+"""Evaluations as rows of the published results: each with its interval, its episodes paired with another decoder's."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from eval_bridge.evaluation.benchmarks import LiberoBenchmark
+from eval_bridge.evaluation.comparison import compare_folders
+from eval_bridge.evaluation.episode_log import LOG_NAME, read_episode_log
+from eval_bridge.provenance import checkpoint_digests
+from eval_bridge.runs.pipeline_stages import HEADLINE
+from eval_bridge.runs.run_record import pipeline_command, read_result
+from eval_bridge.simulators.libero.suites import get_suite, suite_names
+from eval_bridge.statistics.intervals import Interval, wilson_interval
+from launch.evaluate import SUMMARY_NAME
+
+TEACHER = "l1_regression"
+"""The decoder that the headline's row is paired with: it acts as the policy was trained to."""
+
+FINEST_TASKS = (
+    "pick_up_the_black_bowl_in_the_top_drawer_of_the_wooden_cabinet_and_place_it_on_the_plate",
+    "pick_up_the_black_bowl_on_the_ramekin_and_place_it_on_the_plate",
+    "pick_up_the_black_bowl_on_the_wooden_cabinet_and_place_it_on_the_plate",
+)
+"""The finest-grained tasks of `FINEST_SUITE`. In LIBERO-PRO's variants files of the same names may ask for others."""
+
+FINEST_SUITE = "libero_spatial"
+
+ACCEPTANCES = (
+    *("token_acceptance", "layer_acceptance", "column_acceptance", "digit_acceptance", "whole_layer_acceptance"),
+    "first_run",
+)
+"""What a row takes over from the summary as it is, if it is there."""
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Several tasks' episodes together; the interval is Wilson's, 95 %."""
+
+    tasks: tuple[str, ...]
+    episodes: int
+    successes: int
+    success_rate: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The headline's decoder and another one on their common episodes.
+
+    Attributes:
+        against: the decoder of the other row: in the headline's row the teacher, in all others the headline's.
+        episodes: that both ran.
+        b: episodes that the headline's decoder alone solved. c: that the other alone solved.
+        difference: of the success rates, headline minus other. interval: its 95 % bootstrap interval.
+        p_value: exact McNemar test.
+        warnings: what else differs between the two, another device's rounding for example.
+    """
+
+    against: str
+    episodes: int
+    b: int
+    c: int
+    difference: float
+    interval: Interval
+    p_value: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EvaluationRow:
+    """One evaluation of one training run.
+
+    Attributes:
+        folder: its name in the run's folder.
+        suite: what was evaluated.
+        decoder: by which decoder.
+        seed: of the training.
+        episodes, successes, success_rate, interval: over all tasks; Wilson, 95 %.
+        per_task: as the summary has them.
+        finest_tasks: `FINEST_TASKS` together, of `FINEST_SUITE`.
+        acceptance: by name, `ACCEPTANCES`.
+        rounds_mean: passes of the main head a chunk.
+        chunk_ms_p50, chunk_ms_p99: of the deployed call, observation to actions.
+        checkpoints: digests of what acted, by stage.
+        commit, device, versions: of the evaluation's last session.
+        paired: against another decoder on the same starts.
+    """
+
+    folder: str
+    suite: str
+    decoder: str
+    seed: int
+    episodes: int
+    successes: int
+    success_rate: float
+    interval: Interval
+    per_task: tuple[Mapping[str, Any], ...]
+    finest_tasks: Pooled | None
+    acceptance: Mapping[str, Any]
+    rounds_mean: float | None
+    chunk_ms_p50: float | None
+    chunk_ms_p99: float | None
+    checkpoints: Mapping[str, str]
+    commit: str | None
+    device: str
+    versions: Mapping[str, str]
+    paired: Paired | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-serialisable form, acceptances beside the other figures and without what all rows have in common."""
+        values = asdict(self)
+        for name in ("versions", "acceptance"):
+            del values[name]
+        return values | dict(self.acceptance)
+
+
+def read_suite_rows(run_dir: Path, seed: int, suite: str) -> list[EvaluationRow]:
+    """Every complete evaluation of `suite` in the folder of a run: the headline, the teacher, then the others.
+
+    Raises:
+        ValueError: the headline is missing, incomplete or of another suite, or an evaluation had other checkpoints.
+    """
+    headline = read_row(run_dir / HEADLINE, seed, pipeline_command(run_dir))
+    if headline.suite != suite:
+        raise ValueError(f"{run_dir / HEADLINE} is of suite {headline.suite}, not {suite}; name another with --suite")
+    others = [
+        read_row(folder, seed, "")
+        for folder in sorted(run_dir.glob(f"{HEADLINE}_*"))
+        if _is_alike(run_dir / HEADLINE, folder)
+    ]
+    require_present_checkpoints(run_dir, [headline, *others])
+    others.sort(key=lambda row: row.decoder != TEACHER)
+    pairs = [_pair(run_dir, row) for row in others]
+    return [
+        replace(headline, paired=pairs[0] if others and others[0].decoder == TEACHER else None),
+        *(
+            replace(row, paired=replace(pair, against=headline.decoder))
+            for row, pair in zip(others, pairs, strict=True)
+        ),
+    ]
+
+
+def read_variant_rows(run_dir: Path, seed: int, base: str) -> list[EvaluationRow]:
+    """The evaluations of a run on LIBERO-PRO's variants of the suite `base`, all of them, each in its own folder.
+
+    Raises:
+        ValueError: one is missing or incomplete, or had other checkpoints than the run has.
+    """
+    suites = [name for name in suite_names() if get_suite(name).is_variant and get_suite(name).base == base]
+    rows = [
+        read_row(
+            run_dir / f"{HEADLINE}_{suite}",
+            seed,
+            f"python -m launch.evaluate --config configs/libero_eval.py:{base} --config.run_dir={run_dir} "
+            f"--config.suite={suite} --config.output={HEADLINE}_{suite} --config.episodes_per_task=10",
+        )
+        for suite in suites
+    ]
+    require_present_checkpoints(run_dir, [read_row(run_dir / HEADLINE, seed, pipeline_command(run_dir)), *rows])
+    return rows
+
+
+def read_row(folder: Path, seed: int, command: str) -> EvaluationRow:
+    """The row of one complete evaluation, unpaired.
+
+    Args:
+        folder: of the evaluation.
+        seed: of the training.
+        command: what makes it, for the error.
+
+    Raises:
+        ValueError: there is no summary, episodes are missing, or they did not start in evaluation states.
+    """
+    summary = read_result(folder / SUMMARY_NAME, command)
+    if summary["simulator"] != LiberoBenchmark.simulator:
+        raise ValueError(
+            f"{folder / SUMMARY_NAME} is of the simulator {summary['simulator']!r}; published rows are of "
+            f"{LiberoBenchmark.simulator!r}, whose starts nothing was chosen by: move it away, and run {command}"
+        )
+    if summary["episodes"] != summary["planned"]:
+        have = f"{summary['episodes']} of {summary['planned']} episodes"
+        raise ValueError(f"{folder / SUMMARY_NAME} has {have}; finish it: {command}")
+    log = read_episode_log(folder / LOG_NAME)
+    chunk = summary["latency_ms"].get("chunk", {})
+    return EvaluationRow(
+        folder=folder.name,
+        suite=summary["suite"],
+        decoder=summary["decoder"],
+        seed=seed,
+        episodes=summary["episodes"],
+        successes=summary["successes"],
+        success_rate=summary["success_rate"],
+        interval=Interval(*summary["success_interval"]),
+        per_task=tuple(summary["per_task"]),
+        finest_tasks=_pool_finest(summary["per_task"]) if summary["suite"] == FINEST_SUITE else None,
+        acceptance={name: summary[name] for name in ACCEPTANCES if name in summary},
+        rounds_mean=summary["rounds_mean"],
+        chunk_ms_p50=chunk.get("p50"),
+        chunk_ms_p99=chunk.get("p99"),
+        checkpoints=log.checkpoints,
+        commit=summary["commit"],
+        device=summary["device"],
+        versions=summary["versions"],
+    )
+
+
+def require_present_checkpoints(run_dir: Path, rows: Sequence[EvaluationRow]) -> None:
+    """Raises ValueError where a row was evaluated with another checkpoint than the one that the run has."""
+    present = checkpoint_digests(run_dir, sorted({stage for row in rows for stage in row.checkpoints}))
+    for row in rows:
+        if different := [stage for stage, digest in row.checkpoints.items() if digest != present[stage]]:
+            raise ValueError(
+                f"{run_dir / row.folder} was run with another {', '.join(different)} than {run_dir} has: move it "
+                "away, and evaluate again what is there now"
+            )
+
+
+def _is_alike(headline: Path, folder: Path) -> bool:
+    """Whether `folder` holds a complete evaluation of the same suite in the same simulator."""
+    if not (folder / SUMMARY_NAME).is_file():
+        return False
+    own, summary = (json.loads((path / SUMMARY_NAME).read_text()) for path in (headline, folder))
+    is_complete = summary["episodes"] == summary["planned"]
+    return is_complete and all(summary[name] == own[name] for name in ("suite", "simulator", "tasks", "episodes"))
+
+
+def _pair(run_dir: Path, row: EvaluationRow) -> Paired:
+    comparison = compare_folders(run_dir / row.folder, run_dir / HEADLINE)
+    counts = comparison.counts
+    return Paired(
+        row.decoder,
+        counts.episodes,
+        b=counts.second_only,
+        c=counts.first_only,
+        difference=comparison.difference,
+        interval=comparison.interval,
+        p_value=comparison.p_value,
+        warnings=comparison.warnings,
+    )
+
+
+def _pool_finest(per_task: Sequence[Mapping[str, Any]]) -> Pooled | None:
+    tasks = [task for task in per_task if task["task"] in FINEST_TASKS]
+    if len(tasks) < len(FINEST_TASKS):
+        return None
+    episodes, successes = (sum(task[name] for task in tasks) for name in ("episodes", "successes"))
+    names = tuple(task["task"] for task in tasks)
+    return Pooled(names, episodes, successes, successes / episodes, wilson_interval(successes, episodes))

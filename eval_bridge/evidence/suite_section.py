@@ -1,0 +1,185 @@
+"""The README's section about a suite: a column for each training seed, and what it means."""
+
+from collections.abc import Callable, Sequence
+from statistics import fmean
+from typing import Any
+
+from eval_bridge.evidence.figures_in_words import (
+    markdown_table,
+    write_accuracy_by_layer,
+    write_chunk_time,
+    write_commit,
+    write_percents,
+    write_success,
+)
+from eval_bridge.evidence.suite_rows import EvaluationRow
+from eval_bridge.evidence.trained_run import TrainedRun
+
+PUBLISHED = {"libero_spatial": "97.6%"}
+"""Success of OpenVLA-OFT over 500 episodes, by suite (Kim et al. 2025)."""
+
+_COARSE = 3  # layers that the draft proposes
+
+Column = tuple[TrainedRun, Sequence[EvaluationRow]]
+
+
+def suite_table(columns: Sequence[Column]) -> str:
+    """The table of a suite whose first row of each column is the headline.
+
+    Args:
+        columns: each training run with its evaluations; all by the same decoders.
+    """
+    first = columns[0][1]
+    devices_differ = len({row.device for _, rows in columns for row in rows}) > 1
+    lines: list[tuple[str, Callable[[Column], str]]] = [
+        *((f"success of `{row.decoder}`", _of_row(index, _success)) for index, row in enumerate(first)),
+        ("OpenVLA-OFT as published, trained on human demonstrations", _of_row(0, _published)),
+        *(
+            (f"finest-grained tasks, `{row.decoder}`", _of_row(index, _finest))
+            for index, row in enumerate(first)
+            if row.finest_tasks is not None
+        ),
+        *(
+            (f"`{first[0].decoder}` minus `{row.decoder}`, same starts", _of_row(index, _difference))
+            for index, row in enumerate(first)
+            if index > 0
+        ),
+        ("token acceptance, rounds a chunk (8 is layer by layer)", _of_row(0, _acceptance)),
+        *(
+            (name, _of_acceptance(key))
+            for name, key in (
+                ("token acceptance by layer", "layer_acceptance"),
+                ("token acceptance by latent column", "column_acceptance"),
+                ("whole layers accepted, by layer", "whole_layer_acceptance"),
+            )
+            if first[0].acceptance.get(key)
+        ),
+        *((f"one chunk, `{row.decoder}`, p50 / p99", _of_row(index, _latency)) for index, row in enumerate(first)),
+        *(
+            (f"{name}{of_what}", _of_head(stage, labels))
+            for labels, of_what in (
+                ("_teacher", ", teacher's tokens"),
+                ("_demonstrations", ", demonstrations' tokens"),
+            )
+            for stage, name in (("draft", "draft: accuracy L0-L2"), ("main_head", "main head: accuracy L0-L2, L3-L7"))
+        ),
+        *(
+            (f"main head: accuracy L0-L7 and decoded L1, {how}, teacher's tokens", _of_decoding(kind))
+            for kind, how in (("free_running", "layer by layer by itself"), ("one_pass", "one pass from its latents"))
+            if f"{kind}_decoded_teacher" in columns[0][0].metrics["main_head"]
+        ),
+        ("policy: held-out L1, with other words, without images", lambda column: _policy_error(column[0])),
+        *([("evaluated on", lambda column: _devices(column[1]))] if devices_differ else []),
+        ("demonstrations (attempts)", lambda column: f"{column[0].demonstrations} ({column[0].attempts})"),
+        ("minutes of each stage", lambda column: _stage_minutes(column[0])),
+        ("minutes from nothing to the first report", lambda column: f"**{column[0].seconds_to_report / 60:.1f}**"),
+        ("commit", lambda column: write_commit(column[1][0].commit)),
+    ]
+    header = ["", *(f"seed {run.seed}" for run, _ in columns)]
+    return markdown_table(header, [[name, *map(write, columns)] for name, write in lines])
+
+
+def variants_table(columns: Sequence[Column]) -> str:
+    """The table of LIBERO-PRO's variants: a line for each suite."""
+    header = ["", *(f"seed {run.seed}" for run, _ in columns)]
+    lines = [
+        [f"`{row.suite}`", *(_success(rows[index]) for _, rows in columns)] for index, row in enumerate(columns[0][1])
+    ]
+    return markdown_table(header, lines)
+
+
+SUITE_NOTE = (
+    "Success with Wilson intervals; differences in points with bootstrap intervals over the episodes (b: solved by "
+    "the first decoder alone, c: by the other alone, p: exact McNemar test); all intervals 95 %. Accuracies are of "
+    "held-out episodes, informative digits only, in per cent with the majority class in brackets; the main head is "
+    "told the true coarser digits unless it names them by itself: the mean of the layers, then each. L1 errors are "
+    "in half-ranges of the actions."
+)
+VARIANTS_NOTE = "Success of `{decoder}` with 95 % Wilson intervals; nothing was trained on these suites."
+
+
+def _of_row(index: int, write: Callable[[EvaluationRow], str]) -> Callable[[Column], str]:
+    return lambda column: write(column[1][index])
+
+
+def _of_acceptance(key: str) -> Callable[[Column], str]:
+    return lambda column: write_percents(column[1][0].acceptance[key])
+
+
+def _of_head(stage: str, labels: str) -> Callable[[Column], str]:
+    return lambda column: _accuracy(column[0], stage, labels)
+
+
+def _of_decoding(kind: str) -> Callable[[Column], str]:
+    def write(column: Column) -> str:
+        metrics = column[0].metrics["main_head"]
+        accuracy = metrics[f"{kind}_accuracy_by_layer_teacher"]
+        decoded = metrics[f"{kind}_decoded_teacher"]["l1"]
+        return f"**{100 * fmean(accuracy):.1f}**: {write_percents(accuracy)}; {decoded:.4f}"
+
+    return write
+
+
+def _policy_error(run: TrainedRun) -> str:
+    metrics = run.metrics["policy"]
+    names = ("heldout_l1", "heldout_l1_reworded", "heldout_l1_zeroed_images")
+    return ", ".join(f"{metrics[name]:.4f}" for name in names if name in metrics)
+
+
+def _devices(rows: Sequence[EvaluationRow]) -> str:
+    if len({row.device for row in rows}) == 1:
+        return rows[0].device
+    return "; ".join(f"`{row.decoder}`: {row.device}" for row in rows)
+
+
+def _success(row: EvaluationRow) -> str:
+    return write_success(row.successes, row.episodes, row.interval, digits=1)
+
+
+def _published(row: EvaluationRow) -> str:
+    return PUBLISHED.get(row.suite, "-")
+
+
+def _finest(row: EvaluationRow) -> str:
+    pooled = row.finest_tasks
+    return "-" if pooled is None else write_success(pooled.successes, pooled.episodes, pooled.interval, digits=1)
+
+
+def _difference(row: EvaluationRow) -> str:
+    paired = row.paired
+    if paired is None:
+        return "-"
+    low, high = paired.interval
+    return (
+        f"{100 * paired.difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}), "
+        f"b {paired.b}, c {paired.c}, p {paired.p_value:.2g}{''.join(f'; {text}' for text in paired.warnings)}"
+    )
+
+
+def _acceptance(row: EvaluationRow) -> str:
+    token_acceptance = row.acceptance.get("token_acceptance")
+    if token_acceptance is None or row.rounds_mean is None:
+        return "-"
+    return f"{token_acceptance:.1%}, {row.rounds_mean:.2f}"
+
+
+def _latency(row: EvaluationRow) -> str:
+    if row.chunk_ms_p50 is None or row.chunk_ms_p99 is None:
+        return "-"
+    return write_chunk_time(row.chunk_ms_p50, row.chunk_ms_p99)
+
+
+def _accuracy(run: TrainedRun, stage: str, labels: str) -> str:
+    metrics: dict[str, Any] = run.metrics[stage]
+    parts = []
+    for layers in (slice(0, _COARSE), slice(_COARSE, None)):
+        chosen = {name: metrics[name][layers] for name in (f"accuracy_by_layer{labels}", f"majority_by_layer{labels}")}
+        if not all(chosen.values()):
+            continue
+        accuracy, majority = (100 * fmean(values) for values in chosen.values())
+        parts.append(f"**{accuracy:.1f}** ({majority:.1f}): {write_accuracy_by_layer(chosen, labels)}")
+    return "; ".join(parts)
+
+
+def _stage_minutes(run: TrainedRun) -> str:
+    return ", ".join(f"{name} {stage.seconds / 60:.1f}" for name, stage in run.stages.items())

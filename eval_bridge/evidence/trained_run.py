@@ -1,0 +1,119 @@
+"""What the stages of a run took and found, read from its folder."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from eval_bridge.evaluation.episode_log import LOG_NAME, read_episode_log
+from eval_bridge.runs.pipeline_stages import HEADLINE, TRAINED
+from eval_bridge.runs.run_record import RUN_RECORD, pipeline_command, read_collections, read_result
+from launch.evaluate import SUMMARY_NAME
+
+REPORTED = ("collect", *TRAINED, "evaluate")
+"""The stages from nothing to the headline's report."""
+
+
+@dataclass(frozen=True)
+class StageFacts:
+    """One stage of a run.
+
+    Attributes:
+        seconds: of its processes, all pieces together, compiling included.
+        device: what it computed on; None where that is not recorded.
+        steps: optimizer steps, demonstrated steps or actions executed; None for a report.
+        best_step: of a training, the step whose parameters were kept.
+    """
+
+    seconds: float
+    device: str | None = None
+    steps: int | None = None
+    best_step: int | None = None
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """One training seed.
+
+    Attributes:
+        seed: of collection and training.
+        demos_of: the run whose demonstrations it uses; empty for its own. The stage `collect` is that run's then.
+        demonstrations: used. attempts: that it took to collect them.
+        stages: by name, in order.
+        metrics: of the trained stages, as they wrote them, by stage and without facts of the training.
+    """
+
+    seed: int
+    demos_of: str
+    demonstrations: int
+    attempts: int
+    stages: Mapping[str, StageFacts]
+    metrics: Mapping[str, dict[str, Any]]
+
+    @property
+    def seconds_to_report(self) -> float:
+        """Sum over the stages from nothing to the headline's report."""
+        return round(sum(self.stages[name].seconds for name in REPORTED), 1)
+
+    def training_json(self) -> dict[str, Any]:
+        """JSON-serialisable form of all but the metrics."""
+        return {
+            "stages": {name: asdict(stage) for name, stage in self.stages.items()},
+            "demonstrations": self.demonstrations,
+            "demonstration_attempts": self.attempts,
+            "demos_of": self.demos_of,
+            "seconds_to_report": self.seconds_to_report,
+        }
+
+
+def read_seed(run_dir: Path) -> int:
+    """The seed of a run; raises ValueError where no pipeline has made the folder."""
+    return int(read_result(run_dir / RUN_RECORD, pipeline_command(run_dir))["seed"])
+
+
+def read_trained_run(run_dir: Path) -> TrainedRun:
+    """What the record, the metrics, the collection and the evaluations of a run say.
+
+    Raises:
+        ValueError: a file or the time of a stage is missing; the message names it and what makes it.
+    """
+    command = pipeline_command(run_dir)
+    record = read_result(run_dir / RUN_RECORD, command)
+    demos_of = record.get("demos", "")
+    seconds = dict(record.get("stage_seconds", {}))
+    if demos_of:
+        # By the link, and not by the recorded name, since both runs may have moved.
+        source = (run_dir / "demos").resolve().parent
+        shared = read_result(source / RUN_RECORD, pipeline_command(source)).get("stage_seconds", {})
+        seconds = {**({"collect": shared["collect"]} if "collect" in shared else {}), **seconds}
+    if missing := [name for name in REPORTED if name not in seconds]:
+        raise ValueError(f"{run_dir / RUN_RECORD} has no seconds of {', '.join(missing)}; finish the run: {command}")
+    metrics = {name: dict(read_result(run_dir / name / "metrics.json", command)) for name in TRAINED}
+    training = {name: metrics[name].pop("training") for name in TRAINED}
+    collections = read_collections(run_dir)
+    if not collections:
+        raise ValueError(f"{run_dir / 'demos'} holds no SUITE/TASK_demo.json; finish the run: {command}")
+    facts: dict[str, dict[str, Any]] = {
+        "collect": {"steps": sum(log["steps"] for log in collections)},
+        **{name: {key: training[name][key] for key in ("device", "steps", "best_step")} for name in TRAINED},
+        **{name: _evaluation_facts(run_dir, name) for name in seconds if name.startswith("evaluate")},
+    }
+    return TrainedRun(
+        seed=int(record["seed"]),
+        demos_of=demos_of,
+        demonstrations=sum(log["successes"] for log in collections),
+        attempts=sum(log["attempts_made"] for log in collections),
+        stages={name: StageFacts(spent, **facts.get(name, {})) for name, spent in seconds.items()},
+        metrics=metrics,
+    )
+
+
+def _evaluation_facts(run_dir: Path, stage: str) -> dict[str, Any]:
+    """Device and executed actions of an evaluation; nothing where it is gone."""
+    folder = run_dir / stage.replace("evaluate", HEADLINE, 1)
+    if not (folder / SUMMARY_NAME).is_file():
+        return {}
+    episodes = read_episode_log(folder / LOG_NAME).episodes.values()
+    device = json.loads((folder / SUMMARY_NAME).read_text())["device"]
+    return {"device": device, "steps": sum(episode.steps for episode in episodes)}

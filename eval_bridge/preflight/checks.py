@@ -1,0 +1,206 @@
+"""What preflight checks: every stage in miniature, through the same files and functions as a real run.
+
+The checks share a run folder and nothing else: each reads what the ones before it saved.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from eval_bridge.collection.recording import Failure, RecordingSettings, record_episode
+from eval_bridge.collection.session import demo_path
+from eval_bridge.episodes.rollout import Rollout, run_episode
+from eval_bridge.policies.compiled_policy import CompiledPolicy
+from eval_bridge.policies.decoder_models import DecoderModels, HeadVariables
+from eval_bridge.preflight.check_table import CheckFailed, require
+from eval_bridge.simulators.check_result import require_passed
+from eval_bridge.simulators.interface import EpisodeStart, Simulator
+from eval_bridge.simulators.libero.environment import LiberoSimulator
+from eval_bridge.simulators.libero.self_check import check_simulator
+from eval_bridge.simulators.point_mass import MAX_STEPS, PointMassSimulator, towards_ball
+from launch.config_flags import load_config, to_dataclass
+from rsd_jax.array_types import PyTree
+from rsd_jax.checkpoints import load_stage
+from rsd_jax.decoding import Decoder, DecodeResult, autoregressive, speculative_greedy
+from rsd_jax.demos.demo import Demo
+from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, read_demos, write_episode
+from rsd_jax.distributed.mesh import MeshConfig, make_mesh
+from rsd_jax.rfsq import RfsqTokenizer
+from rsd_jax.rfsq.strategies import Naive
+from rsd_jax.stored_models import load_draft, load_main_head, load_policy, load_tokenizer
+from rsd_jax.training.configuration import TrainingConfig
+from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding
+from rsd_jax.training.stages import build_stage, settings_of
+from rsd_jax.training.train_loop import train
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SUITE, TASK = "point_mass", "close_around_the_ball"
+NUM_DEMOS = 10
+EPISODE_STEPS = 24
+LIBERO_TASK = ("libero_spatial", 2)
+LIBERO_SEED = 0
+
+
+class RecordablePointMass(PointMassSimulator):
+    """The point mass as something to record; there is no scene to compile."""
+
+    def model_xml(self) -> str:
+        """Nothing."""
+        return ""
+
+
+def check_demonstrations(run_dir: Path) -> None:
+    """Recorded episodes come back from their file bit by bit, and replaying one gives its states again."""
+    simulator = RecordablePointMass()
+    recorded = [_record(simulator, seed) for seed in range(NUM_DEMOS)]
+    path = demo_path(run_dir, SUITE, TASK)
+    path.parent.mkdir(parents=True)
+    parts = [path.with_name(f"part_{demo.seed}.hdf5") for demo in recorded]
+    for part, demo in zip(parts, recorded, strict=True):
+        write_episode(part, demo, SceneDescription(), EpisodeDescription())
+    merge(parts, path)
+
+    stored = _read_demos(run_dir)
+    require(len(stored) == NUM_DEMOS, f"{len(stored)} of {NUM_DEMOS} demonstrations came back from {path}")
+    for demo, other in zip(recorded, stored, strict=True):
+        for name in ("actions", "labels", "proprio", "agentview", "wrist", "states"):
+            same = np.array_equal(getattr(demo, name), getattr(other, name))
+            require(same, f"{name} of seed {demo.seed} changed on the way through the file")
+    _require_replay(simulator, stored[0])
+
+
+def check_training(run_dir: Path, stage_name: str) -> None:
+    """The stage trains, and loading its best checkpoint gives the variables that training returned."""
+    _, config = load_config(f"{CONFIGS / stage_name}.py:tiny")
+    stage = build_stage(config.stage, to_dataclass(settings_of(config.stage), config.model), run_dir)
+    training = to_dataclass(TrainingConfig, config.training, seed=config.seed)
+    returned = train(stage, training, run_dir / stage_name, make_mesh(to_dataclass(MeshConfig, config.mesh)))
+    loaded = load_stage(run_dir, stage_name)
+    same = _same_arrays(returned._asdict(), loaded.variables)
+    require(same, f"the checkpoint of {stage_name} holds other arrays than training returned")
+    metrics = json.loads((run_dir / stage_name / "metrics.json").read_text())
+    require(stage.best_metric in metrics, f"metrics.json of {stage_name} lacks {stage.best_metric}")
+
+
+def check_tokens(run_dir: Path) -> None:
+    """Tokens alone decode, at every depth, and to what the loss saw while training, to the last bit."""
+    tokenizer = load_tokenizer(run_dir)
+    trained_hash = json.loads((run_dir / "rfsq" / "metrics.json").read_text())["tokenizer_hash"]
+    require(tokenizer.token_hash == trained_hash, "the stored tokenizer is not the one that was trained")
+    actions = np.stack([demo.labels[: tokenizer.chunk_length] for demo in _read_demos(run_dir)])
+    tokens = np.asarray(jax.jit(RfsqTokenizer.tokenize)(tokenizer, actions))
+    expected_tokens, expected_actions = (np.asarray(array) for array in jax.jit(_forward_pass)(tokenizer, actions))
+    require(np.array_equal(tokens, expected_tokens), "tokenize gives other tokens than the loss's forward pass")
+    levels = tokenizer.table.num_levels
+    require(bool(np.isin(tokens, np.arange(levels)).all()), f"tokens lie outside of 0 .. {levels - 1}")
+    detokenize = jax.jit(RfsqTokenizer.detokenize, static_argnums=2)
+    for depth in range(1, tokenizer.table.num_layers):
+        finite = bool(np.isfinite(detokenize(tokenizer, tokens, depth)).all())
+        require(finite, f"the first {depth} layers decode to actions that are not finite")
+    same = np.array_equal(detokenize(tokenizer, tokens, None), expected_actions)
+    require(same, "tokens decode to other actions than the loss's forward pass saw")
+
+
+def check_decoders(run_dir: Path) -> None:
+    """Speculative decoding by the stored heads gives the tokens of autoregressive decoding, in no more rounds."""
+    tokenizer, policy = load_tokenizer(run_dir), load_policy(run_dir)
+    draft = load_draft(run_dir, tokenizer.token_hash, policy)
+    main = load_main_head(run_dir, tokenizer.token_hash, policy)
+    models = DecoderModels(draft.model, main.model)
+    variables = HeadVariables(tokenizer.table, draft.params, main.params)
+    shape = models.code_shape(tokenizer, tokenizer.informative)
+    features = jax.random.normal(jax.random.key(0), (NUM_DEMOS, shape.chunk_length, policy.backbone.width))
+
+    def decode(decoder: Decoder) -> DecodeResult:
+        def run(variables: HeadVariables, features: jax.Array) -> DecodeResult:
+            prepared = models.prepare(variables, features)
+            return decoder(prepared, models.draft, models.main, shape, NUM_DEMOS)
+
+        return jax.jit(run)(variables, features)
+
+    slow, fast = decode(autoregressive), decode(speculative_greedy)
+    differ = int(np.sum(np.asarray(slow.tokens) != np.asarray(fast.tokens)))
+    require(differ == 0, f"{differ} of {slow.tokens.size} speculative tokens differ from the autoregressive ones")
+    in_fewer = bool(np.all(np.asarray(fast.rounds) <= np.asarray(slow.rounds)))
+    require(in_fewer, f"{fast.rounds} speculative rounds, more than {slow.rounds}")
+
+
+def check_episode(run_dir: Path) -> None:
+    """The compiled policy acts for an episode of the point mass."""
+    simulator = PointMassSimulator()
+    _require_episode(_act(run_dir, simulator, simulator.draw_start(NUM_DEMOS)))
+
+
+def check_libero_episode(run_dir: Path) -> None:
+    """The compiled policy acts in LIBERO, rendered frames and all."""
+    simulator = LiberoSimulator(*LIBERO_TASK)
+    try:
+        rollout = _act(run_dir, simulator, simulator.draw_start(LIBERO_SEED))
+    finally:
+        simulator.close()
+    _require_episode(rollout)
+
+
+def check_libero_itself(run_dir: Path) -> None:
+    """The installed simulator is the one that policies are made for."""
+    del run_dir
+    simulator = LiberoSimulator(*LIBERO_TASK)
+    # A random start: the states that published numbers are measured on are nobody's test data.
+    try:
+        require_passed(check_simulator(simulator, simulator.draw_start(LIBERO_SEED)))
+    finally:
+        simulator.close()
+
+
+def _record(simulator: RecordablePointMass, seed: int) -> Demo:
+    def controller(scene: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+        while True:
+            yield towards_ball(scene)
+
+    demo = record_episode(simulator, controller, RecordingSettings(MAX_STEPS), suite=SUITE, task=TASK, seed=seed)
+    if isinstance(demo, Failure):
+        raise CheckFailed(f"the controller failed from seed {seed}: {demo.reason}")
+    return demo
+
+
+def _read_demos(run_dir: Path) -> list[Demo]:
+    return read_demos(demo_path(run_dir, SUITE, TASK))
+
+
+def _require_replay(simulator: PointMassSimulator, demo: Demo) -> None:
+    states, start = demo.require_simulation()
+    simulator.begin(EpisodeStart(start.state, {}))
+    for step, (action, state) in enumerate(zip(demo.actions, states, strict=True)):
+        require(
+            np.array_equal(simulator.state(), state), f"replaying seed {demo.seed} leaves its states at step {step}"
+        )
+        simulator.step(action)
+
+
+def _forward_pass(tokenizer: RfsqTokenizer, actions: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Tokens and actions as the loss function computes them."""
+    objective = ActionAutoencoding(tokenizer.autoencoder, Naive(), tokenizer.chunk_length)
+    normalized = tokenizer.normalizer.normalize(actions)
+    output = objective.reconstruct(tokenizer.params, tokenizer.table, normalized)
+    return output.tokens, tokenizer.normalizer.denormalize(output.actions)
+
+
+def _act(run_dir: Path, simulator: Simulator, start: EpisodeStart) -> Rollout:
+    policy = CompiledPolicy.load(run_dir, decoder="speculative_greedy")
+    rollout, _ = run_episode(simulator, policy, start, EPISODE_STEPS)
+    return rollout
+
+
+def _require_episode(rollout: Rollout) -> None:
+    ended_well = rollout.success or rollout.steps == EPISODE_STEPS
+    require(ended_well, f"the episode ended after {rollout.steps} of {EPISODE_STEPS} steps, unsolved")
+    require(min(rollout.rounds) >= 1, f"a chunk was decoded without the main head: rounds {rollout.rounds}")
+
+
+def _same_arrays(given: PyTree, other: PyTree) -> bool:
+    leaves, other_leaves = jax.tree.leaves(given), jax.tree.leaves(other)
+    return len(leaves) == len(other_leaves) and all(map(np.array_equal, leaves, other_leaves))

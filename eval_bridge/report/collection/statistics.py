@@ -1,0 +1,154 @@
+"""A demonstration file and the summary beside it in numbers, read without decoding its images."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from eval_bridge.report.collection.demo_scene import goal_names, item_addresses, positions_at
+from rsd_jax.actions.conventions import upright
+from rsd_jax.demos.libero_hdf5.files import episode_names, opened
+from rsd_jax.demos.libero_hdf5.layout import FRAME_KEYS
+from rsd_jax.demos.task_names import instruction_of
+
+BINS = 20
+"""Bins of an action dimension's histogram, over [-1, 1]."""
+
+
+class FailedAttempt(NamedTuple):
+    """An attempt that gave no demonstration."""
+
+    seed: int
+    steps: int
+    reason: str
+
+
+class Attempts(NamedTuple):
+    """What collecting one task took.
+
+    Attributes:
+        made: all attempts. successes: of these. seconds: of all of them together, each on its worker.
+        failed: in the order of their seeds.
+        provenance: everything else in the summary, JSON values.
+    """
+
+    made: int
+    successes: int
+    seconds: float
+    failed: tuple[FailedAttempt, ...]
+    provenance: Mapping[str, Any]
+
+
+class TaskStatistics(NamedTuple):
+    """The demonstrations of one task.
+
+    Attributes:
+        task, instruction: which.
+        steps: of each demonstration.
+        action_counts: how many actions lie in each bin, ``int [7, BINS]``. saturated: share at the limits, ``[7]``.
+        starts: thing that the goal names -> where it stood in each demonstration, metres, ``float64 [N, 2]``.
+        has_images: whether all demonstrations have them.
+        attempts: None without a summary.
+    """
+
+    task: str
+    instruction: str
+    steps: tuple[int, ...]
+    action_counts: NDArray[np.int64]
+    saturated: NDArray[np.float64]
+    starts: dict[str, NDArray[np.float64]]
+    has_images: bool
+    attempts: Attempts | None
+
+
+def measure_task(path: Path) -> TaskStatistics:
+    """Statistics of a demonstration file; its summary, if there is one, has the same name and ends in ``.json``.
+
+    Raises:
+        DemoFileError: the file is damaged.
+        ValueError: the summary is, or the file holds no demonstration.
+    """
+    task = path.stem.removesuffix("_demo")
+    with opened(path) as file:
+        data = file["data"]
+        episodes = [data[name] for name in episode_names(path, file)]
+        if not episodes:
+            raise ValueError(f"{path} holds no demonstration; collect it again, or move it away.")
+        actions = [np.asarray(episode["actions"], np.float64) for episode in episodes]
+        problem = json.loads(data.attrs.get("problem_info", "{}"))
+        starts = _starts(str(data.attrs.get("bddl_file_content", "")), episodes)
+        has_images = all(FRAME_KEYS[0] in episode for episode in episodes)
+    every = np.clip(np.concatenate(actions), -1, 1)
+    edges = np.linspace(-1, 1, BINS + 1)
+    return TaskStatistics(
+        task=task,
+        instruction=str(problem.get("language_instruction", instruction_of(task))),
+        steps=tuple(len(each) for each in actions),
+        action_counts=np.stack([np.histogram(column, edges)[0] for column in every.T]),
+        saturated=np.asarray((np.abs(every) >= 1).mean(axis=0)),
+        starts=starts,
+        has_images=has_images,
+        attempts=_read_attempts(path.with_suffix(".json")),
+    )
+
+
+def read_pictures(path: Path, demos: int, frames: int) -> list[list[NDArray[np.uint8]]]:
+    """Upright agentview frames ``uint8 [H, W, 3]``, evenly spaced in time, of evenly spaced demonstrations.
+
+    Only what is shown is read. Demonstrations without images are left out.
+
+    Args:
+        path: the demonstration file.
+        demos: how many demonstrations at most.
+        frames: how many frames of each at most.
+
+    Raises:
+        DemoFileError: the file is damaged.
+    """
+    with opened(path) as file:
+        views = [file["data"][name].get(FRAME_KEYS[0]) for name in episode_names(path, file)]
+        views = [view for view in views if view is not None]
+        return [
+            [upright(np.asarray(views[demo][frame])) for frame in _spread(len(views[demo]), frames)]
+            for demo in _spread(len(views), demos)
+        ]
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """Indices, from the first of `count` to the last; at most `wanted`."""
+    return sorted({round(index) for index in np.linspace(0, count - 1, min(count, wanted))})
+
+
+def _starts(bddl: str, episodes: list[h5py.Group]) -> dict[str, NDArray[np.float64]]:
+    """Where the goal's things stood; empty where the file does not tell."""
+    found: dict[str, list[NDArray[np.float64]]] = {}
+    for episode in episodes:
+        model_xml = episode.attrs.get("model_file", "")
+        if not model_xml or "states" not in episode:
+            return {}
+        addresses = item_addresses(str(model_xml), goal_names(bddl))
+        for name, position in positions_at(np.asarray(episode["states"][0], np.float64), addresses).items():
+            found.setdefault(name, []).append(position[:2])
+    return {name: np.stack(positions) for name, positions in found.items()}
+
+
+def _read_attempts(path: Path) -> Attempts | None:
+    if not path.is_file():
+        return None
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        attempts = summary.pop("attempts")
+        failed = [each for each in attempts if not each["is_success"]]
+        return Attempts(
+            made=len(attempts),
+            successes=len(attempts) - len(failed),
+            seconds=float(sum(each["seconds"] for each in attempts)),
+            failed=tuple(FailedAttempt(each["seed"], each["steps"], each["reason"]) for each in failed),
+            provenance=summary,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no summary of a collection ({error!r}); move it away.") from error

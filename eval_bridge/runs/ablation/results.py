@@ -1,0 +1,166 @@
+"""The results of ablations: of every policy its held-out metrics and its success, beside the base."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from eval_bridge.evaluation.comparison import compare_folders
+from eval_bridge.statistics.intervals import wilson_interval
+from eval_bridge.statistics.paired import PairedCounts, bootstrap_difference, mcnemar_p_value
+from eval_bridge.provenance import package_versions
+from eval_bridge.runs.ablation.trials import DECODER, SHARED, Trial
+from launch.evaluate import SUMMARY_NAME
+from rsd_jax.checkpoints.metadata import git_commit
+
+Record = dict[str, Any]
+
+MISSING = "-"
+POOLED = ", in which the same start with another training seed counts as another episode"
+
+COLUMNS = (
+    ("held-out L1", "heldout_l1"),
+    ("reworded", "heldout_l1_reworded"),
+    ("no images", "heldout_l1_zeroed_images"),
+    ("gripper", "heldout_gripper_accuracy"),
+)
+"""Held-out metrics in the table; the file has all."""
+
+
+def collect_results(config: ConfigDict, trials: Sequence[Trial]) -> Record:
+    """What the complete ones of `trials` found, as JSON values.
+
+    Steps a second are those of the whole training, compiling included, while evaluations of others may have run.
+    ``paired`` counts episodes that the base alone (b) and the policy alone (c) solved, and the difference of their
+    success rates, positive where the policy is better.
+    """
+    complete = [trial for trial in trials if trial.is_complete]
+    base = {trial.seed: trial for trial in complete if trial.name == config.base}
+    variants = {}
+    for name in dict.fromkeys(trial.name for trial in complete):
+        own = [trial for trial in complete if trial.name == name]
+        variants[name] = _variant(own, {} if name == config.base else base)
+    devices = sorted({run["device"] for variant in variants.values() for run in variant["seeds"]})
+    return {
+        "run_dir": config.run_dir,
+        "shared": {name: trials[0].record[name] for name in SHARED},
+        "base": config.base,
+        "policy": trials[0].record["policy"],
+        "steps": config.steps,
+        "seeds": list(config.seeds),
+        "heldout_only": config.heldout_only,
+        "evaluation": None if config.heldout_only else _evaluation(config.evaluation),
+        "variants": variants,
+        "device": ", ".join(devices),
+        "commit": git_commit(),
+        "versions": package_versions(),
+    }
+
+
+def _evaluation(evaluation: ConfigDict) -> Record:
+    return {**evaluation.to_dict(), "tasks": list(evaluation.tasks), "decoder": DECODER}
+
+
+def _variant(trials: Sequence[Trial], base: dict[int, Trial]) -> Record:
+    runs = [_run(trial) for trial in trials]
+    names = [name for name, value in runs[0]["heldout"].items() if isinstance(value, int | float)]
+    record: Record = {
+        "overrides": runs[0]["overrides"],
+        "heldout": {name: float(np.mean([run["heldout"][name] for run in runs])) for name in names},
+        "training_seconds": float(np.mean([run["training_seconds"] for run in runs])),
+        "steps_per_second": float(np.mean([run["steps_per_second"] for run in runs])),
+        "development": None,
+        "paired": None,
+        "seeds": runs,
+    }
+    if trials[0].evaluation is not None:
+        successes, episodes = (sum(run["development"][key] for run in runs) for key in ("successes", "episodes"))
+        record["development"] = _success(successes, episodes)
+        pairs = [(base[trial.seed], trial) for trial in trials if trial.seed in base]
+        record["paired"] = _paired(pairs) if pairs else None
+    return record
+
+
+def _run(trial: Trial) -> Record:
+    metrics: Record = json.loads((trial.training.output / "metrics.json").read_text())
+    training = metrics.pop("training")
+    record = {
+        "seed": trial.seed,
+        "overrides": trial.record["overrides"],
+        "steps": training["steps"],
+        "best_step": training["best_step"],
+        "device": f"{training['num_devices']} x {training['device']}",
+        "training_seconds": training["seconds"],
+        "steps_per_second": training["steps"] / training["seconds"],
+        "heldout": metrics,
+    }
+    if trial.evaluation is not None:
+        summary = json.loads((trial.evaluation.output / SUMMARY_NAME).read_text())
+        per_task = {str(task["task_index"]): task["successes"] for task in summary["per_task"]}
+        record["development"] = {**_success(summary["successes"], summary["episodes"]), "per_task": per_task}
+    return record
+
+
+def _success(successes: int, episodes: int) -> Record:
+    return {
+        "successes": successes,
+        "episodes": episodes,
+        "success_rate": successes / episodes,
+        "interval": list(wilson_interval(successes, episodes)),
+    }
+
+
+def _paired(pairs: Sequence[tuple[Trial, Trial]]) -> Record:
+    per_task: list[PairedCounts] = []
+    for base, own in pairs:
+        assert base.evaluation is not None
+        assert own.evaluation is not None
+        comparison = compare_folders(base.evaluation.output, own.evaluation.output)
+        per_task += [task.counts for task in comparison.per_task]
+    counts = PairedCounts(*(sum(column) for column in zip(*per_task, strict=True)))
+    return {
+        "against": pairs[0][0].name,
+        "episodes": counts.episodes,
+        "b": counts.first_only,
+        "c": counts.second_only,
+        "difference": counts.difference,
+        "interval": list(bootstrap_difference(per_task)),
+        "p_value": mcnemar_p_value(counts.first_only, counts.second_only),
+    }
+
+
+def markdown_table(results: Record, source: Path) -> str:
+    """A row a policy, and where the figures come from."""
+    header = ["policy", "changes", *(name for name, _ in COLUMNS), "steps/s", "success", "against base", "p"]
+    rows = [_row(name, record) for name, record in results["variants"].items()]
+    lines = [header, ["---"] * len(header), *rows]
+    evaluation = results["evaluation"]
+    starts = f"{evaluation['simulator']} starts of {evaluation['suite']}" if evaluation else "no episodes"
+    made = (
+        f"`{results['policy']}`, seeds {', '.join(map(str, results['seeds']))}, {results['device'] or 'no device'}, "
+        f"jax {results['versions']['jax']}, commit `{(results['commit'] or 'unknown')[:10]}`; {starts}, "
+        f"95 % intervals{POOLED if len(results['seeds']) > 1 else ''}. All figures: [`{source.name}`]({source.name})."
+    )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{made}\n"
+
+
+def _row(name: str, record: Record) -> list[str]:
+    heldout, success, paired = record["heldout"], record["development"], record["paired"]
+    cells = [name, "<br>".join(f"`{change}`" for change in record["overrides"]) or MISSING]
+    cells += [f"{heldout[key]:.4f}" if key in heldout else MISSING for _, key in COLUMNS]
+    cells.append(f"{record['steps_per_second']:.1f}")
+    cells.append(
+        f"{success['successes']} of {success['episodes']} ({_percents(success['interval'])})" if success else MISSING
+    )
+    if paired is None:
+        return [*cells, MISSING, MISSING]
+    low, high = (100 * bound for bound in paired["interval"])
+    difference = f"{100 * paired['difference']:+.1f} ({low:+.1f} to {high:+.1f}), b={paired['b']} c={paired['c']}"
+    return [*cells, difference, f"{paired['p_value']:.2g}"]
+
+
+def _percents(interval: Sequence[float]) -> str:
+    return f"{interval[0]:.1%} to {interval[1]:.1%}"

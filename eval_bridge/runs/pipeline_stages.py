@@ -1,0 +1,120 @@
+"""The stages of a run: their commands, what they leave, and how one sees that it is all there."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from eval_bridge.collection.session import COMPLETE
+from eval_bridge.policies.interface import check_decoder
+from launch.evaluate import COMPARISONS_NAME, REPORT_NAME, SUMMARY_NAME
+from eval_bridge.runs.stage_process import PipelineStage
+
+TRAINED = ("rfsq", "policy", "draft", "main_head")
+"""The stages that `launch.train` makes."""
+
+HEADLINE = "evaluation"
+"""Folder of the first decoder's evaluation, the one whose report compares it with the others."""
+
+
+def stages_of(run_dir: Path, variant: str, seed: int, decoders: Sequence[str]) -> list[PipelineStage]:
+    """The stages of a run in order, each with the command that makes its output.
+
+    Args:
+        run_dir: folder of the run.
+        variant: of every stage's configuration.
+        seed: of collection and training; the evaluation's belongs to its protocol, not to the run.
+        decoders: each is evaluated on the same starts, in this order; the first is the headline. With several, a last
+            stage writes its report again, with the comparisons.
+
+    Raises:
+        ValueError: no decoder, one named twice, or an unknown one.
+    """
+    if not decoders or len(set(decoders)) != len(decoders):
+        raise ValueError(f"decoders={tuple(decoders)} must name at least one decoder, and each only once")
+    outputs = {check_decoder(decoder): evaluation_folder(decoder, decoders) for decoder in decoders}
+
+    def command(launcher: str, config: str, *more: str) -> list[str]:
+        call = [sys.executable, "-m", f"launch.{launcher}", "--config", f"configs/{config}.py:{variant}"]
+        return [*call, f"--config.run_dir={run_dir}", *more]
+
+    def evaluate(decoder: str, *more: str) -> list[str]:
+        chosen = (f"--config.decoder={decoder}", f"--config.output={outputs[decoder]}")
+        return command("evaluate", "libero_eval", *chosen, *more)
+
+    seeded = f"--config.seed={seed}"
+    collect = PipelineStage("collect", run_dir / "demos", command("collect", "demos", seeded), has_all_demos)
+    trainings = [
+        PipelineStage(name, run_dir / name, command("train", name, seeded), _has_final_metrics) for name in TRAINED
+    ]
+    evaluations = [
+        PipelineStage(
+            output.replace(HEADLINE, "evaluate"),
+            run_dir / output,
+            evaluate(decoder),
+            partial(_has_all_episodes, decoder=decoder),
+            TRAINED,
+        )
+        for decoder, output in outputs.items()
+    ]
+    headline, *others = outputs.values()
+    if not others:
+        return [collect, *trainings, *evaluations]
+    report = PipelineStage(
+        "report",
+        run_dir / headline / COMPARISONS_NAME,
+        evaluate(decoders[0], f"--config.compare_with={tuple(others)}".replace(" ", "")),
+        partial(_compares_with, others=others),
+    )
+    return [collect, *trainings, *evaluations, report]
+
+
+def evaluation_folder(decoder: str, decoders: Sequence[str]) -> str:
+    """Name of the folder in which a decoder's evaluation lies."""
+    return HEADLINE if decoder == decoders[0] else f"{HEADLINE}_{decoder}"
+
+
+def share_demos(run_dir: Path, source: str) -> None:
+    """Lets the run in `run_dir` use the demonstrations of the run in `source`, by a link; nothing if that is empty.
+
+    Raises:
+        ValueError: `source` has no complete demonstrations, or `run_dir` has others.
+        OSError: the link cannot be made.
+    """
+    if not source:
+        return
+    demos, link = Path(source) / "demos", run_dir / "demos"
+    if not has_all_demos(demos):
+        raise ValueError(
+            f"demos={source!r}: {demos} holds no complete collection; finish it "
+            f"(python -m launch.pipeline ... --config.run_dir={source} --config.until_stage=collect)"
+        )
+    if link.exists() and link.resolve() != demos.resolve():
+        raise ValueError(f"demos={source!r} is asked, and {link} holds other demonstrations: name another run_dir")
+    if not link.exists():
+        run_dir.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)  # a link to what is gone
+        link.symlink_to(os.path.relpath(demos, run_dir), target_is_directory=True)
+
+
+def has_all_demos(output: Path) -> bool:
+    """Whether a collection is complete."""
+    return any(output.glob(f"*/{COMPLETE}"))
+
+
+def _has_final_metrics(output: Path) -> bool:
+    return (output / "metrics.json").is_file()
+
+
+def _has_all_episodes(output: Path, decoder: str) -> bool:
+    if not (output / SUMMARY_NAME).is_file() or not (output / REPORT_NAME).is_file():
+        return False
+    summary: dict[str, Any] = json.loads((output / SUMMARY_NAME).read_text())
+    return bool(summary["decoder"] == decoder and summary["episodes"] == summary["planned"])
+
+
+def _compares_with(output: Path, others: Sequence[str]) -> bool:
+    return output.is_file() and {each["first"]["name"] for each in json.loads(output.read_text())} == set(others)

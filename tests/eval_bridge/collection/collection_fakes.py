@@ -1,0 +1,82 @@
+"""Point-mass tasks to collect, importable by worker processes."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval_bridge.collection.recording import RecordingSettings
+from eval_bridge.collection.worker import CollectionTask
+from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.experts.scripted_expert import ExpertFailed
+from eval_bridge.simulators.interface import EpisodeStart
+from eval_bridge.simulators.point_mass import PointMassSimulator, towards_ball
+from rsd_jax.demos.libero_hdf5 import SceneDescription
+
+STEP_LIMIT = 60
+
+
+class RecordablePointMass(PointMassSimulator):
+    """The point mass, with the seed of the present episode for experts that fail on some."""
+
+    seed = -1
+
+    def draw_start(self, seed: int) -> EpisodeStart:
+        self.seed = seed
+        return super().draw_start(seed)
+
+    def model_xml(self) -> str:
+        return "<mujoco/>"
+
+
+def expert(simulator: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+    while True:
+        yield towards_ball(simulator)
+
+
+def expert_that_fails_on_odd_seeds(simulator: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+    if simulator.seed % 2:
+        raise ExpertFailed("odd seeds are too hard")
+    yield from expert(simulator)
+
+
+def expert_that_always_fails(simulator: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+    yield towards_ball(simulator)
+    raise ExpertFailed("too hard")
+
+
+def expert_that_crashes(simulator: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+    yield towards_ball(simulator)
+    raise ZeroDivisionError("the bug of seed " + str(simulator.seed))
+
+
+def expert_that_dies(folder: Path, times: int, simulator: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+    """Takes its process with it, `times` times in all, which files in `folder` count."""
+    yield towards_ball(simulator)
+    for number in range(times):
+        try:
+            (folder / f"died_{times}_{number}").touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        os._exit(9)
+    yield from expert(simulator)
+
+
+def expert_that_hangs_on_seed_2(simulator: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+    if simulator.seed == 2:
+        time.sleep(600)
+    yield from expert(simulator)
+
+
+def describe_scene() -> SceneDescription:
+    return SceneDescription(env_name="PointMass")
+
+
+def point_mass_task(
+    solve=expert, noise: float = 0.2, images: bool = True, name: str = "close_on_ball"
+) -> CollectionTask[RecordablePointMass]:
+    recording = RecordingSettings(STEP_LIMIT, steps_after_success=0, noise=NoiseSettings(noise), images=images)
+    return CollectionTask("point_mass", name, RecordablePointMass, solve, describe_scene, recording)

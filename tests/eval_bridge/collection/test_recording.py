@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+
+from eval_bridge.collection.recording import Failure, RecordingSettings, record_episode
+from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.simulators.interface import EpisodeStart
+from rsd_jax.demos.demo import Demo
+from rsd_jax.demos.frames import to_stored_size
+from tests.eval_bridge.collection.collection_fakes import (
+    RecordablePointMass,
+    expert,
+    expert_that_always_fails,
+)
+from tests.rsd_jax.demos.demo_examples import assert_same_demo
+
+NOISY = RecordingSettings(step_limit=60, steps_after_success=0, noise=NoiseSettings(0.3))
+
+
+def _record(solve=expert, settings=NOISY, seed=7, simulator=None) -> Demo | Failure:
+    simulator = simulator or RecordablePointMass()
+    return record_episode(simulator, solve, settings, suite="point_mass", task="close_on_ball", seed=seed)
+
+
+def test_replaying_the_actions_reproduces_states_frames_and_proprioception():
+    demo = _record()
+    assert isinstance(demo, Demo)
+    simulator = RecordablePointMass()
+    simulator.begin(EpisodeStart(*demo.start))
+    solved = []
+    for step in range(len(demo)):
+        observation = simulator.observe()
+        np.testing.assert_array_equal(simulator.state(), demo.states[step])
+        np.testing.assert_array_equal(observation.proprio, demo.proprio[step])
+        np.testing.assert_array_equal(to_stored_size(observation.agentview), demo.agentview[step])
+        np.testing.assert_array_equal(to_stored_size(observation.wrist), demo.wrist[step])
+        solved.append(simulator.step(demo.actions[step]))
+    assert solved == [False] * (len(demo) - 1) + [True]
+
+
+def test_labels_are_the_experts_clean_actions_where_the_executed_ones_are_disturbed():
+    demo = _record()
+    disturbed = (demo.actions != demo.labels).any(axis=1)
+    assert 0 < disturbed.sum() < len(demo)
+    np.testing.assert_array_equal(demo.actions[:, 6], demo.labels[:, 6])
+    simulator = RecordablePointMass()
+    simulator.begin(EpisodeStart(*demo.start))
+    for action, label in zip(demo.actions, demo.labels, strict=True):
+        np.testing.assert_array_equal(next(expert(simulator)), label)
+        simulator.step(action)
+
+
+def test_without_noise_labels_equal_actions():
+    demo = _record(settings=RecordingSettings(60, 0))
+    np.testing.assert_array_equal(demo.actions, demo.labels)
+
+
+def test_goes_on_for_the_asked_number_of_steps_after_success():
+    bare, longer = (_record(settings=RecordingSettings(60, more)) for more in (0, 2))
+    assert len(longer) == len(bare) + 2
+    np.testing.assert_array_equal(longer.actions[: len(bare)], bare.actions)
+
+
+def test_a_goal_that_is_lost_again_is_a_failure():
+    def opens_again(simulator):
+        while not simulator.is_solved():
+            yield next(expert(simulator))
+        yield np.array([0, 0, 0, 0, 0, 0, -1], np.float32)
+
+    failure = _record(opens_again, RecordingSettings(60, 5))
+    assert isinstance(failure, Failure)
+    assert failure.reason == "the goal does not hold when the expert stops"
+
+
+def test_a_goal_must_hold_without_a_break():
+    def loses_and_regains(simulator):
+        while not simulator.is_solved():
+            yield next(expert(simulator))
+        yield np.array([0, 0, 0, 0, 0, 0, -1], np.float32)
+        yield from expert(simulator)
+
+    straight, interrupted = (_record(solve, RecordingSettings(60, 5)) for solve in (expert, loses_and_regains))
+    assert len(interrupted) > len(straight) + 1
+    assert (interrupted.actions[-5:, 6] == 1).all()
+
+
+def test_depends_on_the_seed_alone():
+    used = RecordablePointMass()
+    _record(seed=3, simulator=used)
+    assert_same_demo(_record(seed=7, simulator=used), _record(seed=7))
+    assert len(_record(seed=8)) != len(_record(seed=7)) or (_record(seed=8).actions != _record(seed=7).actions).any()
+
+
+def test_the_experts_surrender_is_a_failure_with_its_reason():
+    assert _record(expert_that_always_fails) == Failure(1, "too hard")
+
+
+def test_the_step_limit_is_a_failure():
+    assert _record(settings=RecordingSettings(step_limit=4)) == Failure(4, "the goal does not hold after 4 steps")
+
+
+def test_an_expert_that_stops_too_early_is_a_failure():
+    def lazy(simulator):
+        yield next(expert(simulator))
+
+    assert _record(lazy) == Failure(1, "the goal does not hold when the expert stops")
+
+
+def test_other_errors_of_the_expert_are_not_taken_for_failures():
+    def broken(simulator):
+        raise KeyError("bug")
+        yield
+
+    with pytest.raises(KeyError):
+        _record(broken)

@@ -1,0 +1,169 @@
+import ast
+import json
+import multiprocessing
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import eval_bridge
+from eval_bridge.collection.session import CollectionError, CollectionPlan, collect, demo_path, summary_path
+from rsd_jax.demos.libero_hdf5 import read_demos
+from tests.eval_bridge.collection import collection_fakes as fakes
+from tests.rsd_jax.demos.demo_examples import assert_same_demo
+
+
+def _collect(folder: Path, demos: int, workers: int = 2, task=None, first_seed: int = 0):
+    attempts = []
+    (log,) = collect(
+        [task or fakes.point_mass_task()],
+        CollectionPlan(demos=demos, first_seed=first_seed, workers=workers),
+        folder,
+        provenance={"versions": {"numpy": "2"}},
+        on_attempt=lambda task, attempt: attempts.append(attempt),
+    )
+    return demo_path(folder, "point_mass", "close_on_ball"), log, attempts
+
+
+def test_keeps_the_first_seeds_that_succeed_whatever_the_number_of_workers(tmp_path):
+    task = fakes.point_mass_task(fakes.expert_that_fails_on_odd_seeds)
+    alone, log, attempts = _collect(tmp_path / "alone", demos=3, workers=1, task=task)
+    together, _, _ = _collect(tmp_path / "together", demos=3, workers=3, task=task)
+    demos = read_demos(alone)
+    assert [demo.seed for demo in demos] == [0, 2, 4]
+    for one, other in zip(demos, read_demos(together), strict=True):
+        assert_same_demo(one, other)
+    assert sorted(attempt.seed for attempt in attempts) == [0, 1, 2, 3, 4]
+    assert [log.attempts[seed].reason for seed in (1, 3)] == ["odd seeds are too hard"] * 2
+    summary = json.loads(summary_path(alone).read_text())
+    assert (summary["successes"], summary["attempts_made"], summary["failed_seeds"]) == (3, 5, [1, 3])
+    assert summary["steps"] == sum(map(len, demos))
+    assert summary["versions"] == {"numpy": "2"}
+    assert sorted(file.name for file in alone.parent.iterdir()) == [
+        "close_on_ball_demo.hdf5",
+        "close_on_ball_demo.json",
+    ]
+
+
+def _collect_until_killed(folder: Path) -> None:
+    _collect(folder, demos=4, workers=2, task=fakes.point_mass_task(fakes.expert_that_hangs_on_seed_2))
+
+
+def test_goes_on_after_a_kill_and_ends_with_the_same_demonstrations(tmp_path):
+    process = multiprocessing.get_context("spawn").Process(target=_collect_until_killed, args=(tmp_path / "killed",))
+    process.start()
+    parts = demo_path(tmp_path / "killed", "point_mass", "close_on_ball").with_suffix(".parts")
+    deadline = time.monotonic() + 60
+    while len(list(parts.glob("*.hdf5"))) < 3:  # seeds 0, 1 and 3; seed 2 hangs
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    process.join()
+    assert not demo_path(tmp_path / "killed", "point_mass", "close_on_ball").exists()
+    kept = {part.name: part.stat().st_mtime_ns for part in parts.glob("*.hdf5")}
+
+    resumed, _, _ = _collect(tmp_path / "killed", demos=4)
+    straight, _, _ = _collect(tmp_path / "straight", demos=4)
+    assert len(kept) == 3
+    for one, other in zip(read_demos(resumed), read_demos(straight), strict=True):
+        assert_same_demo(one, other)
+
+
+def test_more_demonstrations_extend_a_finished_file_and_enough_are_left_alone(tmp_path):
+    path, _, _ = _collect(tmp_path, demos=1)
+    content = path.read_bytes()
+    _, _, attempts = _collect(tmp_path, demos=1)
+    assert path.read_bytes() == content
+    assert [attempt.seed for attempt in attempts] == [0]
+    _collect(tmp_path, demos=2)
+    assert [demo.seed for demo in read_demos(path)] == [0, 1]
+
+
+def test_other_settings_are_refused(tmp_path):
+    _collect(tmp_path, demos=1)
+    with pytest.raises(ValueError, match=r"collected with other settings \(first_seed = 0, now 5\)"):
+        _collect(tmp_path, demos=2, first_seed=5)
+    with pytest.raises(ValueError, match="noise"):
+        _collect(tmp_path, demos=2, task=fakes.point_mass_task(noise=0.5))
+
+
+def test_a_seed_that_crashes_every_time_ends_its_task_with_the_workers_traceback(tmp_path):
+    task = fakes.point_mass_task(fakes.expert_that_crashes)
+    message = r"seed 0 crashed 3 times:(?s:.)*expert_that_crashes(?s:.)*the bug of seed 0"
+    with pytest.raises(CollectionError, match=message):
+        _collect(tmp_path, demos=1, workers=1, task=task)
+
+
+def test_workers_that_die_are_replaced_and_change_no_demonstration(tmp_path):
+    dying = fakes.point_mass_task(partial(fakes.expert_that_dies, tmp_path, 2))
+    path, _, _ = _collect(tmp_path / "dying", demos=3, workers=2, task=dying)
+    straight, _, _ = _collect(tmp_path / "straight", demos=3)
+    for one, other in zip(read_demos(path), read_demos(straight), strict=True):
+        assert_same_demo(one, other)
+    always = fakes.point_mass_task(partial(fakes.expert_that_dies, tmp_path, 99))
+    with pytest.raises(CollectionError, match="seed 0 crashed 3 times: the worker process died with exit status 9"):
+        _collect(tmp_path / "always", demos=1, workers=1, task=always)
+
+
+def test_several_tasks_are_collected_at_once_and_one_that_fails_leaves_the_others_complete(tmp_path):
+    good, bad = fakes.point_mass_task(), fakes.point_mass_task(fakes.expert_that_always_fails, name="too_hard")
+    plan = CollectionPlan(demos=2, workers=2)
+    with pytest.raises(CollectionError, match="point_mass, too_hard: 6 attempts gave 0 of 2"):
+        collect([bad, good], plan, tmp_path, provenance={}, on_attempt=lambda task, attempt: None)
+    assert [demo.seed for demo in read_demos(demo_path(tmp_path, "point_mass", "close_on_ball"))] == [0, 1]
+
+
+def test_without_images_everything_else_is_the_same(tmp_path):
+    seen, _, _ = _collect(tmp_path / "seen", demos=1)
+    blind, _, _ = _collect(tmp_path / "blind", demos=1, task=fakes.point_mass_task(images=False))
+    (demo,), (other,) = read_demos(seen), read_demos(blind)
+    assert not other.has_frames
+    assert_same_demo(replace(demo, agentview=None, wrist=None), other)
+    assert blind.stat().st_size < seen.stat().st_size
+
+
+def test_an_expert_that_never_succeeds_ends_the_collection_with_its_reasons(tmp_path):
+    task = fakes.point_mass_task(fakes.expert_that_always_fails)
+    with pytest.raises(CollectionError, match="3 attempts gave 0 of 1 demonstrations; the failures were: too hard"):
+        _collect(tmp_path, demos=1, workers=1, task=task)
+    assert not demo_path(tmp_path, "point_mass", "close_on_ball").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "demos").write_text("a file is in the way")
+    with pytest.raises(OSError, match=r"demonstrations cannot be written .*choose another run_dir.*demos"):
+        _collect(tmp_path, demos=1)
+
+
+@pytest.mark.parametrize("values", [{"demos": 0}, {"demos": 1, "workers": 0}, {"demos": 1, "first_seed": -1}])
+def test_a_plan_refuses_numbers_out_of_range(values):
+    with pytest.raises(ValueError, match="must be at least"):
+        CollectionPlan(**values)
+
+
+def test_collection_cannot_reach_the_evaluation_states():
+    root = Path(eval_bridge.__file__).parent.parent
+    reached = _reachable(root, ["launch.collect", "launch.render", "eval_bridge.collection.worker"])
+    assert "eval_bridge.simulators.libero.environment" in reached
+    assert not [module for module in reached if "evaluation_states" in module]
+
+
+def _reachable(root: Path, modules: list[str]) -> set[str]:
+    """Modules of the project that the given ones import, directly or through others, at any place of their source."""
+    reached: set[str] = set()
+    pending = list(modules)
+    while pending:
+        module = pending.pop()
+        path = root.joinpath(*module.split("."))
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if module in reached or not file.exists():
+            continue
+        reached.add(module)
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                pending += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                pending += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return reached

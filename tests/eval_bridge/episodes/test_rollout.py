@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from eval_bridge.episodes.rollout import run_episode, summarise_actions
+from eval_bridge.policies.interface import PolicyOutput
+from tests.eval_bridge.evaluation.evaluation_fakes import (
+    DRAFT_COUNTS,
+    CountingPolicy,
+    CountingSimulator,
+    start_solved_after,
+)
+
+
+def test_chunks_are_executed_open_loop_until_success():
+    simulator = CountingSimulator()
+    rollout, _ = run_episode(simulator, CountingPolicy(), start_solved_after(11), step_limit=100)
+    assert rollout.success
+    assert rollout.steps == 11
+    assert simulator.calls == ["begin", "observe 0", "observe 8"]
+    first = [float(action[0]) for action in simulator.actions]
+    np.testing.assert_allclose(first, [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 1.0, 1.1, 1.2], atol=1e-6)
+
+
+def test_unsolved_episode_ends_exactly_at_the_limit():
+    simulator = CountingSimulator()
+    rollout, _ = run_episode(simulator, CountingPolicy(), start_solved_after(100), step_limit=20)
+    assert not rollout.success
+    assert rollout.steps == len(simulator.actions) == 20
+
+
+def test_success_on_the_last_allowed_step_counts():
+    assert run_episode(CountingSimulator(), CountingPolicy(), start_solved_after(20), step_limit=20)[0].success
+    assert not run_episode(CountingSimulator(), CountingPolicy(), start_solved_after(21), step_limit=20)[0].success
+
+
+def test_counts_are_summed_over_chunks():
+    rollout, _ = run_episode(CountingSimulator(), CountingPolicy(), start_solved_after(11), step_limit=100)
+    assert rollout.rounds == (3, 3)
+    assert rollout.acceptance.accepted == ((8, 4), (4, 0), (0, 0))
+    assert rollout.acceptance.proposed == ((8, 8), (8, 8), (0, 0))
+    assert rollout.acceptance.first_run == (2, 0, 0)
+    assert rollout.chunk_seconds == (0.01, 0.01)
+
+
+def test_without_video_only_the_policy_renders():
+    simulator = CountingSimulator()
+    _, recording = run_episode(simulator, CountingPolicy(), start_solved_after(30), step_limit=30)
+    assert recording.frames == ()
+    assert not [call for call in simulator.calls if call.startswith("render")]
+
+
+def test_video_renders_nothing_that_the_policy_has_rendered():
+    simulator = CountingSimulator()
+    _, recording = run_episode(simulator, CountingPolicy(), start_solved_after(18), step_limit=30, video_stride=4)
+    assert [frame.step for frame in recording.frames] == [0, 4, 8, 12, 16, 18]
+    rendered = [call for call in simulator.calls if call.startswith("render")]
+    assert rendered == ["render agentview 4", "render agentview 12", "render agentview 18"]
+
+
+def test_video_frames_are_upright():
+    _, recording = run_episode(
+        CountingSimulator(), CountingPolicy(), start_solved_after(2), step_limit=2, video_stride=4
+    )
+    for frame in recording.frames:
+        assert (frame.image[0] == 255).all()
+        assert (frame.image[1:] < 255).all()
+
+
+@pytest.mark.parametrize(
+    ("actions", "message"),
+    [(np.zeros((8, 6), np.float32), r"shape \(8, 6\)"), (np.full((8, 7), np.nan, np.float32), "not finite")],
+)
+def test_actions_that_no_simulator_can_execute_are_refused(actions, message):
+    class BrokenPolicy(CountingPolicy):
+        def act(self, observation):
+            return PolicyOutput(actions, rounds=3, **DRAFT_COUNTS, seconds=0.01)
+
+    simulator = CountingSimulator()
+    with pytest.raises(ValueError, match=message):
+        run_episode(simulator, BrokenPolicy(), start_solved_after(9), step_limit=9)
+    assert not simulator.actions
+
+
+def test_numbers_out_of_range_are_refused():
+    with pytest.raises(ValueError, match="step_limit=0"):
+        run_episode(CountingSimulator(), CountingPolicy(), start_solved_after(9), step_limit=0)
+    with pytest.raises(ValueError, match="video_stride=0"):
+        run_episode(CountingSimulator(), CountingPolicy(), start_solved_after(9), step_limit=9, video_stride=0)
+
+
+def test_action_summary_by_hand():
+    actions = np.zeros((4, 7), np.float32)
+    actions[:, 0] = [1.0, -1.0, 0.5, 0.5]
+    actions[:, 6] = [-1, -1, 1, -1]
+    summary = summarise_actions(actions)
+    assert summary.mean[0] == 0.25
+    assert summary.saturated == pytest.approx(2 / 24, abs=1e-5)
+    assert summary.gripper_switches == 2

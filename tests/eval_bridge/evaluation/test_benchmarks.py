@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from eval_bridge.evaluation.benchmarks import get_benchmark
+from eval_bridge.simulators.check_result import CheckResult
+from eval_bridge.simulators.interface import EpisodeStart
+from eval_bridge.simulators.libero.suites import get_suite
+from eval_bridge.simulators.point_mass import PointMassSimulator
+
+
+def test_libero_has_the_limits_and_tasks_of_its_suite():
+    benchmark = get_benchmark("libero", "libero_spatial")
+    assert benchmark.step_limit == 220
+    assert benchmark.episodes_per_task == 50
+    assert benchmark.tasks == get_suite("libero_spatial").tasks
+
+
+def test_episode_k_starts_from_evaluation_state_k(monkeypatch):
+    asked = []
+
+    def starts(suite, task):
+        asked.append((suite, task))
+        return [EpisodeStart(np.array([float(index)]), {}) for index in range(50)]
+
+    monkeypatch.setattr("eval_bridge.simulators.libero.evaluation_states.evaluation_starts", starts)
+    benchmark = get_benchmark("libero", "libero_goal")
+    assert [benchmark.start(None, 3, k).state[0] for k in (0, 1, 49)] == [0.0, 1.0, 49.0]
+    assert asked == [("libero_goal", 3)]
+
+
+@pytest.fixture
+def checked_starts(monkeypatch):
+    """Start states that the self-check was called with; it fails as often as `bad_draws` says."""
+    states = []
+    states_to_refuse = []
+
+    def check_simulator(simulator, start, *, with_installation):
+        states.append(start.state)
+        passed = len(states) > len(states_to_refuse)
+        return [CheckResult("settling", passed, "a bowl flies", 0.0)]
+
+    monkeypatch.setattr("eval_bridge.simulators.libero.self_check.check_simulator", check_simulator)
+    # Stands for a LIBERO simulator, which would take seconds to build.
+    monkeypatch.setattr("eval_bridge.simulators.libero.environment.LiberoSimulator", PointMassSimulator)
+    return states, states_to_refuse
+
+
+@pytest.mark.parametrize(("bad_states", "checked"), [(0, [0]), (1, [0, 1]), (3, [0, 1, 2])])
+def test_libero_is_checked_on_evaluation_states_until_one_is_quiet(monkeypatch, checked_starts, bad_states, checked):
+    states, to_refuse = checked_starts
+    to_refuse += [None] * bad_states
+    monkeypatch.setattr(
+        "eval_bridge.simulators.libero.evaluation_states.evaluation_starts",
+        lambda suite, task: [EpisodeStart(np.array([float(task), k]), {}) for k in range(50)],
+    )
+    results = get_benchmark("libero", "libero_spatial").check(PointMassSimulator(), 5, with_installation=True)
+    assert [state.tolist() for state in states] == [[5.0, k] for k in checked]
+    assert results[0].passed == (bad_states < 3)
+
+
+def test_point_mass_starts_are_fixed_and_differ():
+    benchmark = get_benchmark("point_mass", "point_mass")
+    first, again = benchmark.build(0), benchmark.build(0)
+    assert (benchmark.start(first, 0, 3).state == benchmark.start(again, 0, 3).state).all()
+    assert (benchmark.start(first, 0, 3).state != benchmark.start(first, 0, 4).state).any()
+    first.begin(benchmark.start(first, 0, 3))
+
+
+def test_development_starts_are_random_resets_and_load_no_evaluation_state(monkeypatch, checked_starts):
+    def forbidden(suite, task):
+        raise AssertionError("development loaded evaluation states")
+
+    monkeypatch.setattr("eval_bridge.simulators.libero.evaluation_states.evaluation_starts", forbidden)
+    benchmark = get_benchmark("libero_development", "libero_spatial")
+    simulator = PointMassSimulator()
+    benchmark.check(simulator, 2, with_installation=True)
+    starts = [benchmark.start(simulator, task, k).state for task in (2, 3) for k in range(3)]
+    assert len(np.unique(starts, axis=0)) == 6
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(
+        ValueError, match="'habitat' does not exist; choose one of libero, libero_development, point_mass"
+    ):
+        get_benchmark("habitat", "libero_spatial")
+    with pytest.raises(ValueError, match="libero_spatial"):
+        get_benchmark("libero", "libero_spacial")
+
+
+@pytest.mark.parametrize(("bad_draws", "passes"), [(0, True), (2, True), (3, False)])
+def test_development_is_refused_only_when_no_start_is_quiet(checked_starts, bad_draws, passes):
+    states, to_refuse = checked_starts
+    to_refuse += [None] * bad_draws
+    results = get_benchmark("libero_development", "libero_spatial").check(PointMassSimulator(), 2, False)
+    assert results[0].passed == passes
+    assert len(np.unique(states, axis=0)) == len(states) == min(bad_draws + 1, 3)

@@ -1,0 +1,168 @@
+import dataclasses
+import json
+
+import pytest
+
+from eval_bridge.episodes.rollout import ActionSummary
+from eval_bridge.evaluation.episode_log import (
+    EpisodeId,
+    EpisodeLog,
+    EpisodeLogError,
+    EpisodeRecord,
+    ErrorRecord,
+    LatencyRecord,
+    SessionRecord,
+    read_episode_log,
+)
+from eval_bridge.policies.latency import Latency
+from tests.eval_bridge.evaluation.log_examples import HALF_ACCEPTED, NO_TOKENS
+
+IDENTITY = {"suite": "libero_spatial", "decoder": "speculative_greedy", "seed": 7, "checkpoint.rfsq": "abc"}
+
+
+def episode(number, success=True):
+    return EpisodeRecord(
+        suite="libero_spatial",
+        task="a_task",
+        task_index=2,
+        episode=number,
+        seed=7,
+        decoder="speculative_greedy",
+        success=success,
+        steps=100,
+        seconds=1.5,
+        chunks=2,
+        rounds=(3, 4),
+        chunk_seconds=(0.1, 0.2),
+        acceptance=HALF_ACCEPTED,
+        actions=ActionSummary((0.0,) * 7, (1.0,) * 7, 0.25, 2),
+    )
+
+
+CRASH = ErrorRecord("libero_spatial", "a_task", 2, 5, 1, "RuntimeError('driver')", "Traceback ...")
+SESSION = SessionRecord("2025-01-01T00:00:00+00:00", "CPU", "abcdef", {"jax": "0.10.2"})
+LATENCY = LatencyRecord("CPU", 100, {"chunk": Latency(1.0, 2.0, 3.0)})
+
+
+def test_everything_comes_back_as_it_was(tmp_path):
+    path = tmp_path / "evaluation" / "episodes.jsonl"
+    with EpisodeLog(path, IDENTITY) as log:
+        for record in (SESSION, episode(0), CRASH, episode(1, success=False), LATENCY):
+            log.append(record)
+    with EpisodeLog(path, IDENTITY) as again:
+        assert again.contents == log.contents
+    contents = read_episode_log(path)
+    assert contents == log.contents
+    assert contents.episodes == {EpisodeId(2, 0): episode(0), EpisodeId(2, 1): episode(1, success=False)}
+    assert contents.latency == LATENCY
+    assert contents.sessions == [SESSION]
+
+
+def test_counts_of_a_policy_without_tokens_come_back_too(tmp_path):
+    without = dataclasses.replace(episode(0), acceptance=NO_TOKENS)
+    with EpisodeLog(tmp_path / "episodes.jsonl", IDENTITY) as log:
+        log.append(without)
+    assert read_episode_log(tmp_path / "episodes.jsonl").episodes == {EpisodeId(2, 0): without}
+
+
+def test_every_line_is_one_json_object_and_on_disk_before_the_log_is_closed(tmp_path):
+    path = tmp_path / "episodes.jsonl"
+    with EpisodeLog(path, IDENTITY) as log:
+        log.append(episode(0))
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["evaluation", "episode"]
+    assert lines[1]["success"] is True
+    assert lines[1]["actions"]["gripper_switches"] == 2
+    assert lines[1]["acceptance"]["accepted"] == [[4, 2], [2, 0], [0, 0]]
+    assert lines[1]["acceptance"]["first_run"] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 40])
+def test_torn_last_line_is_dropped_with_a_warning(tmp_path, caplog, cut):
+    path = tmp_path / "episodes.jsonl"
+    with EpisodeLog(path, IDENTITY) as log:
+        log.append(episode(0))
+        log.append(episode(1))
+    path.write_bytes(path.read_bytes()[:-cut])
+    with EpisodeLog(path, IDENTITY) as log:
+        assert list(log.contents.episodes) == [EpisodeId(2, 0)]
+        log.append(episode(1))
+    assert "torn line" in caplog.text
+    assert list(read_episode_log(path).episodes) == [EpisodeId(2, 0), EpisodeId(2, 1)]
+
+
+def test_log_torn_in_its_first_line_starts_anew(tmp_path):
+    path = tmp_path / "episodes.jsonl"
+    path.write_text('{"kind": "evalu')
+    with EpisodeLog(path, IDENTITY) as log:
+        log.append(episode(0))
+    assert read_episode_log(path).identity == IDENTITY
+
+
+def test_damage_before_the_last_line_is_an_error_that_names_the_line(tmp_path):
+    path = tmp_path / "episodes.jsonl"
+    with EpisodeLog(path, IDENTITY) as log:
+        log.append(episode(0))
+        log.append(episode(1))
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], lines[1][:20], lines[2]]) + "\n")
+    with pytest.raises(EpisodeLogError, match="line 2 is no JSON"):
+        read_episode_log(path)
+
+
+def test_line_of_another_version_is_an_error(tmp_path):
+    path = tmp_path / "episodes.jsonl"
+    with EpisodeLog(path, IDENTITY):
+        pass
+    with path.open("a") as file:
+        file.write('{"kind": "episode", "colour": "red"}\n')
+    with pytest.raises(EpisodeLogError, match="line 2 is not a record of this version"):
+        read_episode_log(path)
+
+
+def test_another_checkpoint_is_refused_with_its_name_and_the_fix(tmp_path):
+    path = tmp_path / "episodes.jsonl"
+    with EpisodeLog(path, IDENTITY) as log:
+        log.append(episode(0))
+    before = path.read_bytes()
+    with pytest.raises(EpisodeLogError, match=r"checkpoint\.rfsq: 'abc' there, 'xyz' now.*--config\.output=NAME"):
+        EpisodeLog(path, IDENTITY | {"checkpoint.rfsq": "xyz"})
+    assert path.read_bytes() == before
+
+
+def test_two_evaluations_cannot_write_one_log(tmp_path):
+    path = tmp_path / "episodes.jsonl"
+    with EpisodeLog(path, IDENTITY), pytest.raises(EpisodeLogError, match="in use"):
+        EpisodeLog(path, IDENTITY)
+    with EpisodeLog(path, IDENTITY):
+        pass
+
+
+def test_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
+    path = tmp_path / "episodes.jsonl"
+    with EpisodeLog(path, IDENTITY) as log:
+        log.append(episode(0))
+        before = path.read_bytes()
+
+        def full_disk(descriptor):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("eval_bridge.evaluation.episode_log.os.fsync", full_disk)
+        with pytest.raises(OSError, match="No space left"):
+            log.append(episode(1))
+        assert path.read_bytes() == before
+        assert EpisodeId(2, 1) not in log.contents.episodes
+
+
+def test_crash_is_resolved_by_a_later_result(tmp_path):
+    with EpisodeLog(tmp_path / "episodes.jsonl", IDENTITY) as log:
+        log.append(CRASH)
+        assert log.contents.unresolved() == {EpisodeId(2, 5): CRASH}
+        log.append(dataclasses.replace(episode(5), success=False))
+        assert log.contents.unresolved() == {}
+        assert log.contents.errors == [CRASH]
+
+
+def test_missing_log_names_the_command(tmp_path):
+    with pytest.raises(EpisodeLogError, match=r"launch\.evaluate"):
+        read_episode_log(tmp_path / "episodes.jsonl")

@@ -1,0 +1,40 @@
+import pytest
+
+from eval_bridge.evaluation.plan import EpisodeId, EvaluationPlan, Shard, plan_evaluation
+from tests.eval_bridge.evaluation.evaluation_fakes import CountingBenchmark
+
+
+def test_no_tasks_means_all_tasks():
+    plan = plan_evaluation(CountingBenchmark(), EvaluationPlan((), 2, seed=7))
+    assert plan.episodes == (EpisodeId(0, 0), EpisodeId(0, 1), EpisodeId(1, 0), EpisodeId(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"task_indices": (0, 2)}, r"tasks=\[2\] do not exist; counting_suite has the tasks 0 to 1"),
+        ({"task_indices": (1, 1)}, "twice"),
+        ({"episodes_per_task": 5}, "episodes_per_task=5 must lie between 1 and 4"),
+        ({"max_attempts": 0}, "max_attempts=0"),
+        ({"video_stride": 0}, "video_stride=0"),
+    ],
+)
+def test_impossible_plans_are_refused(values, message):
+    plan = EvaluationPlan(**{"task_indices": (0,), "episodes_per_task": 1, "seed": 7} | values)
+    with pytest.raises(ValueError, match=message):
+        plan_evaluation(CountingBenchmark(), plan)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_shards_are_disjoint_and_together_everything(count):
+    whole = EvaluationPlan((0, 1), 4, seed=7)
+    parts = [EvaluationPlan((0, 1), 4, seed=7, shard=Shard(index, count)).episodes for index in range(count)]
+    assert [episode for part in parts for episode in part] == list(whole.episodes)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_shards_are_read_from_text():
+    assert Shard.parse("1/4") == Shard(1, 4)
+    for text in ("4/4", "1", "a/b", "-1/4"):
+        with pytest.raises(ValueError, match="shard="):
+            Shard.parse(text)

@@ -1,0 +1,126 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from configs import libero_spatial, quickstart
+from launch.config_flags import load_config, parse_config
+from eval_bridge.runs.pipeline_stages import share_demos, stages_of
+
+ONE = ("speculative_greedy",)
+THREE = ("speculative_greedy", "l1_regression", "autoregressive")
+
+
+def complete_collection(run_dir: Path) -> Path:
+    suite = run_dir / "demos" / "libero_spatial"
+    suite.mkdir(parents=True)
+    (suite / "collection.json").touch()
+    return run_dir
+
+
+def test_commands_are_those_of_the_documentation():
+    stages = stages_of(Path("runs/x"), "quickstart", 3, ONE)
+    assert [stage.name for stage in stages] == ["collect", "rfsq", "policy", "draft", "main_head", "evaluate"]
+    assert str(stages[2]) == (
+        "python -m launch.train --config configs/policy.py:quickstart --config.run_dir=runs/x --config.seed=3"
+    )
+
+
+def test_every_decoder_has_an_evaluation_and_the_first_a_report_beside_the_others():
+    evaluations = stages_of(Path("runs/x"), "libero_spatial", 1, THREE)[5:]
+    assert [(stage.name, str(stage.output)) for stage in evaluations] == [
+        ("evaluate", "runs/x/evaluation"),
+        ("evaluate_l1_regression", "runs/x/evaluation_l1_regression"),
+        ("evaluate_autoregressive", "runs/x/evaluation_autoregressive"),
+        ("report", "runs/x/evaluation/comparisons.json"),
+    ]
+    assert all("evaluate" not in stage.reads for stage in evaluations[:3])  # none is made anew because of another
+    for stage, decoder in zip(evaluations, (*THREE, THREE[0]), strict=True):
+        config = parse_config(stage.command[3:])
+        assert (config.decoder, config.run_dir, config.seed) == (decoder, "runs/x", 7)
+        folder = stage.output.parent if stage.name == "report" else stage.output
+        assert config.output == folder.name
+        compared = ("evaluation_l1_regression", "evaluation_autoregressive") if stage.name == "report" else ()
+        assert config.compare_with == compared
+
+
+@pytest.mark.parametrize(
+    ("decoders", "message"),
+    [((), "must name at least one"), (ONE * 2, "only once"), (("greedy",), "'greedy' is not a decoder")],
+)
+def test_impossible_decoders_are_refused(decoders, message):
+    with pytest.raises(ValueError, match=message):
+        stages_of(Path("runs/x"), "tiny", 0, decoders)
+
+
+@pytest.mark.parametrize("pipeline", [quickstart, libero_spatial])
+def test_every_stage_has_the_variants_of_the_pipelines(pipeline):
+    for variant in pipeline.VARIANTS:
+        config = pipeline.get_config(variant)
+        for stage in stages_of(Path(config.run_dir), config.variant, 0, config.decoders):
+            source = stage.command[4]
+            module, values = load_config(source)
+            assert variant in module.VARIANTS, source
+            assert values.run_dir == f"runs/{variant}"
+
+
+def test_published_rows_are_ten_tasks_with_fifty_episodes_each():
+    _, demos = load_config("configs/demos.py:libero_spatial")
+    _, evaluation = load_config("configs/libero_eval.py:libero_spatial")
+    assert (demos.suite, len(demos.tasks), demos.demos_per_task) == ("libero_spatial", 10, 50)
+    assert (evaluation.suite, evaluation.tasks, evaluation.episodes_per_task) == ("libero_spatial", (), 50)
+
+
+def test_collection_is_finished_when_all_tasks_are(tmp_path):
+    collect = stages_of(tmp_path, "tiny", 0, ONE)[0]
+    suite = collect.output / "libero_spatial"
+    suite.mkdir(parents=True)
+    (suite / "first_demo.hdf5").touch()
+    assert not collect.is_finished(collect.output)
+    (suite / "collection.json").touch()
+    assert collect.is_finished(collect.output)
+
+
+def test_evaluation_with_missing_episodes_is_not_finished(tmp_path):
+    evaluate = stages_of(tmp_path, "tiny", 0, ONE)[-1]
+    evaluate.output.mkdir()
+    summary = {"decoder": "speculative_greedy", "episodes": 10, "planned": 10}
+    (evaluate.output / "report.html").touch()
+    (evaluate.output / "summary.json").write_text(json.dumps({**summary, "episodes": 9}))
+    assert not evaluate.is_finished(evaluate.output)
+    (evaluate.output / "summary.json").write_text(json.dumps(summary))
+    assert evaluate.is_finished(evaluate.output)
+    other = stages_of(tmp_path, "tiny", 0, ("l1_regression",))[-1]
+    assert other.output == evaluate.output  # the headline's folder, which holds another decoder's episodes
+    assert not other.is_finished(other.output)
+
+
+def test_report_is_finished_when_it_compares_with_every_other_decoder(tmp_path):
+    report = stages_of(tmp_path, "tiny", 0, THREE)[-1]
+    report.output.parent.mkdir()
+    assert not report.is_finished(report.output)
+    report.output.write_text(json.dumps([{"first": {"name": "evaluation_l1_regression"}}]))
+    assert not report.is_finished(report.output)
+    names = ("evaluation_l1_regression", "evaluation_autoregressive")
+    report.output.write_text(json.dumps([{"first": {"name": name}} for name in names]))
+    assert report.is_finished(report.output)
+
+
+def test_shared_demonstrations_make_the_collection_finished(tmp_path):
+    first, second = complete_collection(tmp_path / "first"), tmp_path / "second"
+    share_demos(second, str(first))
+    share_demos(second, str(first))  # the same command again
+    assert (second / "demos").is_symlink()
+    collect = stages_of(second, "tiny", 1, ONE)[0]
+    assert collect.is_finished(collect.output)
+    tmp_path.rename(tmp_path.with_name("moved"))
+    assert (tmp_path.with_name("moved") / "second" / "demos" / "libero_spatial" / "collection.json").exists()
+
+
+def test_demonstrations_that_cannot_be_shared_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"first/demos holds no complete collection.*--config.until_stage=collect"):
+        share_demos(tmp_path / "second", str(tmp_path / "first"))
+    first, own = complete_collection(tmp_path / "first"), complete_collection(tmp_path / "own")
+    with pytest.raises(ValueError, match="own/demos holds other demonstrations"):
+        share_demos(own, str(first))
+    assert not (own / "demos").is_symlink()
