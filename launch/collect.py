@@ -29,9 +29,10 @@ from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
 from eval_bridge.simulators.libero.suites import get_suite, select_tasks
 from eval_bridge.simulators.start_seeds import FIRST_DEVELOPMENT_SEED, SEEDS_PER_RUN
-from launch.config_flags import run, to_dataclass
+from launch.config_flags import run
 from rsd_jax.atomic_files import write_atomically
-from rsd_jax.checkpoints.metadata import git_commit
+from rsd_jax.provenance import git_commit
+from rsd_jax.registry import to_dataclass
 
 
 def main(config: ConfigDict) -> None:

@@ -4,7 +4,6 @@ A config file ``configs/x.py`` holds ``get_config(variant="")``, which returns a
 ``VARIANTS``, the names that `get_config` accepts. Its docstring is what ``--help`` shows.
 """
 
-import dataclasses
 import difflib
 import importlib.util
 import logging
@@ -14,12 +13,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-_Dataclass = TypeVar("_Dataclass")
+PROJECT = Path(__file__).parents[1]
 
 
 class ConfigError(ValueError):
@@ -94,6 +93,8 @@ def load_config(source: str) -> tuple[ModuleType, ConfigDict]:
         ConfigError: no such file or variant, or not a config file.
     """
     path, has_variant, variant = source.partition(":")
+    if not Path(path).is_file() and (PROJECT / path).is_file():
+        path = str(PROJECT / path)  # the project's own, from whatever folder the command is called
     if not Path(path).is_file():
         others = sorted(str(file) for file in Path(path).parent.glob("[a-z]*.py"))
         raise ConfigError(f"no config file {path!r}; {_suggestion(path, others)}")
@@ -110,34 +111,6 @@ def load_config(source: str) -> tuple[ModuleType, ConfigDict]:
             f"{path} has no variant {variant!r}; {_suggestion(variant, [name for name in variants if name])}"
         )
     return module, module.get_config(variant) if has_variant else module.get_config()
-
-
-def to_dataclass(dataclass: type[_Dataclass], values: ConfigDict, **more: Any) -> _Dataclass:
-    """Builds a frozen dataclass from a section of a configuration; the library never sees the section itself.
-
-    Args:
-        dataclass: what to build; sections of `values` become its dataclass fields of the same name.
-        values: a section whose keys are fields of `dataclass`.
-        more: fields that stand elsewhere in the configuration.
-
-    Raises:
-        ConfigError: a key that is no field, or a field without a value.
-    """
-    types = {field.name: field.type for field in dataclasses.fields(dataclass)}  # type: ignore[arg-type]
-    given = {
-        key: to_dataclass(types[key], value) if dataclasses.is_dataclass(types.get(key)) else value  # type: ignore[arg-type]
-        for key, value in values.items()
-    } | more
-    if unknown := sorted(set(given) - set(types)):
-        raise ConfigError(f"{unknown} are no fields of {dataclass.__name__}, which has {', '.join(types)}")
-    required = {
-        field.name
-        for field in dataclasses.fields(dataclass)  # type: ignore[arg-type]
-        if field.default is field.default_factory is dataclasses.MISSING
-    }
-    if missing := sorted(required - set(given)):
-        raise ConfigError(f"{dataclass.__name__} needs values for {missing}")
-    return dataclass(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
 
 
 def _config_argument(arguments: Sequence[str]) -> str | None:

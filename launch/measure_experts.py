@@ -10,7 +10,6 @@ import dataclasses
 import datetime
 import json
 import os
-from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from eval_bridge.collection.attempt_log import Attempt
-from eval_bridge.collection.expert_measurement import measure_expert
+from eval_bridge.collection.expert_measurement import measure_expert, summarise_attempts
 from eval_bridge.collection.recording import RecordingSettings
 from eval_bridge.collection.worker import CollectionTask
 from eval_bridge.experts.libero_expert import describe_libero_scene, libero_expert
@@ -28,9 +27,10 @@ from eval_bridge.experts.version import expert_version
 from eval_bridge.provenance import package_versions
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.suites import get_suite
-from launch.config_flags import run, to_dataclass
+from launch.config_flags import run
 from rsd_jax.atomic_files import write_atomically
-from rsd_jax.checkpoints.metadata import git_commit
+from rsd_jax.provenance import git_commit
+from rsd_jax.registry import to_dataclass
 
 SEEDS_PER_TASK = 1_000
 
@@ -49,22 +49,6 @@ def tasks_of(suites: tuple[str, ...], noise: NoiseSettings) -> list[CollectionTa
         for suite in suites
         for task in get_suite(suite).tasks
     ]
-
-
-def summarise_attempts(
-    tasks: Sequence[CollectionTask[Any]], attempts: Mapping[int, Sequence[Attempt]]
-) -> dict[str, dict[str, Any]]:
-    """``{SUITE: {TASK: {episodes, successes, mean_steps, failures}}}``; mean steps are those of successes."""
-    table: dict[str, dict[str, Any]] = {}
-    for index, task in enumerate(tasks):
-        steps = [attempt.steps for attempt in attempts[index] if attempt.is_success]
-        table.setdefault(task.suite, {})[task.task] = {
-            "episodes": len(attempts[index]),
-            "successes": len(steps),
-            "mean_steps": round(sum(steps) / len(steps), 1) if steps else None,
-            "failures": {str(attempt.seed): attempt.reason for attempt in attempts[index] if not attempt.is_success},
-        }
-    return table
 
 
 def main(config: ConfigDict) -> None:

@@ -14,158 +14,17 @@ and the same command goes on from there. ``RUN_DIR/pipeline.json`` adds up the s
 that were stopped or failed included; only the seconds of a piece that SIGKILL ended are lost.
 """
 
-import json
 import sys
-import time
-from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from ml_collections import ConfigDict
 
-from eval_bridge.runs.pipeline_stages import HEADLINE, evaluation_folder, share_demos, stages_of
-from eval_bridge.runs.run_record import RunIdentity, add_seconds, check_same_run, forget_seconds, read_seconds
-from eval_bridge.runs.stage_process import PipelineStage, StageFailure, run_stage
-from eval_bridge.runs.stop_request import Stopped, StopRequest
+from eval_bridge.runs.pipeline import check_range, describe_result, describe_time, run_pipeline, set_aside
+from eval_bridge.runs.pipeline_stages import share_demos, stages_of
+from eval_bridge.runs.run_record import RunIdentity, check_same_run
+from eval_bridge.runs.stage_process import StageFailure
+from eval_bridge.runs.stop_request import Stopped
 from launch.config_flags import run
-from launch.evaluate import REPORT_NAME, SUMMARY_NAME
-
-LOG_FOLDER = "logs"
-REPLACED_FOLDER = "replaced"
-
-
-def run_pipeline(stages: Sequence[PipelineStage], run_dir: Path, from_stage: str = "", until_stage: str = "") -> None:
-    """Runs the stages that are not finished, in order, and says so on standard output.
-
-    Args:
-        stages: all stages, each behind those that it reads from.
-        run_dir: folder of the run, for its record, logs and replaced outputs.
-        from_stage: name of a stage that is made anew, with all that comes from it; empty for none.
-        until_stage: name of the last stage to run; empty for all.
-
-    Raises:
-        ValueError: as `check_range`.
-        StageFailure: a stage failed; the later ones were not started.
-        Stopped: SIGTERM or SIGINT arrived; the stage that ran has saved what it has.
-        OSError: `run_dir` cannot be written.
-    """
-    end = check_range(stages, from_stage, until_stage)
-    to_run, stale = _plan(stages, from_stage, end)
-    if to_run:
-        _set_aside(stale, run_dir)
-
-    width = max(len(stage.name) for stage in stages)
-    log_folder = run_dir / LOG_FOLDER
-    log_folder.mkdir(parents=True, exist_ok=True)
-    with StopRequest() as stop:
-        for index, stage in enumerate(stages[:end]):
-            label = f"[{index + 1}/{len(stages)}] {stage.name:<{width}}"
-            if stage not in to_run:
-                print(f"{label} already there: {stage.output}", flush=True)
-                continue
-            if stop.number is not None:
-                raise Stopped(stop.number, f"before stage {stage.name}")
-            print(f"{label} {stage}", flush=True)
-            started = time.monotonic()
-            try:
-                run_stage(stage, log_folder / f"{stage.name}.log", sys.stdout, stop)
-            finally:
-                seconds = time.monotonic() - started
-                add_seconds(run_dir, stage.name, seconds)
-            print(f"{label} finished in {seconds:.0f} s", flush=True)
-
-
-def check_range(stages: Sequence[PipelineStage], from_stage: str, until_stage: str) -> int:
-    """The number of stages up to the last one to run.
-
-    Raises:
-        ValueError: no stage is called `from_stage` or `until_stage`, or the second comes before the first.
-    """
-    names = [stage.name for stage in stages]
-    end = _position(names, "until_stage", until_stage) + 1 if until_stage else len(stages)
-    if from_stage and _position(names, "from_stage", from_stage) >= end:
-        raise ValueError(f"from_stage={from_stage!r} comes behind until_stage={until_stage!r}: nothing would run")
-    return end
-
-
-def describe_result(run_dir: Path, decoders: Sequence[str]) -> str:
-    """What the evaluations found, from their ``summary.json``, and where the report is; of those that there are."""
-    lines = []
-    for decoder in decoders:
-        path = run_dir / evaluation_folder(decoder, decoders) / SUMMARY_NAME
-        if not path.is_file():
-            continue
-        summary: dict[str, Any] = json.loads(path.read_text())
-        low, high = summary["success_interval"]
-        rate = "no result" if summary["success_rate"] is None else f"{summary['success_rate']:.1%}"
-        lines.append(
-            f"success     {summary['successes']}/{summary['episodes']} = {rate} "
-            f"(95 % interval {low:.1%} to {high:.1%}), {summary['errors']} errors, {summary['decoder']}"
-        )
-        if summary["token_acceptance"] is not None:
-            lines.append(f"acceptance  {summary['token_acceptance']:.1%} of the draft's tokens, {summary['decoder']}")
-    report = run_dir / HEADLINE / REPORT_NAME
-    return "\n".join([*lines, f"report      {report}"] if report.is_file() else lines)
-
-
-def describe_time(run_dir: Path, until_report: Sequence[str], budget: str) -> str:
-    """The minutes of all stages and pieces of this run, beside what was planned until the first report.
-
-    Args:
-        run_dir: folder of the run.
-        until_report: the stages until the first report.
-        budget: what was planned for them.
-    """
-    spent = read_seconds(run_dir)
-    in_all = sum(spent.values()) / 60
-    if until_report[-1] not in spent:
-        return f"time        {in_all:.1f} min so far (budget {budget})"
-    to_report = sum(spent.get(name, 0.0) for name in until_report) / 60
-    return f"time        {to_report:.1f} min to the first report (budget {budget}), {in_all:.1f} in all"
-
-
-def _position(names: Sequence[str], argument: str, name: str) -> int:
-    if name not in names:
-        raise ValueError(f"{argument}={name!r} is not a stage; choose one of {', '.join(names)}")
-    return names.index(name)
-
-
-def _plan(
-    stages: Sequence[PipelineStage], from_stage: str, end: int
-) -> tuple[list[PipelineStage], list[PipelineStage]]:
-    """What of the first `end` stages has to run, and which stages of all hold what came from inputs that now change.
-
-    An unfinished stage goes on where it was interrupted.
-    """
-    to_run: list[PipelineStage] = []
-    stale: list[PipelineStage] = []
-    changing: set[str] = set()
-    for index, stage in enumerate(stages):
-        reads = [before.name for before in stages[:index]] if stage.reads is None else stage.reads
-        is_stale = stage.name == from_stage or not changing.isdisjoint(reads)
-        runs = index < end and (is_stale or not stage.is_finished(stage.output))
-        if is_stale:
-            stale.append(stage)
-        if runs:
-            to_run.append(stage)
-        if is_stale or runs:
-            changing.add(stage.name)
-    return to_run, stale
-
-
-def _set_aside(stages: Sequence[PipelineStage], run_dir: Path) -> None:
-    """Moves the outputs of `stages` away, and forgets what they took."""
-    forget_seconds(run_dir, [stage.name for stage in stages])
-    moved = []
-    folder = run_dir / REPLACED_FOLDER / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    for stage in stages:
-        if stage.output.exists():  # one that lies inside another has moved with it
-            folder.mkdir(parents=True, exist_ok=True)
-            stage.output.rename(folder / stage.output.name)
-            moved.append(stage.output.name)
-    if moved:
-        print(f"moved to {folder}: {', '.join(moved)}", flush=True)
 
 
 def main(config: ConfigDict) -> None:
@@ -179,11 +38,11 @@ def main(config: ConfigDict) -> None:
         )
     check_range(stages, from_stage, config.until_stage)
     if from_stage == stages[0].name:
-        _set_aside(stages, run_dir)  # before the record says that the folder is made with something else
+        set_aside(stages, run_dir, sys.stdout)  # before the record says that the folder is made with something else
     check_same_run(run_dir, identity, from_stage)
     share_demos(run_dir, identity.demos)
     try:
-        run_pipeline(stages, run_dir, from_stage, config.until_stage)
+        run_pipeline(stages, run_dir, sys.stdout, from_stage, config.until_stage)
     except Stopped as stopped:
         again = "the same command without --config.from_stage" if from_stage else "the same command"
         print(f"{stopped}; {again} goes on", flush=True)

@@ -12,56 +12,21 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from importlib import import_module
-from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
-from eval_bridge.preflight.check_table import CHECKS_MODULE, Check, as_json, run_checks
+from eval_bridge.preflight.check_table import CheckRow, as_json, run_checks
+from eval_bridge.preflight.checks_to_run import WORKERS, checks_to_run, import_checks, quick_compilation
+from launch.config_flags import load_config
 from rsd_jax.atomic_files import write_json
-
-WORKERS = 2
-
-
-def _trains(stage_name: str, *needs: Check) -> Check:
-    name = f"{stage_name} trains, is saved and loaded"
-    return Check(name, "check_training", (stage_name,), tuple(check.name for check in needs))
+from rsd_jax.run_folder import TRAINED_STAGES
 
 
-DEMONSTRATIONS = Check("demonstrations are stored and replayed exactly", "check_demonstrations")
-RFSQ = _trains("rfsq", DEMONSTRATIONS)
-POLICY = _trains("policy", RFSQ)
-MAIN_HEAD, DRAFT = (_trains(stage_name, POLICY) for stage_name in ("main_head", "draft"))
-HEADS = (MAIN_HEAD.name, DRAFT.name)
-POINT_MASS_CHECKS = (
-    DEMONSTRATIONS,
-    RFSQ,
-    Check("tokens alone decode, exactly as in training", "check_tokens", needs=(RFSQ.name,)),
-    POLICY,
-    MAIN_HEAD,
-    DRAFT,
-    Check("speculative decoding equals autoregressive decoding", "check_decoders", needs=HEADS),
-    Check("the policy acts in the point-mass simulator", "check_episode", needs=HEADS),
-)
-LIBERO_CHECKS = (
-    Check("LIBERO's self-check", "check_libero_itself"),
-    Check("the policy acts in LIBERO", "check_libero_episode", needs=HEADS),
-)
-
-
-def import_checks() -> None:
-    """Imports in a worker what takes long."""
-    import_module(CHECKS_MODULE)
-
-
-def quick_compilation() -> str:
-    """XLA's flags for preflight, nearly all of whose time is compilation of programs that run for milliseconds."""
-    flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    # LLVM's fast selection of instructions gives up on some blocks, and only these get multiply and add in one: the
-    # same function, fused with this or that, would then differ in the last bit.
-    flags += " --xla_backend_extra_options=-fast-isel=false"
-    # XLA ends the process at a flag that it doesn't know, and later versions don't know this one.
-    return f"{flags} --xla_cpu_use_fusion_emitters=false" if version("jaxlib").startswith("0.10.") else flags
+def print_row(result: CheckRow) -> None:
+    """Prints a row of the table."""
+    print(f"{'passed' if result.passed else 'FAILED'}  {result.seconds:6.1f} s  {result.name}", flush=True)
+    for line in result.message.splitlines():
+        print(f"                  {line}", flush=True)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -79,12 +44,13 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
 
     os.environ["XLA_FLAGS"] = f"{quick_compilation()} {os.environ.get('XLA_FLAGS', '')}"
-    checks = [*POINT_MASS_CHECKS, *(LIBERO_CHECKS if options.simulator == "libero" else ())]
+    stages = {name: load_config(f"configs/{name}.py:tiny")[1].to_dict() for name in TRAINED_STAGES}
+    checks = checks_to_run(stages, with_libero=options.simulator == "libero")
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as executor:
         # A worker starts when it is first needed; all get to work on importing JAX at once.
         for _ in range(WORKERS):
             executor.submit(import_checks)
-        results = run_checks(checks, executor, options.keep)
+        results = run_checks(checks, executor, print_row, options.keep)
     seconds = time.monotonic() - started
     failed = sum(not result.passed for result in results)
     print(f"{len(results) - failed} passed, {failed} failed, {seconds:.1f} s")

@@ -8,35 +8,15 @@ interruption it goes on where it stopped; a file is replaced, whole, when all of
 """
 
 import os
-from functools import partial
 from pathlib import Path
 
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from eval_bridge.collection.rendering import RenderFile, RenderingError, render_files
-from eval_bridge.simulators.libero.environment import LiberoSimulator
+from eval_bridge.collection.rendering import RenderingError, files_to_render, render_files
 from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
 from launch.config_flags import run
-from rsd_jax.demos.libero_hdf5 import Hdf5Demos, lacks_frames
-
-
-def files_to_render(run_dir: Path) -> list[RenderFile]:
-    """The demonstration files of a run that lack frames, with the simulators of their tasks.
-
-    Raises:
-        FileNotFoundError: the run has no demonstrations.
-        DemoFileError: a file is damaged.
-    """
-    paths = sorted((run_dir / "demos").glob("*/*_demo.hdf5"))
-    if not paths:
-        raise FileNotFoundError(f"no demonstrations in {run_dir / 'demos'}; `python -m launch.collect` makes them")
-    files = []
-    for path in paths:
-        if lacks_frames(path):
-            first = Hdf5Demos.open(path)[0]
-            files.append(RenderFile(path, partial(LiberoSimulator, first.suite, first.task)))
-    return files
+from rsd_jax.demos.libero_hdf5 import Hdf5Demos
 
 
 def main(config: ConfigDict) -> None:

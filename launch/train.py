@@ -16,9 +16,10 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict
 
-from launch.config_flags import run, to_dataclass
+from launch.config_flags import run
 from rsd_jax.distributed import hosts
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
+from rsd_jax.registry import to_dataclass
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.stages import build_stage, settings_of
 from rsd_jax.training.train_loop import train

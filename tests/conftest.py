@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from launch.preflight import quick_compilation
+from eval_bridge.preflight.checks_to_run import quick_compilation
 
 # Tests compare bits and run beside a renderer: never on an accelerator, and never from a cache of another run.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")

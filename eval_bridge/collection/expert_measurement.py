@@ -51,3 +51,19 @@ def measure_expert(
                     case Failure(_, job, error, trace):
                         raise RuntimeError(f"{tasks[job.task_index].task}, seed {job.seed} crashed: {error}\n{trace}")
     return {task: sorted(of_task, key=lambda attempt: attempt.seed) for task, of_task in attempts.items()}
+
+
+def summarise_attempts(
+    tasks: Sequence[CollectionTask[Any]], attempts: Mapping[int, Sequence[Attempt]]
+) -> dict[str, dict[str, Any]]:
+    """``{SUITE: {TASK: {episodes, successes, mean_steps, failures}}}``; mean steps are those of successes."""
+    table: dict[str, dict[str, Any]] = {}
+    for index, task in enumerate(tasks):
+        steps = [attempt.steps for attempt in attempts[index] if attempt.is_success]
+        table.setdefault(task.suite, {})[task.task] = {
+            "episodes": len(attempts[index]),
+            "successes": len(steps),
+            "mean_steps": round(sum(steps) / len(steps), 1) if steps else None,
+            "failures": {str(attempt.seed): attempt.reason for attempt in attempts[index] if not attempt.is_success},
+        }
+    return table

@@ -11,6 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -20,11 +21,13 @@ from numpy.typing import NDArray
 from eval_bridge.collection.recording import RecordableSimulator, observe_frames
 from eval_bridge.simulators.interface import EpisodeStart
 from eval_bridge.simulators.kept_simulator import KeptSimulator
+from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.workers.messages import Ask, Failure, Result
 from eval_bridge.workers.pool import WorkerPool
 from eval_bridge.workers.scheduling import SceneAssignment
 from rsd_jax.demos.demo import Demo, DemoFrames
 from rsd_jax.demos.libero_hdf5 import Hdf5Demos, concatenate, write_with_frames
+from rsd_jax.demos.libero_hdf5.reading import lacks_frames
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -184,3 +187,21 @@ def render_files(files: Sequence[RenderFile], workers: int, on_demo: Callable[[P
                             missing[job.task_index].append(job.demo)
                         else:
                             unassembled.add(job.task_index)
+
+
+def files_to_render(run_dir: Path) -> list[RenderFile]:
+    """The demonstration files of a run that lack frames, with the simulators of their tasks.
+
+    Raises:
+        FileNotFoundError: the run has no demonstrations.
+        DemoFileError: a file is damaged.
+    """
+    paths = sorted((run_dir / "demos").glob("*/*_demo.hdf5"))
+    if not paths:
+        raise FileNotFoundError(f"no demonstrations in {run_dir / 'demos'}; `python -m launch.collect` makes them")
+    files = []
+    for path in paths:
+        if lacks_frames(path):
+            first = Hdf5Demos.open(path)[0]
+            files.append(RenderFile(path, partial(LiberoSimulator, first.suite, first.task)))
+    return files

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from eval_bridge.episodes.acceptance import EpisodeAcceptance, count_acceptance
 from eval_bridge.episodes.trace import EpisodeTrace
+from eval_bridge.observations import Observation
 from eval_bridge.policies.interface import PolicyOutput
-from eval_bridge.simulators.interface import EpisodeStart, Goal, Observation, Probe, Simulator
+from eval_bridge.simulators.interface import EpisodeStart, Goal, Probe, Simulator
 from rsd_jax.actions.conventions import upright
 
 

@@ -36,16 +36,17 @@ from eval_bridge.evaluation.worker import (
     Prepare,
     RunEpisode,
 )
-from eval_bridge.policies.interface import Policy, PolicyObservation
+from eval_bridge.observations import Observation
+from eval_bridge.policies.interface import Policy
 from eval_bridge.policies.latency import measure_stages
-from eval_bridge.provenance import device_name, package_versions
+from eval_bridge.policies.observation_needs import PolicyObservation
+from eval_bridge.provenance import package_versions
 from eval_bridge.simulators.check_result import CheckResult, require_passed
-from eval_bridge.simulators.interface import Observation
 from eval_bridge.workers.messages import Failure, Question, Result
 from eval_bridge.workers.pool import SILENCE_LIMIT, WorkerPool
 from eval_bridge.workers.scheduling import SceneAssignment
-from rsd_jax.checkpoints.metadata import git_commit
 from rsd_jax.demos.frames import STORED_SIZE
+from rsd_jax.provenance import device_name, git_commit
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -146,6 +146,24 @@ def write_summary(path: Path, summary: Summary) -> None:
     write_atomically(path, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
 
 
+def describe(summary: Summary, report: Path) -> str:
+    """The result for a terminal, a line for each fact; `report` is the page that shows it."""
+    low, high = summary.success_interval
+    rate = "no result" if summary.success_rate is None else f"{summary.success_rate:.1%}"
+    lines = [
+        f"success     {summary.successes}/{summary.episodes} = {rate} (95 % interval {low:.1%} to {high:.1%})",
+        f"errors      {summary.errors} episodes without result, {summary.crashed_attempts} crashed attempts",
+    ]
+    if summary.token_acceptance is not None:
+        lines.append(
+            f"acceptance  {summary.token_acceptance:.1%} of the draft's tokens, {summary.rounds_mean:.2f} rounds"
+        )
+    if "chunk" in summary.latency_ms:
+        chunk = summary.latency_ms["chunk"]
+        lines.append(f"chunk       p50 {chunk.p50:.1f} ms, p90 {chunk.p90:.1f} ms, p99 {chunk.p99:.1f} ms")
+    return "\n".join([*lines, f"report      {report}"])
+
+
 def _per_task(log: LogContents) -> tuple[TaskSummary, ...]:
     unresolved = log.unresolved()
     names = {error.task_index: error.task for error in log.errors}

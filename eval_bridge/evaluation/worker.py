@@ -14,9 +14,10 @@ from eval_bridge.episodes.rollout import Rollout, run_episode
 from eval_bridge.episodes.trace import TRACE_FOLDER, save_trace, trace_name
 from eval_bridge.episodes.video import VIDEO_FOLDER, write_episode_video
 from eval_bridge.evaluation.plan import Benchmark, EpisodeId
-from eval_bridge.policies.interface import PolicyObservation, PolicyOutput, reduce_observation
+from eval_bridge.observations import Observation
+from eval_bridge.policies.interface import PolicyOutput
+from eval_bridge.policies.observation_needs import PolicyObservation, reduce_observation
 from eval_bridge.simulators.check_result import CheckResult
-from eval_bridge.simulators.interface import Observation
 from eval_bridge.simulators.kept_simulator import KeptSimulator
 from eval_bridge.workers.messages import Ask
 

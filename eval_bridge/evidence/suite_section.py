@@ -5,7 +5,6 @@ from statistics import fmean
 from typing import Any
 
 from eval_bridge.evidence.figures_in_words import (
-    markdown_table,
     write_accuracy_by_layer,
     write_chunk_time,
     write_commit,
@@ -14,6 +13,7 @@ from eval_bridge.evidence.figures_in_words import (
 )
 from eval_bridge.evidence.suite_rows import EvaluationRow
 from eval_bridge.evidence.trained_run import TrainedRun
+from eval_bridge.report.markdown import markdown_table
 
 PUBLISHED = {"libero_spatial": "97.6%"}
 """Success of OpenVLA-OFT over 500 episodes, by suite (Kim et al. 2025)."""

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from eval_bridge.evaluation.episode_log import LOG_NAME, read_episode_log
-from eval_bridge.runs.pipeline_stages import HEADLINE, TRAINED
+from eval_bridge.evaluation.folder import SUMMARY_NAME
+from eval_bridge.runs.pipeline_stages import HEADLINE
 from eval_bridge.runs.run_record import RUN_RECORD, pipeline_command, read_collections, read_result
-from launch.evaluate import SUMMARY_NAME
+from rsd_jax.run_folder import TRAINED_STAGES
 
-REPORTED = ("collect", *TRAINED, "evaluate")
+REPORTED = ("collect", *TRAINED_STAGES, "evaluate")
 """The stages from nothing to the headline's report."""
 
 
@@ -89,14 +90,14 @@ def read_trained_run(run_dir: Path) -> TrainedRun:
         seconds = {**({"collect": shared["collect"]} if "collect" in shared else {}), **seconds}
     if missing := [name for name in REPORTED if name not in seconds]:
         raise ValueError(f"{run_dir / RUN_RECORD} has no seconds of {', '.join(missing)}; finish the run: {command}")
-    metrics = {name: dict(read_result(run_dir / name / "metrics.json", command)) for name in TRAINED}
-    training = {name: metrics[name].pop("training") for name in TRAINED}
+    metrics = {name: dict(read_result(run_dir / name / "metrics.json", command)) for name in TRAINED_STAGES}
+    training = {name: metrics[name].pop("training") for name in TRAINED_STAGES}
     collections = read_collections(run_dir)
     if not collections:
         raise ValueError(f"{run_dir / 'demos'} holds no SUITE/TASK_demo.json; finish the run: {command}")
     facts: dict[str, dict[str, Any]] = {
         "collect": {"steps": sum(log["steps"] for log in collections)},
-        **{name: {key: training[name][key] for key in ("device", "steps", "best_step")} for name in TRAINED},
+        **{name: {key: training[name][key] for key in ("device", "steps", "best_step")} for name in TRAINED_STAGES},
         **{name: _evaluation_facts(run_dir, name) for name in seconds if name.startswith("evaluate")},
     }
     return TrainedRun(

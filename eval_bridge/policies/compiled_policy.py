@@ -11,20 +11,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
+from eval_bridge.observations import Observation
 from eval_bridge.policies.decoder_models import DecoderFeatures, DecoderModels, HeadVariables
-from eval_bridge.policies.interface import PolicyObservation, PolicyOutput, check_decoder, reduce_observation
-from eval_bridge.simulators.interface import Observation
+from eval_bridge.policies.decoders import TOKEN_DECODERS, check_decoder
+from eval_bridge.policies.interface import PolicyOutput
+from eval_bridge.policies.observation_needs import PolicyObservation, reduce_observation
 from rsd_jax.array_types import Actions, Features, LayerMask, PyTree, Tokens
 from rsd_jax.backbones.instruction import encode_instruction
 from rsd_jax.backbones.interface import PolicyInputs
-from rsd_jax.decoding import AcceptanceCounts, Decoder, DecodeResult, autoregressive, speculative_greedy
+from rsd_jax.decoding import AcceptanceCounts, Decoder, DecodeResult
 from rsd_jax.pretrained import PRETRAINED
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import load_draft, load_main_head, load_policy, load_tokenizer
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
-
-TOKEN_DECODERS: dict[str, Decoder] = {"autoregressive": autoregressive, "speculative_greedy": speculative_greedy}
-"""Decoders of tokens by name; ``l1_regression`` needs none."""
 
 
 class Chunk(NamedTuple):
@@ -52,6 +51,11 @@ def policy_inputs(observations: Sequence[PolicyObservation]) -> PolicyInputs:
     proprio = np.stack([observation.proprio for observation in observations])
     instructions = np.stack([encode_instruction(observation.instruction) for observation in observations])
     return PolicyInputs(*jax.device_put((images, proprio, instructions)))
+
+
+def default_policy_batch() -> int:
+    """Rows of a call of the policy: on a CPU a row more is a call more, an accelerator computes 32 as fast as one."""
+    return 1 if jax.default_backend() == "cpu" else 32
 
 
 class CompiledPolicy:

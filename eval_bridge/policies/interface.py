@@ -1,23 +1,13 @@
 """What evaluation asks of a policy, and in what form: types and names."""
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.simulators.interface import Observation
-from rsd_jax.demos.frames import to_stored_size
-
-DECODER_STAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "l1_regression": ("policy",),
-        "autoregressive": ("rfsq", "policy", "main_head"),
-        "speculative_greedy": ("rfsq", "policy", "draft", "main_head"),
-    }
-)
-"""Every decoder's name, and the training stages whose checkpoints it reads."""
+from eval_bridge.observations import Observation
+from eval_bridge.policies.observation_needs import PolicyObservation
 
 PIPELINE_STAGES = ("preprocess", "backbone", "decoder", "detokenize")
 """Parts of one call, in order. Timed as functions compiled separately; their sum is printed beside `FUSED_STAGE`."""
@@ -27,25 +17,6 @@ FUSED_STAGE = "chunk"
 
 PASS_STAGES = ("draft_pass", "verify_pass", "step_pass")
 """Single passes of the cost model: one draft, one verification of its layers, one autoregressive layer. Optional."""
-
-
-class PolicyObservation(NamedTuple):
-    """An observation as policies take it, a quarter of what was rendered: that is what workers send.
-
-    Attributes:
-        frames: agentview and wrist, reduced as demonstrations store them, ``uint8 [2, 128, 128, 3]``.
-        proprio: ``float32 [8]``. instruction: the language instruction.
-    """
-
-    frames: NDArray[np.uint8]
-    proprio: NDArray[np.float32]
-    instruction: str
-
-
-def reduce_observation(observation: Observation) -> PolicyObservation:
-    """Reduces the frames of an observation by the same function that demonstrations went through."""
-    frames = np.stack([to_stored_size(frame) for frame in (observation.agentview, observation.wrist)])
-    return PolicyObservation(frames, observation.proprio, observation.instruction)
 
 
 class PolicyOutput(NamedTuple):
@@ -93,14 +64,3 @@ class Policy(Protocol):
     def stage_functions(self, observation: Observation) -> dict[str, Callable[[], object]]:
         """Zero-argument calls to time, by name: `FUSED_STAGE`, `PIPELINE_STAGES`, `PASS_STAGES` where they exist."""
         ...
-
-
-def check_decoder(name: str) -> str:
-    """Returns `name` if a decoder has it.
-
-    Raises:
-        ValueError: no decoder is called so; the message lists those that exist.
-    """
-    if name not in DECODER_STAGES:
-        raise ValueError(f"decoder={name!r} is not a decoder; choose one of {', '.join(DECODER_STAGES)}.")
-    return name

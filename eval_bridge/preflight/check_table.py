@@ -4,7 +4,7 @@ import contextlib
 import io
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from importlib import import_module
@@ -38,12 +38,12 @@ class Check:
 
     name: str
     function: str
-    arguments: tuple[str, ...] = ()
+    arguments: tuple[Any, ...] = ()
     needs: tuple[str, ...] = ()
 
 
-class CheckResult(NamedTuple):
-    """How one check went; `message` says why it failed."""
+class CheckRow(NamedTuple):
+    """A row of the table: how one check went; `message` says why it failed."""
 
     name: str
     passed: bool
@@ -51,7 +51,7 @@ class CheckResult(NamedTuple):
     message: str
 
 
-def run_check(check: Check, run_dir: Path) -> CheckResult:
+def run_check(check: Check, run_dir: Path) -> CheckRow:
     """Runs one check, silently; whatever it raises is its failure."""
     started = time.monotonic()
     message = ""
@@ -60,22 +60,25 @@ def run_check(check: Check, run_dir: Path) -> CheckResult:
             getattr(import_module(CHECKS_MODULE), check.function)(run_dir, *check.arguments)
         except Exception as error:  # noqa: BLE001  (finding what breaks, however it does, is what a check is for)
             message = f"{type(error).__name__}: {error}"
-    return CheckResult(check.name, not message, time.monotonic() - started, message)
+    return CheckRow(check.name, not message, time.monotonic() - started, message)
 
 
-def run_checks(checks: Sequence[Check], executor: Executor, run_dir: Path | None = None) -> list[CheckResult]:
-    """Runs every check once those that it needs are over, and prints a row as soon as it is known.
+def run_checks(
+    checks: Sequence[Check], executor: Executor, on_row: Callable[[CheckRow], None], run_dir: Path | None = None
+) -> list[CheckRow]:
+    """Runs every check once those that it needs are over.
 
     Args:
         checks: the rows, each behind those that it needs. It runs even if they failed, and says what it misses.
         executor: runs them, as many at once as it likes.
+        on_row: told of a result as soon as it is known.
         run_dir: an empty folder for what they make, which is then kept; None for a temporary one.
 
     Returns:
         The results in the order of `checks`.
     """
-    results: dict[str, CheckResult] = {}
-    running: dict[Future[CheckResult], Check] = {}
+    results: dict[str, CheckRow] = {}
+    running: dict[Future[CheckRow], Check] = {}
     with tempfile.TemporaryDirectory(prefix="rsd_jax-preflight-") as folder:
         waiting = list(checks)
         while waiting or running:
@@ -85,17 +88,11 @@ def run_checks(checks: Sequence[Check], executor: Executor, run_dir: Path | None
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 result = future.result()
                 results[running.pop(future).name] = result
-                _print_row(result)
+                on_row(result)
     return [results[check.name] for check in checks]
 
 
-def _print_row(result: CheckResult) -> None:
-    print(f"{'passed' if result.passed else 'FAILED'}  {result.seconds:6.1f} s  {result.name}", flush=True)
-    for line in result.message.splitlines():
-        print(f"                  {line}", flush=True)
-
-
-def as_json(results: Sequence[CheckResult], seconds: float) -> dict[str, Any]:
+def as_json(results: Sequence[CheckRow], seconds: float) -> dict[str, Any]:
     """The table as JSON values."""
     return {
         "checks": [{"name": r.name, "passed": r.passed, "seconds": round(r.seconds, 3)} for r in results],

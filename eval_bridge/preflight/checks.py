@@ -4,8 +4,9 @@ The checks share a run folder and nothing else: each reads what the ones before 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,13 +23,13 @@ from eval_bridge.simulators.interface import EpisodeStart, Simulator
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.self_check import check_simulator
 from eval_bridge.simulators.point_mass import MAX_STEPS, PointMassSimulator, towards_ball
-from launch.config_flags import load_config, to_dataclass
 from rsd_jax.array_types import PyTree
 from rsd_jax.checkpoints import load_stage
 from rsd_jax.decoding import Decoder, DecodeResult, autoregressive, speculative_greedy
 from rsd_jax.demos.demo import Demo
 from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, read_demos, write_episode
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
+from rsd_jax.registry import to_dataclass
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.rfsq.strategies import Naive
 from rsd_jax.stored_models import load_draft, load_main_head, load_policy, load_tokenizer
@@ -37,7 +38,6 @@ from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding
 from rsd_jax.training.stages import build_stage, settings_of
 from rsd_jax.training.train_loop import train
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 SUITE, TASK = "point_mass", "close_around_the_ball"
 NUM_DEMOS = 10
 EPISODE_STEPS = 24
@@ -73,12 +73,11 @@ def check_demonstrations(run_dir: Path) -> None:
     _require_replay(simulator, stored[0])
 
 
-def check_training(run_dir: Path, stage_name: str) -> None:
-    """The stage trains, and loading its best checkpoint gives the variables that training returned."""
-    _, config = load_config(f"{CONFIGS / stage_name}.py:tiny")
-    stage = build_stage(config.stage, to_dataclass(settings_of(config.stage), config.model), run_dir)
-    training = to_dataclass(TrainingConfig, config.training, seed=config.seed)
-    returned = train(stage, training, run_dir / stage_name, make_mesh(to_dataclass(MeshConfig, config.mesh)))
+def check_training(run_dir: Path, stage_name: str, values: Mapping[str, Any]) -> None:
+    """The stage trains with these `values`, and its best checkpoint holds the variables that training returned."""
+    stage = build_stage(values["stage"], to_dataclass(settings_of(values["stage"]), values["model"]), run_dir)
+    training = to_dataclass(TrainingConfig, values["training"], seed=values["seed"])
+    returned = train(stage, training, run_dir / stage_name, make_mesh(to_dataclass(MeshConfig, values["mesh"])))
     loaded = load_stage(run_dir, stage_name)
     same = _same_arrays(returned._asdict(), loaded.variables)
     require(same, f"the checkpoint of {stage_name} holds other arrays than training returned")

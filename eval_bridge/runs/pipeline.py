@@ -1,18 +1,31 @@
 """Runs the stages of a run that are not finished, in order."""
 
+import json
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from eval_bridge.evaluation.folder import REPORT_NAME, SUMMARY_NAME
+from eval_bridge.runs.pipeline_stages import HEADLINE, evaluation_folder
+from eval_bridge.runs.run_record import add_seconds, forget_seconds, read_seconds
+from eval_bridge.runs.stage_process import PipelineStage, run_stage
+from eval_bridge.runs.stop_request import Stopped, StopRequest
 
 LOG_FOLDER = "logs"
-
-
 REPLACED_FOLDER = "replaced"
 
 
-def run_pipeline(stages: Sequence[PipelineStage], run_dir: Path, from_stage: str = "", until_stage: str = "") -> None:
-    """Runs the stages that are not finished, in order, and says so on standard output.
+def run_pipeline(
+    stages: Sequence[PipelineStage], run_dir: Path, terminal: TextIO, from_stage: str = "", until_stage: str = ""
+) -> None:
+    """Runs the stages that are not finished, in order, and says so.
 
     Args:
         stages: all stages, each behind those that it reads from.
         run_dir: folder of the run, for its record, logs and replaced outputs.
+        terminal: where to say so, and to show progress.
         from_stage: name of a stage that is made anew, with all that comes from it; empty for none.
         until_stage: name of the last stage to run; empty for all.
 
@@ -25,7 +38,7 @@ def run_pipeline(stages: Sequence[PipelineStage], run_dir: Path, from_stage: str
     end = check_range(stages, from_stage, until_stage)
     to_run, stale = _plan(stages, from_stage, end)
     if to_run:
-        _set_aside(stale, run_dir)
+        set_aside(stale, run_dir, terminal)
 
     width = max(len(stage.name) for stage in stages)
     log_folder = run_dir / LOG_FOLDER
@@ -34,18 +47,18 @@ def run_pipeline(stages: Sequence[PipelineStage], run_dir: Path, from_stage: str
         for index, stage in enumerate(stages[:end]):
             label = f"[{index + 1}/{len(stages)}] {stage.name:<{width}}"
             if stage not in to_run:
-                print(f"{label} already there: {stage.output}", flush=True)
+                print(f"{label} already there: {stage.output}", file=terminal, flush=True)
                 continue
             if stop.number is not None:
                 raise Stopped(stop.number, f"before stage {stage.name}")
-            print(f"{label} {stage}", flush=True)
+            print(f"{label} {stage}", file=terminal, flush=True)
             started = time.monotonic()
             try:
-                run_stage(stage, log_folder / f"{stage.name}.log", sys.stdout, stop)
+                run_stage(stage, log_folder / f"{stage.name}.log", terminal, stop)
             finally:
                 seconds = time.monotonic() - started
                 add_seconds(run_dir, stage.name, seconds)
-            print(f"{label} finished in {seconds:.0f} s", flush=True)
+            print(f"{label} finished in {seconds:.0f} s", file=terminal, flush=True)
 
 
 def check_range(stages: Sequence[PipelineStage], from_stage: str, until_stage: str) -> int:
@@ -59,6 +72,20 @@ def check_range(stages: Sequence[PipelineStage], from_stage: str, until_stage: s
     if from_stage and _position(names, "from_stage", from_stage) >= end:
         raise ValueError(f"from_stage={from_stage!r} comes behind until_stage={until_stage!r}: nothing would run")
     return end
+
+
+def set_aside(stages: Sequence[PipelineStage], run_dir: Path, terminal: TextIO) -> None:
+    """Moves the outputs of `stages` away, and forgets what they took."""
+    forget_seconds(run_dir, [stage.name for stage in stages])
+    moved = []
+    folder = run_dir / REPLACED_FOLDER / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    for stage in stages:
+        if stage.output.exists():  # one that lies inside another has moved with it
+            folder.mkdir(parents=True, exist_ok=True)
+            stage.output.rename(folder / stage.output.name)
+            moved.append(stage.output.name)
+    if moved:
+        print(f"moved to {folder}: {', '.join(moved)}", file=terminal, flush=True)
 
 
 def describe_result(run_dir: Path, decoders: Sequence[str]) -> str:
@@ -124,17 +151,3 @@ def _plan(
         if is_stale or runs:
             changing.add(stage.name)
     return to_run, stale
-
-
-def _set_aside(stages: Sequence[PipelineStage], run_dir: Path) -> None:
-    """Moves the outputs of `stages` away, and forgets what they took."""
-    forget_seconds(run_dir, [stage.name for stage in stages])
-    moved = []
-    folder = run_dir / REPLACED_FOLDER / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    for stage in stages:
-        if stage.output.exists():  # one that lies inside another has moved with it
-            folder.mkdir(parents=True, exist_ok=True)
-            stage.output.rename(folder / stage.output.name)
-            moved.append(stage.output.name)
-    if moved:
-        print(f"moved to {folder}: {', '.join(moved)}", flush=True)

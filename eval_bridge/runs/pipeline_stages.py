@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from eval_bridge.collection.session import COMPLETE
-from eval_bridge.policies.interface import check_decoder
-from launch.evaluate import COMPARISONS_NAME, REPORT_NAME, SUMMARY_NAME
+from eval_bridge.evaluation.folder import COMPARISONS_NAME, REPORT_NAME, SUMMARY_NAME
+from eval_bridge.policies.decoders import check_decoder
 from eval_bridge.runs.stage_process import PipelineStage
-
-TRAINED = ("rfsq", "policy", "draft", "main_head")
-"""The stages that `launch.train` makes."""
+from rsd_jax.run_folder import TRAINED_STAGES
 
 HEADLINE = "evaluation"
 """Folder of the first decoder's evaluation, the one whose report compares it with the others."""
@@ -48,7 +46,8 @@ def stages_of(run_dir: Path, variant: str, seed: int, decoders: Sequence[str]) -
     seeded = f"--config.seed={seed}"
     collect = PipelineStage("collect", run_dir / "demos", command("collect", "demos", seeded), has_all_demos)
     trainings = [
-        PipelineStage(name, run_dir / name, command("train", name, seeded), _has_final_metrics) for name in TRAINED
+        PipelineStage(name, run_dir / name, command("train", name, seeded), _has_final_metrics)
+        for name in TRAINED_STAGES
     ]
     evaluations = [
         PipelineStage(
@@ -56,7 +55,7 @@ def stages_of(run_dir: Path, variant: str, seed: int, decoders: Sequence[str]) -
             run_dir / output,
             evaluate(decoder),
             partial(_has_all_episodes, decoder=decoder),
-            TRAINED,
+            TRAINED_STAGES,
         )
         for decoder, output in outputs.items()
     ]

@@ -25,9 +25,9 @@ class Stopped(RuntimeError):
 
 
 class StopRequest:
-    """Notes SIGTERM and SIGINT as long as it is open, and sends SIGTERM to the process in its care.
+    """Notes SIGTERM and SIGINT as long as it is open, and sends SIGTERM to all processes in its care.
 
-    Whichever of the two arrives, the process gets SIGTERM: that is what training saves its state at. Its own processes
+    Whichever of the two arrives, a process gets SIGTERM: that is what training saves its state at. Its own processes
     get it too: simulators would else go on to the end of their episode, for nobody.
 
     Attributes:
@@ -36,7 +36,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.number: int | None = None
-        self._group: int | None = None
+        self._groups: set[int] = set()
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -49,20 +49,24 @@ class StopRequest:
 
     @contextlib.contextmanager
     def caring_for(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
-        """Passes requests on to `process`, the leader of a group, one that came while it started included."""
-        self._group = process.pid
+        """Passes requests on to `process`, the leader of a group, one that came while it started included.
+
+        Several threads may have processes cared for at the same time.
+        """
+        self._groups.add(process.pid)
         if self.number is not None:
-            self._forward()
+            _terminate(process.pid)
         try:
             yield
         finally:
-            self._group = None
+            self._groups.discard(process.pid)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.number = number
-        self._forward()
+        for group in tuple(self._groups):
+            _terminate(group)
 
-    def _forward(self) -> None:
-        if self._group is not None:
-            with contextlib.suppress(ProcessLookupError):  # all of them have ended
-                os.killpg(self._group, signal.SIGTERM)
+
+def _terminate(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # all of them have ended
+        os.killpg(group, signal.SIGTERM)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.simulators.interface import EpisodeStart, Goal, Observation, Probe
+from eval_bridge.observations import Observation
+from eval_bridge.simulators.interface import EpisodeStart, Goal, Probe
 
 FRAME_SIZE = 256
 MAX_STEPS = 60

@@ -1,12 +1,7 @@
 """Facts that travel with a checkpoint, as readable JSON."""
 
 import json
-import os
-import platform
-import subprocess
 from dataclasses import asdict, dataclass, field
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +9,9 @@ import numpy as np
 
 import rsd_jax
 from rsd_jax.checkpoints.errors import FormatVersionError, TokenizerMismatchError
+from rsd_jax.provenance import git_commit, library_versions
 
 FORMAT_VERSION = 1
-
-
-@cache
-def library_versions() -> dict[str, str]:
-    """Versions of Python, rsd_jax and the libraries that decide what a checkpoint means."""
-    libraries = {name: version(name) for name in ("jax", "flax", "optax", "orbax-checkpoint", "numpy")}
-    return {"python": platform.python_version(), "rsd_jax": rsd_jax.__version__, **libraries}
-
-
-@cache
-def git_commit() -> str | None:
-    """Commit of the checkout this code runs from, or ``None`` where there is no repository or no git.
-
-    A copy without its history, such as in a container, tells its commit by the variable ``RSD_COMMIT``.
-    """
-    if os.environ.get("RSD_COMMIT"):
-        return os.environ["RSD_COMMIT"]
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        result = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False, timeout=10
-        )
-    except (FileNotFoundError, subprocess.TimeoutExpired):
-        return None
-    return result.stdout.strip() or None
 
 
 @dataclass(frozen=True)

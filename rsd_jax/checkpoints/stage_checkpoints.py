@@ -5,7 +5,9 @@ checkpoint is written under a temporary name and renamed; only then are older on
 one at every moment.
 """
 
+import hashlib
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +16,7 @@ from jax.experimental.multihost_utils import sync_global_devices
 
 from rsd_jax.array_types import PyTree
 from rsd_jax.checkpoints import array_files, atomic_folder
+from rsd_jax.checkpoints.atomic_folder import MANIFEST
 from rsd_jax.checkpoints.errors import CheckpointWriteError, DamagedCheckpointError, MissingCheckpointError
 from rsd_jax.checkpoints.metadata import CheckpointMetadata
 
@@ -136,3 +139,18 @@ def load_stage(run_dir: Path | str, stage: str, which: Which = "best") -> Loaded
     if metadata is None:
         raise MissingCheckpointError(checkpoints.directory / which, stage, Path(run_dir))
     return LoadedStage(checkpoints.load_variables(which), metadata, metadata.metrics)
+
+
+def checkpoint_digests(run_dir: Path, stages: Iterable[str]) -> dict[str, str]:
+    """Digest of every stage's best checkpoint, by stage: that of its manifest, which holds the digests of all files.
+
+    Raises:
+        MissingCheckpointError: a stage has no checkpoint.
+    """
+    digests = {}
+    for stage in stages:
+        checkpoint = StageCheckpoints(run_dir / stage).find("best")
+        if checkpoint is None:
+            raise MissingCheckpointError(run_dir / stage / "best", stage, run_dir)
+        digests[stage] = hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest()[:16]
+    return digests

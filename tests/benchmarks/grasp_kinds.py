@@ -18,11 +18,11 @@ import numpy as np
 from eval_bridge.experts.goal import Carry, open_goals
 from eval_bridge.experts.libero_scene import LiberoScene
 from eval_bridge.experts.scripted_expert import ScriptedExpert
-from eval_bridge.provenance import device_name, package_versions
+from eval_bridge.provenance import package_versions
 from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.simulators.start_seeds import FIRST_DEVELOPMENT_SEED
 from rsd_jax.atomic_files import write_json
-from rsd_jax.checkpoints.metadata import git_commit
+from rsd_jax.provenance import device_name, git_commit
 
 FIRST_SEED = FIRST_DEVELOPMENT_SEED + 10_000_000
 """Of starts that neither training nor any evaluation has."""

@@ -18,10 +18,10 @@ import numpy as np
 
 from eval_bridge.experts.libero_scene import LiberoScene
 from eval_bridge.experts.scripted_expert import ExpertFailed, ScriptedExpert
-from eval_bridge.provenance import device_name, package_versions
+from eval_bridge.provenance import package_versions
 from eval_bridge.simulators.libero.suites import get_suite
 from rsd_jax.atomic_files import write_json
-from rsd_jax.checkpoints.metadata import git_commit
+from rsd_jax.provenance import device_name, git_commit
 from tests.benchmarks.grasp_kinds import FIRST_SEED
 
 CLOSING_STEPS = 10

@@ -23,10 +23,10 @@ from eval_bridge.evaluation.episode_log import LOG_NAME, read_episode_log
 from eval_bridge.experts.goal import Carry, open_goals
 from eval_bridge.experts.libero_scene import LiberoScene
 from eval_bridge.experts.scripted_expert import ExpertFailed, ScriptedExpert
-from eval_bridge.provenance import device_name, package_versions
+from eval_bridge.provenance import package_versions
 from eval_bridge.simulators.libero.suites import get_suite
 from rsd_jax.atomic_files import write_json
-from rsd_jax.checkpoints.metadata import git_commit
+from rsd_jax.provenance import device_name, git_commit
 from tests.benchmarks.grasp_kinds import FIRST_SEED
 
 NEAR = 0.06

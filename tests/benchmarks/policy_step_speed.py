@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from launch.config_flags import load_config, to_dataclass
+from launch.config_flags import load_config
 from rsd_jax.backbones.compact import make_compact_config
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
@@ -25,6 +25,7 @@ from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.demos.frames import STORED_SIZE
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.heads.regression_head import RegressionConfig
+from rsd_jax.registry import to_dataclass
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.objectives.behaviour_cloning import BehaviourCloning, PolicyConstants, policy_inputs
 from rsd_jax.training.objectives.on_rows import Constants, OnRows

@@ -24,14 +24,14 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")  # asked for the machine's name on
 import numpy as np
 from scipy.stats import ks_2samp
 
-from eval_bridge.provenance import device_name, simulator_versions
+from eval_bridge.provenance import simulator_versions
 from eval_bridge.simulators.interface import EpisodeStart
 from eval_bridge.simulators.libero.environment import build_environment
 from eval_bridge.simulators.libero.hard_resets import hard_reset_starts
 from eval_bridge.simulators.libero.reset import draw_start
 from eval_bridge.simulators.libero.state_capture import capture_start
 from eval_bridge.simulators.libero.suites import get_suite, suite_names
-from rsd_jax.checkpoints.metadata import git_commit
+from rsd_jax.provenance import device_name, git_commit
 
 SEEDS_PER_TASK = 100_000  # the first for hard resets, those behind it for soft ones: no two samples share one
 SIGNIFICANCE = 0.01

@@ -13,11 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from eval_bridge.provenance import device_name, package_versions
+from eval_bridge.provenance import package_versions
 from eval_bridge.simulators.libero.renderer import choose_renderer
 from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.workers.messages import Failure, Result
 from eval_bridge.workers.pool import WorkerPool
+from rsd_jax.provenance import device_name
 from tests.benchmarks.stepping_worker import Build, Step, SteppingWorker
 
 SCHEDULES = {"every 8 steps": 8, "every step": 1, "never": None}

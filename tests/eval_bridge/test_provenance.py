@@ -1,7 +1,9 @@
 import pytest
 
-from eval_bridge.provenance import checkpoint_digests, device_name, package_versions
+from eval_bridge.provenance import package_versions
 from rsd_jax.checkpoints import MissingCheckpointError
+from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
+from rsd_jax.provenance import device_name
 
 
 def _checkpoint(run_dir, stage, step, content):

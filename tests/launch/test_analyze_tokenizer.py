@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from launch import analyze_tokenizer
-from launch.analyze_tokenizer import mean_record
 from launch.config_flags import parse_config
 from rsd_jax.checkpoints import StageCheckpoints
+from rsd_jax.tokenizer_analysis import measuring
+from rsd_jax.tokenizer_analysis.measuring import Variant
+from rsd_jax.tokenizer_analysis.results import mean_record
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +48,13 @@ def test_a_second_run_measures_nothing_again(analysed: Path, monkeypatch: pytest
     def measured_again(*_: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(analyze_tokenizer, "measure", measured_again)
-    monkeypatch.setattr(analyze_tokenizer, "measure_bins", measured_again)
+    monkeypatch.setattr(measuring, "measure", measured_again)
+    monkeypatch.setattr(measuring, "measure_bins", measured_again)
     analyze_tokenizer.main(_config(analysed))
 
 
 def test_rows_of_another_policy_are_refused(analysed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analyze_tokenizer, "_rfsq_settings", lambda *_: (_Settings(), None))
+    monkeypatch.setattr(analyze_tokenizer, "_variant", lambda *_: Variant(_Settings(), None))
     with pytest.raises(ValueError, match="was made with chunk_length 8, but it is 4 now"):
         analyze_tokenizer.main(_config(analysed))
 

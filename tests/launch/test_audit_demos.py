@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import launch.audit_demos
+from eval_bridge.collection import audit
+from eval_bridge.collection.audit import audit_file
 from eval_bridge.simulators.libero.suites import UnknownName, get_suite
-from launch.audit_demos import audit_file, main
+from launch.audit_demos import main
 from launch.config_flags import parse_config
 from rsd_jax.demos.demo import DemoFieldError, DemoStart
 from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, write_episode
@@ -95,7 +97,7 @@ def test_demonstrations_without_a_start_cannot_be_audited(monkeypatch, tmp_path)
     class WithoutStart:
         open = staticmethod(lambda path: [example_demo(states=None, start=None)])
 
-    monkeypatch.setattr(launch.audit_demos, "Hdf5Demos", WithoutStart)
+    monkeypatch.setattr(audit, "Hdf5Demos", WithoutStart)
     with pytest.raises(DemoFieldError, match="without simulator states"):
         audit_file("libero_spatial", tmp_path / f"{TASK}_demo.hdf5")
 

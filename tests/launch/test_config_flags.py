@@ -1,10 +1,7 @@
-from dataclasses import dataclass
-
 import pytest
 from absl import flags
-from ml_collections import ConfigDict
 
-from launch.config_flags import ConfigError, parse_config, to_dataclass
+from launch.config_flags import ConfigError, parse_config
 
 CONFIG_FILE = '''"""Toy configuration: half a second on one core."""
 
@@ -96,27 +93,3 @@ def test_help_shows_docstring_and_every_key_with_its_value(toy, capsys):
     assert "Toy configuration: half a second on one core." in text
     assert "--config.training.steps=2" in text
     assert "--config.run_dir='runs/default'" in text
-
-
-@dataclass(frozen=True)
-class Inner:
-    width: int
-
-
-@dataclass(frozen=True)
-class Outer:
-    inner: Inner
-    seed: int
-    name: str = "toy"
-
-
-def test_sections_become_dataclasses():
-    values = ConfigDict({"inner": {"width": 3}})
-    assert to_dataclass(Outer, values, seed=1) == Outer(Inner(3), 1, "toy")
-
-
-def test_keys_and_fields_must_match():
-    with pytest.raises(ConfigError, match=r"\['widht'\] are no fields of Inner, which has width"):
-        to_dataclass(Inner, ConfigDict({"widht": 3}))
-    with pytest.raises(ConfigError, match=r"Outer needs values for \['inner', 'seed'\]"):
-        to_dataclass(Outer, ConfigDict({"name": "x"}))

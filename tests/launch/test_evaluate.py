@@ -5,11 +5,15 @@ from functools import partial
 import numpy as np
 import pytest
 
-from eval_bridge.policies.interface import DECODER_STAGES, PolicyOutput
-from eval_bridge.provenance import checkpoint_digests
+from eval_bridge.evaluation.folder import checkpoint_folder, results_folder
+from eval_bridge.evaluation.merging import find_shards, merge_evaluations
+from eval_bridge.policies.decoders import DECODER_STAGES
+from eval_bridge.policies.interface import PolicyOutput
 from eval_bridge.simulators.check_result import SelfCheckFailed
-from launch import evaluate, merge_evaluations
+from launch import evaluate
+from launch import merge_evaluations as merge_command
 from launch.config_flags import ConfigError, parse_config, run
+from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
 from rsd_jax.pretrained import PRETRAINED
 from tests.eval_bridge.evaluation.evaluation_fakes import (
     DRAFT_COUNTS,
@@ -136,13 +140,13 @@ def test_shards_merge_into_what_one_host_would_have_written(run_dir, monkeypatch
     for shard in ("0/2", "1/2"):
         assert command(monkeypatch, run_dir, *more, f"--config.shard={shard}") == 0
     output = run_dir / "evaluation"
-    merged = merge_evaluations.merge_evaluations(output, merge_evaluations.find_shards(output), [], config(run_dir))
+    merged, _ = merge_evaluations(output, find_shards(output))
     for field in ("episodes", "successes", "planned", "per_task", "token_acceptance", "rounds_mean", "steps_mean"):
         assert getattr(merged, field) == getattr(whole, field), field
     assert len(list((output / "traces").iterdir())) == 6
-    assert (output / "report.html").is_file()
     lines = (output / "episodes.jsonl").read_text()
-    merge_evaluations.merge_evaluations(output, merge_evaluations.find_shards(output), [], config(run_dir))
+    merge_command.main(config(run_dir, *more))
+    assert (output / "report.html").is_file()
     assert (output / "episodes.jsonl").read_text() == lines
 
 
@@ -150,22 +154,22 @@ def test_a_part_that_is_not_complete_is_not_merged(run_dir, monkeypatch):
     monkeypatch.setattr(evaluate, "get_benchmark", partial(counting_benchmark, None))
     output = run_dir / "evaluation"
     assert command(monkeypatch, run_dir, "--config.shard=0/1", "--config.output=evaluation/shards/0_of_1") == 0
-    shards = merge_evaluations.find_shards(output)
+    shards = find_shards(output)
     (shards[0] / "summary.json").unlink()  # as a killed evaluation leaves it
     with pytest.raises(ValueError, match="0_of_1 is not complete"):
-        merge_evaluations.merge_evaluations(output, shards, [], config(run_dir))
+        merge_evaluations(output, shards)
     assert not (output / "episodes.jsonl").exists()
 
 
 def test_merging_names_what_is_missing(run_dir, monkeypatch):
     with pytest.raises(ValueError, match="it holds nothing"):
-        merge_evaluations.find_shards(run_dir / "evaluation")
+        find_shards(run_dir / "evaluation")
     (run_dir / "evaluation" / "shards" / "1_of_3").mkdir(parents=True)
     with pytest.raises(ValueError, match="lacks 0_of_3, 2_of_3"):
-        merge_evaluations.find_shards(run_dir / "evaluation")
+        find_shards(run_dir / "evaluation")
     (run_dir / "evaluation" / "shards" / "0_of_2").mkdir(parents=True)
     with pytest.raises(ValueError, match="parts of one division"):
-        merge_evaluations.find_shards(run_dir / "evaluation")
+        find_shards(run_dir / "evaluation")
 
 
 @pytest.fixture
@@ -205,7 +209,7 @@ def test_shards_and_comparisons_without_a_run_lie_beside_its_results(loaded_from
     monkeypatch.chdir(tmp_path)
     evaluate.evaluate(other)
     evaluate.evaluate(shard)
-    merge_evaluations.main(merging)
+    merge_command.main(merging)
     output = tmp_path / "runs" / "pretrained" / "evaluation"
     assert json.loads((output / "summary.json").read_text())["episodes"] == 1
     (comparison,) = json.loads((output / "comparisons.json").read_text())
@@ -215,7 +219,7 @@ def test_shards_and_comparisons_without_a_run_lie_beside_its_results(loaded_from
 
 def test_a_run_that_is_named_acts_and_keeps_its_results(run_dir):
     named = config(run_dir)
-    assert evaluate.checkpoint_folder(named) == evaluate.results_folder(named) == run_dir
+    assert checkpoint_folder(named.run_dir) == results_folder(named.run_dir) == run_dir
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,15 @@ import jax
 import numpy as np
 import pytest
 
-from eval_bridge.provenance import checkpoint_digests
 from launch import export_checkpoint as command
 from launch.config_flags import parse_config
 from launch.evaluate import evaluate
-from launch.export_checkpoint import export_checkpoint
 from rsd_jax.checkpoints import MissingCheckpointError, load_stage
+from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
+from rsd_jax.stored_models import export
+from rsd_jax.stored_models.export import export_checkpoint
 from rsd_jax.stored_models.policy import PolicyMismatchError
-from rsd_jax.training.stages import STAGE_NAMES
+from rsd_jax.training.stages import TRAINED_STAGES
 
 
 @pytest.fixture(scope="module")
@@ -27,25 +28,25 @@ def exported(preflight_run, tmp_path_factory):
 @pytest.fixture
 def copied_run(preflight_run, tmp_path):
     """A run folder that a test may damage."""
-    for name in STAGE_NAMES:
+    for name in TRAINED_STAGES:
         shutil.copytree(preflight_run / name / "best", tmp_path / "run" / name / "best")
     return tmp_path / "run"
 
 
 def test_arrays_and_metadata_of_every_stage_arrive(preflight_run, exported):
     target, _ = exported
-    for name in STAGE_NAMES:
+    for name in TRAINED_STAGES:
         original, copy = load_stage(preflight_run, name), load_stage(target, name)
         jax.tree.map(np.testing.assert_array_equal, copy.variables, original.variables)
         assert copy.metadata == original.metadata
-    assert checkpoint_digests(target, STAGE_NAMES) == checkpoint_digests(preflight_run, STAGE_NAMES)
+    assert checkpoint_digests(target, TRAINED_STAGES) == checkpoint_digests(preflight_run, TRAINED_STAGES)
 
 
 def test_nothing_else_arrives(exported):
     target, size = exported
     assert [path.name for path in target.parent.iterdir()] == ["model"]
     assert sorted(path.relative_to(target).as_posix() for path in target.glob("*/*")) == sorted(
-        f"{name}/best" for name in STAGE_NAMES
+        f"{name}/best" for name in TRAINED_STAGES
     )
     assert size == sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
 
@@ -59,7 +60,7 @@ def test_the_target_is_evaluated_as_a_run_is(exported, tmp_path):
     assert (target / "evaluation" / "report.html").is_file()
 
 
-@pytest.mark.parametrize("missing", STAGE_NAMES)
+@pytest.mark.parametrize("missing", TRAINED_STAGES)
 def test_a_missing_stage_is_named_with_its_command(copied_run, tmp_path, missing):
     shutil.rmtree(copied_run / missing)
     expected = f"launch.train --config configs/{missing}.py --config.run_dir={copied_run}"
@@ -91,12 +92,12 @@ def test_an_export_that_fails_halfway_leaves_nothing(preflight_run, tmp_path, mo
     copy = shutil.copytree
 
     def copy_some(source, target, *more, **options):
-        if STAGE_NAMES[-1] in str(target):
+        if TRAINED_STAGES[-1] in str(target):
             assert [path.name for path in tmp_path.iterdir()] == ["target.partial"]
             raise OSError("the disk is gone")
         return copy(source, target, *more, **options)
 
-    monkeypatch.setattr(command.shutil, "copytree", copy_some)
+    monkeypatch.setattr(export.shutil, "copytree", copy_some)
     with pytest.raises(OSError, match="the disk is gone"):
         export_checkpoint(preflight_run, tmp_path / "target")
     assert list(tmp_path.iterdir()) == []
@@ -107,7 +108,7 @@ def test_what_a_killed_export_left_does_not_arrive(preflight_run, tmp_path):
     left.mkdir(parents=True)
     export_checkpoint(preflight_run, tmp_path / "target")
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
-    assert sorted(path.name for path in (tmp_path / "target").iterdir()) == sorted(STAGE_NAMES)
+    assert sorted(path.name for path in (tmp_path / "target").iterdir()) == sorted(TRAINED_STAGES)
 
 
 def test_the_command_tells_the_size_or_what_is_wrong(preflight_run, tmp_path, capsys):

@@ -5,14 +5,14 @@ import re
 import numpy as np
 import pytest
 
+from eval_bridge.observations import Observation
 from eval_bridge.policies.compiled_policy import CompiledPolicy
-from eval_bridge.policies.interface import DECODER_STAGES
-from eval_bridge.simulators.interface import Observation
+from eval_bridge.policies.decoders import DECODER_STAGES
 from rsd_jax.checkpoints import load_stage
 from rsd_jax.demos.frames import RENDER_SIZE
 from rsd_jax.pretrained import PRETRAINED
 from rsd_jax.stored_models import load_policy, load_tokenizer
-from rsd_jax.training.stages import STAGE_NAMES
+from rsd_jax.training.stages import TRAINED_STAGES
 
 FILES = sorted(path for path in PRETRAINED.rglob("*") if path.is_file())
 MAX_MEBIBYTES = 15
@@ -67,7 +67,7 @@ def test_tokens_stand_for_what_the_teacher_does(outputs):
 
 def test_its_stages_belong_together():
     tokenizer_hash, policy_hash = load_tokenizer(PRETRAINED).token_hash, load_policy(PRETRAINED).params_hash
-    metadata = {name: load_stage(PRETRAINED, name).metadata for name in STAGE_NAMES}
+    metadata = {name: load_stage(PRETRAINED, name).metadata for name in TRAINED_STAGES}
     for head in ("draft", "main_head"):
         facts = metadata[head].facts
         assert (facts["tokenizer_hash"], facts["policy_hash"]) == (tokenizer_hash, policy_hash)
@@ -75,12 +75,12 @@ def test_its_stages_belong_together():
 
 
 def test_it_comes_from_committed_code():
-    for name in STAGE_NAMES:
+    for name in TRAINED_STAGES:
         assert re.fullmatch("[0-9a-f]{40}", load_stage(PRETRAINED, name).metadata.commit or "")
 
 
 def test_it_holds_the_best_of_every_stage_and_nothing_else():
-    assert sorted(path.name for path in PRETRAINED.iterdir()) == sorted(STAGE_NAMES)
+    assert sorted(path.name for path in PRETRAINED.iterdir()) == sorted(TRAINED_STAGES)
     assert {path.name for stage in PRETRAINED.iterdir() for path in stage.iterdir()} == {"best"}
 
 

@@ -1,14 +1,16 @@
-"""The main figures of an analysis as a table for a text."""
+"""The main figures of an analysis as a table, for a document and for a terminal."""
 
 from collections.abc import Callable
 from typing import Any
+
+from eval_bridge.report.markdown import markdown_table
 
 Record = dict[str, Any]
 
 MISSING = "-"
 
 
-def markdown_table(results: Record, source: str) -> str:
+def document_table(results: Record, source: str) -> str:
     """A row a tokenizer, means over the seeds, and a line with where they come from.
 
     Args:
@@ -36,7 +38,6 @@ def markdown_table(results: Record, source: str) -> str:
         [f"**{name}**" if name == results["default"] else name, *(cell(figures) for _, cell in columns)]
         for name, figures in results["variants"].items()
     ]
-    lines = [header, ["---"] * len(header), *rows]
     data, versions = results["data"], results["versions"]
     made = (
         f"{data['episodes']} episodes of {', '.join(data['suites'])} ({data['heldout_episodes']} held out, "
@@ -44,7 +45,23 @@ def markdown_table(results: Record, source: str) -> str:
         f"jax {versions['jax']}, commit `{(results['commit'] or 'unknown')[:10]}`. "
         f"All figures: [`{source}`](../{source})."
     )
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{made}"
+    return f"{markdown_table(header, rows)}\n\n{made}"
+
+
+def terminal_table(results: Record) -> str:
+    """The main figures, a line a tokenizer."""
+    header = f"{'':<16}{'error':>10}{'forward':>9}{'flips 1e-3':>12}{'1e-2':>8}{'bits':>7}{'draft':>8}{'main':>8}"
+    lines = [header]
+    for name, figures in results["variants"].items():
+        head = figures.get("head", {})
+        marked = f"{name} *" if name == results["default"] else name
+        lines.append(
+            f"{marked:<16}{figures['token_mse_by_layer'][-1]:>10.2e}"
+            f"{figures.get('forward_minus_token_mse', float('nan')):>9.1e}"
+            f"{figures['flips']['1e-3']:>12.2%}{figures['flips']['1e-2']:>8.1%}{figures['bits_per_step']:>7.1f}"
+            f"{_percent(head.get('draft_l0_l2'))}{_percent(head.get('main_l3_l7'))}"
+        )
+    return "\n".join(lines)
 
 
 def _by_layer(figures: Record) -> str:
@@ -59,3 +76,7 @@ def _accuracy(figures: Record, name: str) -> str:
     head = figures.get("head", {})
     accuracy, majority = head.get(name), head.get(f"{name}_majority")
     return MISSING if accuracy is None else f"{accuracy:.1%} ({majority:.0%})"
+
+
+def _percent(value: float | None) -> str:
+    return f"{'-':>8}" if value is None else f"{value:>8.1%}"

@@ -2,19 +2,20 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ml_collections import ConfigDict
 
 from eval_bridge.evaluation.comparison import compare_folders
+from eval_bridge.evaluation.folder import SUMMARY_NAME
+from eval_bridge.provenance import package_versions
+from eval_bridge.report.markdown import markdown_table
+from eval_bridge.runs.ablation.trials import DECODER, SHARED, AblationSettings, DevelopmentEvaluation, Trial
 from eval_bridge.statistics.intervals import wilson_interval
 from eval_bridge.statistics.paired import PairedCounts, bootstrap_difference, mcnemar_p_value
-from eval_bridge.provenance import package_versions
-from eval_bridge.runs.ablation.trials import DECODER, SHARED, Trial
-from launch.evaluate import SUMMARY_NAME
-from rsd_jax.checkpoints.metadata import git_commit
+from rsd_jax.provenance import git_commit
 
 Record = dict[str, Any]
 
@@ -30,7 +31,7 @@ COLUMNS = (
 """Held-out metrics in the table; the file has all."""
 
 
-def collect_results(config: ConfigDict, trials: Sequence[Trial]) -> Record:
+def collect_results(config: AblationSettings, trials: Sequence[Trial]) -> Record:
     """What the complete ones of `trials` found, as JSON values.
 
     Steps a second are those of the whole training, compiling included, while evaluations of others may have run.
@@ -60,8 +61,8 @@ def collect_results(config: ConfigDict, trials: Sequence[Trial]) -> Record:
     }
 
 
-def _evaluation(evaluation: ConfigDict) -> Record:
-    return {**evaluation.to_dict(), "tasks": list(evaluation.tasks), "decoder": DECODER}
+def _evaluation(evaluation: DevelopmentEvaluation) -> Record:
+    return {**asdict(evaluation), "tasks": list(evaluation.tasks), "decoder": DECODER}
 
 
 def _variant(trials: Sequence[Trial], base: dict[int, Trial]) -> Record:
@@ -132,11 +133,10 @@ def _paired(pairs: Sequence[tuple[Trial, Trial]]) -> Record:
     }
 
 
-def markdown_table(results: Record, source: Path) -> str:
+def write_table(results: Record, source: Path) -> str:
     """A row a policy, and where the figures come from."""
     header = ["policy", "changes", *(name for name, _ in COLUMNS), "steps/s", "success", "against base", "p"]
     rows = [_row(name, record) for name, record in results["variants"].items()]
-    lines = [header, ["---"] * len(header), *rows]
     evaluation = results["evaluation"]
     starts = f"{evaluation['simulator']} starts of {evaluation['suite']}" if evaluation else "no episodes"
     made = (
@@ -144,7 +144,7 @@ def markdown_table(results: Record, source: Path) -> str:
         f"jax {results['versions']['jax']}, commit `{(results['commit'] or 'unknown')[:10]}`; {starts}, "
         f"95 % intervals{POOLED if len(results['seeds']) > 1 else ''}. All figures: [`{source.name}`]({source.name})."
     )
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{made}\n"
+    return f"{markdown_table(header, rows)}\n\n{made}\n"
 
 
 def _row(name: str, record: Record) -> list[str]:

@@ -5,23 +5,20 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ml_collections import ConfigDict
-
 from eval_bridge.evaluation.benchmarks import get_benchmark
 from eval_bridge.evaluation.episode_log import LOG_NAME, read_episode_log
+from eval_bridge.evaluation.folder import REPORT_NAME, SUMMARY_NAME
 from eval_bridge.evaluation.plan import EpisodeId, EvaluationPlan, plan_evaluation
-from eval_bridge.provenance import checkpoint_digests
-from launch.config_flags import parse_config
-from launch.evaluate import REPORT_NAME, SUMMARY_NAME
 from eval_bridge.runs.stage_process import PipelineStage
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.checkpoints.errors import MissingCheckpointError
+from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
 from rsd_jax.training.demonstrations import MissingDemonstrations, demonstration_files
 from rsd_jax.training.row_sources.row_files import ROWS_FOLDER
 
@@ -34,6 +31,55 @@ SHARED = ("demos", "rfsq")
 """Folders of the run that its trials need and share by a link; ``demos=RUN_DIR`` takes those of another run."""
 
 FOLDER, EVALUATION, RECORD = "ablations", "development", "ablation.json"
+
+ReadConfig = Callable[[str, Sequence[str]], Mapping[str, Any]]
+"""Reads ``FILE[:variant]`` with overrides ``--config.KEY=VALUE``: nested values, or ValueError for a misspelt key."""
+
+
+@dataclass(frozen=True)
+class DevelopmentEvaluation:
+    """How policies are judged.
+
+    Attributes:
+        simulator: one of `SIMULATORS`. suite: name of the suite.
+        tasks: indices of the tasks; () means all.
+        episodes_per_task: starts of each.
+        workers: processes with a simulator each; 0 means one per core.
+    """
+
+    simulator: str
+    suite: str
+    tasks: tuple[int, ...]
+    episodes_per_task: int
+    workers: int
+
+
+@dataclass(frozen=True)
+class AblationSettings:
+    """What an ablation compares, as ``configs/ablations.py`` explains it.
+
+    Attributes:
+        run_dir: whose demonstrations and tokenizer are used. out: file of the results.
+        policy: variant of the policy's configuration that is changed.
+        overrides: what each policy changes there, as KEY=VALUE, by the policy's name.
+        base: the policy that the others are compared with. only: names of those to run, with commas; empty for all.
+        seeds: of the trainings. steps: of each; 0 leaves it to the configuration.
+        heldout_only: train only, and judge by held-out episodes.
+        parallel_evaluations: evaluations at the same time, beside a training.
+        evaluation: how policies are judged.
+    """
+
+    run_dir: str
+    out: str
+    policy: str
+    overrides: Mapping[str, tuple[str, ...]]
+    base: str
+    only: str
+    seeds: tuple[int, ...]
+    steps: int
+    heldout_only: bool
+    parallel_evaluations: int
+    evaluation: DevelopmentEvaluation
 
 
 @dataclass(frozen=True)
@@ -93,7 +139,7 @@ class Trial:
         return path.exists() and json.loads(path.read_text()) == self.record
 
 
-def plan_trials(config: ConfigDict) -> list[Trial]:
+def plan_trials(config: AblationSettings, read_config: ReadConfig) -> list[Trial]:
     """All trials that `config` describes, the base's first, whatever ``config.only`` says.
 
     Left out are those that are not to be run and for which another run has yet to make the demonstrations or the
@@ -130,11 +176,13 @@ def plan_trials(config: ConfigDict) -> list[Trial]:
                 raise ValueError(f"{name!r} has nothing to learn from: {error}") from error
     episodes = () if config.heldout_only else _episodes(config.evaluation)
     return [
-        _trial(config, name, seed, episodes, sources[name], digests[name]) for name in digests for seed in config.seeds
+        _trial(config, read_config, name, seed, episodes, sources[name], digests[name])
+        for name in digests
+        for seed in config.seeds
     ]
 
 
-def chosen_names(config: ConfigDict) -> list[str]:
+def chosen_names(config: AblationSettings) -> list[str]:
     """Names of the policies to run."""
     return config.only.split(",") if config.only else list(config.overrides)
 
@@ -158,14 +206,15 @@ def _sources(run_dir: Path, changes: Sequence[str]) -> dict[str, Path]:
     }
 
 
-def _episodes(evaluation: ConfigDict) -> tuple[EpisodeId, ...]:
+def _episodes(evaluation: DevelopmentEvaluation) -> tuple[EpisodeId, ...]:
     benchmark = get_benchmark(evaluation.simulator, evaluation.suite)
-    plan = EvaluationPlan(tuple(evaluation.tasks), evaluation.episodes_per_task, seed=0)
+    plan = EvaluationPlan(evaluation.tasks, evaluation.episodes_per_task, seed=0)
     return plan_evaluation(benchmark, plan).episodes
 
 
 def _trial(
-    config: ConfigDict,
+    config: AblationSettings,
+    read_config: ReadConfig,
     name: str,
     seed: int,
     episodes: tuple[EpisodeId, ...],
@@ -177,9 +226,9 @@ def _trial(
     source = f"{POLICY_CONFIG}:{config.policy}" if config.policy else POLICY_CONFIG
     changes = list(config.overrides[name])
     values_changed = [change for change in changes if change.partition("=")[0] not in SHARED]
-    arguments = [f"--config.{change}" for change in (*_length(source, config.steps), *values_changed)]
+    arguments = [f"--config.{change}" for change in (*_length(read_config, source, config.steps), *values_changed)]
     # A misspelt key is an error before anything is trained.
-    values = json.dumps(parse_config(["--config", source, *arguments]).to_dict(), sort_keys=True)
+    values = json.dumps(read_config(source, arguments), sort_keys=True)
     train = [*_python("launch.train", source, folder), f"--config.seed={seed}", *arguments]
     evaluation = PipelineStage(
         "development",
@@ -211,8 +260,8 @@ def _python(module: str, source: str, folder: Path) -> list[str]:
     return [sys.executable, "-m", module, "--config", source, f"--config.run_dir={folder}"]
 
 
-def _evaluate(evaluation: ConfigDict, folder: Path) -> list[str]:
-    values: dict[str, Any] = {name: evaluation[name] for name in evaluation} | {
+def _evaluate(evaluation: DevelopmentEvaluation, folder: Path) -> list[str]:
+    values: dict[str, Any] = asdict(evaluation) | {
         "tasks": f"({''.join(f'{task},' for task in evaluation.tasks)})",
         "output": EVALUATION,
         "decoder": DECODER,
@@ -223,16 +272,16 @@ def _evaluate(evaluation: ConfigDict, folder: Path) -> list[str]:
     return [*_python("launch.evaluate", EVALUATION_CONFIG, folder), *overrides]
 
 
-def _length(source: str, steps: int) -> list[str]:
+def _length(read_config: ReadConfig, source: str, steps: int) -> list[str]:
     """Overrides for another number of steps: the periods must not be longer."""
     if not steps:
         return []
-    training = parse_config(["--config", source]).training
+    training = read_config(source, ())["training"]
     shortened = {
-        "warmup_steps": min(training.warmup_steps, steps // 10),
-        "evaluate_every": min(training.evaluate_every, steps),
-        "checkpoint_every": min(training.checkpoint_every, steps),
-        "steps_per_dispatch": min(training.steps_per_dispatch, steps),
+        "warmup_steps": min(training["warmup_steps"], steps // 10),
+        "evaluate_every": min(training["evaluate_every"], steps),
+        "checkpoint_every": min(training["checkpoint_every"], steps),
+        "steps_per_dispatch": min(training["steps_per_dispatch"], steps),
     }
     return [f"training.steps={steps}", *(f"training.{key}={value}" for key, value in shortened.items())]
 
@@ -241,7 +290,7 @@ def _is_trained(output: Path) -> bool:
     return (output / "metrics.json").is_file()
 
 
-def _holds_evaluation(output: Path, of: ConfigDict, episodes: Sequence[EpisodeId]) -> bool:
+def _holds_evaluation(output: Path, of: DevelopmentEvaluation, episodes: Sequence[EpisodeId]) -> bool:
     """Whether all of `episodes` have a result of the policy that lies beside them, and the report is written."""
     if not (output / SUMMARY_NAME).is_file() or not (output / REPORT_NAME).is_file():
         return False

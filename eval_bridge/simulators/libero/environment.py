@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eval_bridge.observations import Observation
 from eval_bridge.simulators.axis_angle import axis_angle_from_quaternion
-from eval_bridge.simulators.interface import EpisodeStart, Goal, Observation, Probe
+from eval_bridge.simulators.interface import EpisodeStart, Goal, Probe
 from eval_bridge.simulators.libero import reset
 from eval_bridge.simulators.libero.cameras import Cameras
 from eval_bridge.simulators.libero.quiet_import import quiet

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from rsd_jax.run_folder import TRAINED_STAGES
 from rsd_jax.training.objectives.interface import Stage
 from rsd_jax.training.stages import draft, main_head, policy, rfsq
 
@@ -13,9 +14,6 @@ _STAGES: dict[str, tuple[type, Any]] = {
     "main_head": (main_head.MainHeadSettings, main_head.build),
 }
 
-STAGE_NAMES = tuple(_STAGES)
-"""All stages, in the order in which a run trains them."""
-
 
 def settings_of(name: str) -> type:
     """The dataclass that holds the settings of a stage.
@@ -24,7 +22,7 @@ def settings_of(name: str) -> type:
         ValueError: no stage has this name.
     """
     if name not in _STAGES:
-        raise ValueError(f"stage {name!r} does not exist; stages: {', '.join(STAGE_NAMES)}")
+        raise ValueError(f"stage {name!r} does not exist; stages: {', '.join(TRAINED_STAGES)}")
     return _STAGES[name][0]
 
 
@@ -32,7 +30,7 @@ def build_stage(name: str, settings: Any, run_dir: Path) -> Stage:
     """Prepares a stage from what the earlier stages of the run have left in `run_dir`.
 
     Args:
-        name: one of `STAGE_NAMES`.
+        name: one of `TRAINED_STAGES`.
         settings: an instance of ``settings_of(name)``.
         run_dir: the run's folder.
 

@@ -1,7 +1,6 @@
 import pytest
 
-from eval_bridge.collection.expert_measurement import measure_expert
-from launch.measure_experts import summarise_attempts
+from eval_bridge.collection.expert_measurement import measure_expert, summarise_attempts
 from tests.eval_bridge.collection import collection_fakes as fakes
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.policies.interface import PolicyObservation, PolicyOutput
+from eval_bridge.observations import Observation
+from eval_bridge.policies.interface import PolicyOutput
+from eval_bridge.policies.observation_needs import PolicyObservation
 from eval_bridge.simulators.check_result import CheckResult
-from eval_bridge.simulators.interface import EpisodeStart, Goal, Observation, Probe, Simulator
+from eval_bridge.simulators.interface import EpisodeStart, Goal, Probe, Simulator
 from rsd_jax.demos.frames import RENDER_SIZE
 
 CHUNK_LENGTH = 8

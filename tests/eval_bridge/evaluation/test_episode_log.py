@@ -5,7 +5,6 @@ import pytest
 
 from eval_bridge.episodes.rollout import ActionSummary
 from eval_bridge.evaluation.episode_log import (
-    EpisodeId,
     EpisodeLog,
     EpisodeLogError,
     EpisodeRecord,
@@ -14,6 +13,7 @@ from eval_bridge.evaluation.episode_log import (
     SessionRecord,
     read_episode_log,
 )
+from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.policies.latency import Latency
 from tests.eval_bridge.evaluation.log_examples import HALF_ACCEPTED, NO_TOKENS
 

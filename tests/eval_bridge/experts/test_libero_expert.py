@@ -5,7 +5,8 @@ import pytest
 
 from eval_bridge.collection.recording import RecordingSettings, record_episode
 from eval_bridge.experts.noise import NoiseSettings
-from eval_bridge.simulators.interface import EpisodeStart, Observation
+from eval_bridge.observations import Observation
+from eval_bridge.simulators.interface import EpisodeStart
 from rsd_jax.demos.demo import Demo
 from rsd_jax.demos.frames import to_stored_size
 

@@ -10,13 +10,9 @@ import pytest
 
 from eval_bridge.policies import compiled_policy as policy_module
 from eval_bridge.policies.compiled_policy import CompiledPolicy, policy_inputs
-from eval_bridge.policies.interface import (
-    DECODER_STAGES,
-    FUSED_STAGE,
-    PASS_STAGES,
-    PIPELINE_STAGES,
-    reduce_observation,
-)
+from eval_bridge.policies.decoders import DECODER_STAGES
+from eval_bridge.policies.interface import FUSED_STAGE, PASS_STAGES, PIPELINE_STAGES
+from eval_bridge.policies.observation_needs import reduce_observation
 from eval_bridge.simulators.point_mass import PointMassSimulator
 from rsd_jax.checkpoints import MissingCheckpointError, TokenizerMismatchError
 from rsd_jax.demos.frames import to_stored_size

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from configs import libero_spatial, quickstart
-from launch.config_flags import load_config, parse_config
 from eval_bridge.runs.pipeline_stages import share_demos, stages_of
+from launch.config_flags import load_config, parse_config
 
 ONE = ("speculative_greedy",)
 THREE = ("speculative_greedy", "l1_regression", "autoregressive")

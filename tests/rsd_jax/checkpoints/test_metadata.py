@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from rsd_jax.checkpoints import CheckpointMetadata, TokenizerMismatchError, require_tokenizer
-from rsd_jax.checkpoints.metadata import git_commit, json_value
+from rsd_jax.checkpoints.metadata import json_value
+from rsd_jax.provenance import git_commit
 
 
 def test_the_right_tokenizer_is_accepted():

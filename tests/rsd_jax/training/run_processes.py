@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from launch.preflight import quick_compilation
+from eval_bridge.preflight.checks_to_run import quick_compilation
 
 REPOSITORY = Path(__file__).parents[3]
 TIMEOUT = 600  # of a hanging run; on an idle machine they take seconds

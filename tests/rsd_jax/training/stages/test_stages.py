@@ -9,17 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from launch.config_flags import load_config, to_dataclass
+from launch.config_flags import load_config
 from rsd_jax.backbones.instruction import encode_instruction
 from rsd_jax.backbones.instruction_table import InstructionTable
 from rsd_jax.checkpoints import MissingCheckpointError
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
+from rsd_jax.registry import to_dataclass
 from rsd_jax.rfsq import RfsqTokenizer, dequantize
 from rsd_jax.stored_models import load_main_head, load_policy, load_tokenizer
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.demonstrations import load_split
 from rsd_jax.training.policy_rows import stored_policy_rows
-from rsd_jax.training.stages import STAGE_NAMES, build_stage, settings_of
+from rsd_jax.training.stages import TRAINED_STAGES, build_stage, settings_of
 from rsd_jax.training.stages import head_rows as head_rows_module
 from rsd_jax.training.stages import policy as policy_stage
 from rsd_jax.training.stages.head_rows import DecodedError, load_head_data, stored_head_rows
@@ -35,7 +36,7 @@ def settings(stage: str):
 
 @pytest.fixture(scope="module")
 def metrics(preflight_run):
-    return {stage: json.loads((preflight_run / stage / "metrics.json").read_text()) for stage in STAGE_NAMES}
+    return {stage: json.loads((preflight_run / stage / "metrics.json").read_text()) for stage in TRAINED_STAGES}
 
 
 def test_tokenizer_reports_errors_of_tokens_alone_by_layer(metrics):

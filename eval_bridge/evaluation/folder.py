@@ -1,0 +1,62 @@
+"""Where an evaluation lies, and what names it."""
+
+from pathlib import Path
+from typing import Any
+
+from eval_bridge.evaluation.episode_log import CHECKPOINT
+from eval_bridge.evaluation.plan import Benchmark, Shard
+from eval_bridge.policies.decoders import DECODER_STAGES
+from eval_bridge.provenance import simulator_versions
+from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
+from rsd_jax.pretrained import PRETRAINED
+
+SUMMARY_NAME, REPORT_NAME, COMPARISONS_NAME = "summary.json", "report.html", "comparisons.json"
+SHARD_FOLDER = "shards"
+PRETRAINED_RESULTS = "runs/pretrained"
+
+
+def checkpoint_folder(run_dir: str) -> Path:
+    """The run whose checkpoints act; the project's own where none is named."""
+    return Path(run_dir) if run_dir else PRETRAINED
+
+
+def results_folder(run_dir: str) -> Path:
+    """The run's folder, in which an evaluation gets one of its own; not where the project lies."""
+    return Path(run_dir or PRETRAINED_RESULTS)
+
+
+def output_folder(run_dir: Path, output: str, shard: Shard) -> Path:
+    """Where the results of a shard go; the only one has the folder to itself."""
+    folder = run_dir / output
+    return folder if shard.parts == 1 else folder / SHARD_FOLDER / f"{shard.part}_of_{shard.parts}"
+
+
+def evaluation_identity(
+    benchmark: Benchmark, checkpoints: Path, *, decoder: str, seed: int, policy_batch: int
+) -> dict[str, Any]:
+    """What two episodes must have in common to be counted together: flat, JSON-serialisable.
+
+    Args:
+        benchmark: what is evaluated.
+        checkpoints: the run whose checkpoints act.
+        decoder: its name.
+        seed: of the evaluation.
+        policy_batch: rows of a call of the policy: sums of another shape may differ in their last bits, and an
+            episode with them.
+
+    Raises:
+        MissingCheckpointError: a stage that the decoder needs has no checkpoint.
+    """
+    digests = checkpoint_digests(checkpoints, DECODER_STAGES[decoder])
+    identity: dict[str, Any] = {
+        "simulator": benchmark.simulator,
+        "suite": benchmark.suite,
+        "step_limit": benchmark.step_limit,
+        "decoder": decoder,
+        "seed": seed,
+        "policy_batch": policy_batch,
+    }
+    identity |= {f"{CHECKPOINT}{stage}": digest for stage, digest in digests.items()}
+    if benchmark.simulator.startswith("libero"):
+        identity |= {f"version.{name}": version for name, version in simulator_versions().items()}
+    return identity

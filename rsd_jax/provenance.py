@@ -1,0 +1,54 @@
+"""Which machine, code and packages a result comes from."""
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+
+import rsd_jax
+
+
+def device_name() -> str:
+    """The device that JAX computes on, for a reader: ``NVIDIA H100`` or ``CPU: Intel Xeon (2 cores)``."""
+    device = jax.devices()[0]
+    if device.platform != "cpu":
+        return str(device.device_kind)
+    return f"CPU: {_processor_name()} ({os.cpu_count()} cores)"
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Versions of Python, rsd_jax and the libraries that decide what a checkpoint means."""
+    libraries = {name: version(name) for name in ("jax", "flax", "optax", "orbax-checkpoint", "numpy")}
+    return {"python": platform.python_version(), "rsd_jax": rsd_jax.__version__, **libraries}
+
+
+@cache
+def git_commit() -> str | None:
+    """Commit of the checkout this code runs from, or ``None`` where there is no repository or no git.
+
+    A copy without its history, such as in a container, tells its commit by the variable ``RSD_COMMIT``.
+    """
+    if os.environ.get("RSD_COMMIT"):
+        return os.environ["RSD_COMMIT"]
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        result = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False, timeout=10
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() or None
+
+
+def _processor_name() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
