@@ -5,6 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+CAMERAS = ("agentview", "wrist")
+"""Names of the cameras, which are fields of an `Observation`."""
+
+STATE_SIZE = 8
+"""Numbers of the robot's state."""
+
 
 class Observation(NamedTuple):
     """What a policy sees before it decides on a chunk of actions.

@@ -15,8 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from eval_bridge.evaluation.episode_log import (
     EpisodeLog,
     EpisodeRecord,
@@ -37,15 +35,15 @@ from eval_bridge.evaluation.worker import (
     RunEpisode,
 )
 from eval_bridge.observations import Observation
-from eval_bridge.policies.interface import Policy
+from eval_bridge.policies.interface import Policy, PolicyRequest
 from eval_bridge.policies.latency import measure_stages
-from eval_bridge.policies.observation_needs import PolicyObservation
+from eval_bridge.policies.observation_needs import blank_observation
+from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.provenance import package_versions
 from eval_bridge.simulators.check_result import CheckResult, require_passed
 from eval_bridge.workers.messages import Failure, Question, Result
 from eval_bridge.workers.pool import SILENCE_LIMIT, WorkerPool
 from eval_bridge.workers.scheduling import SceneAssignment
-from rsd_jax.demos.frames import STORED_SIZE
 from rsd_jax.provenance import device_name, git_commit
 
 _LOGGER = logging.getLogger(__name__)
@@ -101,7 +99,7 @@ def run_evaluation(
     if pending or needs_latency:
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         log.append(SessionRecord(started, device_name(), git_commit(), package_versions()))
-        make_handler = functools.partial(EpisodeWorker, make_benchmark, log.path.parent)
+        make_handler = functools.partial(EpisodeWorker, make_benchmark, log.path.parent, policy.observation_needs)
         count = min(workers.count, max(len(pending), 1))
         with WorkerPool(
             count, make_handler, silence_limit=workers.silence_limit, environments=workers.environments
@@ -129,6 +127,7 @@ class _Session:
         self._plan, self._log, self._on_record = plan, log, on_record
         self._scenes = SceneAssignment[int]()
         self._checked_tasks: set[int] = set()
+        self._states: dict[int, Any] = {}  # of the policy, by the worker whose episode it belongs to
 
     def run(self, episodes: Sequence[EpisodeId]) -> bool:
         """Runs `episodes`; returns whether all of them have a result."""
@@ -205,8 +204,8 @@ class _Session:
 
     def _compile_policy(self) -> None:
         """Calls the policy once, so that no episode's time has compilation in it."""
-        frames = np.zeros((2, STORED_SIZE, STORED_SIZE, 3), np.uint8)
-        self._policy.act_batch({0: PolicyObservation(frames, np.zeros(8, np.float32), "compile")})
+        seen = blank_observation(self._policy.observation_needs, "compile")
+        self._policy.act_batch({0: PolicyRequest(seen, episode_key(0, 0, 0))})
 
     def _submit(self, jobs: Mapping[int, Any]) -> None:
         for worker, job in jobs.items():
@@ -247,7 +246,8 @@ class _Session:
                 continue
             episode = pending[task].popleft()
             counts = {task: len(episodes) for task, episodes in pending.items() if episodes}
-            self._pool.submit(worker, RunEpisode(episode, self._row(episode), self._plan.stride_of(episode)))
+            key = episode_key(self._plan.seed, *episode)
+            self._pool.submit(worker, RunEpisode(episode, self._row(episode), key, self._plan.stride_of(episode)))
 
     def _row(self, episode: EpisodeId) -> int:
         """The row of the policy's batch that answers an episode's questions, whoever runs it and whatever else runs.
@@ -262,10 +262,17 @@ class _Session:
         chosen: dict[int, int] = {}  # row -> worker
         for worker, question in waiting.items():
             chosen.setdefault(question.row, worker)
-        outputs = self._policy.act_batch({row: waiting[worker].observation for row, worker in chosen.items()})
+        requests = {row: self._request(worker, waiting[worker]) for row, worker in chosen.items()}
+        answers = self._policy.act_batch(requests)
         for row, worker in chosen.items():
             del waiting[worker]
-            self._pool.answer(worker, outputs[row])
+            self._states[worker] = answers[row].state
+            self._pool.answer(worker, answers[row].output)
+
+    def _request(self, worker: int, question: PolicyQuestion) -> PolicyRequest:
+        """What a worker's episode asks, with the state that its last answer left; a new episode has none."""
+        state = self._states.get(worker) if question.call else None
+        return PolicyRequest(question.observation, question.key, question.call, state)
 
     def _record(self, episode: EpisodeId, outcome: EpisodeOutcome) -> None:
         rollout = outcome.rollout

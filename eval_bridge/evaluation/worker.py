@@ -17,9 +17,11 @@ from eval_bridge.evaluation.plan import Benchmark, EpisodeId
 from eval_bridge.observations import Observation
 from eval_bridge.policies.interface import PolicyOutput
 from eval_bridge.policies.observation_needs import PolicyObservation, reduce_observation
+from eval_bridge.policies.random_streams import EpisodeKey
 from eval_bridge.simulators.check_result import CheckResult
 from eval_bridge.simulators.kept_simulator import KeptSimulator
 from eval_bridge.workers.messages import Ask
+from rsd_jax.observation_needs import ObservationNeeds
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,13 @@ class RunEpisode:
     Attributes:
         episode: which one.
         row: its row in the policy's batches.
+        key: its random key (`eval_bridge.policies.random_streams`).
         video_stride: steps between the frames of its video; None films nothing.
     """
 
     episode: EpisodeId
     row: int
+    key: EpisodeKey
     video_stride: int | None
 
     @property
@@ -58,9 +62,18 @@ class ObserveStart:
 
 
 class PolicyQuestion(NamedTuple):
-    """What a worker asks its owner while it runs an episode; the answer is a `PolicyOutput`."""
+    """What a worker asks its owner while it runs an episode; the answer is a `PolicyOutput`.
+
+    Attributes:
+        row: of the policy's batch.
+        key: of the episode.
+        call: how often the episode has asked before; at 0 the owner begins with a fresh state.
+        observation: reduced to what the policy needs.
+    """
 
     row: int
+    key: EpisodeKey
+    call: int
     observation: PolicyObservation
 
 
@@ -83,10 +96,10 @@ class FilesNotWritten(NamedTuple):
 class EpisodeWorker:
     """Handler of `Prepare`, `RunEpisode` and `ObserveStart`; keeps the scene of the task it was last asked for."""
 
-    def __init__(self, make_benchmark: Callable[[], Benchmark], folder: Path) -> None:
-        """Builds nothing yet; traces and videos go to `folder`."""
+    def __init__(self, make_benchmark: Callable[[], Benchmark], folder: Path, needs: ObservationNeeds) -> None:
+        """Builds nothing yet; traces and videos go to `folder`, and the policy is sent what it `needs`."""
         self._benchmark = make_benchmark()
-        self._folder = folder
+        self._folder, self._needs = folder, needs
         self._simulators = KeptSimulator(self._benchmark.build)
 
     def run(self, job: Any, ask: Ask) -> list[CheckResult] | EpisodeOutcome | FilesNotWritten | Observation:
@@ -109,7 +122,7 @@ class EpisodeWorker:
     def _run_episode(self, job: RunEpisode, ask: Ask) -> EpisodeOutcome | FilesNotWritten:
         benchmark, simulator = self._benchmark, self._simulators.of(job.task_index)
         start = benchmark.start(simulator, *job.episode)
-        policy = _RemotePolicy(ask, job.row)
+        policy = _RemotePolicy(ask, job, self._needs)
         rollout, recording = run_episode(simulator, policy, start, benchmark.step_limit, job.video_stride)
         video = None
         try:
@@ -127,11 +140,14 @@ class EpisodeWorker:
 class _RemotePolicy:
     """The owner's policy, for one episode (implements `eval_bridge.episodes.rollout.Actor`)."""
 
-    def __init__(self, ask: Ask, row: int) -> None:
-        self._ask, self._row = ask, row
+    def __init__(self, ask: Ask, job: RunEpisode, needs: ObservationNeeds) -> None:
+        self._ask, self._job, self._needs = ask, job, needs
+        self._calls = 0
 
     def act(self, observation: Observation) -> PolicyOutput:
-        """Sends the observation and waits for the chunk."""
+        """Sends what the policy needs of the observation and waits for the chunk."""
         started = time.perf_counter()
-        output: PolicyOutput = self._ask(PolicyQuestion(self._row, reduce_observation(observation)))
+        seen = reduce_observation(observation, self._needs)
+        output: PolicyOutput = self._ask(PolicyQuestion(self._job.row, self._job.key, self._calls, seen))
+        self._calls += 1
         return output._replace(seconds=time.perf_counter() - started)

@@ -1,74 +1,120 @@
-"""Joins trained heads to the decoders: models as functions of what a decoder hands them."""
+"""The trained models of a run as the functions that decoders call."""
 
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 
-from rsd_jax.array_types import Features, Latents, LayerMask, Logits, Position, PyTree, Tokens
+from rsd_jax.array_types import Actions, Features, Latents, LayerMask, Logits, Position, PyTree, Tokens
+from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.decoding import CodeShape
 from rsd_jax.heads.draft_model import DraftModel
-from rsd_jax.heads.main_head import ColumnContext, MainHead
-from rsd_jax.rfsq import QuantizerTable, RfsqTokenizer
+from rsd_jax.heads.main_head import ColumnContext, MainHead, main_function
+from rsd_jax.rfsq import RfsqTokenizer
+from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class HeadVariables:
-    """Arrays of both heads: the code's constants and the parameters."""
+class ModelArrays:
+    """All arrays of the models, an argument of every compiled program: none of them captures any.
 
-    table: QuantizerTable
-    draft: PyTree
-    main: PyTree
+    Attributes:
+        policy: of backbone and teacher.
+        tokenizer: None for a decoder without tokens. informative: the tokenizer's, which takes long to compute.
+        draft: parameters of the draft model, or None. main: of the main head, or None.
+    """
+
+    policy: PolicyVariables
+    tokenizer: RfsqTokenizer | None = None
+    informative: LayerMask | None = None
+    draft: PyTree = None
+    main: PyTree = None
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks without their arrays; `draft` and `main` are None where a decoder does without."""
+
+    policy: StoredPolicy
+    draft: DraftModel | None = None
+    main: MainHead | None = None
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class DecoderFeatures:
-    """What the decoders pass on to the models unseen: arrays, and all that depends on no token, computed once a chunk.
+    """What a decoder hands on to the models unseen: all that depends on no token, computed once a chunk.
 
     Attributes:
-        variables: the heads' arrays, here so that no compiled program captures them.
-        draft_latents: the draft model's estimate. columns: the main head's context.
+        draft_latents: the draft model's estimate; None without one. columns: the main head's context.
     """
 
-    variables: HeadVariables
-    draft_latents: Latents
+    draft_latents: Latents | None
     columns: ColumnContext
 
 
 @dataclass(frozen=True)
-class DecoderModels:
-    """Draft model and main head as a `DraftFn` and a `MainFn` (`rsd_jax.decoding`)."""
+class Models:
+    """Networks with their arrays: what a decoder may use, while it is traced."""
 
-    draft_model: DraftModel
-    main_head: MainHead
+    networks: Networks
+    arrays: ModelArrays
 
-    def prepare(self, variables: HeadVariables, features: Features) -> DecoderFeatures:
+    def features(self, inputs: PolicyInputs) -> Features:
+        """The backbone's features ``[B, C, F]``."""
+        return self.networks.policy.features(self.arrays.policy, inputs)
+
+    def teacher_actions(self, features: Features) -> Actions:
+        """What the L1 teacher executes, in the environment's units."""
+        return self.networks.policy.teacher_actions(self.arrays.policy, features)
+
+    def detokenize(self, tokens: Tokens) -> Actions:
+        """The actions that tokens mean, in the environment's units."""
+        return self._tokenizer.detokenize(tokens)
+
+    def prepare(self, features: Features) -> DecoderFeatures:
         """Computes once a chunk what depends on no token."""
-        return DecoderFeatures(
-            variables=variables,
-            draft_latents=self.draft_model.apply({"params": variables.draft}, features, method="estimate"),
-            columns=self.main_head.apply({"params": variables.main}, features, method="contextualise"),
-        )
+        draft, main = self.networks.draft, self._main
+        columns = main.apply({"params": self.arrays.main}, features, method="contextualise")
+        if draft is None:
+            return DecoderFeatures(None, columns)
+        return DecoderFeatures(draft.apply({"params": self.arrays.draft}, features, method="estimate"), columns)
 
     def draft(self, features: DecoderFeatures, tokens: Tokens, position: Position) -> Logits:
         """A `DraftFn`."""
-        variables = features.variables
-        arguments = (features.draft_latents, variables.table, tokens, position)
-        return self.draft_model.apply({"params": variables.draft}, *arguments, method="propose")
+        arguments = (features.draft_latents, self._tokenizer.table, tokens, position)
+        return self._draft.apply({"params": self.arrays.draft}, *arguments, method="propose")
 
     def main(self, features: DecoderFeatures, tokens: Tokens, position: Position, *, num_layers: int) -> Logits:
         """A `MainFn`."""
-        variables = features.variables
-        arguments = (features.columns, variables.table, tokens, position, num_layers)
-        return self.main_head.apply({"params": variables.main}, *arguments, method="score")
+        score = main_function(self._main, self.arrays.main, self._tokenizer.table)
+        return score(features.columns, tokens, position, num_layers=num_layers)
 
-    def code_shape(self, tokenizer: RfsqTokenizer, informative: LayerMask) -> CodeShape:
-        """Static shape of the tokenizer's code as this draft model walks it; `informative` is the tokenizer's."""
+    @property
+    def code_shape(self) -> CodeShape:
+        """Static shape of the tokenizer's code; without a draft model nothing is drafted, so K is 0."""
+        tokenizer, informative = self._tokenizer, self.arrays.informative
+        draft = self.networks.draft
         return CodeShape(
             chunk_length=tokenizer.chunk_length,
             latent_dim=tokenizer.latent_dim,
-            num_layers=tokenizer.table.num_layers,
-            draft_layers=self.draft_model.config.draft_layers,
-            informative=informative,
+            num_layers=tokenizer.num_layers,
+            draft_layers=0 if draft is None else draft.config.draft_layers,
+            informative=tokenizer.informative if informative is None else jnp.asarray(informative),
         )
+
+    @property
+    def _tokenizer(self) -> RfsqTokenizer:
+        assert self.arrays.tokenizer is not None, "a decoder used a stage that it does not name"
+        return self.arrays.tokenizer
+
+    @property
+    def _draft(self) -> DraftModel:
+        assert self.networks.draft is not None, "a decoder used a stage that it does not name"
+        return self.networks.draft
+
+    @property
+    def _main(self) -> MainHead:
+        assert self.networks.main is not None, "a decoder used a stage that it does not name"
+        return self.networks.main

@@ -1,20 +1,151 @@
-"""The decoders by name."""
+"""The decoders, as values in one registry: what each needs, and how it turns observations into chunks."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol
 
-from rsd_jax.decoding.autoregressive import autoregressive
-from rsd_jax.decoding.interface import Decoder
-from rsd_jax.decoding.speculative import speculative_greedy
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
 
-DECODER_STAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "l1_regression": ("policy",),
-        "autoregressive": ("rfsq", "policy", "main_head"),
-        "speculative_greedy": ("rfsq", "policy", "draft", "main_head"),
-    }
-)
-"""Every decoder's name, and the training stages whose checkpoints it reads."""
+from eval_bridge.policies.decoder_models import DecoderFeatures, Models
+from rsd_jax.array_types import Actions, Features, PyTree
+from rsd_jax.backbones.interface import PolicyInputs
+from rsd_jax.decoding import AcceptanceCounts, DecodeResult, GivenTokens, autoregressive, speculative_greedy
+from rsd_jax.registry import Registry
+
+
+class DecodedChunks(NamedTuple):
+    """Chunks of a batch: actions ``[B, C, A]`` in the environment's units, and what decoding took."""
+
+    actions: Actions
+    rounds: Int[Array, "B"]
+    acceptance: AcceptanceCounts
+
+
+class Decoder(Protocol):
+    """A way from observations to actions: a frozen dataclass, whose fields are its settings.
+
+    Attributes:
+        name: in configurations and records.
+        stages: training stages that it needs.
+        optional_stages: that are used where they are there, and that no action depends on.
+    """
+
+    name: ClassVar[str]
+    stages: ClassVar[tuple[str, ...]]
+    optional_stages: ClassVar[tuple[str, ...]]
+
+    def initial_state(self) -> PyTree:
+        """What one episode begins with: arrays on the host, without an axis for rows."""
+        ...
+
+    def decode(
+        self, models: Models, inputs: PolicyInputs, given: GivenTokens | None, state: PyTree, keys: jax.Array
+    ) -> tuple[DecodedChunks, PyTree]:
+        """Decides on a chunk for each row; pure and traceable.
+
+        Args:
+            models: of the stages that it names.
+            inputs: a row an observation.
+            given: tokens known in advance; None for none.
+            state: of each row's episode, with a leading axis for the rows.
+            keys: a random key a row, of this call alone.
+
+        Returns:
+            The chunks, and the state for each row's next call.
+
+        Raises:
+            ValueError: tokens are given to a decoder without tokens.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class L1Regression:
+    """The L1 teacher's actions, without tokens (a `Decoder`)."""
+
+    name: ClassVar[str] = "l1_regression"
+    stages: ClassVar[tuple[str, ...]] = ("policy",)
+    optional_stages: ClassVar[tuple[str, ...]] = ()
+
+    def initial_state(self) -> PyTree:
+        """Nothing."""
+        return ()
+
+    def decode(
+        self, models: Models, inputs: PolicyInputs, given: GivenTokens | None, state: PyTree, keys: jax.Array
+    ) -> tuple[DecodedChunks, PyTree]:
+        """See `Decoder`."""
+        if given is not None:
+            raise ValueError("given must be None: l1_regression decodes no tokens")
+        actions = models.teacher_actions(models.features(inputs))
+        rows = len(actions)
+        no_tokens, no_runs = jnp.zeros((rows, 0, 0), jnp.int32), jnp.zeros((rows, 0), jnp.int32)
+        counts = AcceptanceCounts(no_tokens, no_tokens, no_runs)
+        return DecodedChunks(actions, jnp.zeros(rows, jnp.int32), counts), state
+
+
+class TokenDecoder:
+    """What decoders of tokens on finished features have in common; each says how it finds the tokens."""
+
+    def initial_state(self) -> PyTree:
+        """Nothing."""
+        return ()
+
+    def decode(
+        self, models: Models, inputs: PolicyInputs, given: GivenTokens | None, state: PyTree, keys: jax.Array
+    ) -> tuple[DecodedChunks, PyTree]:
+        """See `Decoder`."""
+        result = self.find_tokens(models, models.features(inputs), given)
+        return DecodedChunks(models.detokenize(result.tokens), result.rounds, result.acceptance), state
+
+    def find_tokens(self, models: Models, features: Features, given: GivenTokens | None = None) -> DecodeResult:
+        """The tokens of a chunk a row, from features ``[B, C, F]``."""
+        return self.search(models, models.prepare(features), len(features), given)
+
+    def search(
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None
+    ) -> DecodeResult:
+        """The pure decoder with this one's settings."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Autoregressive(TokenDecoder):
+    """The main head's greedy tokens, layer by layer (a `Decoder`)."""
+
+    name: ClassVar[str] = "autoregressive"
+    stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "main_head")
+    # For single passes of the cost model, and the shape of its counts, which are zeros.
+    optional_stages: ClassVar[tuple[str, ...]] = ("draft",)
+
+    def search(
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None
+    ) -> DecodeResult:
+        """`rsd_jax.decoding.autoregressive`."""
+        return autoregressive(prepared, models.main, models.code_shape, batch_size, given)
+
+
+@dataclass(frozen=True)
+class SpeculativeGreedy(TokenDecoder):
+    """The same tokens, drafted and verified several layers at a time (a `Decoder`)."""
+
+    name: ClassVar[str] = "speculative_greedy"
+    stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "draft", "main_head")
+    optional_stages: ClassVar[tuple[str, ...]] = ()
+
+    def search(
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None
+    ) -> DecodeResult:
+        """`rsd_jax.decoding.speculative_greedy`."""
+        return speculative_greedy(prepared, models.draft, models.main, models.code_shape, batch_size, given)
+
+
+DECODERS = Registry("decoder", "name", {kind.name: kind for kind in (L1Regression, Autoregressive, SpeculativeGreedy)})
+"""Every decoder by name."""
+
+LOSSLESS = (SpeculativeGreedy(),)
+"""Decoders that find exactly the tokens of `Autoregressive`."""
 
 
 def check_decoder(name: str) -> str:
@@ -23,10 +154,21 @@ def check_decoder(name: str) -> str:
     Raises:
         ValueError: no decoder is called so; the message lists those that exist.
     """
-    if name not in DECODER_STAGES:
-        raise ValueError(f"decoder={name!r} is not a decoder; choose one of {', '.join(DECODER_STAGES)}.")
+    if name not in DECODERS.kinds:
+        raise ValueError(f"decoder={name!r} is not a decoder; choose one of {', '.join(DECODERS.kinds)}.")
     return name
 
 
-TOKEN_DECODERS: dict[str, Decoder] = {"autoregressive": autoregressive, "speculative_greedy": speculative_greedy}
-"""Decoders of tokens by name; ``l1_regression`` needs none."""
+def make_decoder(name: str, **settings: object) -> Decoder:
+    """The decoder called `name`, with these settings.
+
+    Raises:
+        ValueError: no decoder is called so, or it has no such setting.
+    """
+    decoder: Decoder = DECODERS.make(check_decoder(name), settings)
+    return decoder
+
+
+def stages_of_decoder(name: str) -> tuple[str, ...]:
+    """The training stages whose checkpoints decide what the decoder called `name` does; raises as `check_decoder`."""
+    return make_decoder(name).stages

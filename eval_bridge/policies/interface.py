@@ -1,13 +1,15 @@
 """What evaluation asks of a policy, and in what form: types and names."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.observations import Observation
 from eval_bridge.policies.observation_needs import PolicyObservation
+from eval_bridge.policies.random_streams import EpisodeKey
+from rsd_jax.observation_needs import ObservationNeeds
 
 PIPELINE_STAGES = ("preprocess", "backbone", "decoder", "detokenize")
 """Parts of one call, in order. Timed as functions compiled separately; their sum is printed beside `FUSED_STAGE`."""
@@ -39,23 +41,48 @@ class PolicyOutput(NamedTuple):
     seconds: float
 
 
-class Policy(Protocol):
-    """A compiled policy: observations in, chunks of actions out.
+class PolicyRequest(NamedTuple):
+    """What an episode asks of a policy.
 
     Attributes:
-        decoder: its decoder's name, one of `DECODER_STAGES`.
+        observation: what is seen now, reduced to the policy's needs.
+        episode: random key of the episode (`eval_bridge.policies.random_streams`).
+        call: how many chunks the episode has asked for before.
+        state: what the policy answered to the episode's last request, a pytree of arrays; None at its first.
+    """
+
+    observation: PolicyObservation
+    episode: EpisodeKey
+    call: int = 0
+    state: Any = None
+
+
+class PolicyAnswer(NamedTuple):
+    """A chunk, and the `state` that the episode hands in with its next request: arrays on the host."""
+
+    output: PolicyOutput
+    state: Any
+
+
+class Policy(Protocol):
+    """A compiled policy: observations in, chunks of actions out. It remembers nothing between two calls.
+
+    Attributes:
+        decoder: its decoder's name (`eval_bridge.policies.decoders`).
         batch_size: rows of a call of `act_batch`.
+        observation_needs: what its observations must hold.
     """
 
     decoder: str
     batch_size: int
 
-    def act(self, observation: Observation) -> PolicyOutput:
-        """Decides on the next chunk, at batch 1."""
+    @property
+    def observation_needs(self) -> ObservationNeeds:
+        """What its observations must hold."""
         ...
 
-    def act_batch(self, observations: Mapping[int, PolicyObservation]) -> dict[int, PolicyOutput]:
-        """Decides for several observations by one call of one shape: row -> observation, row -> output.
+    def act_batch(self, requests: Mapping[int, PolicyRequest]) -> dict[int, PolicyAnswer]:
+        """Answers several requests by one call of one shape: row -> request, row -> answer.
 
         What comes out of a row depends on what went into that row and on nothing else.
         """

@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from eval_bridge.collection.recording import Failure, RecordingSettings, record_episode
 from eval_bridge.collection.session import demo_path
 from eval_bridge.episodes.rollout import Rollout, run_episode
-from eval_bridge.policies.compiled_policy import CompiledPolicy
-from eval_bridge.policies.decoder_models import DecoderModels, HeadVariables
+from eval_bridge.policies.compiled_policy import CompiledPolicy, load_models
+from eval_bridge.policies.decoders import SpeculativeGreedy
+from eval_bridge.policies.losslessness import check_against_autoregressive
+from eval_bridge.policies.policy_episode import PolicyEpisode
+from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.preflight.check_table import CheckFailed, require
 from eval_bridge.simulators.check_result import require_passed
 from eval_bridge.simulators.interface import EpisodeStart, Simulator
@@ -25,14 +28,13 @@ from eval_bridge.simulators.libero.self_check import check_simulator
 from eval_bridge.simulators.point_mass import MAX_STEPS, PointMassSimulator, towards_ball
 from rsd_jax.array_types import PyTree
 from rsd_jax.checkpoints import load_stage
-from rsd_jax.decoding import Decoder, DecodeResult, autoregressive, speculative_greedy
 from rsd_jax.demos.demo import Demo
 from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, read_demos, write_episode
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.registry import to_dataclass
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.rfsq.strategies import Naive
-from rsd_jax.stored_models import load_draft, load_main_head, load_policy, load_tokenizer
+from rsd_jax.stored_models import load_tokenizer
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding
 from rsd_jax.training.stages import build_stage, settings_of
@@ -106,26 +108,15 @@ def check_tokens(run_dir: Path) -> None:
 
 def check_decoders(run_dir: Path) -> None:
     """Speculative decoding by the stored heads gives the tokens of autoregressive decoding, in no more rounds."""
-    tokenizer, policy = load_tokenizer(run_dir), load_policy(run_dir)
-    draft = load_draft(run_dir, tokenizer.token_hash, policy)
-    main = load_main_head(run_dir, tokenizer.token_hash, policy)
-    models = DecoderModels(draft.model, main.model)
-    variables = HeadVariables(tokenizer.table, draft.params, main.params)
-    shape = models.code_shape(tokenizer, tokenizer.informative)
-    features = jax.random.normal(jax.random.key(0), (NUM_DEMOS, shape.chunk_length, policy.backbone.width))
-
-    def decode(decoder: Decoder) -> DecodeResult:
-        def run(variables: HeadVariables, features: jax.Array) -> DecodeResult:
-            prepared = models.prepare(variables, features)
-            return decoder(prepared, models.draft, models.main, shape, NUM_DEMOS)
-
-        return jax.jit(run)(variables, features)
-
-    slow, fast = decode(autoregressive), decode(speculative_greedy)
-    differ = int(np.sum(np.asarray(slow.tokens) != np.asarray(fast.tokens)))
-    require(differ == 0, f"{differ} of {slow.tokens.size} speculative tokens differ from the autoregressive ones")
-    in_fewer = bool(np.all(np.asarray(fast.rounds) <= np.asarray(slow.rounds)))
-    require(in_fewer, f"{fast.rounds} speculative rounds, more than {slow.rounds}")
+    decoder = SpeculativeGreedy()
+    models, tokenizer = load_models(run_dir, decoder), load_tokenizer(run_dir)
+    num_layers = tokenizer.num_layers
+    shape = (NUM_DEMOS, tokenizer.chunk_length, models.networks.policy.backbone.width)
+    features = jax.random.normal(jax.random.key(0), shape)
+    differences, found = check_against_autoregressive(decoder, models, features, NUM_DEMOS)
+    wrong, digits = differences.different_digits, differences.digits
+    require(wrong == 0, f"{wrong} of {digits} speculative tokens differ from the autoregressive ones")
+    require(bool(np.all(found.rounds <= num_layers)), f"{found.rounds} speculative rounds, more than {num_layers}")
 
 
 def check_episode(run_dir: Path) -> None:
@@ -190,7 +181,7 @@ def _forward_pass(tokenizer: RfsqTokenizer, actions: jax.Array) -> tuple[jax.Arr
 
 def _act(run_dir: Path, simulator: Simulator, start: EpisodeStart) -> Rollout:
     policy = CompiledPolicy.load(run_dir, decoder="speculative_greedy")
-    rollout, _ = run_episode(simulator, policy, start, EPISODE_STEPS)
+    rollout, _ = run_episode(simulator, PolicyEpisode(policy, episode_key(0, 0, 0)), start, EPISODE_STEPS)
     return rollout
 
 

@@ -1,7 +1,8 @@
-"""How models reach the decoders, and what decoders return: types only."""
+"""How models reach the decoders, what they may be told in advance, and what they return."""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from rsd_jax.array_types import LayerMask, Logits, Position, PyTree, Tokens
@@ -49,6 +50,24 @@ class CodeShape(NamedTuple):
     informative: LayerMask
 
 
+class GivenTokens(NamedTuple):
+    """Digits that are known before decoding starts; a decoder returns them as they are and decodes the others.
+
+    Attributes:
+        tokens: undefined from each column's `depth` on.
+        depth: layers that are given, per column, 0 to L.
+    """
+
+    tokens: Tokens
+    depth: Position
+
+
+def nothing_given(batch_size: int, shape: CodeShape) -> GivenTokens:
+    """No digit of any column."""
+    columns = (batch_size, shape.chunk_length, shape.latent_dim)
+    return GivenTokens(jnp.zeros((*columns, shape.num_layers), jnp.int32), jnp.zeros(columns, jnp.int32))
+
+
 class AcceptanceCounts(NamedTuple):
     """What became of the draft's tokens, summed over a chunk's steps.
 
@@ -75,13 +94,3 @@ class DecodeResult(NamedTuple):
     tokens: Tokens
     rounds: Int[Array, "B"]
     acceptance: AcceptanceCounts
-
-
-class Decoder(Protocol):
-    """The one signature of all decoders: pure, traceable, closed over nothing."""
-
-    def __call__(
-        self, features: PyTree, draft: DraftFn, main: MainFn, shape: CodeShape, batch_size: int
-    ) -> DecodeResult:
-        """Decodes `batch_size` observations."""
-        ...

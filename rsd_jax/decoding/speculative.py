@@ -14,7 +14,15 @@ from jaxtyping import Array, Int
 
 from rsd_jax.array_types import Position, PyTree, Tokens, typecheck
 from rsd_jax.decoding.acceptance import accepted_run, count_acceptance, layers_ahead, no_drafts
-from rsd_jax.decoding.interface import AcceptanceCounts, CodeShape, DecodeResult, DraftFn, MainFn
+from rsd_jax.decoding.interface import (
+    AcceptanceCounts,
+    CodeShape,
+    DecodeResult,
+    DraftFn,
+    GivenTokens,
+    MainFn,
+    nothing_given,
+)
 
 
 class SpeculativeState(NamedTuple):
@@ -35,9 +43,14 @@ class SpeculativeState(NamedTuple):
 
 @typecheck
 def speculative_greedy(
-    features: PyTree, draft: DraftFn, main: MainFn, shape: CodeShape, batch_size: int
+    features: PyTree,
+    draft: DraftFn,
+    main: MainFn,
+    shape: CodeShape,
+    batch_size: int,
+    given: GivenTokens | None = None,
 ) -> DecodeResult:
-    """Decodes the tokens that `autoregressive` would, in as many rounds as the slowest column needs; a `Decoder`.
+    """Decodes the tokens that `autoregressive` would, in as many rounds as the slowest column needs.
 
     A round decodes at least one layer of every unfinished column and at most K + 1, so that it takes between
     ``ceil(L / (K + 1))`` and L rounds, whatever the draft proposes.
@@ -48,6 +61,7 @@ def speculative_greedy(
         main: scores K + 1 layers from each column's position.
         shape: static shape of the code.
         batch_size: B.
+        given: digits known in advance, which are neither drafted nor counted; None for none.
 
     Returns:
         The main head's greedy tokens, the rounds, and how many drafted tokens were accepted.
@@ -71,10 +85,10 @@ def speculative_greedy(
             acceptance=jax.tree.map(jnp.add, state.acceptance, counts),
         )
 
-    columns = (batch_size, shape.chunk_length, shape.latent_dim)
+    given = nothing_given(batch_size, shape) if given is None else given
     start = SpeculativeState(
-        tokens=jnp.zeros((*columns, shape.num_layers), jnp.int32),
-        position=jnp.zeros(columns, jnp.int32),
+        tokens=given.tokens,
+        position=given.depth,
         rounds=jnp.zeros(batch_size, jnp.int32),
         acceptance=no_drafts(batch_size, shape),
     )

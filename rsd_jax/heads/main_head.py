@@ -1,13 +1,15 @@
 """The main head: the target model, autoregressive over the layers of every column."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from rsd_jax.array_types import Features, Latents, Logits, Position, Tokens
+from rsd_jax.array_types import Features, Latents, Logits, Position, PyTree, Tokens
 from rsd_jax.heads.digit_logits import DigitLogits, at_layers
 from rsd_jax.heads.latent_estimator import LatentEstimator
 from rsd_jax.partitioned_layers import AxisName, Dense, LayerNorm, Mlp
@@ -117,3 +119,22 @@ class MainHead(nn.Module):
         embedded = jnp.einsum("bcdlv,lve->bcdle", one_hot, self.digit_embedding)
         inclusive = jnp.cumsum(embedded, axis=-2)
         return jnp.pad(inclusive[..., :-1, :], ((0, 0),) * 3 + ((1, 0), (0, 0)))
+
+
+def main_function(model: MainHead, params: PyTree, table: QuantizerTable) -> Callable[..., Logits]:
+    """A main head with its arrays as what decoders call: ``(columns, tokens, position, *, num_layers) -> logits``.
+
+    Args:
+        model: the network.
+        params: its parameters.
+        table: of the tokenizer.
+
+    Returns:
+        A function whose first argument is what `MainHead.contextualise` returns (a `MainFn` of `rsd_jax.decoding`).
+    """
+
+    def main(columns: ColumnContext, tokens: Tokens, position: Position, *, num_layers: int) -> Logits:
+        logits = model.apply({"params": params}, columns, table, tokens, position, num_layers, method="score")
+        return cast(jax.Array, logits)
+
+    return main

@@ -12,6 +12,7 @@ from rsd_jax.actions.conventions import LIBERO
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.array_types import Actions, Features, PyTree
 from rsd_jax.backbones.compact import (
+    CAMERAS,
     CompactConfig,
     compact_features,
     describe_compact_config,
@@ -21,7 +22,11 @@ from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.checkpoints import CheckpointMetadata, load_stage
 from rsd_jax.checkpoints.errors import CheckpointError
+from rsd_jax.demos.frames import STORED_SIZE
 from rsd_jax.heads.regression_head import RegressionConfig, RegressionHead
+from rsd_jax.observation_needs import ObservationNeeds
+
+STATE_SIZE = 8
 
 
 class PolicyMismatchError(CheckpointError):
@@ -59,6 +64,11 @@ class StoredPolicy:
     variables: PolicyVariables
     params_hash: str
     heldout_every: int
+
+    @property
+    def observation_needs(self) -> ObservationNeeds:
+        """What it wants to see: frames and state as demonstrations store them."""
+        return ObservationNeeds(STORED_SIZE, CAMERAS, STATE_SIZE)
 
     @property
     def teacher(self) -> RegressionHead:

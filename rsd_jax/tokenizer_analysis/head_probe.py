@@ -11,10 +11,9 @@ from jax.sharding import Mesh
 from numpy.typing import NDArray
 
 from rsd_jax.actions.normalizer import GRIPPER
-from rsd_jax.array_types import Features, PyTree, Tokens
 from rsd_jax.heads.draft_model import DraftModel
 from rsd_jax.heads.main_head import MainHead
-from rsd_jax.rfsq import QuantizerTable, RfsqTokenizer
+from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import StoredPolicy
 from rsd_jax.tokenizer_analysis.rows import AnalysisRows
 from rsd_jax.training.configuration import TrainingConfig
@@ -22,7 +21,7 @@ from rsd_jax.training.digit_accuracy import layer_accuracy
 from rsd_jax.training.objectives.digit_prediction import DEMONSTRATIONS, TEACHER
 from rsd_jax.training.stages.draft import DraftSettings, draft_stage, propose
 from rsd_jax.training.stages.head_rows import HeadData, head_data, in_batches
-from rsd_jax.training.stages.main_head import MainHeadSettings, main_head_stage, name_digits
+from rsd_jax.training.stages.main_head import MainHeadSettings, decode_greedily, main_head_stage, name_digits
 from rsd_jax.training.train_loop import train
 
 
@@ -67,7 +66,7 @@ def probe(
     main_head: MainHead = stages[1].objective.task.model  # type: ignore[attr-defined]
     name_coarse = partial(jax.jit(partial(propose, draft_model)), draft, tokenizer.table)
     name_all = partial(jax.jit(partial(name_digits, main_head)), main, tokenizer.table)
-    decode = partial(jax.jit(partial(_free_running, main_head)), main, tokenizer.table)
+    decode = partial(jax.jit(lambda *arrays: decode_greedily(main_head, *arrays).free_running), main, tokenizer.table)
     features = rows.heldout.features
     result: dict[str, Any] = {"free_running_mse": _decoded_error(data, in_batches(decode, features))}
     for labels, suffix in ((TEACHER, ""), (DEMONSTRATIONS, "_demonstrations")):
@@ -112,17 +111,6 @@ def _accuracies(
 def _weighted(values: list[float], weights: NDArray[np.integer]) -> float | None:
     """Mean over digits, not over layers; None where there is no digit."""
     return float(np.average(values, weights=weights)) if weights.sum() else None
-
-
-def _free_running(model: MainHead, params: PyTree, table: QuantizerTable, features: Features) -> Tokens:
-    """The main head's own tokens, layer by layer."""
-    columns = model.apply({"params": params}, features, method="contextualise")
-    tokens = jnp.zeros((*features.shape[:2], model.config.latent_dim, table.num_layers), jnp.int32)
-    for layer in range(table.num_layers):
-        position = jnp.full(tokens.shape[:-1], layer, jnp.int32)
-        logits = model.apply({"params": params}, columns, table, tokens, position, 1, method="score")
-        tokens = tokens.at[..., layer].set(jnp.argmax(logits[..., 0, :], axis=-1))
-    return tokens
 
 
 def _decoded_error(data: HeadData, tokens: NDArray[np.int32]) -> float:

@@ -7,7 +7,7 @@ import pytest
 
 from eval_bridge.evaluation.folder import checkpoint_folder, results_folder
 from eval_bridge.evaluation.merging import find_shards, merge_evaluations
-from eval_bridge.policies.decoders import DECODER_STAGES
+from eval_bridge.policies.decoders import stages_of_decoder
 from eval_bridge.policies.interface import PolicyOutput
 from eval_bridge.simulators.check_result import SelfCheckFailed
 from launch import evaluate
@@ -195,7 +195,7 @@ def test_without_a_run_the_shipped_checkpoint_acts_and_results_stay_here(loaded_
     assert json.loads((output / "summary.json").read_text())["episodes"] == 1
     assert "runs/pretrained/evaluation/report.html" in capsys.readouterr().out
     identity = json.loads((output / "episodes.jsonl").read_text().splitlines()[0])["identity"]
-    for stage, digest in checkpoint_digests(PRETRAINED, DECODER_STAGES["speculative_greedy"]).items():
+    for stage, digest in checkpoint_digests(PRETRAINED, stages_of_decoder("speculative_greedy")).items():
         assert identity[f"checkpoint.{stage}"] == digest
     assert sorted(PRETRAINED.rglob("*")) == shipped
 

@@ -7,7 +7,7 @@ import pytest
 
 from eval_bridge.observations import Observation
 from eval_bridge.policies.compiled_policy import CompiledPolicy
-from eval_bridge.policies.decoders import DECODER_STAGES
+from eval_bridge.policies.decoders import DECODERS
 from rsd_jax.checkpoints import load_stage
 from rsd_jax.demos.frames import RENDER_SIZE
 from rsd_jax.pretrained import PRETRAINED
@@ -33,7 +33,7 @@ def observations():
 @pytest.fixture(scope="module")
 def outputs():
     """What every decoder makes of every observation; three compilations of the whole network."""
-    policies = {decoder: CompiledPolicy.load(decoder=decoder) for decoder in DECODER_STAGES}
+    policies = {decoder: CompiledPolicy.load(decoder=decoder) for decoder in DECODERS.kinds}
     return {name: [policy.act(observation) for observation in observations()] for name, policy in policies.items()}
 
 

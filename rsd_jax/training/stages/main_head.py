@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from rsd_jax.array_types import Features, PyTree, Tokens
-from rsd_jax.heads.main_head import MainHead, MainHeadConfig
+from rsd_jax.decoding import CodeShape, autoregressive
+from rsd_jax.heads.main_head import MainHead, MainHeadConfig, main_function
 from rsd_jax.rfsq import QuantizerTable, quantize
 from rsd_jax.training.objectives.digit_prediction import LABELS, MainTask
 from rsd_jax.training.objectives.interface import Stage, Variables
@@ -66,14 +67,11 @@ class Decoded(NamedTuple):
 def decode_greedily(model: MainHead, params: PyTree, table: QuantizerTable, features: Features) -> Decoded:
     """What the head names without being told any digit."""
     columns = model.apply({"params": params}, features, method="contextualise")
-    start = jnp.zeros((*columns.latents.shape, table.num_layers), jnp.int32)
-
-    def decode_layer(layer: jax.Array, tokens: Tokens) -> Tokens:
-        position = jnp.full(tokens.shape[:-1], layer)
-        logits = model.apply({"params": params}, columns, table, tokens, position, 1, method="score")
-        return tokens.at[..., layer].set(jnp.argmax(logits[..., 0, :], axis=-1))
-
-    free_running = jax.lax.fori_loop(0, table.num_layers, decode_layer, start)
+    batch_size, chunk_length, latent_dim = columns.latents.shape
+    # Nothing is drafted, so which digits would count does not matter.
+    every_digit = jnp.ones((table.num_layers, latent_dim), bool)
+    shape = CodeShape(chunk_length, latent_dim, table.num_layers, draft_layers=0, informative=every_digit)
+    free_running = autoregressive(columns, main_function(model, params, table), shape, batch_size).tokens
     return Decoded(free_running, quantize(table, columns.latents))
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.observations import Observation
-from eval_bridge.policies.interface import PolicyOutput
-from eval_bridge.policies.observation_needs import PolicyObservation
+from eval_bridge.policies.interface import PolicyAnswer, PolicyOutput, PolicyRequest
 from eval_bridge.simulators.check_result import CheckResult
 from eval_bridge.simulators.interface import EpisodeStart, Goal, Probe, Simulator
 from rsd_jax.demos.frames import RENDER_SIZE
+from rsd_jax.observation_needs import ObservationNeeds
 
 CHUNK_LENGTH = 8
 DRAFT_COUNTS = {
@@ -112,19 +112,28 @@ def make_trouble(folder: Path, kind: str, times: int) -> None:
 class CountingPolicy:
     """Chunks whose first number tells the step; each took 3 rounds and accepted 6 of 8 drafted tokens of layer 0."""
 
+    observation_needs = ObservationNeeds(128, ("agentview", "wrist"), 8)
+
     def __init__(self, decoder: str = "speculative_greedy", batch_size: int = 4) -> None:
         self.decoder, self.batch_size = decoder, batch_size
         self.chunks = 0
         self.batches: list[set[int]] = []
+        self.requests: list[PolicyRequest] = []
 
     def act(self, observation: Observation) -> PolicyOutput:
         self.chunks += 1
         return self._chunk(self.chunks - 1)
 
-    def act_batch(self, observations: Mapping[int, PolicyObservation]) -> dict[int, PolicyOutput]:
-        assert set(observations) <= set(range(self.batch_size))
-        self.batches.append(set(observations))
-        return {row: self._chunk(int(seen.frames[0, 0, 0, 0]) // 24) for row, seen in observations.items()}
+    def act_batch(self, requests: Mapping[int, PolicyRequest]) -> dict[int, PolicyAnswer]:
+        assert set(requests) <= set(range(self.batch_size))
+        self.batches.append(set(requests))
+        self.requests += requests.values()
+        return {row: self._answer(request) for row, request in requests.items()}
+
+    def _answer(self, request: PolicyRequest) -> PolicyAnswer:
+        """The state is the episode's key and how often it has asked."""
+        chunk = self._chunk(int(request.observation.frames[0, 0, 0, 0]) // 24)
+        return PolicyAnswer(chunk, (*request.episode, request.call + 1))
 
     def stage_functions(self, observation: Observation) -> dict[str, Callable[[], object]]:
         names = ("preprocess", "backbone", "decoder", "detokenize", "chunk", "draft_pass", "verify_pass", "step_pass")

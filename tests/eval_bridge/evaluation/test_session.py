@@ -9,6 +9,7 @@ from eval_bridge.episodes.trace import load_trace
 from eval_bridge.evaluation.episode_log import EpisodeLog, ErrorRecord
 from eval_bridge.evaluation.plan import EpisodeId, EvaluationPlan
 from eval_bridge.evaluation.session import EvaluationStopped, WorkerSettings, run_evaluation
+from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.simulators.check_result import SelfCheckFailed
 from tests.eval_bridge.evaluation.evaluation_fakes import CountingBenchmark, CountingPolicy, make_trouble
 
@@ -71,6 +72,19 @@ def test_records_and_traces_do_not_depend_on_the_number_of_workers(tmp_path):
         assert lasting(record) == lasting(contents[4].episodes[episode])
         traces = [load_trace(tmp_path / str(workers) / record.trace) for workers in (1, 4)]
         assert all((first == second).all() for first, second in zip(traces[0][:6], traces[1][:6], strict=True))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_policy_is_told_whose_episode_asks_and_gets_its_state_back(tmp_path, workers):
+    policy = CountingPolicy()
+    run(tmp_path, policy=policy, workers=workers)
+    by_episode = {}
+    for request in policy.requests[1:]:  # behind the call that compiles
+        by_episode.setdefault(request.episode, []).append(request)
+    assert set(by_episode) == {episode_key(7, *episode) for episode in RESULTS}
+    for key, requests in by_episode.items():
+        assert [request.call for request in requests] == list(range(len(requests)))
+        assert [request.state for request in requests] == [None, *((*key, call) for call in range(1, len(requests)))]
 
 
 def test_questions_of_an_episode_always_go_to_its_row(tmp_path):

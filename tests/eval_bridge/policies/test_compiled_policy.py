@@ -5,23 +5,26 @@ import shutil
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from eval_bridge.policies import compiled_policy as policy_module
-from eval_bridge.policies.compiled_policy import CompiledPolicy, policy_inputs
-from eval_bridge.policies.decoders import DECODER_STAGES
-from eval_bridge.policies.interface import FUSED_STAGE, PASS_STAGES, PIPELINE_STAGES
+from eval_bridge.policies.compiled_policy import CompiledPolicy, load_models, row_keys
+from eval_bridge.policies.decoders import DECODERS, DecodedChunks, L1Regression
+from eval_bridge.policies.interface import FUSED_STAGE, PASS_STAGES, PIPELINE_STAGES, PolicyRequest
 from eval_bridge.policies.observation_needs import reduce_observation
+from eval_bridge.policies.policy_episode import PolicyEpisode
+from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.simulators.point_mass import PointMassSimulator
 from rsd_jax.checkpoints import MissingCheckpointError, TokenizerMismatchError
-from rsd_jax.demos.frames import to_stored_size
+from rsd_jax.decoding import AcceptanceCounts
 from rsd_jax.stored_models.policy import PolicyMismatchError
 
 
 @pytest.fixture(scope="module")
 def policies(preflight_run: Path) -> dict[str, CompiledPolicy]:
-    return {decoder: CompiledPolicy.load(preflight_run, decoder=decoder) for decoder in DECODER_STAGES}
+    return {decoder: CompiledPolicy.load(preflight_run, decoder=decoder) for decoder in DECODERS.kinds}
 
 
 @pytest.fixture(scope="module")
@@ -55,33 +58,98 @@ def test_every_decoder_gives_executable_chunks(policies, observations):
         assert output.seconds > 0
 
 
-def test_policy_sees_frames_as_they_are_stored(observations):
-    inputs = policy_inputs([reduce_observation(observations[0])])
-    np.testing.assert_array_equal(inputs.images[0, 1], to_stored_size(observations[0].wrist))
-    assert inputs.images.shape == (1, 2, 128, 128, 3)
-
-
-@pytest.mark.parametrize("decoder", sorted(DECODER_STAGES))
+@pytest.mark.parametrize("decoder", sorted(DECODERS.kinds))
 def test_a_row_depends_on_itself_alone(preflight_run, observations, decoder):
     policy = CompiledPolicy.load(preflight_run, decoder=decoder, batch_size=4)
-    first, second, third = map(reduce_observation, observations)
+    first, second, third = (request(policy, observation) for observation in observations)
     alone = policy.act_batch({1: first})
     assert set(alone) == {1}
     for others in ({0: second, 3: third}, {2: third}, {0: first, 2: first, 3: second}):
         together = policy.act_batch({1: first, **others})
         assert set(together) == {1, *others}
-        np.testing.assert_array_equal(together[1].actions, alone[1].actions)
-        for name in ("accepted", "proposed", "first_run"):
-            np.testing.assert_array_equal(getattr(together[1], name), getattr(alone[1], name))
-        assert together[1].rounds == alone[1].rounds
+        assert_same(together[1].output, alone[1].output)
+
+
+def request(policy, observation, **more):
+    return PolicyRequest(reduce_observation(observation, policy.observation_needs), episode_key(0, 0, 0), **more)
+
+
+def assert_same(output, expected):
+    for name in ("actions", "accepted", "proposed", "first_run", "rounds"):
+        np.testing.assert_array_equal(getattr(output, name), getattr(expected, name), err_msg=name)
 
 
 def test_rows_that_do_not_exist_are_refused(policies, observations):
-    for rows in ({}, {1: reduce_observation(observations[0])}):
+    policy = policies["l1_regression"]
+    for rows in ({}, {1: request(policy, observations[0])}):
         with pytest.raises(ValueError, match="must be at least one of 0 to 0"):
-            policies["l1_regression"].act_batch(rows)
+            policy.act_batch(rows)
     with pytest.raises(ValueError, match="policy_batch=0"):
-        CompiledPolicy("l1_regression", None, 0)
+        CompiledPolicy(L1Regression(), None, 0)
+
+
+def test_observations_of_other_shapes_are_refused(policies, observations):
+    policy = policies["l1_regression"]
+    small = dataclasses.replace(policy.observation_needs, image_size=64)
+    seen = reduce_observation(observations[0], small)
+    with pytest.raises(ValueError, match=r"shapes .*64, 64.*this policy needs .*128, 128.*reduce_observation"):
+        policy.act_batch({0: PolicyRequest(seen, episode_key(0, 0, 0))})
+
+
+@dataclasses.dataclass(frozen=True)
+class Counting:
+    """A decoder whose actions tell the row's key and how often its episode has asked before."""
+
+    name = "counting"
+    stages = ("policy",)
+    optional_stages = ()
+
+    def initial_state(self):
+        return {"calls": np.int32(0)}
+
+    def decode(self, models, inputs, given, state, keys):
+        drawn = jax.vmap(lambda key: jax.random.uniform(key, (8, 7)))(keys)
+        actions = state["calls"][:, None, None] + drawn
+        nothing = jnp.zeros((len(keys), 0, 0), jnp.int32)
+        counts = AcceptanceCounts(nothing, nothing, nothing.reshape(len(keys), 0))
+        return DecodedChunks(actions, state["calls"], counts), {"calls": state["calls"] + 1}
+
+
+def test_state_and_keys_belong_to_the_episode_whatever_row_answers(preflight_run, observations):
+    policy = CompiledPolicy(Counting(), load_models(preflight_run, L1Regression()), batch_size=3)
+    seen = reduce_observation(observations[0], policy.observation_needs)
+    keys = [episode_key(7, 0, episode) for episode in range(2)]
+
+    def play(rows, others):
+        """Three calls of episode 0 in these rows, among calls of episode 1."""
+        state, other, actions = None, None, []
+        for call, row in enumerate(rows):
+            requests = {row: PolicyRequest(seen, keys[0], call, state)}
+            if others:
+                requests[(row + 1) % 3] = PolicyRequest(seen, keys[1], 5 * call, other)
+            answers = policy.act_batch(requests)
+            state = answers[row].state
+            other = answers[(row + 1) % 3].state if others else None
+            actions.append(answers[row].output.actions)
+        return np.stack(actions)
+
+    alone = play([0, 0, 0], others=False)
+    np.testing.assert_array_equal(alone, play([0, 2, 1], others=True))
+    assert np.floor(alone).astype(int).tolist() == np.broadcast_to([[[0]], [[1]], [[2]]], alone.shape).tolist()
+    assert len(np.unique(alone - np.floor(alone))) > 2  # every call draws anew
+    episode = PolicyEpisode(policy, keys[0])
+    np.testing.assert_array_equal(np.stack([episode.act(observations[0]).actions for _ in range(3)]), alone)
+    again = PolicyEpisode(policy, keys[0])  # a new episode begins without a state
+    np.testing.assert_array_equal(again.act(observations[0]).actions, alone[0])
+
+
+def test_keys_differ_by_episode_and_by_call():
+    episodes = [episode_key(7, 0, 0), episode_key(7, 0, 1), episode_key(7, 1, 0), episode_key(8, 0, 0)]
+    assert len(set(episodes)) == 4
+    keys = [
+        jax.random.key_data(row_keys(np.array(episodes, np.uint32), np.full(4, call, np.int32))) for call in range(2)
+    ]
+    assert len({tuple(key) for key in np.concatenate(keys).tolist()}) == 8
 
 
 def test_stages_are_timed_by_name_and_the_passes_of_the_cost_model_too(policies, observations):
@@ -98,6 +166,17 @@ def test_a_stage_that_is_missing_is_named_with_its_command(preflight_run, tmp_pa
     command = f"python -m launch.train --config configs/draft.py --config.run_dir={tmp_path}"
     with pytest.raises(MissingCheckpointError, match=command):
         CompiledPolicy.load(tmp_path)
+
+
+def test_autoregressive_decoding_needs_no_draft_model(preflight_run, policies, observations, tmp_path):
+    for stage in ("rfsq", "policy", "main_head"):
+        shutil.copytree(preflight_run / stage, tmp_path / stage)
+    without = CompiledPolicy.load(tmp_path, decoder="autoregressive")
+    expected = policies["autoregressive"].act(observations[1])
+    output = without.act(observations[1])
+    np.testing.assert_array_equal(output.actions, expected.actions)
+    assert output.rounds == expected.rounds == 4
+    assert set(without.stage_functions(observations[0])) == {FUSED_STAGE, *PIPELINE_STAGES}
 
 
 def test_heads_refuse_a_tokenizer_they_were_not_trained_with(monkeypatch, preflight_run):

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from eval_bridge.policies.decoder_models import DecoderModels, HeadVariables
-from rsd_jax.decoding import CodeShape, autoregressive, speculative_greedy
+from eval_bridge.policies.compiled_policy import LoadedModels
+from eval_bridge.policies.decoder_models import ModelArrays, Networks
+from eval_bridge.policies.decoders import SpeculativeGreedy
+from eval_bridge.policies.losslessness import Differences, check_against_autoregressive
+from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.heads.draft_model import DraftConfig, DraftModel
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig
-from rsd_jax.rfsq import make_table
+from rsd_jax.rfsq import RfsqTokenizer, make_table
+from rsd_jax.rfsq.autoencoders import RepetitionFrame
 
 BATCH, CHUNK, LATENTS, LAYERS, FEATURES = 32, 8, 16, 8, 24
 
@@ -25,24 +29,21 @@ def test_tokens_of_real_heads_are_equal_to_the_last_one(seed: int) -> None:
     features = jax.random.normal(keys[0], (BATCH, CHUNK, FEATURES))
     tokens = jnp.zeros((1, CHUNK, LATENTS, LAYERS), jnp.int32)
     arguments = (features[:1], table, tokens, tokens[..., 0])
-    variables = HeadVariables(
-        table,
-        _alive(draft.init(keys[1], *arguments)["params"], keys[2]),
-        _alive(main.init(keys[3], *arguments, 1)["params"], keys[4]),
+    normalizer = ActionNormalizer(jnp.zeros(7), jnp.ones(7))
+    tokenizer = RfsqTokenizer({}, table, normalizer, RepetitionFrame(), CHUNK)
+    arrays = ModelArrays(
+        policy=None,
+        tokenizer=tokenizer,
+        informative=table.informative,
+        draft=_alive(draft.init(keys[1], *arguments)["params"], keys[2]),
+        main=_alive(main.init(keys[3], *arguments, 1)["params"], keys[4]),
     )
-    models = DecoderModels(draft, main)
-    shape = CodeShape(CHUNK, LATENTS, LAYERS, draft.config.draft_layers, table.informative)
-
-    def decode(decoder):
-        def run(variables, features):
-            return decoder(models.prepare(variables, features), models.draft, models.main, shape, BATCH)
-
-        return jax.jit(run)(variables, features)
-
-    slow, fast = decode(autoregressive), decode(speculative_greedy)
-    np.testing.assert_array_equal(slow.tokens, fast.tokens)
-    assert len(np.unique(fast.tokens)) == 7
-    assert 0 < int(fast.acceptance.accepted.sum()) < int(fast.acceptance.proposed.sum())
+    models = LoadedModels(Networks(None, draft, main), arrays)
+    differences, found = check_against_autoregressive(SpeculativeGreedy(), models, features, BATCH)
+    assert differences == Differences(BATCH, found.tokens.size, 0, 0, None)
+    assert len(np.unique(found.tokens)) == 7
+    assert found.rounds.max() <= LAYERS
+    assert 0 < found.accepted < found.proposed
 
 
 def _alive(params, key):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from eval_bridge.policies import decoders
 from eval_bridge.preflight import checks
 from eval_bridge.preflight.check_table import Check, CheckFailed, as_json, run_check, run_checks
 from eval_bridge.simulators.check_result import CheckResult as SelfCheckResult
@@ -97,8 +98,8 @@ def test_speculative_decoder_with_one_wrong_token_is_found(monkeypatch, prefligh
         result = speculative_greedy(*arguments)
         return result._replace(tokens=result.tokens.at[0, 0, 0, 0].add(1))
 
-    speculative_greedy = checks.speculative_greedy
-    monkeypatch.setattr(checks, "speculative_greedy", decode_wrongly)
+    speculative_greedy = decoders.speculative_greedy
+    monkeypatch.setattr(decoders, "speculative_greedy", decode_wrongly)
     with pytest.raises(CheckFailed, match=r"1 of \d+ speculative tokens differ"):
         checks.check_decoders(preflight_run)
 
@@ -107,9 +108,13 @@ def test_policy_without_finite_actions_is_found(monkeypatch, preflight_run):
     class Frozen:
         decoder = "speculative_greedy"
 
-        def act(self, observation):
-            output = policy.act(observation)
-            return output._replace(actions=np.full_like(output.actions, np.nan))
+        def __init__(self):
+            self.observation_needs = policy.observation_needs
+
+        def act_batch(self, requests):
+            (answer,) = policy.act_batch(requests).values()
+            actions = np.full_like(answer.output.actions, np.nan)
+            return {0: answer._replace(output=answer.output._replace(actions=actions))}
 
     policy = checks.CompiledPolicy.load(preflight_run, decoder="speculative_greedy")
     monkeypatch.setattr(checks.CompiledPolicy, "load", lambda run_dir, decoder: Frozen())

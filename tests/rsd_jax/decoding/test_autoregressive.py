@@ -1,14 +1,10 @@
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-import pytest
 
-from rsd_jax.decoding import CodeShape, MainFn, autoregressive
-
-
-def never_called(features: jax.Array, tokens: jax.Array, position: jax.Array) -> jax.Array:
-    pytest.fail("the autoregressive decoder must not draft")
+from rsd_jax.decoding import CodeShape, GivenTokens, MainFn, autoregressive
 
 
 def test_equals_a_plain_loop_over_layers(
@@ -17,7 +13,7 @@ def test_equals_a_plain_loop_over_layers(
     random_main: Callable[[int], MainFn],
 ) -> None:
     features, main, shape = random_features(1, 4), random_main(1), code_shape(3)
-    result = jax.jit(lambda h: autoregressive(h, never_called, main, shape, 4))(features)
+    result = jax.jit(lambda h: autoregressive(h, main, shape, 4))(features)
 
     tokens = np.zeros((4, shape.chunk_length, shape.latent_dim, shape.num_layers), np.int32)
     for layer in range(shape.num_layers):
@@ -34,7 +30,7 @@ def test_counts_no_drafts(
     random_features: Callable[[int, int], jax.Array],
     random_main: Callable[[int], MainFn],
 ) -> None:
-    result = autoregressive(random_features(0, 2), never_called, random_main(0), code_shape(3), 2)
+    result = autoregressive(random_features(0, 2), random_main(0), code_shape(3), 2)
     assert not result.acceptance.proposed.any()
     assert not result.acceptance.accepted.any()
     assert not result.acceptance.first_run.any()
@@ -48,7 +44,27 @@ def test_a_column_depends_on_its_own_coarser_digits(
 ) -> None:
     """Guards the toy network: without dependence on coarser digits, the equality tests would prove nothing."""
     features, main, shape = random_features(0, 4), random_main(0), code_shape(1)
-    decoded = autoregressive(features, never_called, main, shape, 4).tokens
+    decoded = autoregressive(features, main, shape, 4).tokens
     position = jax.numpy.ones(decoded.shape[:-1], "int32")
     blind = main(features, jax.numpy.zeros_like(decoded), position, num_layers=7).argmax(-1)
     assert (np.asarray(blind) != np.asarray(decoded[..., 1:])).mean() > 0.5
+
+
+def test_given_digits_stay_and_decide_the_finer_ones(
+    code_shape: Callable[[int], CodeShape],
+    random_features: Callable[[int, int], jax.Array],
+    random_main: Callable[[int], MainFn],
+) -> None:
+    """Row 0 is told another digit of layer 2 than it would choose, row 1 a whole column."""
+    features, main, shape = random_features(2, 2), random_main(2), code_shape(1)
+    plain = np.asarray(autoregressive(features, main, shape, 2).tokens)
+    told, depth = plain.copy(), np.zeros(plain.shape[:-1], np.int32)
+    told[0, ..., 2], depth[0] = (told[0, ..., 2] + 1) % 7, 3
+    told[1, 1, 2], depth[1, 1, 2] = [6, 5, 4, 3, 2, 1, 0, 6], 8
+    undefined = np.arange(shape.num_layers) >= depth[..., None]
+    given = GivenTokens(jnp.asarray(np.where(undefined, -99, told)), jnp.asarray(depth))
+    found = np.asarray(autoregressive(features, main, shape, 2, given).tokens)
+    np.testing.assert_array_equal(found[~undefined], told[~undefined])
+    assert (found[0, ..., 3:] != plain[0, ..., 3:]).mean() > 0.2
+    np.testing.assert_array_equal(found[1, 0], plain[1, 0])
+    np.testing.assert_array_equal(found[1, 1, :2], plain[1, 1, :2])

@@ -13,14 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from rsd_jax.decoding import CodeShape, DecodeResult, DraftFn, MainFn, autoregressive, speculative_greedy
+from rsd_jax.decoding import CodeShape, DecodeResult, DraftFn, GivenTokens, MainFn, autoregressive, speculative_greedy
 from rsd_jax.decoding.acceptance import layers_ahead
 
 BATCH, LEVELS = 3, 7
-
-
-def no_draft(features: jax.Array, tokens: jax.Array, position: jax.Array) -> jax.Array:
-    raise AssertionError("not called")
 
 
 def oracle_draft(target: jax.Array, is_right: jax.Array, draft_layers: int) -> DraftFn:
@@ -108,7 +104,7 @@ def test_equals_autoregressive_token_for_token(
     def decode(features: jax.Array, seed: jax.Array, is_right: jax.Array) -> tuple[DecodeResult, ...]:
         """By the reference, with every draft that knows nothing, and with one that is right where `is_right`."""
         main = random_main(seed)
-        reference = autoregressive(features, no_draft, main, shape, BATCH)
+        reference = autoregressive(features, main, shape, BATCH)
         drafts = [make(draft_layers) for make in IGNORANT_DRAFTS]
         drafts.append(oracle_draft(reference.tokens, is_right, draft_layers))
         return reference, *(speculative_greedy(features, draft, main, shape, BATCH) for draft in drafts)
@@ -176,6 +172,29 @@ def test_replaced_tokens_are_not_counted_as_accepted() -> None:
     assert result.acceptance.accepted[..., 0].tolist() == [[0] * 8]
     assert result.acceptance.proposed[..., 0].tolist() == [[1, 2, 3, 3, 3, 3, 3, 3]]
     assert result.acceptance.first_run.tolist() == [[1, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_given_digits_are_neither_drafted_nor_changed(
+    code_shape: Callable[[int], CodeShape],
+    random_features: Callable[[int, int], jax.Array],
+    random_main: Callable[[int], MainFn],
+    seed: int,
+) -> None:
+    features, main, shape = random_features(seed, BATCH), random_main(seed), code_shape(3)
+    columns = (BATCH, shape.chunk_length, shape.latent_dim)
+    generator = np.random.default_rng(seed)
+    depth = generator.integers(0, shape.num_layers + 1, columns)
+    told = generator.integers(0, LEVELS, (*columns, shape.num_layers))
+    given = GivenTokens(jnp.asarray(told, jnp.int32), jnp.asarray(depth, jnp.int32))
+    reference = autoregressive(features, main, shape, BATCH, given)
+    result = speculative_greedy(features, random_draft(seed, 3), main, shape, BATCH, given)
+    np.testing.assert_array_equal(result.tokens, reference.tokens)
+    is_given = np.arange(shape.num_layers) < depth[..., None]
+    np.testing.assert_array_equal(np.asarray(result.tokens)[is_given], told[is_given])
+    proposed = np.asarray(result.acceptance.proposed)  # [B, L, D]
+    assert (proposed[~(~is_given).any(axis=1).swapaxes(1, 2)] == 0).all()
+    assert proposed.sum() > 0
 
 
 def test_compiles_once_and_equals_eager(

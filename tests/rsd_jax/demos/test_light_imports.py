@@ -14,6 +14,8 @@ HEAVY = ("jax", "tensorflow", "torch")
         "rsd_jax.demos.conversion",
         "eval_bridge.collection.recording",
         "eval_bridge.episodes.rollout",
+        "eval_bridge.evaluation.worker",
+        "eval_bridge.collection.worker",
     ],
 )
 def test_what_a_simulation_worker_imports_leaves_jax_alone(module):

@@ -1,0 +1,85 @@
+r"""Do the lossless decoders find the autoregressive decoder's tokens, as this machine compiles them?
+
+    python -m launch.check_decoders
+    python -m launch.check_decoders --run_dir runs/NAME --demos runs/NAME/demos/libero_spatial/*_demo.hdf5 \
+        --json results/losslessness_DEVICE.json
+
+The backbone sees the frames of demonstrations, or, without any, patchwork in place of frames: so far from a robot at
+work that wrong drafts change what follows. Every decoder gets the same features. The exit status is 1 if a digit
+differs that is no near-tie; near-ties, which rounding alone may decide otherwise, are counted.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from eval_bridge.policies.compiled_policy import load_models
+from eval_bridge.policies.decoders import SpeculativeGreedy
+from eval_bridge.policies.losslessness import LosslessCheck, check_lossless_decoders
+from eval_bridge.policies.observations_to_check import backbone_features, from_demonstrations, patchwork
+from rsd_jax.atomic_files import write_json
+from rsd_jax.checkpoints import CheckpointError
+from rsd_jax.pretrained import PRETRAINED
+from rsd_jax.provenance import device_name, git_commit, library_versions
+
+NEAR_TIE = 1e-3
+"""A difference at digits whose two best logits are closer than this is rounding's, not the decoder's."""
+
+
+def describe(row: LosslessCheck) -> str:
+    """One line about a decoder."""
+    found, near_ties = row.differences, ", ".join(f"{count} < {limit:g}" for limit, count in row.near_ties.items())
+    return (
+        f"{row.decoder:<20} {row.batch_size:>3} rows a call, against {row.against}: {found.different_digits} of "
+        f"{found.digits} digits differ, in {found.different_chunks} of {found.chunks} chunks; near-ties {near_ties}"
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Command line; returns the exit status: 1 if a decoder differs where there is no near-tie."""
+    parser = argparse.ArgumentParser(
+        prog="python -m launch.check_decoders", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument(
+        "--run_dir", type=Path, default=PRETRAINED, help="whose checkpoints (default: the shipped one)"
+    )
+    parser.add_argument("--demos", type=Path, nargs="+", default=[], metavar="FILE", help="HDF5 files with frames")
+    parser.add_argument("--chunks", type=int, default=1024, help="at most so many (default: 1024)")
+    parser.add_argument("--batch_sizes", type=int, nargs="+", default=[1, 32], help="rows a call (default: 1 32)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result there")
+    options = parser.parse_args(arguments)
+    if options.chunks < 1 or min(options.batch_sizes) < 1:
+        parser.error(f"--chunks {options.chunks} and --batch_sizes {options.batch_sizes} must be at least 1")
+    try:
+        models = load_models(options.run_dir, SpeculativeGreedy())
+        chosen = from_demonstrations(options.demos, options.chunks) if options.demos else patchwork(options.chunks)
+        whole = max(options.batch_sizes)
+        chosen = chosen[: len(chosen) - len(chosen) % whole]
+        if not chosen:
+            parser.error(f"fewer chunks than rows a call ({whole}): give more --demos, or smaller --batch_sizes")
+        rows = []
+        for row in check_lossless_decoders(models, backbone_features(models, chosen), options.batch_sizes):
+            print(describe(row), flush=True)
+            rows.append(row)
+        if options.json is not None:
+            result = {
+                "source": "demonstrations" if options.demos else "patchwork",
+                "results": [row.to_json() for row in rows],
+                "policy_hash": models.networks.policy.params_hash,
+                "device": device_name(),
+                "commit": git_commit(),
+                "versions": library_versions(),
+            }
+            write_json(options.json, result)
+    except (CheckpointError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    wrong = [row for row in rows if (row.differences.largest_gap or 0.0) >= NEAR_TIE]
+    for row in wrong:
+        gap = row.differences.largest_gap
+        print(f"error: {row.decoder} differs where the best level leads by {gap:.3g}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
