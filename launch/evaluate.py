@@ -37,7 +37,8 @@ from eval_bridge.evaluation.folder import (
     results_folder,
 )
 from eval_bridge.evaluation.plan import EvaluationPlan, Shard, plan_evaluation
-from eval_bridge.evaluation.session import EvaluationStopped, WorkerSettings, run_evaluation
+from eval_bridge.evaluation.preparation import EvaluationStopped
+from eval_bridge.evaluation.session import WorkerSettings, run_evaluation
 from eval_bridge.evaluation.summary import Summary, describe, write_summary
 from eval_bridge.policies.compiled_policy import CompiledPolicy, default_policy_batch
 from eval_bridge.policies.decoders import check_decoder

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from eval_bridge.collection.attempt_log import Attempt
-from eval_bridge.collection.worker import CollectionTask, CollectionWorker, Record
-from eval_bridge.workers.messages import Failure, Result
+from eval_bridge.collection.worker import CollectionJob, CollectionTask, CollectionWorker, Record
+from eval_bridge.workers.jobs import JobLoop
+from eval_bridge.workers.messages import Failure
 from eval_bridge.workers.pool import WorkerPool
 from eval_bridge.workers.scheduling import SceneAssignment
 
@@ -32,25 +33,41 @@ def measure_expert(
     Raises:
         RuntimeError: a worker crashed or died; an attempt must not be lost, and a crash is no failure.
     """
-    pending = {task: deque(chosen) for task, chosen in seeds.items()}
-    attempts: dict[int, list[Attempt]] = {task: [] for task in seeds}
-    left = sum(map(len, seeds.values()))
-    scenes = SceneAssignment[int]()
+    measurement = _Measurement(tasks, {task: deque(chosen) for task, chosen in seeds.items()}, on_attempt)
     with WorkerPool(workers, functools.partial(CollectionWorker, tuple(tasks))) as pool:
-        while left:
-            for worker in pool.idle:
-                task = scenes.assign(worker, {task: len(queue) for task, queue in pending.items() if queue})
-                if task is not None:
-                    pool.submit(worker, Record(task, pending[task].popleft(), part=None))
-            for event in pool.events():
-                match event:
-                    case Result(_, job, attempt):
-                        attempts[job.task_index].append(attempt)
-                        left -= 1
-                        on_attempt(tasks[job.task_index], attempt)
-                    case Failure(_, job, error, trace):
-                        raise RuntimeError(f"{tasks[job.task_index].task}, seed {job.seed} crashed: {error}\n{trace}")
+        JobLoop(pool).run(measurement)
+    attempts = measurement.attempts
     return {task: sorted(of_task, key=lambda attempt: attempt.seed) for task, of_task in attempts.items()}
+
+
+class _Measurement:
+    """Which seeds are left, and what became of the others (implements `JobSource`)."""
+
+    def __init__(
+        self,
+        tasks: Sequence[CollectionTask[Any]],
+        seeds: Mapping[int, deque[int]],
+        on_attempt: Callable[[CollectionTask[Any], Attempt], None],
+    ) -> None:
+        self._tasks, self._seeds, self._on_attempt = tasks, seeds, on_attempt
+        self.attempts: dict[int, list[Attempt]] = {task: [] for task in seeds}
+
+    def next_job(self, worker: int, scenes: SceneAssignment[int]) -> Record | None:
+        """A seed of the task whose scene the worker has, or should have."""
+        task = scenes.assign(worker, {task: len(left) for task, left in self._seeds.items()})
+        return None if task is None else Record(task, self._seeds[task].popleft(), part=None)
+
+    def done(self, job: CollectionJob, result: Attempt | None) -> None:
+        """Counts an attempt."""
+        assert result is not None, "an attempt was asked for"
+        self.attempts[job.task_index].append(result)
+        self._on_attempt(self._tasks[job.task_index], result)
+
+    def failed(self, failure: Failure[CollectionJob], times: int) -> None:
+        """Ends the measurement: the attempt would be missing from the count."""
+        _, job, error, trace = failure
+        assert isinstance(job, Record)
+        raise RuntimeError(f"{self._tasks[job.task_index].task}, seed {job.seed} crashed: {error}\n{trace}")
 
 
 def summarise_attempts(

@@ -53,7 +53,7 @@ class RecordingSettings:
     images: bool = True
 
 
-class Failure(NamedTuple):
+class FailedEpisode(NamedTuple):
     """An episode that is not kept: its number of steps and why."""
 
     steps: int
@@ -76,7 +76,7 @@ def record_episode(
     suite: str,
     task: str,
     seed: int,
-) -> Demo | Failure:
+) -> Demo | FailedEpisode:
     """Plays one episode from a random start and records it.
 
     What is recorded depends on `seed` alone: the start is the one `Simulator.draw_start` draws from it, and the noise
@@ -105,11 +105,11 @@ def record_episode(
             if since_success is not None and len(steps) - since_success >= settings.steps_after_success:
                 break
             if since_success is None and len(steps) >= settings.step_limit:
-                return Failure(len(steps), f"the goal does not hold after {settings.step_limit} steps")
+                return FailedEpisode(len(steps), f"the goal does not hold after {settings.step_limit} steps")
     except ExpertFailed as failure:
-        return Failure(len(steps), str(failure))
+        return FailedEpisode(len(steps), str(failure))
     if not is_solved:
-        return Failure(len(steps), "the goal does not hold when the expert stops")
+        return FailedEpisode(len(steps), "the goal does not hold when the expert stops")
     return Demo(
         suite=suite,
         task=task,

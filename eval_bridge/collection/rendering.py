@@ -8,12 +8,12 @@ back onto them, so that frames always show the stored episode.
 import functools
 import logging
 import shutil
-from collections import Counter
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Never, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,8 @@ from eval_bridge.collection.recording import RecordableSimulator, observe_frames
 from eval_bridge.simulators.interface import EpisodeStart
 from eval_bridge.simulators.kept_simulator import KeptSimulator
 from eval_bridge.simulators.libero.environment import LiberoSimulator
-from eval_bridge.workers.messages import Ask, Failure, Result
+from eval_bridge.workers.jobs import JobLoop
+from eval_bridge.workers.messages import Ask, Failure
 from eval_bridge.workers.pool import WorkerPool
 from eval_bridge.workers.scheduling import SceneAssignment
 from rsd_jax.demos.demo import Demo, DemoFrames
@@ -107,15 +108,18 @@ class AssembleJob:
     task_index: int
 
 
+RenderingJob = RenderJob | AssembleJob
+
+
 class RenderWorker:
-    """Handler of `RenderJob` and `AssembleJob`."""
+    """Handler of a `RenderingJob`."""
 
     def __init__(self, files: Sequence[RenderFile]) -> None:
         """Builds nothing yet; jobs name files by their index in `files`."""
         self._files = files
         self._simulators: KeptSimulator[Any] = KeptSimulator(lambda index: files[index].build_simulator())
 
-    def run(self, job: RenderJob | AssembleJob, ask: Ask) -> int | None:
+    def run(self, job: RenderingJob, ask: Ask[Never, Never]) -> int | None:
         """Does one job; asks nothing."""
         file = self._files[job.task_index]
         demos = Hdf5Demos.open(file.path)
@@ -151,42 +155,49 @@ def render_files(files: Sequence[RenderFile], workers: int, on_demo: Callable[[P
     Raises:
         RenderingError: a worker crashed again and again with the same demonstration.
     """
-    missing: dict[int, list[int]] = {}
-    for index, file in enumerate(files):
-        every = range(len(Hdf5Demos.open(file.path)))
-        missing[index] = [demo for demo in every if not part_path(file, demo).exists()]
-    unassembled, left = set(missing), {index: len(demos) for index, demos in missing.items()}
-    scenes = SceneAssignment[int]()
-    crashes: Counter[RenderJob | AssembleJob] = Counter()
+    rendering = _Rendering(files, on_demo)
     with WorkerPool(workers, functools.partial(RenderWorker, tuple(files))) as pool:
-        while True:
-            for worker in pool.idle:
-                complete = [index for index in unassembled if not left[index]]
-                if complete:
-                    unassembled.remove(complete[0])
-                    pool.submit(worker, AssembleJob(complete[0]))
-                    continue
-                task = scenes.assign(worker, {index: len(demos) for index, demos in missing.items()})
-                if task is not None:
-                    pool.submit(worker, RenderJob(task, missing[task].pop(0)))
-            if len(pool.idle) == len(pool):
-                return
-            for event in pool.events():
-                match event:
-                    case Result(_, RenderJob() as job, restored):
-                        left[job.task_index] -= 1
-                        on_demo(files[job.task_index].path, job.demo, restored)
-                    case Failure(worker, job, error, trace):
-                        scenes.forget(worker)
-                        crashes[job] += 1
-                        _LOGGER.warning("%s crashed (time %d): %s", job, crashes[job], error)
-                        if crashes[job] >= MAX_CRASHES:
-                            name = f"{files[job.task_index].path}: {job}"
-                            raise RenderingError(f"{name} crashed {MAX_CRASHES} times: {error}\n{trace}")
-                        if isinstance(job, RenderJob):
-                            missing[job.task_index].append(job.demo)
-                        else:
-                            unassembled.add(job.task_index)
+        JobLoop(pool).run(rendering)
+
+
+class _Rendering:
+    """Demonstrations without frames, and files whose demonstrations have them (implements `JobSource`)."""
+
+    def __init__(self, files: Sequence[RenderFile], on_demo: Callable[[Path, int, int], None]) -> None:
+        self._files, self._on_demo = files, on_demo
+        self._missing: dict[int, deque[int]] = {}
+        for index, file in enumerate(files):
+            every = range(len(Hdf5Demos.open(file.path)))
+            self._missing[index] = deque(demo for demo in every if not part_path(file, demo).exists())
+        self._left = {index: len(demos) for index, demos in self._missing.items()}  # those under way included
+        self._unassembled = set(self._missing)
+
+    def next_job(self, worker: int, scenes: SceneAssignment[int]) -> RenderingJob | None:
+        """What is complete is assembled at once; else a demonstration of a task whose scene the worker should have."""
+        for index in self._unassembled:
+            if not self._left[index]:
+                self._unassembled.remove(index)
+                return AssembleJob(index)
+        task = scenes.assign(worker, {index: len(demos) for index, demos in self._missing.items()})
+        return None if task is None else RenderJob(task, self._missing[task].popleft())
+
+    def done(self, job: RenderingJob, result: int | None) -> None:
+        """Counts a demonstration, and tells of it."""
+        if isinstance(job, RenderJob) and result is not None:
+            self._left[job.task_index] -= 1
+            self._on_demo(self._files[job.task_index].path, job.demo, result)
+
+    def failed(self, failure: Failure[RenderingJob], times: int) -> None:
+        """Takes the job back, to be done after the others, or ends the rendering."""
+        _, job, error, trace = failure
+        _LOGGER.warning("%s crashed (time %d): %s", job, times, error)
+        if times >= MAX_CRASHES:
+            name = f"{self._files[job.task_index].path}: {job}"
+            raise RenderingError(f"{name} crashed {MAX_CRASHES} times: {error}\n{trace}")
+        if isinstance(job, RenderJob):
+            self._missing[job.task_index].append(job.demo)
+        else:
+            self._unassembled.add(job.task_index)
 
 
 def files_to_render(run_dir: Path) -> list[RenderFile]:

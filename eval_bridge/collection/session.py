@@ -11,15 +11,15 @@ import functools
 import logging
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from eval_bridge.collection.attempt_log import Attempt, CollectionLog
-from eval_bridge.collection.worker import CollectionTask, CollectionWorker, Merge, Record
-from eval_bridge.workers.messages import Failure, Result
+from eval_bridge.collection.worker import CollectionJob, CollectionTask, CollectionWorker, Merge, Record
+from eval_bridge.workers.jobs import JobLoop
+from eval_bridge.workers.messages import Failure
 from eval_bridge.workers.pool import SILENCE_LIMIT, WorkerPool
 from eval_bridge.workers.scheduling import SceneAssignment
 from rsd_jax.demos.libero_hdf5 import read_seeds
@@ -110,7 +110,7 @@ def collect(
         most = sum(state.available for state in states) or 1
         make_handler = functools.partial(CollectionWorker, tuple(tasks))
         with WorkerPool(min(plan.workers, most), make_handler, silence_limit=plan.silence_limit) as pool:
-            _run(pool, states, plan, on_attempt)
+            JobLoop(pool).run(_Collection(states, plan.max_crashes, on_attempt))
     for state in states:
         state.log.save()
     problems = [problem for state in states for problem in state.problems()]
@@ -119,42 +119,35 @@ def collect(
     return [state.log for state in states]
 
 
-def _run(
-    pool: WorkerPool,
-    states: Sequence["_TaskState"],
-    plan: CollectionPlan,
-    on_attempt: Callable[[CollectionTask[Any], Attempt], None],
-) -> None:
-    """Hands out attempts, and the merging of complete tasks, until nothing is left to do."""
-    scenes = SceneAssignment[int]()
-    crashes: Counter[Record | Merge] = Counter()
-    while True:
-        for worker in pool.idle:
-            job = _next_job(states, scenes, worker)
-            if job is not None:
-                pool.submit(worker, job)
-        if len(pool.idle) == len(pool):
-            return
-        for event in pool.events():
-            match event:
-                case Result(_, Record() as job, attempt):
-                    states[job.task_index].add(attempt)
-                    on_attempt(states[job.task_index].task, attempt)
-                case Result(_, Merge() as job, _):
-                    states[job.task_index].finish_merging()
-                case Failure(worker, job, error):
-                    scenes.forget(worker)
-                    crashes[job] += 1
-                    _LOGGER.warning("%s: worker crashed (time %d): %s", job, crashes[job], error)
-                    states[job.task_index].give_back(job, event if crashes[job] >= plan.max_crashes else None)
+@dataclass
+class _Collection:
+    """Attempts, and the merging of complete tasks (implements `JobSource`)."""
 
+    states: Sequence["_TaskState"]
+    max_crashes: int
+    on_attempt: Callable[[CollectionTask[Any], Attempt], None]
 
-def _next_job(states: Sequence["_TaskState"], scenes: SceneAssignment[int], worker: int) -> Record | Merge | None:
-    for index, state in enumerate(states):
-        if state.can_merge:
-            return state.start_merging(index)
-    task = scenes.assign(worker, {index: state.available for index, state in enumerate(states) if state.available})
-    return None if task is None else states[task].start_recording(task)
+    def next_job(self, worker: int, scenes: SceneAssignment[int]) -> CollectionJob | None:
+        """What is complete is merged at once; else an attempt at a task whose scene the worker has, or should have."""
+        for index, state in enumerate(self.states):
+            if state.can_merge:
+                return state.start_merging(index)
+        task = scenes.assign(worker, {index: state.available for index, state in enumerate(self.states)})
+        return None if task is None else self.states[task].start_recording(task)
+
+    def done(self, job: CollectionJob, result: Attempt | None) -> None:
+        """Notes an attempt, which is told, or that a file is there."""
+        state = self.states[job.task_index]
+        if result is None:
+            state.finish_merging()
+        else:
+            state.add(result)
+            self.on_attempt(state.task, result)
+
+    def failed(self, failure: Failure[CollectionJob], times: int) -> None:
+        """Gives up on the task of a job that has crashed too often; the others go on."""
+        _LOGGER.warning("%s: worker crashed (time %d): %s", failure.job, times, failure.error)
+        self.states[failure.job.task_index].give_back(failure.job, failure if times >= self.max_crashes else None)
 
 
 @dataclass
@@ -167,7 +160,7 @@ class _TaskState:
     log: CollectionLog
     running: set[int] = field(default_factory=set)
     is_merging: bool = False
-    failure: Failure | None = None
+    failure: Failure[CollectionJob] | None = None
 
     @classmethod
     def open(
@@ -236,7 +229,7 @@ class _TaskState:
         shutil.rmtree(self.parts)
         self.is_merging = False
 
-    def give_back(self, job: Record | Merge, failure: Failure | None) -> None:
+    def give_back(self, job: CollectionJob, failure: Failure[CollectionJob] | None) -> None:
         """A worker crashed; `failure` if it shall not be tried again."""
         if isinstance(job, Record):
             self.running.remove(job.seed)

@@ -8,10 +8,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Never, TypeVar, assert_never
 
 from eval_bridge.collection.attempt_log import Attempt
-from eval_bridge.collection.recording import Expert, Failure, RecordableSimulator, RecordingSettings, record_episode
+from eval_bridge.collection.recording import (
+    Expert,
+    FailedEpisode,
+    RecordableSimulator,
+    RecordingSettings,
+    record_episode,
+)
 from eval_bridge.simulators.kept_simulator import KeptSimulator
 from eval_bridge.workers.messages import Ask
 from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, write_episode
@@ -58,15 +64,18 @@ class Merge:
     path: Path
 
 
+CollectionJob = Record | Merge
+
+
 class CollectionWorker:
-    """Handler of `Record` and `Merge`; keeps the scene of the task it recorded last."""
+    """Handler of a `CollectionJob`; keeps the scene of the task it recorded last."""
 
     def __init__(self, tasks: Sequence[CollectionTask[Any]]) -> None:
         """Builds nothing yet; jobs name tasks by their index in `tasks`."""
         self._tasks = tasks
         self._simulators = KeptSimulator[RecordableSimulator](lambda index: tasks[index].build_simulator())
 
-    def run(self, job: Any, ask: Ask) -> Attempt | None:
+    def run(self, job: CollectionJob, ask: Ask[Never, Never]) -> Attempt | None:
         """Does one job; asks nothing."""
         match job:
             case Record(task_index, seed, part):
@@ -74,7 +83,8 @@ class CollectionWorker:
             case Merge(_, sources, path):
                 merge(sources, path)
                 return None
-        raise TypeError(f"{job!r} is no job of a collection")
+            case _:
+                assert_never(job)
 
     def close(self) -> None:
         """Closes the scene, if any."""
@@ -84,10 +94,10 @@ class CollectionWorker:
         began, task = time.perf_counter(), self._tasks[task_index]
         simulator = self._simulators.of(task_index)
         result = record_episode(simulator, task.expert, task.recording, suite=task.suite, task=task.task, seed=seed)
-        if part is not None and not isinstance(result, Failure):
+        if part is not None and not isinstance(result, FailedEpisode):
             description = EpisodeDescription(simulator.model_xml(), noise=dataclasses.asdict(task.recording.noise))
             write_episode(part, result, task.describe_scene(), description)
         seconds = round(time.perf_counter() - began, 2)
-        if isinstance(result, Failure):
+        if isinstance(result, FailedEpisode):
             return Attempt(seed, False, result.steps, seconds, result.reason)
         return Attempt(seed, True, len(result), seconds)

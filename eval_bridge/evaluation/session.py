@@ -8,9 +8,8 @@ the policy's batch, which depends on no other row.
 
 import datetime
 import functools
-import logging
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,33 +23,31 @@ from eval_bridge.evaluation.episode_log import (
     SpeedRecord,
 )
 from eval_bridge.evaluation.plan import Benchmark, EpisodeId, EvaluationPlan
+from eval_bridge.evaluation.preparation import Preparation, StartObservation
 from eval_bridge.evaluation.summary import Summary, summarise
 from eval_bridge.evaluation.worker import (
     EpisodeOutcome,
     EpisodeWorker,
+    EvaluationJob,
+    EvaluationResult,
     FilesNotWritten,
-    ObserveStart,
     PolicyQuestion,
-    Prepare,
     RunEpisode,
 )
-from eval_bridge.observations import Observation
-from eval_bridge.policies.interface import Policy, PolicyRequest
+from eval_bridge.policies.interface import Policy, PolicyOutput, PolicyRequest
 from eval_bridge.policies.latency import measure_stages
 from eval_bridge.policies.observation_needs import blank_observation
 from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.provenance import package_versions
-from eval_bridge.simulators.check_result import CheckResult, require_passed
-from eval_bridge.workers.messages import Failure, Question, Result
+from eval_bridge.workers.jobs import JobLoop
+from eval_bridge.workers.messages import Failure
 from eval_bridge.workers.pool import SILENCE_LIMIT, WorkerPool
 from eval_bridge.workers.scheduling import SceneAssignment
 from rsd_jax.provenance import device_name, git_commit
 
-_LOGGER = logging.getLogger(__name__)
 
-
-class EvaluationStopped(RuntimeError):
-    """The evaluation cannot go on: its scenes cannot be built. Episodes that have a result are kept."""
+class _EpisodeCrashed(Exception):
+    """An episode has crashed as often as it may."""
 
 
 @dataclass(frozen=True)
@@ -104,150 +101,104 @@ def run_evaluation(
         with WorkerPool(
             count, make_handler, silence_limit=workers.silence_limit, environments=workers.environments
         ) as pool:
-            session = _Session(make_benchmark(), pool, policy, plan, log, on_record)
-            completed = session.run(pending)
+            session = _Session(make_benchmark(), pool, policy, plan, log, on_record, pending)
+            completed = session.run()
             if completed and needs_latency:
                 session.measure_latency()
     return summarise(log.contents.restricted_to(plan.episodes), planned=len(plan.episodes))
 
 
 class _Session:
-    """One pool of workers, from the check of the simulator to the last episode."""
+    """One pool of workers, from the check of the simulator to the last episode (implements `JobSource`: episodes)."""
 
     def __init__(
         self,
         benchmark: Benchmark,
-        pool: WorkerPool,
+        pool: WorkerPool[EvaluationJob, EvaluationResult, PolicyQuestion, PolicyOutput],
         policy: Policy,
         plan: EvaluationPlan,
         log: EpisodeLog,
         on_record: Callable[[EpisodeRecord | ErrorRecord], None],
+        episodes: Sequence[EpisodeId],
     ) -> None:
+        """Of `episodes`, which have no result yet."""
         self._benchmark, self._pool, self._policy = benchmark, pool, policy
         self._plan, self._log, self._on_record = plan, log, on_record
-        self._scenes = SceneAssignment[int]()
-        self._checked_tasks: set[int] = set()
         self._states: dict[int, Any] = {}  # of the policy, by the worker whose episode it belongs to
-
-    def run(self, episodes: Sequence[EpisodeId]) -> bool:
-        """Runs `episodes`; returns whether all of them have a result."""
-        if not episodes:
-            return True
-        pending: dict[int, deque[EpisodeId]] = {}
+        self._loop = JobLoop(pool, self._answer)
+        self._waiting: dict[int, deque[EpisodeId]] = {}
         for episode in episodes:
-            pending.setdefault(episode.task_index, deque()).append(episode)
-        self._prepare({task: len(waiting) for task, waiting in pending.items()})
-        began, steps, left = time.perf_counter(), 0, len(episodes)
-        attempts: Counter[Any] = Counter()
-        questions: dict[int, PolicyQuestion] = {}  # by worker
-        while left:
-            self._hand_out(pending)
-            for event in self._pool.events(timeout=0.0 if questions else 1.0):
-                match event:
-                    case Question(worker, _, question):
-                        questions[worker] = question
-                    case Result(_, Prepare() as job, checks):
-                        self._accept(job, checks)
-                    case Result(_, _, FilesNotWritten() as failure):
-                        raise OSError(*failure)
-                    case Result(_, job, outcome):
-                        self._record(job.episode, outcome)
-                        left, steps = left - 1, steps + outcome.rollout.steps
-                    case Failure(worker, job):
-                        questions.pop(worker, None)
-                        self._scenes.forget(worker)
-                        attempts[job] += 1
-                        if isinstance(job, Prepare):
-                            self._require_another_attempt(event, attempts[job])
-                            continue
-                        self._record_crash(event, attempts[job])
-                        if attempts[job] >= self._plan.max_attempts:
-                            return False
-                        pending[job.task_index].appendleft(job.episode)
-            if questions:
-                self._answer(questions)
-        seconds = round(time.perf_counter() - began, 3)
-        self._log.append(SpeedRecord(device_name(), len(self._pool), len(episodes), steps, seconds))
+            self._waiting.setdefault(episode.task_index, deque()).append(episode)
+        self._preparation = Preparation(self._pending(), plan.max_attempts)
+        self._finished = self._steps = 0
+        self._ended = 0.0  # time of the last result
+
+    def run(self) -> bool:
+        """Runs the episodes; returns whether all of them have a result."""
+        if not self._waiting:
+            return True
+        self._loop.run(self._preparation, meanwhile=self._compile_policy)
+        began = time.perf_counter()
+        try:
+            self._loop.run(self)
+        except _EpisodeCrashed:
+            return False
+        seconds = round(self._ended - began, 3)
+        self._log.append(SpeedRecord(device_name(), len(self._pool), self._finished, self._steps, seconds))
         return True
 
     def measure_latency(self) -> None:
         """Times the policy on the start of the last planned episode, a real observation."""
-        jobs = {0: ObserveStart(self._plan.episodes[-1])}
-        self._submit(jobs)
-        observation: Observation = self._results_of(jobs)[0]
-        stages = measure_stages(self._policy.stage_functions(observation), self._plan.latency_repeats)
+        start = StartObservation(self._plan.episodes[-1], self._plan.max_attempts)
+        self._loop.run(start)
+        assert start.observation is not None
+        stages = measure_stages(self._policy.stage_functions(start.observation), self._plan.latency_repeats)
         self._log.append(LatencyRecord(device_name(), self._plan.latency_repeats, stages))
 
-    # --- before an episode
+    # --- episodes
 
-    def _prepare(self, pending: Mapping[int, int]) -> None:
-        """Gives workers their first scene, checks tasks and installation in them, and compiles the policy meanwhile.
+    def next_job(self, worker: int, scenes: SceneAssignment[int]) -> EvaluationJob | None:
+        """An episode of the task whose scene the worker has, or should have; a check of a new task comes before."""
+        task = scenes.assign(worker, self._pending())
+        if task is None:
+            return None
+        if (check := self._preparation.scene_check(task)) is not None:
+            return check
+        episode = self._waiting[task].popleft()
+        key = episode_key(self._plan.seed, *episode)
+        return RunEpisode(episode, self._row(episode), key, self._plan.stride_of(episode))
 
-        Every worker checks the installation, its own renderer included. Where there are more tasks than workers, the
-        others are checked when a worker takes them up.
-        """
-        jobs: dict[int, Prepare] = {}
-        for worker in range(len(self._pool)):
-            task = self._scenes.assign(worker, pending)
-            if task is None:
-                break
-            jobs[worker] = Prepare(task, with_installation=True)
-        self._submit(jobs)
-        self._compile_policy()
-        for worker, checks in self._results_of(jobs).items():
-            self._accept(jobs[worker], checks)
+    def done(self, job: EvaluationJob, result: EvaluationResult) -> None:
+        """Logs an episode. A file that could not be written is the disk's trouble, and ends the evaluation."""
+        match job, result:
+            case RunEpisode(episode), EpisodeOutcome() as outcome:
+                self._record(episode, outcome)
+                self._finished, self._steps = self._finished + 1, self._steps + outcome.rollout.steps
+                self._ended = time.perf_counter()
+            case RunEpisode(), FilesNotWritten() as trouble:
+                raise OSError(*trouble)
+            case _:
+                self._preparation.done(job, result)
 
-    def _accept(self, job: Prepare, checks: list[CheckResult]) -> None:
-        """Notes that a task may run; raises `SelfCheckFailed` if a check failed."""
-        require_passed(checks)
-        self._checked_tasks.add(job.task_index)
+    def failed(self, failure: Failure[EvaluationJob], times: int) -> None:
+        """Logs the crash of an episode, which is run again before others of its task, as long as it may."""
+        if not isinstance(failure.job, RunEpisode):
+            self._preparation.failed(failure, times)
+            return
+        self._record_crash(failure, failure.job.episode, times)
+        if times >= self._plan.max_attempts:
+            raise _EpisodeCrashed
+        self._waiting[failure.job.task_index].appendleft(failure.job.episode)
+
+    def _pending(self) -> dict[int, int]:
+        return {task: len(episodes) for task, episodes in self._waiting.items()}
+
+    # --- the policy
 
     def _compile_policy(self) -> None:
         """Calls the policy once, so that no episode's time has compilation in it."""
         seen = blank_observation(self._policy.observation_needs, "compile")
         self._policy.act_batch({0: PolicyRequest(seen, episode_key(0, 0, 0))})
-
-    def _submit(self, jobs: Mapping[int, Any]) -> None:
-        for worker, job in jobs.items():
-            self._pool.submit(worker, job)
-
-    def _results_of(self, jobs: Mapping[int, Any]) -> dict[int, Any]:
-        """Waits for submitted jobs that ask nothing, by worker; what crashes is tried again."""
-        results: dict[int, Any] = {}
-        attempts: Counter[int] = Counter()
-        while len(results) < len(jobs):
-            for event in self._pool.events():
-                match event:
-                    case Result(worker, _, content):
-                        results[worker] = content
-                    case Failure(worker, job):
-                        attempts[worker] += 1
-                        self._require_another_attempt(event, attempts[worker])
-                        self._pool.submit(worker, job)
-        return results
-
-    def _require_another_attempt(self, failure: Failure, attempt: int) -> None:
-        """Raises `EvaluationStopped` where a job that is no episode has crashed too often."""
-        _LOGGER.warning("%s crashed (attempt %d): %s", failure.job, attempt, failure.error)
-        if attempt >= self._plan.max_attempts:
-            raise EvaluationStopped(f"{failure.job} crashed {attempt} times: {failure.error}\n{failure.traceback}")
-
-    # --- episodes
-
-    def _hand_out(self, pending: Mapping[int, deque[EpisodeId]]) -> None:
-        """Gives idle workers episodes, as far as there is something for them to do; checks come before them."""
-        counts = {task: len(episodes) for task, episodes in pending.items() if episodes}
-        for worker in self._pool.idle if counts else ():
-            task = self._scenes.assign(worker, counts)
-            if task is None:
-                continue
-            if task not in self._checked_tasks:
-                self._pool.submit(worker, Prepare(task, with_installation=False))
-                continue
-            episode = pending[task].popleft()
-            counts = {task: len(episodes) for task, episodes in pending.items() if episodes}
-            key = episode_key(self._plan.seed, *episode)
-            self._pool.submit(worker, RunEpisode(episode, self._row(episode), key, self._plan.stride_of(episode)))
 
     def _row(self, episode: EpisodeId) -> int:
         """The row of the policy's batch that answers an episode's questions, whoever runs it and whatever else runs.
@@ -274,6 +225,8 @@ class _Session:
         state = self._states.get(worker) if question.call else None
         return PolicyRequest(question.observation, question.key, question.call, state)
 
+    # --- the log
+
     def _record(self, episode: EpisodeId, outcome: EpisodeOutcome) -> None:
         rollout = outcome.rollout
         record = EpisodeRecord(
@@ -297,14 +250,13 @@ class _Session:
         self._log.append(record)
         self._on_record(record)
 
-    def _record_crash(self, failure: Failure, attempt: int) -> None:
+    def _record_crash(self, failure: Failure[EvaluationJob], episode: EpisodeId, attempt: int) -> None:
         # Whatever a simulator or a driver raises says nothing about the policy: it is logged, the episode run again.
-        task = self._benchmark.tasks[failure.job.task_index]
         crash = ErrorRecord(
             self._benchmark.suite,
-            task,
-            failure.job.task_index,
-            failure.job.episode.episode,
+            self._benchmark.tasks[episode.task_index],
+            episode.task_index,
+            episode.episode,
             attempt,
             failure.error,
             failure.traceback,

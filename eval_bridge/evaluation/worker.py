@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, assert_never
 
 from eval_bridge.episodes.rollout import Rollout, run_episode
 from eval_bridge.episodes.trace import TRACE_FOLDER, save_trace, trace_name
@@ -26,10 +26,15 @@ from rsd_jax.observation_needs import ObservationNeeds
 
 @dataclass(frozen=True)
 class Prepare:
-    """Build the scene of a task and check it. The result is a list of `CheckResult`."""
+    """Build the scene of a task and check it. The result is a list of `CheckResult`.
+
+    Attributes:
+        task_index: whose scene.
+        installation_of: the worker that does it, if its installation, renderer included, is to be checked too.
+    """
 
     task_index: int
-    with_installation: bool
+    installation_of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,9 @@ class ObserveStart:
     """Look at the start of an episode. The result is an `Observation`."""
 
     episode: EpisodeId
+
+
+EvaluationJob = Prepare | RunEpisode | ObserveStart
 
 
 class PolicyQuestion(NamedTuple):
@@ -93,8 +101,12 @@ class FilesNotWritten(NamedTuple):
     path: str
 
 
+EvaluationResult = list[CheckResult] | EpisodeOutcome | FilesNotWritten | Observation
+_AskPolicy = Ask[PolicyQuestion, PolicyOutput]
+
+
 class EpisodeWorker:
-    """Handler of `Prepare`, `RunEpisode` and `ObserveStart`; keeps the scene of the task it was last asked for."""
+    """Handler of an `EvaluationJob`; keeps the scene of the task it was last asked for."""
 
     def __init__(self, make_benchmark: Callable[[], Benchmark], folder: Path, needs: ObservationNeeds) -> None:
         """Builds nothing yet; traces and videos go to `folder`, and the policy is sent what it `needs`."""
@@ -102,10 +114,11 @@ class EpisodeWorker:
         self._folder, self._needs = folder, needs
         self._simulators = KeptSimulator(self._benchmark.build)
 
-    def run(self, job: Any, ask: Ask) -> list[CheckResult] | EpisodeOutcome | FilesNotWritten | Observation:
+    def run(self, job: EvaluationJob, ask: _AskPolicy) -> EvaluationResult:
         """Does one job."""
         match job:
-            case Prepare(task_index, with_installation):
+            case Prepare(task_index, installation_of):
+                with_installation = installation_of is not None
                 return self._benchmark.check(self._simulators.of(task_index), task_index, with_installation)
             case RunEpisode():
                 return self._run_episode(job, ask)
@@ -113,13 +126,14 @@ class EpisodeWorker:
                 simulator = self._simulators.of(episode.task_index)
                 simulator.begin(self._benchmark.start(simulator, *episode))
                 return simulator.observe()
-        raise TypeError(f"{job!r} is no job of an evaluation")
+            case _:
+                assert_never(job)
 
     def close(self) -> None:
         """Closes the scene, if any."""
         self._simulators.close()
 
-    def _run_episode(self, job: RunEpisode, ask: Ask) -> EpisodeOutcome | FilesNotWritten:
+    def _run_episode(self, job: RunEpisode, ask: _AskPolicy) -> EpisodeOutcome | FilesNotWritten:
         benchmark, simulator = self._benchmark, self._simulators.of(job.task_index)
         start = benchmark.start(simulator, *job.episode)
         policy = _RemotePolicy(ask, job, self._needs)
@@ -140,7 +154,7 @@ class EpisodeWorker:
 class _RemotePolicy:
     """The owner's policy, for one episode (implements `eval_bridge.episodes.rollout.Actor`)."""
 
-    def __init__(self, ask: Ask, job: RunEpisode, needs: ObservationNeeds) -> None:
+    def __init__(self, ask: _AskPolicy, job: RunEpisode, needs: ObservationNeeds) -> None:
         self._ask, self._job, self._needs = ask, job, needs
         self._calls = 0
 
@@ -148,6 +162,6 @@ class _RemotePolicy:
         """Sends what the policy needs of the observation and waits for the chunk."""
         started = time.perf_counter()
         seen = reduce_observation(observation, self._needs)
-        output: PolicyOutput = self._ask(PolicyQuestion(self._job.row, self._job.key, self._calls, seen))
+        output = self._ask(PolicyQuestion(self._job.row, self._job.key, self._calls, seen))
         self._calls += 1
         return output._replace(seconds=time.perf_counter() - started)

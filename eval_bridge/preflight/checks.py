@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.collection.recording import Failure, RecordingSettings, record_episode
+from eval_bridge.collection.recording import FailedEpisode, RecordingSettings, record_episode
 from eval_bridge.collection.session import demo_path
 from eval_bridge.episodes.rollout import Rollout, run_episode
 from eval_bridge.policies.compiled_policy import CompiledPolicy, load_models
@@ -152,7 +152,7 @@ def _record(simulator: RecordablePointMass, seed: int) -> Demo:
             yield towards_ball(scene)
 
     demo = record_episode(simulator, controller, RecordingSettings(MAX_STEPS), suite=SUITE, task=TASK, seed=seed)
-    if isinstance(demo, Failure):
+    if isinstance(demo, FailedEpisode):
         raise CheckFailed(f"the controller failed from seed {seed}: {demo.reason}")
     return demo
 

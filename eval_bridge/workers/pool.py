@@ -16,14 +16,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self
 
-from eval_bridge.workers.messages import Event, Failure, Handler, Question
+from eval_bridge.workers.messages import AnswerT, Event, Failure, Handler, JobT, Question, QuestionT, ResultT
 
 SILENCE_LIMIT = 300.0
 """Seconds without a word after which a busy worker counts as hung: far more than it takes to compile a scene."""
 
-_LONGEST_WAIT = 1.0  # seconds between looks at silent workers
+LONGEST_WAIT = 1.0
+"""Seconds between looks at silent workers."""
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Workers share the cores by being many; their small matrices only lose time on further threads."""
@@ -41,13 +42,17 @@ class _Worker:
     last_word: float = field(default_factory=time.monotonic)
 
 
-class WorkerPool:
-    """A fixed number of workers, numbered from 0. A context manager; leaving it ends all workers at once."""
+class WorkerPool(Generic[JobT, ResultT, QuestionT, AnswerT]):
+    """A fixed number of workers, numbered from 0. A context manager; leaving it ends all workers at once.
+
+    Between processes everything goes by pickle: that jobs, results, questions and answers are of these types is what
+    the handler declares.
+    """
 
     def __init__(
         self,
         count: int,
-        make_handler: Callable[[], Handler],
+        make_handler: Callable[[], Handler[JobT, ResultT, QuestionT, AnswerT]],
         *,
         silence_limit: float = SILENCE_LIMIT,
         environments: Sequence[Mapping[str, str]] = ({},),
@@ -94,23 +99,25 @@ class WorkerPool:
         """Process of each worker now; a replaced worker has another one."""
         return [worker.process.pid for worker in self._workers]
 
-    def submit(self, worker: int, job: Any) -> None:
+    def submit(self, worker: int, job: JobT) -> None:
         """Gives an idle worker a job. A worker that died while idle fails it at once, by an event."""
         chosen = self._workers[worker]
         assert not chosen.is_busy, f"worker {worker} has a job"
         chosen.job, chosen.is_busy, chosen.last_word = job, True, time.monotonic()
         _send(chosen, job)
 
-    def answer(self, worker: int, content: Any) -> None:
+    def answer(self, worker: int, content: AnswerT) -> None:
         """Answers the question of a worker; nothing happens if it died since it asked."""
         self._workers[worker].last_word = time.monotonic()
         _send(self._workers[worker], content)
 
-    def events(self, timeout: float = _LONGEST_WAIT) -> list[Event]:
+    def events(self, timeout: float = LONGEST_WAIT) -> list[Event[JobT, ResultT, QuestionT]]:
         """What workers said since the last call; waits up to `timeout` seconds for the first of it."""
         busy = {worker.connection: index for index, worker in enumerate(self._workers) if worker.is_busy}
         ready = wait(list(busy), timeout) if busy else []
-        events = [self._receive(busy[connection]) for connection in ready if isinstance(connection, Connection)]
+        events: list[Event[JobT, ResultT, QuestionT]] = [
+            self._receive(busy[connection]) for connection in ready if isinstance(connection, Connection)
+        ]
         return events + self._end_silent(set(busy.values()) - {event.worker for event in events})
 
     def close(self) -> None:
@@ -142,10 +149,10 @@ class WorkerPool:
         _send(worker, self._make_handler)
         return worker
 
-    def _receive(self, index: int) -> Event:
+    def _receive(self, index: int) -> Event[JobT, ResultT, QuestionT]:
         worker = self._workers[index]
         try:
-            event = worker.connection.recv()._replace(worker=index, job=worker.job)
+            event: Event[JobT, ResultT, QuestionT] = worker.connection.recv()._replace(worker=index, job=worker.job)
         except (EOFError, ConnectionResetError):
             return self._replace(index, _death(worker.process))
         worker.last_word = time.monotonic()
@@ -153,13 +160,13 @@ class WorkerPool:
             worker.job, worker.is_busy = None, False
         return event
 
-    def _end_silent(self, candidates: set[int]) -> list[Event]:
+    def _end_silent(self, candidates: set[int]) -> list[Failure[JobT]]:
         now = time.monotonic()
         silent = [index for index in candidates if now - self._workers[index].last_word > self._silence_limit]
         reason = f"the worker process gave no sign of life for {self._silence_limit:g} s and was ended"
         return [self._replace(index, reason) for index in sorted(silent)]
 
-    def _replace(self, index: int, reason: str) -> Failure:
+    def _replace(self, index: int, reason: str) -> Failure[JobT]:
         """Puts a fresh worker in the place of a dead or hung one; what the old one had to do has failed."""
         old = self._workers[index]
         _end(old)

@@ -28,7 +28,7 @@ def serve(connection: Connection) -> None:
         except (EOFError, OSError) as error:
             raise _OwnerGone from error
 
-    def send(event: Event) -> None:
+    def send(event: Event[None, Any, Any]) -> None:
         try:
             connection.send(event)
         except OSError as error:
@@ -39,13 +39,13 @@ def serve(connection: Connection) -> None:
         return receive()
 
     try:
-        make_handler: Callable[[], Handler] = pickle.loads(receive())
-        handler: Handler | None = None
+        make_handler: Callable[[], Handler[Any, Any, Any, Any]] = pickle.loads(receive())
+        handler: Handler[Any, Any, Any, Any] | None = None
         while True:
             job = receive()
             try:
                 handler = handler or make_handler()
-                outcome: Event = Result(-1, None, handler.run(job, ask))
+                outcome: Event[None, Any, Any] = Result(-1, None, handler.run(job, ask))
             except _OwnerGone:
                 raise
             except Exception as error:  # noqa: BLE001 - the owner decides what it means
@@ -57,7 +57,7 @@ def serve(connection: Connection) -> None:
         return
 
 
-def _close(handler: Handler | None) -> None:
+def _close(handler: Handler[Any, Any, Any, Any] | None) -> None:
     """Closes a handler after a crash; a broken one may well fail to close, which changes nothing."""
     if handler is None:
         return

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from eval_bridge.collection.recording import Failure, RecordingSettings, record_episode
+from eval_bridge.collection.recording import FailedEpisode, RecordingSettings, record_episode
 from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.simulators.interface import EpisodeStart
 from rsd_jax.demos.demo import Demo
@@ -16,7 +16,7 @@ from tests.rsd_jax.demos.demo_examples import assert_same_demo
 NOISY = RecordingSettings(step_limit=60, steps_after_success=0, noise=NoiseSettings(0.3))
 
 
-def _record(solve=expert, settings=NOISY, seed=7, simulator=None) -> Demo | Failure:
+def _record(solve=expert, settings=NOISY, seed=7, simulator=None) -> Demo | FailedEpisode:
     simulator = simulator or RecordablePointMass()
     return record_episode(simulator, solve, settings, suite="point_mass", task="close_on_ball", seed=seed)
 
@@ -67,7 +67,7 @@ def test_a_goal_that_is_lost_again_is_a_failure():
         yield np.array([0, 0, 0, 0, 0, 0, -1], np.float32)
 
     failure = _record(opens_again, RecordingSettings(60, 5))
-    assert isinstance(failure, Failure)
+    assert isinstance(failure, FailedEpisode)
     assert failure.reason == "the goal does not hold when the expert stops"
 
 
@@ -91,18 +91,20 @@ def test_depends_on_the_seed_alone():
 
 
 def test_the_experts_surrender_is_a_failure_with_its_reason():
-    assert _record(expert_that_always_fails) == Failure(1, "too hard")
+    assert _record(expert_that_always_fails) == FailedEpisode(1, "too hard")
 
 
 def test_the_step_limit_is_a_failure():
-    assert _record(settings=RecordingSettings(step_limit=4)) == Failure(4, "the goal does not hold after 4 steps")
+    assert _record(settings=RecordingSettings(step_limit=4)) == FailedEpisode(
+        4, "the goal does not hold after 4 steps"
+    )
 
 
 def test_an_expert_that_stops_too_early_is_a_failure():
     def lazy(simulator):
         yield next(expert(simulator))
 
-    assert _record(lazy) == Failure(1, "the goal does not hold when the expert stops")
+    assert _record(lazy) == FailedEpisode(1, "the goal does not hold when the expert stops")
 
 
 def test_other_errors_of_the_expert_are_not_taken_for_failures():

@@ -8,7 +8,8 @@ import pytest
 from eval_bridge.episodes.trace import load_trace
 from eval_bridge.evaluation.episode_log import EpisodeLog, ErrorRecord
 from eval_bridge.evaluation.plan import EpisodeId, EvaluationPlan
-from eval_bridge.evaluation.session import EvaluationStopped, WorkerSettings, run_evaluation
+from eval_bridge.evaluation.preparation import EvaluationStopped
+from eval_bridge.evaluation.session import WorkerSettings, run_evaluation
 from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.simulators.check_result import SelfCheckFailed
 from tests.eval_bridge.evaluation.evaluation_fakes import CountingBenchmark, CountingPolicy, make_trouble
