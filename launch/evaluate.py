@@ -22,12 +22,7 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from eval_bridge.evaluation.benchmarks import get_benchmark
-from eval_bridge.evaluation.episode_log import (
-    LOG_NAME,
-    EpisodeLog,
-    EpisodeRecord,
-    ErrorRecord,
-)
+from eval_bridge.evaluation.episode_log import LOG_NAME, EpisodeLog
 from eval_bridge.evaluation.folder import (
     REPORT_NAME,
     SUMMARY_NAME,
@@ -38,6 +33,7 @@ from eval_bridge.evaluation.folder import (
 )
 from eval_bridge.evaluation.plan import EvaluationPlan, Shard, plan_evaluation
 from eval_bridge.evaluation.preparation import EvaluationStopped
+from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord
 from eval_bridge.evaluation.session import WorkerSettings, run_evaluation
 from eval_bridge.evaluation.summary import Summary, describe, write_summary
 from eval_bridge.policies.compiled_policy import CompiledPolicy, default_policy_batch
@@ -121,7 +117,7 @@ class _Progress:
 
     def __init__(self, planned: int, log: EpisodeLog) -> None:
         episodes = log.contents.episodes.values()
-        self._done, self._successes = len(episodes), sum(record.success for record in episodes)
+        self._done, self._successes = len(episodes), sum(record.rollout.success for record in episodes)
         self._bar = tqdm(total=planned, initial=self._done, desc="evaluate", unit="episode")
         self._show_successes()
 
@@ -132,7 +128,7 @@ class _Progress:
             self._bar.write(f"{place} crashed (attempt {record.attempt}): {record.error}")
             return
         self._done += 1
-        self._successes += record.success
+        self._successes += record.rollout.success
         self._bar.update()
         self._show_successes()
 

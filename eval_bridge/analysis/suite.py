@@ -11,8 +11,8 @@ from eval_bridge.analysis.episode import EpisodeAnalysis, analyse
 from eval_bridge.analysis.failure_phases import Phase
 from eval_bridge.analysis.gripper_events import Outcome
 from eval_bridge.episodes.trace import load_trace
-from eval_bridge.evaluation.episode_log import EpisodeRecord
 from eval_bridge.evaluation.plan import EpisodeId
+from eval_bridge.evaluation.records import EpisodeRecord
 
 
 class Spread(NamedTuple):
@@ -70,7 +70,7 @@ def analyse_traces(folder: Path, records: Iterable[EpisodeRecord]) -> SuiteAnaly
     episodes: dict[EpisodeId, EpisodeAnalysis] = {}
     for record in records:
         if record.trace and (folder / record.trace).is_file():
-            analysis = analyse(load_trace(folder / record.trace), record.success)
+            analysis = analyse(load_trace(folder / record.trace), record.rollout.success)
             episodes[EpisodeId(record.task_index, record.episode)] = analysis
     return SuiteAnalysis(episodes) if episodes else None
 

@@ -50,9 +50,9 @@ class Rollout(NamedTuple):
     Attributes:
         success: whether the task was solved within the limit.
         steps: actions executed, settling not counted.
-        seconds: wall time after settling: physics, rendering and the policy.
+        seconds: wall time after settling, to 0.1 ms: physics, rendering and the policy.
         rounds: passes of the main head, one number a chunk; its length is the number of chunks.
-        chunk_seconds: what the policy needed for each chunk; with a shared policy, waiting for it included.
+        chunk_seconds: what the policy needed for each chunk, to 1 us; with a shared policy, waiting for it included.
         acceptance: what became of the draft's tokens.
         actions: summary of the executed actions.
     """
@@ -125,9 +125,9 @@ def run_episode(
     rollout = Rollout(
         success=success,
         steps=len(executed),
-        seconds=time.perf_counter() - started,
+        seconds=round(time.perf_counter() - started, 4),
         rounds=tuple(int(output.rounds) for output in outputs),
-        chunk_seconds=tuple(float(output.seconds) for output in outputs),
+        chunk_seconds=tuple(round(float(output.seconds), 6) for output in outputs),
         acceptance=count_acceptance(outputs),
         actions=summarise_actions(actions),
     )

@@ -131,7 +131,7 @@ def compare(
         )
     per_task = _by_task(first, second, common)
     counts = _sum([task.counts for task in per_task])
-    both = [key for key in common if first.episodes[key].success and second.episodes[key].success]
+    both = [key for key in common if first.episodes[key].rollout.success and second.episodes[key].rollout.success]
     return Comparison(
         suite=identities[0]["suite"],
         simulator=identities[0]["simulator"],
@@ -187,7 +187,7 @@ def _by_task(first: LogContents, second: LogContents, common: list[EpisodeId]) -
     tasks = []
     for index in sorted({key.task_index for key in common}):
         keys = [key for key in common if key.task_index == index]
-        pairs = [(first.episodes[key].success, second.episodes[key].success) for key in keys]
+        pairs = [(first.episodes[key].rollout.success, second.episodes[key].rollout.success) for key in keys]
         outcomes = ((True, True), (True, False), (False, True), (False, False))
         counts = PairedCounts(*(pairs.count(outcome) for outcome in outcomes))
         tasks.append(TaskComparison(first.episodes[keys[0]].task, index, counts))
@@ -204,7 +204,7 @@ def _compared(name: str, log: LogContents, identity: Mapping[str, Any], both: li
         name=name,
         decoder=str(identity["decoder"]),
         identity=identity,
-        mean_steps=float(np.mean([log.episodes[key].steps for key in both])) if both else None,
+        mean_steps=float(np.mean([log.episodes[key].rollout.steps for key in both])) if both else None,
         chunk_ms=chunk.p50 if chunk else None,
         device=log.latency.device if log.latency else None,
     )

@@ -14,12 +14,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, ClassVar, Self
+from typing import IO, Any, Self
 
-from eval_bridge.episodes.acceptance import EpisodeAcceptance
-from eval_bridge.episodes.rollout import ActionSummary
 from eval_bridge.evaluation.plan import EpisodeId
-from eval_bridge.policies.latency import Latency
+from eval_bridge.evaluation.records import (
+    EpisodeRecord,
+    ErrorRecord,
+    LatencyRecord,
+    Record,
+    SessionRecord,
+    SpeedRecord,
+    from_line,
+    to_line,
+)
 
 LOG_NAME = "episodes.jsonl"
 """The log's name in the folder of an evaluation."""
@@ -27,89 +34,13 @@ LOG_NAME = "episodes.jsonl"
 CHECKPOINT = "checkpoint."
 """In a log's identity, before the name of each stage whose checkpoint acted."""
 
+_IDENTITY = "evaluation"  # kind of the line that says of which evaluation the log is
+
 _LOGGER = logging.getLogger(__name__)
 
 
 class EpisodeLogError(ValueError):
     """An episode log that cannot be used: damaged, of another evaluation, or in use."""
-
-
-@dataclass(frozen=True)
-class EpisodeRecord:
-    """A finished episode; `Rollout` explains the numbers, files are relative to the log."""
-
-    kind: ClassVar[str] = "episode"
-    suite: str
-    task: str
-    task_index: int
-    episode: int
-    seed: int
-    decoder: str
-    success: bool
-    steps: int
-    seconds: float
-    chunks: int
-    rounds: tuple[int, ...]
-    chunk_seconds: tuple[float, ...]
-    acceptance: EpisodeAcceptance
-    actions: ActionSummary
-    trace: str | None = None
-    video: str | None = None
-
-
-@dataclass(frozen=True)
-class ErrorRecord:
-    """An attempt that crashed. It is no failure of the policy: the episode has no result yet."""
-
-    kind: ClassVar[str] = "error"
-    suite: str
-    task: str
-    task_index: int
-    episode: int
-    attempt: int
-    error: str
-    traceback: str
-
-
-@dataclass(frozen=True)
-class SessionRecord:
-    """Where and with what the lines that follow were made."""
-
-    kind: ClassVar[str] = "session"
-    started: str
-    device: str
-    commit: str | None
-    versions: dict[str, str]
-
-
-@dataclass(frozen=True)
-class LatencyRecord:
-    """Latency of the policy's stages in milliseconds, measured on `device`."""
-
-    kind: ClassVar[str] = "latency"
-    device: str
-    repeats: int
-    stages: dict[str, Latency]
-
-
-@dataclass(frozen=True)
-class SpeedRecord:
-    """How fast a session ran its episodes: from the first one's start to the last one's end, resets included.
-
-    Attributes:
-        device: of the policy. workers: simulators at once.
-        episodes: finished in `seconds`. steps: actions executed in them, settling not counted.
-    """
-
-    kind: ClassVar[str] = "speed"
-    device: str
-    workers: int
-    episodes: int
-    steps: int
-    seconds: float
-
-
-Record = EpisodeRecord | ErrorRecord | SessionRecord | LatencyRecord | SpeedRecord
 
 
 @dataclass
@@ -191,7 +122,7 @@ class EpisodeLog:
                 self._file.truncate(valid_length)
             if self.contents.identity is None:
                 self.contents.identity = dict(identity)
-                self._write({"kind": "evaluation", "identity": self.contents.identity})
+                self._write({"kind": _IDENTITY, "identity": self.contents.identity})
             else:
                 _check_same_evaluation(path, self.contents.identity, identity)
         except BaseException:
@@ -204,7 +135,7 @@ class EpisodeLog:
         Raises:
             OSError: it could not be written (a full disk); the log then ends where it ended before.
         """
-        self._write({"kind": record.kind, **dataclasses.asdict(record), **_named_tuples(record)})
+        self._write(to_line(record))
         self.contents.add(record)
 
     def close(self) -> None:
@@ -277,42 +208,11 @@ def _parse(path: Path, data: bytes) -> tuple[LogContents, int]:
     return contents, position
 
 
-def _add_line(contents: LogContents, value: dict[str, Any]) -> None:
-    fields = dict(value)
-    kind = fields.pop("kind")
-    if kind == "evaluation":
-        contents.identity = fields["identity"]
+def _add_line(contents: LogContents, line: Mapping[str, Any]) -> None:
+    if line["kind"] == _IDENTITY:
+        contents.identity = line["identity"]
     else:
-        contents.add(_record(kind, fields))
-
-
-def _record(kind: str, fields: dict[str, Any]) -> Record:
-    """The record of one line's fields. JSON has neither tuples nor named tuples, so those are made again."""
-    fields = _tuples(fields)
-    if kind == EpisodeRecord.kind:
-        actions, acceptance = ActionSummary(**fields.pop("actions")), EpisodeAcceptance(**fields.pop("acceptance"))
-        return EpisodeRecord(**fields, actions=actions, acceptance=acceptance)
-    if kind == LatencyRecord.kind:
-        return LatencyRecord(**fields | {"stages": {name: Latency(**v) for name, v in fields["stages"].items()}})
-    return {each.kind: each for each in (ErrorRecord, SessionRecord, SpeedRecord)}[kind](**fields)
-
-
-def _tuples(value: Any) -> Any:
-    """`value` with tuples in place of lists, at any depth."""
-    if isinstance(value, list):
-        return tuple(_tuples(item) for item in value)
-    return {name: _tuples(item) for name, item in value.items()} if isinstance(value, dict) else value
-
-
-def _named_tuples(record: Record) -> dict[str, Any]:
-    """Fields that are named tuples, as objects: JSON would make them anonymous lists."""
-    match record:
-        case EpisodeRecord():
-            return {"actions": record.actions._asdict(), "acceptance": record.acceptance._asdict()}
-        case LatencyRecord():
-            return {"stages": {name: latency._asdict() for name, latency in record.stages.items()}}
-        case _:
-            return {}
+        contents.add(from_line(line))
 
 
 def _check_same_evaluation(path: Path, logged: Mapping[str, Any], asked: Mapping[str, Any]) -> None:

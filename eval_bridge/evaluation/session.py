@@ -14,16 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eval_bridge.evaluation.episode_log import (
-    EpisodeLog,
-    EpisodeRecord,
-    ErrorRecord,
-    LatencyRecord,
-    SessionRecord,
-    SpeedRecord,
-)
+from eval_bridge.evaluation.episode_log import EpisodeLog
 from eval_bridge.evaluation.plan import Benchmark, EpisodeId, EvaluationPlan
 from eval_bridge.evaluation.preparation import Preparation, StartObservation
+from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord, LatencyRecord, SessionRecord, SpeedRecord
 from eval_bridge.evaluation.summary import Summary, summarise
 from eval_bridge.evaluation.worker import (
     EpisodeOutcome,
@@ -228,7 +222,6 @@ class _Session:
     # --- the log
 
     def _record(self, episode: EpisodeId, outcome: EpisodeOutcome) -> None:
-        rollout = outcome.rollout
         record = EpisodeRecord(
             suite=self._benchmark.suite,
             task=self._benchmark.tasks[episode.task_index],
@@ -236,14 +229,7 @@ class _Session:
             episode=episode.episode,
             seed=self._plan.seed,
             decoder=self._policy.decoder,
-            success=rollout.success,
-            steps=rollout.steps,
-            seconds=round(rollout.seconds, 4),
-            chunks=len(rollout.rounds),
-            rounds=rollout.rounds,
-            chunk_seconds=tuple(round(seconds, 6) for seconds in rollout.chunk_seconds),
-            acceptance=rollout.acceptance,
-            actions=rollout.actions,
+            rollout=outcome.rollout,
             trace=outcome.trace,
             video=outcome.video,
         )

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from eval_bridge.episodes.acceptance import total_acceptance
-from eval_bridge.evaluation.episode_log import EpisodeRecord, LogContents
+from eval_bridge.evaluation.episode_log import LogContents
 from eval_bridge.evaluation.plan import EpisodeId
+from eval_bridge.evaluation.records import EpisodeRecord
 from eval_bridge.policies.latency import Latency
 from eval_bridge.statistics.intervals import Interval, wilson_interval
 from rsd_jax.atomic_files import write_atomically
@@ -104,9 +105,9 @@ def summarise(log: LogContents, planned: int) -> Summary:
         raise ValueError("the log is empty; run `python -m launch.evaluate` to fill it.")
     identity, session = log.identity, log.sessions[-1]
     records = list(log.episodes.values())
-    successes = sum(record.success for record in records)
-    acceptance = total_acceptance([record.acceptance for record in records])
-    rounds = [value for record in records for value in record.rounds]
+    successes = sum(record.rollout.success for record in records)
+    acceptance = total_acceptance([record.rollout.acceptance for record in records])
+    rounds = [value for record in records for value in record.rollout.rounds]
     per_task = _per_task(log)
     return Summary(
         suite=identity["suite"],
@@ -131,13 +132,15 @@ def summarise(log: LogContents, planned: int) -> Summary:
         first_run=acceptance.first_run,
         rounds_mean=float(np.mean(rounds)) if any(rounds) else None,
         chunks=len(rounds),
-        steps_mean=float(np.mean([record.steps for record in records if record.success])) if successes else None,
+        steps_mean=float(np.mean([record.rollout.steps for record in records if record.rollout.success]))
+        if successes
+        else None,
         latency_ms=log.latency.stages if log.latency else {},
         device=log.latency.device if log.latency else session.device,
         versions=session.versions,
         commit=session.commit,
         commits=tuple(dict.fromkeys(each.commit for each in log.sessions)),
-        seconds=sum(record.seconds for record in records),
+        seconds=sum(record.rollout.seconds for record in records),
     )
 
 
@@ -175,7 +178,7 @@ def _task_summary(
     name: str, index: int, episodes: dict[EpisodeId, EpisodeRecord], unresolved: Iterable[EpisodeId]
 ) -> TaskSummary:
     records = [record for record in episodes.values() if record.task_index == index]
-    successes = sum(record.success for record in records)
+    successes = sum(record.rollout.success for record in records)
     return TaskSummary(
         task=name,
         task_index=index,

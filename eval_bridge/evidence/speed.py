@@ -36,7 +36,7 @@ def describe_evaluation(folder: Path, seconds: float, simulator_rate: float) -> 
     rate, rate_with_settling = speed.steps / speed.seconds, (speed.steps + settling) / speed.seconds
     return {
         "episodes": speed.episodes,
-        "successes": sum(record.success for record in log.episodes.values()),
+        "successes": sum(record.rollout.success for record in log.episodes.values()),
         "seconds": seconds,
         "seconds_of_episodes": speed.seconds,
         "workers": speed.workers,

@@ -117,4 +117,4 @@ def _evaluation_facts(run_dir: Path, stage: str) -> dict[str, Any]:
         return {}
     episodes = read_episode_log(folder / LOG_NAME).episodes.values()
     device = json.loads((folder / SUMMARY_NAME).read_text())["device"]
-    return {"device": device, "steps": sum(episode.steps for episode in episodes)}
+    return {"device": device, "steps": sum(episode.rollout.steps for episode in episodes)}

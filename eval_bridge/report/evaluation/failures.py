@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from eval_bridge.analysis.failure_phases import GoalFailure, Phase
 from eval_bridge.analysis.suite import SuiteAnalysis
-from eval_bridge.evaluation.episode_log import EpisodeRecord
 from eval_bridge.evaluation.plan import EpisodeId
+from eval_bridge.evaluation.records import EpisodeRecord
 from eval_bridge.report.charts import Bar
 from eval_bridge.report.evaluation.films import Film
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eval_bridge.episodes.video import contact_sheet, poster
-from eval_bridge.evaluation.episode_log import EpisodeRecord
+from eval_bridge.evaluation.records import EpisodeRecord
 from eval_bridge.report.page import data_url
 
 EMBEDDED_VIDEO_LIMIT = 30 * 2**20
@@ -56,7 +56,7 @@ def make_hero(records: Sequence[EpisodeRecord], folder: Path) -> Hero | None:
     filmed = [(record, path) for record, path in _paths(records, folder) if path.is_file()]
     if not filmed:
         return None
-    record, path = next((film for film in filmed if film[0].success), filmed[0])
+    record, path = next((film for film in filmed if film[0].rollout.success), filmed[0])
     return Hero(record, [data_url(picture, "image/jpeg") for picture in contact_sheet(path)])
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from eval_bridge.episodes.acceptance import Rates, total_acceptance
-from eval_bridge.evaluation.episode_log import EpisodeRecord
+from eval_bridge.evaluation.records import EpisodeRecord
 from eval_bridge.evaluation.summary import Summary
 from eval_bridge.report.charts import Bar
 
@@ -52,8 +52,8 @@ def speculation_section(summary: Summary, records: Sequence[EpisodeRecord]) -> S
     """The section; None for a decoder that drafts nothing."""
     if summary.token_acceptance is None:
         return None
-    counts = total_acceptance([record.acceptance for record in records])
-    rounds = Counter(value for record in records for value in record.rounds if value)
+    counts = total_acceptance([record.rollout.acceptance for record in records])
+    rounds = Counter(value for record in records for value in record.rollout.rounds if value)
     return Speculation(
         layers=_layer_bars(summary.layer_acceptance, [sum(layer) for layer in counts.proposed]),
         rounds=_share_bars({value: rounds[value] for value in range(min(rounds), max(rounds) + 1)} if rounds else {}),

@@ -5,7 +5,7 @@ from statistics import median
 from typing import NamedTuple
 
 from eval_bridge.analysis.time_to_success import TimeToSuccess, measure_time_to_success
-from eval_bridge.evaluation.episode_log import EpisodeRecord
+from eval_bridge.evaluation.records import EpisodeRecord
 from eval_bridge.evaluation.summary import Summary
 from eval_bridge.report.charts import Strip, Tick, band, stairs, ticks
 from rsd_jax.actions.conventions import LIBERO
@@ -33,7 +33,9 @@ def time_section(summary: Summary, records: Sequence[EpisodeRecord]) -> TimeSect
     """The section; None where no episode succeeded."""
     if not summary.successes:
         return None
-    measured = measure_time_to_success([record.steps for record in records], [record.success for record in records])
+    measured = measure_time_to_success(
+        [record.rollout.steps for record in records], [record.rollout.success for record in records]
+    )
     limit = summary.step_limit
     xs = [0.0, *(100 * float(step) / limit for step in measured.steps)]
     return TimeSection(
@@ -52,7 +54,7 @@ def time_section(summary: Summary, records: Sequence[EpisodeRecord]) -> TimeSect
 
 def _strip(summary: Summary, records: Sequence[EpisodeRecord], index: int) -> Strip:
     own = [record for record in records if record.task_index == index]
-    steps = [record.steps for record in own if record.success]
+    steps = [record.rollout.steps for record in own if record.rollout.success]
     return Strip(
         label=own[0].task.replace("_", " "),
         text=f"{median(steps):.0f}" if steps else "never",

@@ -3,8 +3,9 @@
 import hashlib
 
 from eval_bridge.episodes.acceptance import EpisodeAcceptance
-from eval_bridge.episodes.rollout import ActionSummary
-from eval_bridge.evaluation.episode_log import EpisodeRecord, LatencyRecord, LogContents, SessionRecord
+from eval_bridge.episodes.rollout import ActionSummary, Rollout
+from eval_bridge.evaluation.episode_log import LogContents
+from eval_bridge.evaluation.records import EpisodeRecord, LatencyRecord, SessionRecord
 from eval_bridge.policies.latency import Latency
 
 MANIFEST = "trained once"
@@ -36,6 +37,16 @@ NO_TOKENS = EpisodeAcceptance((), (), (), (), ())
 
 def make_record(task_index, episode, success, steps=100, **changes):
     """Three layers, the first accepts 6 of 8 drafted tokens, the second 2 of 8; two chunks of 3 and 5 rounds."""
+    rollout = {
+        "success": success,
+        "steps": steps if success else 220,
+        "seconds": 2.0,
+        "rounds": (3, 5),
+        "chunk_seconds": (0.5, 0.01),
+        "acceptance": HALF_ACCEPTED,
+        "actions": ActionSummary((0.0,) * 7, (1.0,) * 7, 0.0, 1),
+    }
+    rollout |= {name: changes.pop(name) for name in rollout if name in changes}
     fields = {
         "suite": "libero_spatial",
         "task": ("first_task", "second_task")[task_index],
@@ -43,14 +54,7 @@ def make_record(task_index, episode, success, steps=100, **changes):
         "episode": episode,
         "seed": 7,
         "decoder": "speculative_greedy",
-        "success": success,
-        "steps": steps if success else 220,
-        "seconds": 2.0,
-        "chunks": 2,
-        "rounds": (3, 5),
-        "chunk_seconds": (0.5, 0.01),
-        "acceptance": HALF_ACCEPTED,
-        "actions": ActionSummary((0.0,) * 7, (1.0,) * 7, 0.0, 1),
+        "rollout": Rollout(**rollout),
     }
     return EpisodeRecord(**{**fields, **changes})
 

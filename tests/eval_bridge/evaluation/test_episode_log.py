@@ -3,17 +3,10 @@ import json
 
 import pytest
 
-from eval_bridge.episodes.rollout import ActionSummary
-from eval_bridge.evaluation.episode_log import (
-    EpisodeLog,
-    EpisodeLogError,
-    EpisodeRecord,
-    ErrorRecord,
-    LatencyRecord,
-    SessionRecord,
-    read_episode_log,
-)
+from eval_bridge.episodes.rollout import ActionSummary, Rollout
+from eval_bridge.evaluation.episode_log import EpisodeLog, EpisodeLogError, read_episode_log
 from eval_bridge.evaluation.plan import EpisodeId
+from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord, LatencyRecord, SessionRecord
 from eval_bridge.policies.latency import Latency
 from tests.eval_bridge.evaluation.log_examples import HALF_ACCEPTED, NO_TOKENS
 
@@ -28,14 +21,15 @@ def episode(number, success=True):
         episode=number,
         seed=7,
         decoder="speculative_greedy",
-        success=success,
-        steps=100,
-        seconds=1.5,
-        chunks=2,
-        rounds=(3, 4),
-        chunk_seconds=(0.1, 0.2),
-        acceptance=HALF_ACCEPTED,
-        actions=ActionSummary((0.0,) * 7, (1.0,) * 7, 0.25, 2),
+        rollout=Rollout(
+            success=success,
+            steps=100,
+            seconds=1.5,
+            rounds=(3, 4),
+            chunk_seconds=(0.1, 0.2),
+            acceptance=HALF_ACCEPTED,
+            actions=ActionSummary((0.0,) * 7, (1.0,) * 7, 0.25, 2),
+        ),
     )
 
 
@@ -59,7 +53,7 @@ def test_everything_comes_back_as_it_was(tmp_path):
 
 
 def test_counts_of_a_policy_without_tokens_come_back_too(tmp_path):
-    without = dataclasses.replace(episode(0), acceptance=NO_TOKENS)
+    without = dataclasses.replace(episode(0), rollout=episode(0).rollout._replace(acceptance=NO_TOKENS))
     with EpisodeLog(tmp_path / "episodes.jsonl", IDENTITY) as log:
         log.append(without)
     assert read_episode_log(tmp_path / "episodes.jsonl").episodes == {EpisodeId(2, 0): without}
@@ -158,7 +152,7 @@ def test_crash_is_resolved_by_a_later_result(tmp_path):
     with EpisodeLog(tmp_path / "episodes.jsonl", IDENTITY) as log:
         log.append(CRASH)
         assert log.contents.unresolved() == {EpisodeId(2, 5): CRASH}
-        log.append(dataclasses.replace(episode(5), success=False))
+        log.append(episode(5, success=False))
         assert log.contents.unresolved() == {}
         assert log.contents.errors == [CRASH]
 

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import random
 import signal
@@ -6,9 +7,10 @@ from functools import partial
 import pytest
 
 from eval_bridge.episodes.trace import load_trace
-from eval_bridge.evaluation.episode_log import EpisodeLog, ErrorRecord
+from eval_bridge.evaluation.episode_log import EpisodeLog
 from eval_bridge.evaluation.plan import EpisodeId, EvaluationPlan
 from eval_bridge.evaluation.preparation import EvaluationStopped
+from eval_bridge.evaluation.records import ErrorRecord
 from eval_bridge.evaluation.session import WorkerSettings, run_evaluation
 from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.simulators.check_result import SelfCheckFailed
@@ -41,7 +43,10 @@ def run(folder, plan=PLAN, workers=1, policy=None, on_record=None, **benchmark):
 
 
 def results(contents):
-    return {tuple(episode): (record.success, record.steps) for episode, record in contents.episodes.items()}
+    """Success and steps, by episode."""
+    return {
+        tuple(episode): (record.rollout.success, record.rollout.steps) for episode, record in contents.episodes.items()
+    }
 
 
 def scenes_built(folder):
@@ -50,7 +55,7 @@ def scenes_built(folder):
 
 def lasting(record):
     """A record without what depends on the clock."""
-    return {**vars(record), "seconds": 0.0, "chunk_seconds": ()}
+    return dataclasses.replace(record, rollout=record.rollout._replace(seconds=0.0, chunk_seconds=()))
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -4,9 +4,10 @@ import json
 import pytest
 
 from eval_bridge.episodes.acceptance import EpisodeAcceptance
-from eval_bridge.episodes.rollout import ActionSummary
-from eval_bridge.evaluation.episode_log import EpisodeRecord, ErrorRecord, LatencyRecord, LogContents, SessionRecord
+from eval_bridge.episodes.rollout import ActionSummary, Rollout
+from eval_bridge.evaluation.episode_log import LogContents
 from eval_bridge.evaluation.plan import EpisodeId
+from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord, LatencyRecord, SessionRecord
 from eval_bridge.evaluation.summary import summarise, write_summary
 from eval_bridge.policies.latency import Latency
 from eval_bridge.statistics.intervals import wilson_interval
@@ -55,14 +56,15 @@ def record(task_index, episode, success, acceptance=ACCEPTANCE, rounds=(3, 5)):
         episode=episode,
         seed=7,
         decoder="speculative_greedy",
-        success=success,
-        steps=100 + episode,
-        seconds=2.0,
-        chunks=len(rounds),
-        rounds=rounds,
-        chunk_seconds=(0.1,) * len(rounds),
-        acceptance=acceptance,
-        actions=ActionSummary((0.0,) * 7, (1.0,) * 7, 0.0, 1),
+        rollout=Rollout(
+            success=success,
+            steps=100 + episode,
+            seconds=2.0,
+            rounds=rounds,
+            chunk_seconds=(0.1,) * len(rounds),
+            acceptance=acceptance,
+            actions=ActionSummary((0.0,) * 7, (1.0,) * 7, 0.0, 1),
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from eval_bridge.episodes.rollout import VideoFrame
 from eval_bridge.episodes.trace import TraceError, save_trace, trace_name
 from eval_bridge.episodes.video import write_episode_video
 from eval_bridge.evaluation.comparison import compare
-from eval_bridge.evaluation.episode_log import ErrorRecord, SpeedRecord
+from eval_bridge.evaluation.records import ErrorRecord, SpeedRecord
 from eval_bridge.evaluation.summary import summarise
 from eval_bridge.policies.latency import Latency
 from eval_bridge.report.evaluation.page import render_report, write_report
