@@ -2,7 +2,8 @@
 
 Every line is on disk before the next episode starts, so a killed evaluation loses at most the episode it was in. The
 first line is the evaluation's identity; a log takes episodes of that identity only, because a success rate over two
-checkpoints is the success rate of neither.
+checkpoints is the success rate of neither. As long as there is no episode, an identity binds nobody (a start may fail
+by an installation that is then repaired): another one begins the log anew, and what stands before it counts no more.
 """
 
 import dataclasses
@@ -106,7 +107,7 @@ class EpisodeLog:
             identity: flat, JSON-serialisable: everything that must be equal for two episodes to be counted together.
 
         Raises:
-            EpisodeLogError: another process has it open, a line is damaged, or it belongs to another evaluation.
+            EpisodeLogError: another process has it open, a line is damaged, or it has another evaluation's episodes.
             OSError: the folder cannot be written.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,11 +121,11 @@ class EpisodeLog:
             if valid_length < len(data):
                 _LOGGER.warning("%s ends in a torn line; it is dropped, and its episode is run again.", path)
                 self._file.truncate(valid_length)
-            if self.contents.identity is None:
-                self.contents.identity = dict(identity)
+            if self.contents.episodes:
+                _check_same_evaluation(path, self.contents.identity or {}, identity)
+            elif self.contents.identity != _as_json(identity):
+                self.contents = LogContents(dict(identity))
                 self._write({"kind": _IDENTITY, "identity": self.contents.identity})
-            else:
-                _check_same_evaluation(path, self.contents.identity, identity)
         except BaseException:
             self._file.close()
             raise
@@ -198,7 +199,7 @@ def _parse(path: Path, data: bytes) -> tuple[LogContents, int]:
         if end == -1:  # Whole, but its line end is missing: the next line would be glued to it.
             break
         try:
-            _add_line(contents, value)
+            contents = _with_line(contents, value)
         except (KeyError, TypeError) as error:
             number = data.count(b"\n", 0, position) + 1
             raise EpisodeLogError(
@@ -208,15 +209,20 @@ def _parse(path: Path, data: bytes) -> tuple[LogContents, int]:
     return contents, position
 
 
-def _add_line(contents: LogContents, line: Mapping[str, Any]) -> None:
-    if line["kind"] == _IDENTITY:
-        contents.identity = line["identity"]
-    else:
+def _with_line(contents: LogContents, line: Mapping[str, Any]) -> LogContents:
+    """What a log holds with one more line; those of an evaluation that came to no episode are left behind."""
+    if line["kind"] != _IDENTITY:
         contents.add(from_line(line))
+        return contents
+    if line["identity"] == contents.identity:
+        return contents
+    if contents.episodes:
+        raise TypeError("the identity of another evaluation, behind episodes")
+    return LogContents(line["identity"])
 
 
 def _check_same_evaluation(path: Path, logged: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    asked = json.loads(json.dumps(dict(asked)))
+    asked = _as_json(asked)
     different = [name for name in sorted({*logged, *asked}) if logged.get(name) != asked.get(name)]
     if different:
         found = "; ".join(f"{name}: {logged.get(name)!r} there, {asked.get(name)!r} now" for name in different)
@@ -224,3 +230,8 @@ def _check_same_evaluation(path: Path, logged: Mapping[str, Any], asked: Mapping
             f"{path} holds episodes of another evaluation ({found}). Episodes of both cannot be counted together: "
             "give this one a folder of its own with --config.output=NAME, or move the old folder away."
         )
+
+
+def _as_json(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """As it would come back from a log."""
+    return dict(json.loads(json.dumps(dict(identity))))

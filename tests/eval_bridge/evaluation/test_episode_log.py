@@ -4,7 +4,7 @@ import json
 import pytest
 
 from eval_bridge.episodes.rollout import ActionSummary, Rollout
-from eval_bridge.evaluation.episode_log import EpisodeLog, EpisodeLogError, read_episode_log
+from eval_bridge.evaluation.episode_log import EpisodeLog, EpisodeLogError, LogContents, read_episode_log
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord, LatencyRecord, SessionRecord
 from eval_bridge.policies.latency import Latency
@@ -122,6 +122,52 @@ def test_another_checkpoint_is_refused_with_its_name_and_the_fix(tmp_path):
     with pytest.raises(EpisodeLogError, match=r"checkpoint\.rfsq: 'abc' there, 'xyz' now.*--config\.output=NAME"):
         EpisodeLog(path, IDENTITY | {"checkpoint.rfsq": "xyz"})
     assert path.read_bytes() == before
+
+
+def test_a_log_without_episodes_binds_nobody(tmp_path):
+    """A start that failed, by a package that is then replaced, must not keep the repaired one out."""
+    path, repaired = tmp_path / "episodes.jsonl", IDENTITY | {"version.mujoco": "3.2"}
+    with EpisodeLog(path, IDENTITY | {"version.mujoco": "2.0"}) as log:
+        log.append(dataclasses.replace(SESSION, commit="before"))
+        log.append(CRASH)
+    before = path.read_bytes()
+    with EpisodeLog(path, repaired) as log:
+        assert log.contents == LogContents(repaired)
+    assert path.read_bytes().startswith(before)  # only appended to
+    with EpisodeLog(path, repaired) as log:  # stopped before its first episode, and started again
+        log.append(SESSION)
+        log.append(episode(0))
+    kinds = [json.loads(line)["kind"] for line in path.read_text().splitlines()]
+    assert kinds == ["evaluation", "session", "error", "evaluation", "session", "episode"]
+    contents = read_episode_log(path)
+    assert contents == LogContents(repaired, {EpisodeId(2, 0): episode(0)}, sessions=[SESSION])
+    with pytest.raises(EpisodeLogError, match=r"version\.mujoco: '3\.2' there, '2\.0' now"):
+        EpisodeLog(path, IDENTITY | {"version.mujoco": "2.0"})
+
+
+@pytest.mark.parametrize("cut", [1, 30])
+def test_a_beginning_anew_that_was_torn_leaves_the_log_as_it_was(tmp_path, cut):
+    path = tmp_path / "episodes.jsonl"
+    with EpisodeLog(path, IDENTITY) as log:
+        log.append(SESSION)
+    before = path.read_bytes()
+    with EpisodeLog(path, IDENTITY | {"seed": 8}):
+        pass
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert read_episode_log(path) == LogContents(IDENTITY, sessions=[SESSION])
+    with EpisodeLog(path, IDENTITY) as log:
+        assert log.contents.sessions == [SESSION]
+    assert path.read_bytes() == before
+
+
+def test_an_identity_behind_episodes_of_another_is_damage(tmp_path):
+    path = tmp_path / "episodes.jsonl"
+    with EpisodeLog(path, IDENTITY) as log:
+        log.append(episode(0))
+    with path.open("a") as file:
+        file.write(json.dumps({"kind": "evaluation", "identity": IDENTITY | {"seed": 8}}) + "\n")
+    with pytest.raises(EpisodeLogError, match=r"line 3 .*the identity of another evaluation, behind episodes"):
+        read_episode_log(path)
 
 
 def test_two_evaluations_cannot_write_one_log(tmp_path):
