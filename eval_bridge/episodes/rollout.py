@@ -52,7 +52,7 @@ class Rollout(NamedTuple):
         steps: actions executed, settling not counted.
         seconds: wall time after settling, to 0.1 ms: physics, rendering and the policy.
         rounds: passes of the main head, one number a chunk; its length is the number of chunks.
-        chunk_seconds: what the policy needed for each chunk, to 1 us; with a shared policy, waiting for it included.
+        chunk_seconds: how long the episode waited for each chunk, to 1 us; a shared policy may have been busy.
         acceptance: what became of the draft's tokens.
         actions: summary of the executed actions.
     """
@@ -97,6 +97,7 @@ def run_episode(
     simulator.begin(start)
     started = time.perf_counter()
     outputs: list[PolicyOutput] = []
+    waited: list[float] = []
     chunks: list[NDArray[np.float32]] = []
     chunk_starts: list[int] = []
     executed: list[NDArray[np.float32]] = []
@@ -107,7 +108,9 @@ def run_episode(
         observation = simulator.observe()
         if video_stride is not None:
             frames.append(VideoFrame(upright(observation.agentview), len(executed)))
+        asked = time.perf_counter()
         outputs.append(actor.act(observation))
+        waited.append(time.perf_counter() - asked)
         chunks.append(_checked_chunk(outputs[-1]))
         chunk_starts.append(len(executed))
         for index, action in enumerate(chunks[-1][: step_limit - len(executed)]):
@@ -127,7 +130,7 @@ def run_episode(
         steps=len(executed),
         seconds=round(time.perf_counter() - started, 4),
         rounds=tuple(int(output.rounds) for output in outputs),
-        chunk_seconds=tuple(round(float(output.seconds), 6) for output in outputs),
+        chunk_seconds=tuple(round(seconds, 6) for seconds in waited),
         acceptance=count_acceptance(outputs),
         actions=summarise_actions(actions),
     )

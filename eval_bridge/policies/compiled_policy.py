@@ -1,6 +1,5 @@
 """Backbone, heads and decoder as one compiled function, from observations to actions."""
 
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -131,10 +130,9 @@ class CompiledPolicy:
 
     def act(self, observation: Observation) -> PolicyOutput:
         """Decides on the first chunk of an episode, at batch 1; `PolicyEpisode` goes on. The first call compiles."""
-        started = time.perf_counter()
         request = PolicyRequest(reduce_observation(observation, self._needs), episode_key(0, 0, 0))
         chunks, _ = self._answer(self._one, {0: request})
-        return _output(chunks, 0, time.perf_counter() - started)
+        return _output(chunks, 0)
 
     def act_batch(self, requests: Mapping[int, PolicyRequest]) -> dict[int, PolicyAnswer]:
         """Answers up to `batch_size` requests by one call of that shape. The first call compiles.
@@ -147,11 +145,9 @@ class CompiledPolicy:
         """
         if not requests or not set(requests) <= set(range(self.batch_size)):
             raise ValueError(f"rows={sorted(requests)} must be at least one of 0 to {self.batch_size - 1}.")
-        started = time.perf_counter()
         chunks, states = self._answer(self._batch, requests)
-        seconds = time.perf_counter() - started
         return {
-            row: PolicyAnswer(_output(chunks, row, seconds), jax.tree.map(lambda array, row=row: array[row], states))
+            row: PolicyAnswer(_output(chunks, row), jax.tree.map(lambda array, row=row: array[row], states))
             for row in requests
         }
 
@@ -184,7 +180,7 @@ class CompiledPolicy:
         return jax.device_get(self._decide(self._leaves, batch.inputs, stacked, episodes, calls))
 
 
-def _output(chunks: DecodedChunks, row: int, seconds: float) -> PolicyOutput:
+def _output(chunks: DecodedChunks, row: int) -> PolicyOutput:
     """One row of chunks that are on the host."""
     return PolicyOutput(
         actions=np.asarray(chunks.actions[row]),
@@ -192,5 +188,4 @@ def _output(chunks: DecodedChunks, row: int, seconds: float) -> PolicyOutput:
         accepted=np.asarray(chunks.acceptance.accepted[row]),
         proposed=np.asarray(chunks.acceptance.proposed[row]),
         first_run=np.asarray(chunks.acceptance.first_run[row]),
-        seconds=seconds,
     )

@@ -22,7 +22,7 @@ PASS_STAGES = ("draft_pass", "verify_pass", "step_pass")
 
 
 class PolicyOutput(NamedTuple):
-    """One chunk of actions and what it cost.
+    """One chunk of actions and how it was decoded.
 
     Attributes:
         actions: ``float32 [8, 7]`` in the environment's convention (gripper -1 open, +1 close).
@@ -30,7 +30,6 @@ class PolicyOutput(NamedTuple):
         accepted: draft tokens accepted, ``int [L, D]``, summed over the chunk's steps; zeros where none was drafted.
         proposed: draft tokens proposed, likewise, informative digits only.
         first_run: ``int [K + 1]``, 1 at the number of leading layers that all columns accepted in the first round.
-        seconds: blocking time from the observation to actions on the host.
     """
 
     actions: NDArray[np.float32]
@@ -38,7 +37,6 @@ class PolicyOutput(NamedTuple):
     accepted: NDArray[np.integer]
     proposed: NDArray[np.integer]
     first_run: NDArray[np.integer]
-    seconds: float
 
 
 class PolicyRequest(NamedTuple):

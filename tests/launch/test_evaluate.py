@@ -29,7 +29,7 @@ class StandingPolicy(CountingPolicy):
     """Never moves, so that no point-mass episode succeeds."""
 
     def _chunk(self, number):
-        return PolicyOutput(np.zeros((8, 7), np.float32), rounds=3, **DRAFT_COUNTS, seconds=0.01)
+        return PolicyOutput(np.zeros((8, 7), np.float32), rounds=3, **DRAFT_COUNTS)
 
 
 @pytest.fixture

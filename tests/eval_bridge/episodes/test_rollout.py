@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -39,7 +41,26 @@ def test_counts_are_summed_over_chunks():
     assert rollout.acceptance.accepted == ((8, 4), (4, 0), (0, 0))
     assert rollout.acceptance.proposed == ((8, 8), (8, 8), (0, 0))
     assert rollout.acceptance.first_run == (2, 0, 0)
-    assert rollout.chunk_seconds == (0.01, 0.01)
+
+
+def test_times_are_those_of_waiting_for_a_chunk_and_of_the_whole_episode(monkeypatch):
+    clock = SimpleNamespace(now=100.0)
+    clock.perf_counter = lambda: clock.now
+    monkeypatch.setattr("eval_bridge.episodes.rollout.time", clock)
+
+    class SlowPolicy(CountingPolicy):
+        def act(self, observation):
+            clock.now += 0.2500001
+            return super().act(observation)
+
+    class SlowSimulator(CountingSimulator):
+        def step(self, action):
+            clock.now += 0.01
+            return super().step(action)
+
+    rollout, _ = run_episode(SlowSimulator(), SlowPolicy(), start_solved_after(11), step_limit=100)
+    assert rollout.chunk_seconds == (0.25, 0.25)
+    assert rollout.seconds == 0.61
 
 
 def test_without_video_only_the_policy_renders():
@@ -73,7 +94,7 @@ def test_video_frames_are_upright():
 def test_actions_that_no_simulator_can_execute_are_refused(actions, message):
     class BrokenPolicy(CountingPolicy):
         def act(self, observation):
-            return PolicyOutput(actions, rounds=3, **DRAFT_COUNTS, seconds=0.01)
+            return PolicyOutput(actions, rounds=3, **DRAFT_COUNTS)
 
     simulator = CountingSimulator()
     with pytest.raises(ValueError, match=message):

@@ -142,7 +142,7 @@ class CountingPolicy:
     def _chunk(self, number: int) -> PolicyOutput:
         actions = np.zeros((CHUNK_LENGTH, 7), np.float32)
         actions[:, 0] = np.arange(CHUNK_LENGTH) / 10 + number
-        return PolicyOutput(actions, rounds=3, **DRAFT_COUNTS, seconds=0.01)
+        return PolicyOutput(actions, rounds=3, **DRAFT_COUNTS)
 
 
 class CountingBenchmark:

@@ -55,7 +55,6 @@ def test_every_decoder_gives_executable_chunks(policies, observations):
         assert set(np.unique(output.actions[:, -1])) <= {-1.0, 1.0}
         assert (output.accepted <= output.proposed).all()
         assert output.first_run.sum() == (decoder == "speculative_greedy")
-        assert output.seconds > 0
 
 
 @pytest.mark.parametrize("decoder", sorted(DECODERS.kinds))
