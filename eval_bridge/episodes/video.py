@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from eval_bridge.episodes.rollout import VideoFrame
+from rsd_jax.actions.conventions import LIBERO
 
 VIDEO_FOLDER = "videos"
 """The videos' folder, beside ``episodes.jsonl``."""
 
-CONTROL_RATE_HZ = 20
 PLAYBACK_SPEED = 2
 """Videos play twice as fast as the robot moves: an episode takes 11 seconds at most in libero_spatial."""
 
@@ -116,7 +116,7 @@ def contact_sheet(path: Path, count: int = 6, height: int = 256) -> list[bytes]:
 
 def _encode(images: Sequence[NDArray[np.uint8]], steps: Sequence[int]) -> bytes:
     """MP4 bytes. A tick of the clock is a step, so frames need no regular spacing; the last one stays for a second."""
-    rate = CONTROL_RATE_HZ * PLAYBACK_SPEED
+    rate = round(LIBERO.control_rate) * PLAYBACK_SPEED
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": "27", "preset": "veryfast"})

@@ -151,20 +151,28 @@ def write_summary(path: Path, summary: Summary) -> None:
 
 def describe(summary: Summary, report: Path) -> str:
     """The result for a terminal, a line for each fact; `report` is the page that shows it."""
-    low, high = summary.success_interval
-    rate = "no result" if summary.success_rate is None else f"{summary.success_rate:.1%}"
     lines = [
-        f"success     {summary.successes}/{summary.episodes} = {rate} (95 % interval {low:.1%} to {high:.1%})",
+        describe_success(summary.successes, summary.episodes, summary.success_interval),
         f"errors      {summary.errors} episodes without result, {summary.crashed_attempts} crashed attempts",
     ]
     if summary.token_acceptance is not None:
-        lines.append(
-            f"acceptance  {summary.token_acceptance:.1%} of the draft's tokens, {summary.rounds_mean:.2f} rounds"
-        )
+        lines.append(f"{describe_acceptance(summary.token_acceptance)}, {summary.rounds_mean:.2f} rounds")
     if "chunk" in summary.latency_ms:
         chunk = summary.latency_ms["chunk"]
         lines.append(f"chunk       p50 {chunk.p50:.1f} ms, p90 {chunk.p90:.1f} ms, p99 {chunk.p99:.1f} ms")
     return "\n".join([*lines, f"report      {report}"])
+
+
+def describe_success(successes: int, episodes: int, interval: Interval) -> str:
+    """The line of a terminal that tells how many `episodes` succeeded; what else it tells comes behind a comma."""
+    low, high = interval
+    rate = f"{successes / episodes:.1%}" if episodes else "no result"
+    return f"success     {successes}/{episodes} = {rate} (95 % interval {low:.1%} to {high:.1%})"
+
+
+def describe_acceptance(share: float) -> str:
+    """The line of a terminal that tells the `share` of the draft's tokens that were accepted, likewise."""
+    return f"acceptance  {share:.1%} of the draft's tokens"
 
 
 def _per_task(log: LogContents) -> tuple[TaskSummary, ...]:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from eval_bridge.evaluation.folder import REPORT_NAME, SUMMARY_NAME
+from eval_bridge.evaluation.summary import describe_acceptance, describe_success
 from eval_bridge.runs.pipeline_stages import HEADLINE, evaluation_folder
 from eval_bridge.runs.run_record import add_seconds, forget_seconds, read_seconds
 from eval_bridge.runs.stage_process import PipelineStage, run_stage
 from eval_bridge.runs.stop_request import Stopped, StopRequest
+from eval_bridge.statistics.intervals import Interval
 
 LOG_FOLDER = "logs"
 REPLACED_FOLDER = "replaced"
@@ -96,14 +98,10 @@ def describe_result(run_dir: Path, decoders: Sequence[str]) -> str:
         if not path.is_file():
             continue
         summary: dict[str, Any] = json.loads(path.read_text())
-        low, high = summary["success_interval"]
-        rate = "no result" if summary["success_rate"] is None else f"{summary['success_rate']:.1%}"
-        lines.append(
-            f"success     {summary['successes']}/{summary['episodes']} = {rate} "
-            f"(95 % interval {low:.1%} to {high:.1%}), {summary['errors']} errors, {summary['decoder']}"
-        )
+        success = describe_success(summary["successes"], summary["episodes"], Interval(*summary["success_interval"]))
+        lines.append(f"{success}, {summary['errors']} errors, {summary['decoder']}")
         if summary["token_acceptance"] is not None:
-            lines.append(f"acceptance  {summary['token_acceptance']:.1%} of the draft's tokens, {summary['decoder']}")
+            lines.append(f"{describe_acceptance(summary['token_acceptance'])}, {summary['decoder']}")
     report = run_dir / HEADLINE / REPORT_NAME
     return "\n".join([*lines, f"report      {report}"] if report.is_file() else lines)
 
