@@ -9,6 +9,7 @@ import importlib.util
 import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -33,6 +34,8 @@ def run(
 ) -> None:
     """Runs `main` as a command line: its configuration from the arguments, its expected errors as one message.
 
+    Ctrl-C is no error and gets a line, and the exit status of shells for it.
+
     Args:
         main: called with the locked configuration.
         default: config file for when ``--config`` is not given.
@@ -47,6 +50,9 @@ def run(
         if os.environ.get("RSD_TRACEBACK"):
             raise
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:  # everything that must end has ended on the way here
+        print("\nstopped; the same command goes on from what this one has kept", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 def parse_config(

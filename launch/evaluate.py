@@ -99,10 +99,7 @@ def evaluate(config: ConfigDict) -> Summary:
 
 def main(config: ConfigDict) -> None:
     """Evaluates, prints the result, and exits with 1 when episodes remain without a result."""
-    try:
-        summary = evaluate(config)
-    except KeyboardInterrupt:
-        sys.exit("stopped; the same command goes on where this one stopped")
+    summary = evaluate(config)
     output = output_folder(results_folder(config.run_dir), config.output, Shard.parse(config.shard))
     print(describe(summary, output / REPORT_NAME))
     if summary.errors:

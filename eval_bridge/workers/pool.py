@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from types import TracebackType
@@ -143,7 +143,8 @@ class WorkerPool(Generic[JobT, ResultT, QuestionT, AnswerT]):
             **self._environments[index % len(self._environments)],
         }
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL)
+        with _interrupts_held():
+            process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL)
         theirs.close()  # so that the end of the process is the end of the connection
         worker = _Worker(process, ours)
         _send(worker, self._make_handler)
@@ -172,6 +173,16 @@ class WorkerPool(Generic[JobT, ResultT, QuestionT, AnswerT]):
         _end(old)
         self._workers[index] = self._start(index)
         return Failure(index, old.job, reason, "")
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Processes started here never see a terminal's Ctrl-C, which is their owner's to handle, as soon as this ends."""
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def _send(worker: _Worker, content: Any) -> None:

@@ -120,6 +120,16 @@ def test_workers_have_their_environments_and_no_jax():
         ]
 
 
+def test_a_terminals_interrupt_is_for_the_owner_alone(pool):
+    """Ctrl-C goes to every process of the terminal's group; a worker must neither end by it nor tell of it."""
+    pool.submit(0, "ask")
+    assert isinstance(next_event(pool), Question)
+    os.kill(pool.process_ids[0], signal.SIGINT)
+    pool.answer(0, 7)
+    assert next_event(pool) == Result(0, "ask", 70)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())  # of the owner
+
+
 def test_leaving_the_pool_ends_its_processes():
     with WorkerPool(1, Squares) as pool:
         pool.submit(0, "hang")
