@@ -24,9 +24,23 @@ def read_like(directory: Path, abstract: dict[str, PyTree]) -> dict[str, PyTree]
     return ocp.load_checkpointables(directory.absolute(), abstract)
 
 
-def read_tree(directory: Path, name: str) -> dict[str, Any]:
-    """Reads one tree as nested dicts of arrays on this process's default device, without knowing its structure."""
+def read_tree(directory: Path, name: str, shardings: PyTree = None) -> dict[str, Any]:
+    """Reads one tree as nested dicts of arrays.
+
+    Args:
+        directory: what `write_trees` has written.
+        name: of the tree.
+        shardings: nested dicts like the stored ones with a `jax.sharding.Sharding` for every array: every device reads
+            its part alone. By default all arrays lie on this process's default device.
+
+    Raises:
+        ValueError: `shardings` are of another tree.
+    """
     saved = ocp.checkpointables_metadata(directory.absolute()).metadata[name]
-    as_numpy = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
-    tree = ocp.load_checkpointables(directory.absolute(), {name: as_numpy})[name]
-    return jax.tree.map(jax.numpy.asarray, tree)
+    if shardings is None:
+        as_numpy = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
+        return jax.tree.map(jax.numpy.asarray, ocp.load_checkpointables(directory.absolute(), {name: as_numpy})[name])
+    abstract = jax.tree.map(
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), saved, shardings
+    )
+    return read_like(directory, {name: abstract})[name]

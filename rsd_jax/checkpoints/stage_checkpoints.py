@@ -7,7 +7,7 @@ one at every moment.
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -19,23 +19,32 @@ from rsd_jax.checkpoints import array_files, atomic_folder
 from rsd_jax.checkpoints.atomic_folder import MANIFEST
 from rsd_jax.checkpoints.errors import CheckpointWriteError, DamagedCheckpointError, MissingCheckpointError
 from rsd_jax.checkpoints.metadata import CheckpointMetadata
+from rsd_jax.checkpoints.params_hash import hash_params
 
 Which = Literal["best", "latest"]
+
+Shardings = Callable[[CheckpointMetadata], PyTree]
+"""Where the arrays of a checkpoint go, given what it says of itself: see `read_tree`."""
+
+_PARAMS_HASH = "params_hash"
+"""Entry of the manifest of a best checkpoint; earlier versions wrote none."""
 
 
 class LoadedStage(NamedTuple):
     """A trained stage.
 
     Attributes:
-        variables: ``{"params": ..., "model_state": ...}``, nested dicts of arrays on the default local device; the
-            averaged parameters if the stage was trained with averaging.
+        variables: ``{"params": ..., "model_state": ...}``, nested dicts of arrays, on the default local device if not
+            asked for otherwise; the averaged parameters if the stage was trained with averaging.
         metadata: how it came to be.
         metrics: held-out evaluation of these variables.
+        params_hash: `hash_params` of the parameters.
     """
 
     variables: dict[str, Any]
     metadata: CheckpointMetadata
     metrics: dict[str, Any]
+    params_hash: str
 
 
 class StageCheckpoints:
@@ -57,6 +66,9 @@ class StageCheckpoints:
             CheckpointWriteError: the folder is full or not writable; nothing half-written remains.
         """
         folder = self.directory / which / f"{metadata.step:08d}"
+        content = metadata.to_json()
+        if which == "best":
+            content[_PARAMS_HASH] = hash_params(trees["variables"]["params"])
         partial = atomic_folder.partial_name(folder)
         try:
             if jax.process_index() == 0:
@@ -65,7 +77,7 @@ class StageCheckpoints:
             sync_global_devices(f"begin {folder}")
             array_files.write_trees(partial / "arrays", trees)
             if jax.process_index() == 0:
-                atomic_folder.seal(folder, metadata.to_json())
+                atomic_folder.seal(folder, content)
                 for other in folder.parent.iterdir():
                     if other != folder:
                         shutil.rmtree(other)
@@ -89,7 +101,8 @@ class StageCheckpoints:
         if folder is None:
             return None
         content = atomic_folder.read_manifest(folder)
-        content.pop("files", None)
+        for of_the_files in ("files", _PARAMS_HASH):
+            content.pop(of_the_files, None)
         return CheckpointMetadata.from_json(content, folder)
 
     def restore(self, which: Which, like: dict[str, PyTree]) -> dict[str, PyTree]:
@@ -102,13 +115,20 @@ class StageCheckpoints:
         abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
         return array_files.read_like(folder / "arrays", abstract)
 
-    def load_variables(self, which: Which) -> dict[str, Any]:
-        """Reads ``variables`` onto the default local device, see `LoadedStage`.
+    def load_variables(self, which: Which, shardings: PyTree = None) -> dict[str, Any]:
+        """Reads ``variables``, see `LoadedStage`, where `read_tree` puts them.
 
         Raises:
             DamagedCheckpointError: files are missing, truncated or altered.
+            ValueError: `shardings` are of other variables.
         """
-        return array_files.read_tree(self._verified(which) / "arrays", "variables")
+        return array_files.read_tree(self._verified(which) / "arrays", "variables", shardings)
+
+    def params_hash(self, which: Which) -> str | None:
+        """`hash_params` of the newest checkpoint's parameters as it was saved; ``None`` where it says none."""
+        folder = self.find(which)
+        found = None if folder is None else atomic_folder.read_manifest(folder).get(_PARAMS_HASH)
+        return None if found is None else str(found)
 
     def _verified(self, which: Which) -> Path:
         folder = self.find(which)
@@ -121,13 +141,16 @@ class StageCheckpoints:
         return folder
 
 
-def load_stage(run_dir: Path | str, stage: str, which: Which = "best") -> LoadedStage:
+def load_stage(
+    run_dir: Path | str, stage: str, which: Which = "best", shardings: Shardings | None = None
+) -> LoadedStage:
     """Loads a trained stage of a run, without its objective.
 
     Args:
         run_dir: the run's folder.
         stage: ``rfsq``, ``policy``, ``draft`` or ``main_head``.
         which: the best variables by held-out evaluation, or the latest.
+        shardings: where the variables go; by default onto the default local device.
 
     Raises:
         MissingCheckpointError: the stage has not been trained.
@@ -138,7 +161,9 @@ def load_stage(run_dir: Path | str, stage: str, which: Which = "best") -> Loaded
     metadata = checkpoints.read_metadata(which)
     if metadata is None:
         raise MissingCheckpointError(checkpoints.directory / which, stage, Path(run_dir))
-    return LoadedStage(checkpoints.load_variables(which), metadata, metadata.metrics)
+    variables = checkpoints.load_variables(which, None if shardings is None else shardings(metadata))
+    params_hash = checkpoints.params_hash(which) or hash_params(variables["params"])
+    return LoadedStage(variables, metadata, metadata.metrics, params_hash)
 
 
 def checkpoint_digests(run_dir: Path, stages: Iterable[str]) -> dict[str, str]:
