@@ -92,7 +92,8 @@ class CompiledPolicy:
         self.decoder, self.batch_size = decoder.name, batch_size
         self._decoder, self._models = decoder, models
         self._needs = check_needs(models.networks.policy.observation_needs)
-        self._batch, self._one = HostBatch(batch_size, self._needs), HostBatch(1, self._needs)
+        self._backbone = models.networks.policy.backbone
+        self._batch, self._one = HostBatch(batch_size, self._backbone), HostBatch(1, self._backbone)
         # One flat tuple: a nested tree of a few hundred arrays is taken apart anew at every call.
         leaves, tree = jax.tree.flatten(models.arrays)
         self._leaves = tuple(leaves)
@@ -153,7 +154,7 @@ class CompiledPolicy:
 
     def stage_functions(self, observation: Observation) -> dict[str, Callable[[], object]]:
         """The fused call and its parts, each compiled separately and given the true output of the part before."""
-        batch = HostBatch(1, self._needs)
+        batch = HostBatch(1, self._backbone)
 
         def preprocess() -> PolicyInputs:
             batch.write(0, reduce_observation(observation, self._needs))

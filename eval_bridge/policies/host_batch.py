@@ -3,20 +3,20 @@
 import numpy as np
 
 from eval_bridge.policies.observation_needs import PolicyObservation
-from rsd_jax.backbones.instruction import INSTRUCTION_LENGTH, encode_instruction
-from rsd_jax.backbones.interface import PolicyInputs
-from rsd_jax.observation_needs import ObservationNeeds
+from rsd_jax.backbones.interface import Backbone, PolicyInputs
 
 
 class HostBatch:
     """Inputs of `size` rows; a row holds what was last written to it, zeros at first."""
 
-    def __init__(self, size: int, needs: ObservationNeeds) -> None:
-        """Makes the arrays, in the shapes that a policy with `needs` takes."""
+    def __init__(self, size: int, backbone: Backbone) -> None:
+        """Makes the arrays, in the shapes that a policy with this `backbone` takes."""
+        needs = backbone.observation_needs
         side = needs.image_size
         self._images = np.zeros((size, len(needs.cameras), side, side, 3), np.uint8)
         self._proprio = np.zeros((size, needs.state_size), np.float32)
-        self._ids = np.zeros((size, INSTRUCTION_LENGTH), np.int32)
+        self._encode = backbone.encode_instruction
+        self._ids = np.zeros((size, len(self._encode("an instruction"))), np.int32)
         self._instructions: list[str | None] = [None] * size
 
     @property
@@ -37,6 +37,6 @@ class HostBatch:
                 "`reduce_observation` with the policy's observation_needs"
             )
         if self._instructions[row] != observation.instruction:
-            self._ids[row] = encode_instruction(observation.instruction)
+            self._ids[row] = self._encode(observation.instruction)
             self._instructions[row] = observation.instruction
         self._images[row], self._proprio[row] = observation.frames, observation.proprio

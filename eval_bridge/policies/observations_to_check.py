@@ -52,7 +52,7 @@ def from_demonstrations(files: Sequence[Path], count: int) -> list[PolicyObserva
 def backbone_features(models: LoadedModels, observations: Sequence[PolicyObservation]) -> Features:
     """Features of all observations, ``[N, C, F]``."""
     features = jax.jit(lambda arrays, inputs: Models(models.networks, arrays).features(inputs))
-    batch = HostBatch(BACKBONE_BATCH, models.networks.policy.observation_needs)
+    batch = HostBatch(BACKBONE_BATCH, models.networks.policy.backbone)
     found = []
     for first in tqdm(range(0, len(observations), BACKBONE_BATCH), desc="backbone", unit="batch"):
         for row, observation in enumerate(observations[first : first + BACKBONE_BATCH]):

@@ -1,6 +1,6 @@
 """The instructions of a run with rewordings of each: training draws one of them for every row."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import flax.struct
@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
+from numpy.typing import NDArray
 
 from rsd_jax.array_types import Scalar, typecheck
-from rsd_jax.backbones.instruction import encode_instruction
 from rsd_jax.backbones.rewording import rewordings
 
 InstructionIds = Int[Array, "B W"]
@@ -18,7 +18,7 @@ InstructionIds = Int[Array, "B W"]
 
 @flax.struct.dataclass
 class InstructionTable:
-    """Word ids of every instruction of a run, as given and reworded.
+    """Every instruction of a run, as given and reworded, as the ids that its backbone reads.
 
     Attributes:
         given: ``int32 [I, W]``.
@@ -29,15 +29,23 @@ class InstructionTable:
     reworded: Int[Array, "I R W"]
 
     @staticmethod
-    def of(instructions: Sequence[str], count: int, part: Literal["training", "heldout"]) -> "InstructionTable":
-        """The distinct `instructions` with `count` rewordings of each, from the `part` of the wordings."""
+    def of(
+        instructions: Sequence[str],
+        count: int,
+        part: Literal["training", "heldout"],
+        encode: Callable[[str], NDArray[np.int32]],
+    ) -> "InstructionTable":
+        """The distinct `instructions` with `count` rewordings of each, from the `part` of the wordings.
+
+        `encode` is `Backbone.encode_instruction`.
+        """
         distinct = sorted(set(instructions))
         reworded = [
-            [encode_instruction(text) for text in rewordings(instruction, count + 1, seed=0, part=part)[1:]]
+            [encode(text) for text in rewordings(instruction, count + 1, seed=0, part=part)[1:]]
             for instruction in distinct
         ]
         return InstructionTable(
-            given=jnp.asarray(np.stack([encode_instruction(instruction) for instruction in distinct])),
+            given=jnp.asarray(np.stack([encode(instruction) for instruction in distinct])),
             reworded=jnp.asarray(np.asarray(reworded, np.int32)),
         )
 

@@ -1,19 +1,27 @@
-"""What enters a backbone and how it reaches training and evaluation: types only."""
+"""What a backbone is: sizes as a value, parameters as an argument, features as a pure function. Types only."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol, Self
 
+import jax
+import numpy as np
 from jaxtyping import Array, Float, Int
+from numpy.typing import NDArray
 
 from rsd_jax.array_types import Features, Images, PyTree
+from rsd_jax.backbones.image_preprocessing import AugmentationConfig
+from rsd_jax.backbones.proprioception import ProprioNormalizer
+from rsd_jax.observation_needs import ObservationNeeds
 
 
 class PolicyInputs(NamedTuple):
     """One observation a row, before any preprocessing.
 
     Attributes:
-        images: agentview and wrist frame at stored size and orientation, ``uint8 [B, 2, H, W, 3]``.
+        images: a frame of every camera of `ObservationNeeds`, in that order, at its size and as stored (upside-down),
+            ``uint8 [B, N, H, W, 3]``.
         proprio: end-effector position (m), axis-angle (rad) and finger positions (m), ``float32 [B, 8]``.
-        instruction_ids: word ids of `rsd_jax.backbones.instruction`, ``int32 [B, W]``, 0 behind the last word.
+        instruction_ids: of `Backbone.encode_instruction`, ``int32 [B, W]``.
     """
 
     images: Images
@@ -21,12 +29,64 @@ class PolicyInputs(NamedTuple):
     instruction_ids: Int[Array, "B W"]
 
 
-class BackboneFn(Protocol):
+class Backbone(Protocol):
     """Maps observations to one feature vector for each step of the chunk.
 
-    `params` is what training updates, `constants` what it doesn't (normalization of the inputs).
+    Implementations are frozen dataclasses of sizes, hashable, and listed by name in `rsd_jax.backbones.choice`. Arrays
+    are arguments: `params` is what training updates, the normalizer what it measured beforehand.
     """
 
-    def __call__(self, params: PyTree, constants: PyTree, inputs: PolicyInputs) -> Features:
-        """Returns features ``[B, C, F]``."""
+    @property
+    def chunk_length(self) -> int:
+        """C, steps of a chunk."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """F, features of a step."""
+        ...
+
+    @property
+    def observation_needs(self) -> ObservationNeeds:
+        """What it wants to be shown."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Its fields as JSON values."""
+        ...
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Inverse of `to_json`; fields that are left out have their defaults.
+
+        Raises:
+            ValueError: fields that do not exist, or do not fit together.
+        """
+        ...
+
+    def encode_instruction(self, instruction: str) -> NDArray[np.int32]:
+        """An instruction as ``int32 [W]``, W being the same for all."""
+        ...
+
+    def init(self, key: jax.Array) -> PyTree:
+        """Draws the parameters, a nested dict whose leaves carry logical axis names; traceable, consumes `key`."""
+        ...
+
+    def features(self, params: PyTree, normalizer: ProprioNormalizer, inputs: PolicyInputs) -> Features:
+        """Features ``[B, C, F]``, float32, of observations as they come: nothing random."""
+        ...
+
+    def augmented_features(
+        self,
+        augmentation: AugmentationConfig,
+        params: PyTree,
+        normalizer: ProprioNormalizer,
+        inputs: PolicyInputs,
+        key: jax.Array,
+        compute_dtype: str = "float32",
+    ) -> Features:
+        """Features ``[B, C, F]``, float32, of randomly changed images and states, for training; consumes `key`.
+
+        `compute_dtype` is that of activations and matrix products.
+        """
         ...

@@ -8,7 +8,7 @@ from rsd_jax.checkpoints.errors import (
     MissingCheckpointError,
     TokenizerMismatchError,
 )
-from rsd_jax.checkpoints.metadata import CheckpointMetadata, require_tokenizer
+from rsd_jax.checkpoints.metadata import CheckpointMetadata
 from rsd_jax.checkpoints.stage_checkpoints import LoadedStage, StageCheckpoints, load_stage
 
 __all__ = [
@@ -22,5 +22,4 @@ __all__ = [
     "StageCheckpoints",
     "TokenizerMismatchError",
     "load_stage",
-    "require_tokenizer",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import rsd_jax
-from rsd_jax.checkpoints.errors import FormatVersionError, TokenizerMismatchError
+from rsd_jax.checkpoints.errors import FormatVersionError
 from rsd_jax.provenance import git_commit, library_versions
 
 FORMAT_VERSION = 1
@@ -22,7 +22,7 @@ class CheckpointMetadata:
         stage: ``rfsq``, ``policy``, ``draft`` or ``main_head``.
         step: optimizer steps done.
         config: what determined the run; a run is resumed only with an equal one.
-        facts: of the stage: ``tokenizer_hash``, ``normalizer``, configuration of the network.
+        facts: of the stage, as JSON values; whoever loads it knows them as a dataclass.
         metrics: held-out evaluation of these variables; ``{}`` where there was none at this step.
         seconds: training time so far.
         versions: of Python and the libraries that wrote it.
@@ -59,21 +59,6 @@ class CheckpointMetadata:
                 "that wrote it"
             )
         return cls(**content)
-
-
-def require_tokenizer(metadata: CheckpointMetadata, tokenizer_hash: str) -> None:
-    """Checks that a head was trained on the tokens of the tokenizer with this hash.
-
-    Raises:
-        TokenizerMismatchError: it was trained with another one, or with none.
-    """
-    trained_with = metadata.facts.get("tokenizer_hash")
-    if trained_with != tokenizer_hash:
-        raise TokenizerMismatchError(
-            f"stage {metadata.stage!r} was trained with tokenizer {trained_with}, but the tokenizer given is "
-            f"{tokenizer_hash}; use the tokenizer of the same run folder, or remove the stage's folder and train it "
-            f"again: python -m launch.train --config configs/{metadata.stage}.py"
-        )
 
 
 def json_value(value: Any) -> Any:

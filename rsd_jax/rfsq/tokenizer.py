@@ -147,8 +147,7 @@ class RfsqTokenizer:
             OSError: it cannot be written; nothing half-written remains.
         """
         table = {name: getattr(self.table, name) for name in _TABLE_ARRAYS}
-        normalizer = {"center": self.normalizer.center, "half_range": self.normalizer.half_range}
-        write(Path(path), StoredTokenizer(self.layout(), self.params, table, normalizer))
+        write(Path(path), StoredTokenizer(self.layout(), self.params, table, self.normalizer))
 
     @classmethod
     def load(cls, path: Path | str) -> "RfsqTokenizer":
@@ -168,7 +167,7 @@ class RfsqTokenizer:
         return cls(
             params=jax.tree.map(jnp.asarray, params),
             table=QuantizerTable(**constants, num_levels=layout["num_levels"]),
-            normalizer=ActionNormalizer.from_json(normalizer),
+            normalizer=normalizer,
             autoencoder=make_autoencoder(**layout["autoencoder"]),
             chunk_length=layout["chunk_length"],
         )

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rsd_jax.array_types import PyTree
-from rsd_jax.checkpoints import LoadedStage, load_stage, require_tokenizer
+from rsd_jax.checkpoints import LoadedStage, TokenizerMismatchError, load_stage
 from rsd_jax.heads.draft_model import DraftConfig, DraftModel
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig
-from rsd_jax.stored_models.policy import StoredPolicy, require_policy
+from rsd_jax.stored_models.head_facts import HeadFacts, Sizes
+from rsd_jax.stored_models.policy import PolicyMismatchError, StoredPolicy
 
 
 @dataclass(frozen=True)
@@ -33,22 +33,35 @@ def load_draft(run_dir: Path | str, tokenizer_hash: str, policy: StoredPolicy) -
     Raises:
         CheckpointError: it is missing or damaged, or was trained with another tokenizer or another policy.
     """
-    stage = _load_head(run_dir, "draft", tokenizer_hash, policy)
-    return StoredDraft(DraftModel(DraftConfig(**_sizes(stage))), stage.variables["params"])
+    stage = load_stage(run_dir, "draft")
+    facts = _facts(stage, DraftConfig, tokenizer_hash, policy)
+    return StoredDraft(DraftModel(facts.model), stage.variables["params"])
 
 
 def load_main_head(run_dir: Path | str, tokenizer_hash: str, policy: StoredPolicy) -> StoredMainHead:
     """Loads the best main head of a run; raises as `load_draft` does."""
-    stage = _load_head(run_dir, "main_head", tokenizer_hash, policy)
-    return StoredMainHead(MainHead(MainHeadConfig(**_sizes(stage))), stage.variables["params"])
+    stage = load_stage(run_dir, "main_head")
+    facts = _facts(stage, MainHeadConfig, tokenizer_hash, policy)
+    return StoredMainHead(MainHead(facts.model), stage.variables["params"])
 
 
-def _load_head(run_dir: Path | str, name: str, tokenizer_hash: str, policy: StoredPolicy) -> LoadedStage:
-    stage = load_stage(run_dir, name)
-    require_tokenizer(stage.metadata, tokenizer_hash)
-    require_policy(stage.metadata, policy)
-    return stage
+def _facts(stage: LoadedStage, sizes: type[Sizes], tokenizer_hash: str, policy: StoredPolicy) -> HeadFacts[Sizes]:
+    """The facts of a head that was trained with this tokenizer and on this policy's features.
 
-
-def _sizes(stage: LoadedStage) -> dict[str, Any]:
-    return dict(stage.metadata.facts["model"])
+    Raises:
+        TokenizerMismatchError, PolicyMismatchError: it was trained with another.
+    """
+    name, facts = stage.metadata.stage, HeadFacts.from_json(stage.metadata.facts, sizes)
+    train = f"python -m launch.train --config configs/{name}.py"
+    if facts.tokenizer_hash != tokenizer_hash:
+        raise TokenizerMismatchError(
+            f"stage {name!r} was trained with tokenizer {facts.tokenizer_hash}, but the tokenizer given is "
+            f"{tokenizer_hash}; use the tokenizer of the same run folder, or remove the stage's folder and train it "
+            f"again: {train}"
+        )
+    if facts.policy_hash != policy.params_hash:
+        raise PolicyMismatchError(
+            f"stage {name!r} was trained on the features of policy {facts.policy_hash}, but the run's policy is "
+            f"{policy.params_hash}; remove the stage's folder and train it again: {train}"
+        )
+    return facts

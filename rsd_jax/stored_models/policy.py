@@ -1,32 +1,24 @@
 """The policy of a run: backbone and L1 teacher, frozen."""
 
-import hashlib
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jax
-import numpy as np
+from jax.sharding import Mesh
 
 from rsd_jax.actions.conventions import LIBERO
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.array_types import Actions, Features, PyTree
-from rsd_jax.backbones.compact import (
-    CAMERAS,
-    CompactConfig,
-    compact_features,
-    describe_compact_config,
-    make_compact_config,
-)
-from rsd_jax.backbones.interface import PolicyInputs
+from rsd_jax.backbones.interface import Backbone, PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.checkpoints import CheckpointMetadata, load_stage
 from rsd_jax.checkpoints.errors import CheckpointError
-from rsd_jax.demos.frames import STORED_SIZE
-from rsd_jax.heads.regression_head import RegressionConfig, RegressionHead
+from rsd_jax.distributed.sharding_rules import state_shardings
+from rsd_jax.heads.regression_head import RegressionHead
 from rsd_jax.observation_needs import ObservationNeeds
-
-STATE_SIZE = 8
+from rsd_jax.policy_network import BACKBONE, HEAD, PolicyNetwork
+from rsd_jax.stored_models.policy_facts import PolicyFacts
 
 
 class PolicyMismatchError(CheckpointError):
@@ -53,31 +45,35 @@ class StoredPolicy:
     """A trained policy. Its functions take `variables` as an argument, so that jit captures no arrays.
 
     Attributes:
-        backbone, head: sizes of both networks.
+        network: backbone and L1 teacher.
         variables: arrays of the policy.
         params_hash: SHA-256 of all parameters; names the policy in what is trained on its features.
         heldout_every: split by episode that it was trained with.
     """
 
-    backbone: CompactConfig
-    head: RegressionConfig
+    network: PolicyNetwork
     variables: PolicyVariables
     params_hash: str
     heldout_every: int
 
     @property
+    def backbone(self) -> Backbone:
+        """The backbone; its parameters are ``variables.backbone``."""
+        return self.network.backbone
+
+    @property
     def observation_needs(self) -> ObservationNeeds:
-        """What it wants to see: frames and state as demonstrations store them."""
-        return ObservationNeeds(STORED_SIZE, CAMERAS, STATE_SIZE)
+        """What it wants to be shown."""
+        return self.backbone.observation_needs
 
     @property
     def teacher(self) -> RegressionHead:
         """The regression head as a network; its parameters are ``variables.head``."""
-        return RegressionHead(self.head)
+        return self.network.teacher
 
     def features(self, variables: PolicyVariables, inputs: PolicyInputs) -> Features:
         """Features ``[B, C, F]`` of observations."""
-        return compact_features(self.backbone, variables.backbone, variables.proprio, inputs)
+        return self.backbone.features(variables.backbone, variables.proprio, inputs)
 
     def teacher_actions(self, variables: PolicyVariables, features: Features) -> Actions:
         """What the L1 teacher executes, in the dataset's units."""
@@ -85,72 +81,46 @@ class StoredPolicy:
         return variables.action.denormalize(normalized)
 
 
-def policy_facts(
-    backbone: CompactConfig, head: RegressionConfig, proprio: ProprioNormalizer, action: ActionNormalizer
-) -> dict[str, Any]:
-    """What `load_policy` needs beside the parameters, as checkpoint metadata."""
-    return {
-        "backbone": describe_compact_config(backbone),
-        "head": vars(head),
-        "proprio": proprio.to_json(),
-        "normalizer": action.to_json(),
-        "conventions": asdict(LIBERO),
-    }
-
-
-def load_policy(run_dir: Path | str) -> StoredPolicy:
+def load_policy(run_dir: Path | str, mesh: Mesh | None = None) -> StoredPolicy:
     """Loads the best policy of a run.
+
+    Args:
+        run_dir: the run's folder.
+        mesh: of `rsd_jax.distributed.mesh.make_mesh`: every device reads its part of the parameters, by the logical
+            axes that they name, and none ever holds a large policy whole. By default all lie on the default device.
 
     Raises:
         CheckpointError: it is missing or damaged, and the message names the command that makes it; or it was trained
             with other conventions.
+        ValueError: the mesh does not divide an axis of the parameters.
     """
-    stage = load_stage(run_dir, "policy")
-    facts, params = stage.metadata.facts, stage.variables["params"]
-    if facts["conventions"] != asdict(LIBERO):
+    shardings = None if mesh is None else partial(_shardings, run_dir, mesh)
+    stage = load_stage(run_dir, "policy", shardings=shardings)
+    facts, params = _facts(stage.metadata, run_dir), stage.variables["params"]
+    return StoredPolicy(
+        network=facts.network,
+        variables=PolicyVariables(params[BACKBONE], params[HEAD], facts.proprio, facts.normalizer),
+        params_hash=stage.params_hash,
+        heldout_every=facts.heldout_every,
+    )
+
+
+def _shardings(run_dir: Path | str, mesh: Mesh, metadata: CheckpointMetadata) -> PyTree:
+    network = _facts(metadata, run_dir).network
+    return {"params": state_shardings(jax.eval_shape(network.init, jax.random.key(0)), mesh), "model_state": {}}
+
+
+def _facts(metadata: CheckpointMetadata, run_dir: Path | str) -> PolicyFacts:
+    content = metadata.facts
+    if content["conventions"] != asdict(LIBERO):
         raise ConventionMismatchError(
-            f"the policy of {run_dir} was trained with conventions {facts['conventions']}, but observations and "
+            f"the policy of {run_dir} was trained with conventions {content['conventions']}, but observations and "
             f"actions here follow {asdict(LIBERO)}; train it on demonstrations of these conventions"
         )
     try:
-        backbone = make_compact_config(**facts["backbone"])
+        return PolicyFacts.from_json(content)
     except (TypeError, ValueError) as error:
         raise PolicyMismatchError(
             f"the policy of {run_dir} has a network that this version does not know ({error}); remove its folder and "
             f"train it again: python -m launch.train --config configs/policy.py --config.run_dir={run_dir}"
         ) from error
-    return StoredPolicy(
-        backbone=backbone,
-        head=RegressionConfig(**facts["head"]),
-        variables=PolicyVariables(
-            backbone=params["backbone"],
-            head=params["regression_head"],
-            proprio=ProprioNormalizer.from_json(facts["proprio"]),
-            action=ActionNormalizer.from_json(facts["normalizer"]),
-        ),
-        params_hash=_hash(params),
-        heldout_every=facts["heldout_every"],
-    )
-
-
-def require_policy(metadata: CheckpointMetadata, policy: StoredPolicy) -> None:
-    """Checks that a head was trained on this policy's features.
-
-    Raises:
-        PolicyMismatchError: it was trained on another's.
-    """
-    trained_on = metadata.facts.get("policy_hash")
-    if trained_on != policy.params_hash:
-        raise PolicyMismatchError(
-            f"stage {metadata.stage!r} was trained on the features of policy {trained_on}, but the run's policy is "
-            f"{policy.params_hash}; remove the stage's folder and train it again: "
-            f"python -m launch.train --config configs/{metadata.stage}.py"
-        )
-
-
-def _hash(params: PyTree) -> str:
-    digest = hashlib.sha256()
-    for path, array in jax.tree_util.tree_flatten_with_path(params)[0]:
-        digest.update(jax.tree_util.keystr(path).encode())
-        digest.update(np.ascontiguousarray(np.asarray(array)).tobytes())
-    return digest.hexdigest()

@@ -8,7 +8,7 @@ import hashlib
 import multiprocessing
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import repeat
@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_jax.backbones.instruction import encode_instruction
 from rsd_jax.demos.demo import Demo
 from rsd_jax.training.demonstrations import (
     Split,
@@ -29,9 +28,11 @@ from rsd_jax.training.demonstrations import (
     proprio,
     split_file,
 )
+from rsd_jax.training.row_sources import Rows
 from rsd_jax.training.row_sources.row_files import ROWS_FOLDER, RowWriter, stored_rows
 
-Rows = dict[str, NDArray[Any]]
+EncodeInstruction = Callable[[str], NDArray[np.int32]]
+"""`Backbone.encode_instruction` of the backbone that the rows are for."""
 
 ROWS_FORMAT = 2
 """Raised whenever `policy_rows` makes something else of the same demonstrations."""
@@ -45,10 +46,10 @@ class PolicyRows(NamedTuple):
     digest: str
 
 
-def policy_rows(demos: Sequence[Demo], chunk_length: int) -> Rows:
+def policy_rows(demos: Sequence[Demo], chunk_length: int, encode: EncodeInstruction) -> Rows:
     """One row a step: fields of `PolicyInputs`, ``actions`` in the dataset's units, ``mask`` and ``foreseeable``."""
     chunks = action_rows(demos, chunk_length)
-    instruction_ids = [np.tile(encode_instruction(demo.instruction), (len(demo), 1)) for demo in demos]
+    instruction_ids = [np.tile(encode(demo.instruction), (len(demo), 1)) for demo in demos]
     return {
         "images": frames(demos),
         "proprio": proprio(demos),
@@ -59,7 +60,7 @@ def policy_rows(demos: Sequence[Demo], chunk_length: int) -> Rows:
     }
 
 
-def stored_policy_rows(run_dir: Path, heldout_every: int, chunk_length: int) -> PolicyRows:
+def stored_policy_rows(run_dir: Path, heldout_every: int, chunk_length: int, encode: EncodeInstruction) -> PolicyRows:
     """`policy_rows` of a run's training and held-out episodes, mapped from files under ``run_dir/rows``.
 
     The files are made anew only if the demonstrations change.
@@ -72,13 +73,13 @@ def stored_policy_rows(run_dir: Path, heldout_every: int, chunk_length: int) -> 
     files = demonstration_files(run_dir)
     digest = hashlib.blake2b(f"{ROWS_FORMAT} {heldout_every} {chunk_length}".encode(), digest_size=16)
     for instruction in instructions(run_dir):
-        digest.update(encode_instruction(instruction).tobytes())
+        digest.update(encode(instruction).tobytes())
     for path in files:
         with path.open("rb") as file:
             digest.update(f"{path.parent.name}/{path.name}".encode())
             digest.update(hashlib.file_digest(file, "blake2b").digest())
     folder = Path(run_dir) / ROWS_FOLDER / f"policy-{digest.hexdigest()}"
-    stored = stored_rows(folder, partial(_write_all, files, folder, heldout_every, chunk_length))
+    stored = stored_rows(folder, partial(_write_all, files, folder, heldout_every, chunk_length, encode))
     train, heldout = (
         {name.removeprefix(f"{part}."): array for name, array in stored.items() if name.startswith(f"{part}.")}
         for part in Split._fields
@@ -86,10 +87,17 @@ def stored_policy_rows(run_dir: Path, heldout_every: int, chunk_length: int) -> 
     return PolicyRows(train, heldout, digest.hexdigest())
 
 
-def _write_all(files: Sequence[Path], folder: Path, heldout_every: int, chunk_length: int, writer: RowWriter) -> None:
+def _write_all(
+    files: Sequence[Path],
+    folder: Path,
+    heldout_every: int,
+    chunk_length: int,
+    encode: EncodeInstruction,
+    writer: RowWriter,
+) -> None:
     """Writes the rows of one file after the other, read by several processes at once."""
     parts = [folder.with_name(f"{folder.name}.part{number}") for number in range(len(files))]
-    arguments = (files, parts, repeat(heldout_every), repeat(chunk_length))
+    arguments = (files, parts, repeat(heldout_every), repeat(chunk_length), repeat(encode))
     try:
         for part in _in_processes(arguments, min(len(files), os.cpu_count() or 1)):
             writer.append_folder(part)
@@ -108,14 +116,14 @@ def _in_processes(arguments: tuple[Any, ...], count: int) -> Iterator[Path]:
         yield from pool.map(_write_part, *arguments)
 
 
-def _write_part(file: Path, folder: Path, heldout_every: int, chunk_length: int) -> Path:
+def _write_part(file: Path, folder: Path, heldout_every: int, chunk_length: int, encode: EncodeInstruction) -> Path:
     """Writes the rows of one task's demonstrations."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     writer = RowWriter(folder)
     try:
         for part, demos in split_file(file, heldout_every)._asdict().items():
-            rows = policy_rows(demos, chunk_length)
+            rows = policy_rows(demos, chunk_length, encode)
             writer.append({f"{part}.{name}": array for name, array in rows.items()})
     finally:
         writer.close()

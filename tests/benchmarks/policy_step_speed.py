@@ -18,13 +18,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from launch.config_flags import load_config
-from rsd_jax.backbones.compact import make_compact_config
+from rsd_jax.backbones.choice import make_backbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.demos.frames import STORED_SIZE
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.heads.regression_head import RegressionConfig
+from rsd_jax.policy_network import PolicyNetwork
 from rsd_jax.registry import to_dataclass
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.objectives.behaviour_cloning import BehaviourCloning, PolicyConstants, policy_inputs
@@ -76,15 +77,15 @@ def count_operations(jaxpr: Any) -> int:
 def measure(config: Any, num_steps: int) -> dict[str, float]:
     """Seconds a step, samples a second and operations of the training that `config` (configs/policy.py) describes."""
     training = to_dataclass(TrainingConfig, config.training, seed=0)
+    backbone = make_backbone(**config.model.backbone)
     objective = BehaviourCloning(
-        make_compact_config(**config.model.backbone),
-        to_dataclass(RegressionConfig, config.model.head),
+        PolicyNetwork(backbone, to_dataclass(RegressionConfig, config.model.head)),
         to_dataclass(AugmentationConfig, config.model.augmentation),
         config.model.compute_dtype,
     )
     mesh = make_mesh(to_dataclass(MeshConfig, config.mesh))
     generator = np.random.default_rng(0)
-    table = InstructionTable.of([INSTRUCTION], 8, "training")
+    table = InstructionTable.of([INSTRUCTION], 8, "training", backbone.encode_instruction)
     rows = {
         "images": generator.integers(0, 256, (NUM_ROWS, 2, STORED_SIZE, STORED_SIZE, 3), np.uint8),
         "proprio": generator.normal(size=(NUM_ROWS, 8)).astype(np.float32),

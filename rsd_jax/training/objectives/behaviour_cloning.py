@@ -10,27 +10,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from rsd_jax.array_types import Actions, Features, PyTree, Scalar, typecheck
-from rsd_jax.backbones.compact import (
-    CAMERAS,
-    CompactConfig,
-    augmented_compact_features,
-    compact_features,
-    initial_compact_params,
-)
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
-from rsd_jax.backbones.instruction import INSTRUCTION_LENGTH
 from rsd_jax.backbones.instruction_table import InstructionTable
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
-from rsd_jax.heads.regression_head import RegressionConfig, RegressionHead
+from rsd_jax.policy_network import BACKBONE, HEAD, PolicyNetwork
 from rsd_jax.training.objectives.interface import LossOutput, Variables
-
-BACKBONE, HEAD = "backbone", "regression_head"
-"""Names of the two networks among the parameters."""
 
 COMPUTE_DTYPES = ("float32", "bfloat16")
 
-PROPRIO_DIM = 8
 TRANSLATION, ROTATION, GRIPPER = slice(0, 3), slice(3, 6), slice(6, 7)
 
 
@@ -54,14 +42,13 @@ class BehaviourCloning:
     """Trains backbone and regression head together. `frozen` are the run's `PolicyConstants`.
 
     Attributes:
-        backbone, head: sizes of both networks.
+        network: backbone and head.
         augmentation: random changes of what the policy is given.
         compute_dtype: type of the backbone's activations and matrix products in the loss. Parameters, their updates
             and everything at evaluation stay in float32.
     """
 
-    backbone: CompactConfig = field(default_factory=CompactConfig)
-    head: RegressionConfig = field(default_factory=RegressionConfig)
+    network: PolicyNetwork
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     compute_dtype: str = "float32"
 
@@ -72,19 +59,7 @@ class BehaviourCloning:
 
     def init(self, key: jax.Array) -> Variables:
         """Draws both networks."""
-        backbone_key, head_key = jax.random.split(key)
-        size = self.backbone.image_size
-        inputs = PolicyInputs(
-            images=jnp.zeros((1, len(CAMERAS), size, size, 3), jnp.uint8),
-            proprio=jnp.zeros((1, PROPRIO_DIM), jnp.float32),
-            instruction_ids=jnp.ones((1, INSTRUCTION_LENGTH), jnp.int32),
-        )
-        features = jnp.zeros((1, self.backbone.chunk_length, self.backbone.width), jnp.float32)
-        params = {
-            BACKBONE: initial_compact_params(self.backbone, backbone_key, inputs),
-            HEAD: RegressionHead(self.head).init(head_key, features)["params"],
-        }
-        return Variables(params=params, model_state={})
+        return Variables(params=self.network.init(key), model_state={})
 
     def loss(
         self, variables: Variables, frozen: PolicyConstants, batch: dict[str, jax.Array], key: jax.Array
@@ -101,8 +76,7 @@ class BehaviourCloning:
         words_key, feature_key = jax.random.split(key)
         inputs = policy_inputs(batch)
         words = frozen.instructions.reword(words_key, inputs.instruction_ids, self.augmentation.reworded)
-        features = augmented_compact_features(
-            self.backbone,
+        features = self.network.backbone.augmented_features(
             self.augmentation,
             variables.params[BACKBONE],
             frozen.proprio,
@@ -122,11 +96,11 @@ class BehaviourCloning:
 
     def predict(self, params: PyTree, proprio: ProprioNormalizer, inputs: PolicyInputs) -> Prediction:
         """What the policy does at evaluation: no augmentation, no randomness, float32."""
-        features = compact_features(self.backbone, params[BACKBONE], proprio, inputs)
+        features = self.network.backbone.features(params[BACKBONE], proprio, inputs)
         return Prediction(self._act(params[HEAD], features), features)
 
     def _act(self, head_params: PyTree, features: Features) -> Actions:
-        return cast(jax.Array, RegressionHead(self.head).apply({"params": head_params}, features))
+        return cast(jax.Array, self.network.teacher.apply({"params": head_params}, features))
 
 
 class ChunkError(NamedTuple):

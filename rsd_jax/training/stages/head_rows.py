@@ -15,11 +15,12 @@ from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import StoredPolicy, load_policy, load_tokenizer
 from rsd_jax.stored_models.policy import PolicyMismatchError
 from rsd_jax.training.digit_accuracy import LayerAccuracy, layer_accuracy
+from rsd_jax.training.equal_batches import equal_batches
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.objectives.digit_prediction import DEMONSTRATIONS, TEACHER, FrozenPolicy, teacher_actions
-from rsd_jax.training.policy_rows import Rows, stored_policy_rows
+from rsd_jax.training.policy_rows import stored_policy_rows
+from rsd_jax.training.row_sources import Rows
 from rsd_jax.training.row_sources.row_files import ROWS_FOLDER, RowWriter, stored_rows
-from rsd_jax.training.stages.policy import equal_batches
 
 FEATURES_FORMAT = 1
 """Raised whenever the same policy makes other features of the same rows: when preprocessing or network change."""
@@ -59,7 +60,6 @@ class HeadData(NamedTuple):
         policy: the frozen policy. frozen: its teacher and the tokenizer, as the objective takes them.
         train, heldout: rows, split by episode.
         tokens: labels of both kinds and both splits, ``tokens[labels] = (train, heldout)``, each ``[N, C, D, L]``.
-        facts: metadata of the head's checkpoint.
     """
 
     policy: StoredPolicy
@@ -67,7 +67,6 @@ class HeadData(NamedTuple):
     train: HeadRows
     heldout: HeadRows
     tokens: dict[str, tuple[NDArray[np.int32], ...]]
-    facts: dict[str, Any]
 
     def accuracy(self, predicted: NDArray[np.int32], labels: str, depth: int) -> LayerAccuracy:
         """Accuracy of held-out `predicted` ``[N, C, D, depth]`` for the first `depth` layers, and the majority's."""
@@ -113,7 +112,7 @@ def stored_head_rows(run_dir: Path, policy: StoredPolicy, chunk_length: int) -> 
         MissingDemonstrations: the run has none; names the command that makes them.
         OSError: the files cannot be written.
     """
-    rows = stored_policy_rows(run_dir, policy.heldout_every, chunk_length)
+    rows = stored_policy_rows(run_dir, policy.heldout_every, chunk_length, policy.backbone.encode_instruction)
 
     def write(writer: RowWriter) -> None:
         for part, of_part in (("train", rows.train), ("heldout", rows.heldout)):
@@ -136,13 +135,7 @@ def head_data(policy: StoredPolicy, tokenizer: RfsqTokenizer, train: HeadRows, h
         TEACHER: _both(lambda rows: tokenizer.tokenize(teach(frozen, rows.features)), train, heldout),
         DEMONSTRATIONS: _both(lambda rows: tokenizer.tokenize(rows.actions), train, heldout),
     }
-    facts: dict[str, Any] = {
-        "tokenizer_hash": tokenizer.token_hash,
-        "policy_hash": policy.params_hash,
-        "normalizer": tokenizer.normalizer.to_json(),
-        "layout": tokenizer.layout(),
-    }
-    return HeadData(policy, frozen, train, heldout, tokens, facts)
+    return HeadData(policy, frozen, train, heldout, tokens)
 
 
 def in_batches(call: Callable[..., Any], *arrays: NDArray[Any]) -> Any:

@@ -1,8 +1,8 @@
 """What the stages of the draft model and of the main head have in common."""
 
-from dataclasses import asdict
 from typing import Any, Protocol
 
+from rsd_jax.stored_models.head_facts import HeadFacts
 from rsd_jax.training.objectives.digit_prediction import DigitPrediction, HeadTask
 from rsd_jax.training.objectives.interface import HeldoutEvaluation, Stage
 from rsd_jax.training.stages.head_rows import HeadData
@@ -47,6 +47,17 @@ def head_stage(
         feature_noise=settings.feature_noise,
         digit_weight=settings.digit_weight,
     )
+    tokenizer = data.frozen.tokenizer
+    facts = HeadFacts(
+        tokenizer_hash=tokenizer.token_hash,
+        policy_hash=data.policy.params_hash,
+        normalizer=tokenizer.normalizer,
+        layout=tokenizer.layout(),
+        labels=settings.labels,
+        feature_noise=settings.feature_noise,
+        digit_weight=settings.digit_weight,
+        model=task.model.config,
+    )
     return Stage(
         name=name,
         objective=objective,
@@ -54,11 +65,5 @@ def head_stage(
         rows=data.train._asdict(),
         evaluate=evaluate,
         best_metric="heldout_error",
-        metadata={
-            **data.facts,
-            "labels": settings.labels,
-            "feature_noise": settings.feature_noise,
-            "digit_weight": settings.digit_weight,
-            "model": asdict(task.model.config),
-        },
+        metadata=facts.to_json(),
     )

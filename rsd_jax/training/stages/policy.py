@@ -1,7 +1,7 @@
 """The policy's stage: behaviour cloning of backbone and L1 regression head."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_jax.backbones.compact import make_compact_config
+from rsd_jax.actions.conventions import LIBERO
+from rsd_jax.actions.normalizer import ActionNormalizer
+from rsd_jax.backbones.choice import make_backbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.heads.regression_head import RegressionConfig
+from rsd_jax.policy_network import PolicyNetwork
 from rsd_jax.stored_models import load_tokenizer
-from rsd_jax.stored_models.policy import policy_facts
+from rsd_jax.stored_models.policy_facts import PolicyFacts
 from rsd_jax.training.demonstrations import instructions
+from rsd_jax.training.equal_batches import equal_batches
 from rsd_jax.training.objectives.behaviour_cloning import (
     BehaviourCloning,
     ChunkError,
@@ -27,7 +31,8 @@ from rsd_jax.training.objectives.behaviour_cloning import (
     policy_inputs,
 )
 from rsd_jax.training.objectives.interface import Stage, Variables
-from rsd_jax.training.policy_rows import Rows, stored_policy_rows
+from rsd_jax.training.policy_rows import stored_policy_rows
+from rsd_jax.training.row_sources import Rows
 
 EVALUATION_BATCH = 64
 
@@ -41,7 +46,7 @@ class PolicySettings:
     """Settings of the policy's stage.
 
     Attributes:
-        backbone: fields of `make_compact_config`.
+        backbone: arguments of `make_backbone`.
         head: size of the L1 teacher.
         augmentation: random changes of what the policy is given.
         rewordings: of every instruction, for training, and as many others for measuring on held-out episodes.
@@ -72,24 +77,34 @@ class PolicySettings:
 def build(settings: PolicySettings, run_dir: Path) -> Stage:
     """Every step of the demonstrations, with the actions normalised as the run's tokenizer does."""
     tokenizer = load_tokenizer(run_dir)
-    backbone = make_compact_config(**settings.backbone)
+    backbone = make_backbone(**settings.backbone)
     if backbone.chunk_length != tokenizer.chunk_length:
         raise ValueError(
             f"model.backbone.chunk_length is {backbone.chunk_length}, but the tokenizer of {run_dir} takes "
             f"chunks of {tokenizer.chunk_length} steps; give both the same"
         )
-    train, heldout, _ = stored_policy_rows(run_dir, settings.heldout_every, tokenizer.chunk_length)
-    for rows in (train, heldout):
-        rows["actions"] = np.asarray(tokenizer.normalizer.normalize(jnp.asarray(rows["actions"])))
-    foreseeable = train.pop("foreseeable")
-    if settings.labels == FORESEEABLE:
-        train["mask"] = train["mask"] & foreseeable
+    encode = backbone.encode_instruction
+    stored = stored_policy_rows(run_dir, settings.heldout_every, tokenizer.chunk_length, encode)
+    heldout = _normalised(stored.heldout, tokenizer.normalizer)
+    train = _imitated(_normalised(stored.train, tokenizer.normalizer), settings.labels)
     normalizer = ProprioNormalizer.from_proprio(train["proprio"])
     texts = instructions(run_dir)
-    frozen = PolicyConstants(normalizer, InstructionTable.of(texts, settings.rewordings, "training"))
-    heldout_words = InstructionTable.of(texts, settings.rewordings, "heldout")
-    objective = BehaviourCloning(backbone, settings.head, settings.augmentation, settings.compute_dtype)
-    facts = policy_facts(backbone, settings.head, normalizer, tokenizer.normalizer)
+    frozen = PolicyConstants(normalizer, InstructionTable.of(texts, settings.rewordings, "training", encode))
+    heldout_words = InstructionTable.of(texts, settings.rewordings, "heldout", encode)
+    network = PolicyNetwork(backbone, settings.head)
+    objective = BehaviourCloning(network, settings.augmentation, settings.compute_dtype)
+    facts = PolicyFacts(
+        network=network,
+        proprio=normalizer,
+        normalizer=tokenizer.normalizer,
+        conventions=asdict(LIBERO),
+        tokenizer_hash=tokenizer.token_hash,
+        heldout_every=settings.heldout_every,
+        augmentation=settings.augmentation,
+        rewordings=settings.rewordings,
+        compute_dtype=settings.compute_dtype,
+        labels=settings.labels,
+    )
     return Stage(
         name="policy",
         objective=objective,
@@ -97,16 +112,19 @@ def build(settings: PolicySettings, run_dir: Path) -> Stage:
         rows=train,
         evaluate=partial(_evaluate, jax.jit(objective.predict), normalizer, heldout_words, heldout),
         best_metric="heldout_l1",
-        metadata={
-            **facts,
-            "tokenizer_hash": tokenizer.token_hash,
-            "heldout_every": settings.heldout_every,
-            "augmentation": vars(settings.augmentation),
-            "rewordings": settings.rewordings,
-            "compute_dtype": settings.compute_dtype,
-            "labels": settings.labels,
-        },
+        metadata=facts.to_json(),
     )
+
+
+def _normalised(rows: Rows, normalizer: ActionNormalizer) -> Rows:
+    """Rows whose actions are those that the head is to give."""
+    return {**rows, "actions": np.asarray(normalizer.normalize(jnp.asarray(rows["actions"])))}
+
+
+def _imitated(rows: Rows, labels: str) -> Rows:
+    """Rows whose mask covers the labels to imitate; which of them are foreseeable, training asks no more."""
+    mask = rows["mask"] & rows["foreseeable"] if labels == FORESEEABLE else rows["mask"]
+    return {name: array for name, array in rows.items() if name != "foreseeable"} | {"mask": mask}
 
 
 def _evaluate(
@@ -165,16 +183,3 @@ def _predict(
 
 def _error(predicted: NDArray[np.float32], rows: Rows, mask: NDArray[np.bool_]) -> ChunkError:
     return chunk_error(jnp.asarray(predicted), jnp.asarray(rows["actions"]), jnp.asarray(mask))
-
-
-def equal_batches(rows: Mapping[str, Any], size: int, among: NDArray[np.integer] | None = None) -> Iterator[Rows]:
-    """Cuts rows into batches of one size, the last filled up with its last row, so that one program serves all.
-
-    Args:
-        rows: arrays of equal length. size: rows of a batch.
-        among: indices of the rows to take, all by default.
-    """
-    chosen = np.arange(len(next(iter(rows.values())))) if among is None else among
-    for start in range(0, len(chosen), size):
-        index = chosen[np.minimum(np.arange(start, start + size), len(chosen) - 1)]
-        yield {name: array[index] for name, array in rows.items()}

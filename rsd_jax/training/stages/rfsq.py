@@ -17,6 +17,7 @@ from rsd_jax.array_types import PyTree
 from rsd_jax.demos.demo import Demo
 from rsd_jax.rfsq import RfsqTokenizer, make_strategy
 from rsd_jax.rfsq.autoencoders import make_autoencoder
+from rsd_jax.rfsq.stored_tokenizer import TokenizerFacts
 from rsd_jax.rfsq.strategies import describe_strategy
 from rsd_jax.training.demonstrations import Split, action_rows, load_split
 from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding
@@ -115,7 +116,10 @@ def build(settings: RfsqSettings, run_dir: Path) -> Stage:
 
 def rfsq_stage(objective: ActionAutoencoding, data: ActionData) -> Stage:
     """The stage that trains `objective` on `data`."""
-    layout = objective.tokenizer(meta.unbox(objective.init(jax.random.key(0))), data.normalizer).layout()
+    # Shapes tell the layout: nothing is drawn.
+    variables = meta.unbox(jax.eval_shape(objective.init, jax.random.key(0)))
+    layout = objective.tokenizer(variables, data.normalizer).layout()
+    facts = TokenizerFacts(layout, data.normalizer, describe_strategy(objective.quantizer))
     return Stage(
         name="rfsq",
         objective=objective,
@@ -123,11 +127,7 @@ def rfsq_stage(objective: ActionAutoencoding, data: ActionData) -> Stage:
         rows={"actions": data.train},
         evaluate=partial(_evaluate, objective, data),
         best_metric="heldout_token_mse",
-        metadata={
-            "layout": layout,
-            "normalizer": data.normalizer.to_json(),
-            "quantizer": describe_strategy(objective.quantizer),
-        },
+        metadata=facts.to_json(),
     )
 
 

@@ -7,24 +7,19 @@ import pytest
 from flax import linen as nn
 
 from rsd_jax.backbones.cameras import GridCamera, KeypointCamera
-from rsd_jax.backbones.compact import (
-    CompactConfig,
-    augmented_compact_features,
-    compact_features,
-    describe_compact_config,
-    initial_compact_params,
-    make_compact_config,
-)
+from rsd_jax.backbones.compact import CompactBackbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction import INSTRUCTION_LENGTH, encode_instruction
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
+from rsd_jax.demos.frames import STORED_SIZE
 from rsd_jax.distributed.sharding_rules import partition_spec
+from rsd_jax.observation_needs import ObservationNeeds
 
 SIZES = {"image_size": 16, "width": 16, "depth": 1, "heads": 2, "mlp_features": 32, "instruction_tokens": 2}
 TINY = {
-    "keypoints": CompactConfig(camera=KeypointCamera(features=(4, 4, 4), keypoints=4), **SIZES),
-    "grid": CompactConfig(camera=GridCamera(features=(4, 8), blocks=(1, 0)), **SIZES),
+    "keypoints": CompactBackbone(camera=KeypointCamera(features=(4, 4, 4), keypoints=4), **SIZES),
+    "grid": CompactBackbone(camera=GridCamera(features=(4, 8), blocks=(1, 0)), **SIZES),
 }
 NORMALIZER = ProprioNormalizer(offset=jnp.zeros(8), scale=jnp.ones(8))
 
@@ -40,13 +35,13 @@ def inputs() -> PolicyInputs:
 
 
 @pytest.fixture(scope="module", params=list(TINY))
-def config(request) -> CompactConfig:
+def backbone(request) -> CompactBackbone:
     return TINY[request.param]
 
 
 @pytest.fixture(scope="module")
-def boxed_params(config: CompactConfig, inputs: PolicyInputs) -> dict:
-    return jax.jit(lambda key: initial_compact_params(config, key, inputs))(jax.random.key(0))
+def boxed_params(backbone: CompactBackbone) -> dict:
+    return jax.jit(lambda key: backbone.init(key))(jax.random.key(0))
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +54,14 @@ def params(boxed_params: dict) -> dict:
 
 
 @pytest.fixture(scope="module")
-def features_of(config: CompactConfig, params: dict):
-    compiled = jax.jit(lambda inputs: compact_features(config, params, NORMALIZER, inputs))
+def features_of(backbone: CompactBackbone, params: dict):
+    compiled = jax.jit(lambda inputs: backbone.features(params, NORMALIZER, inputs))
     return lambda inputs: np.asarray(compiled(inputs))
 
 
-def test_one_feature_vector_a_chunk_step_and_observation(features_of, config, inputs: PolicyInputs) -> None:
+def test_one_feature_vector_a_chunk_step_and_observation(features_of, backbone, inputs: PolicyInputs) -> None:
     features = features_of(inputs)
-    assert features.shape == (3, config.chunk_length, config.width)
+    assert features.shape == (3, backbone.chunk_length, backbone.width)
     assert np.isfinite(features).all()
 
 
@@ -99,11 +94,11 @@ def test_every_parameter_has_logical_axes_with_a_rule(boxed_params: dict) -> Non
         partition_spec(leaf.names, jax.tree_util.keystr(path))
 
 
-def test_bfloat16_computes_nearly_the_same_features(config, params, features_of, inputs: PolicyInputs) -> None:
+def test_bfloat16_computes_nearly_the_same_features(backbone, params, features_of, inputs: PolicyInputs) -> None:
     unchanged = AugmentationConfig(shift=0.0, brightness=0.0, contrast=0.0, proprio_noise=0.0)
-    arguments = (config, unchanged, params, NORMALIZER, inputs, jax.random.key(0))
+    arguments = (unchanged, params, NORMALIZER, inputs, jax.random.key(0))
     features = {
-        dtype: np.asarray(jax.jit(lambda dtype=dtype: augmented_compact_features(*arguments, compute_dtype=dtype))())
+        dtype: np.asarray(jax.jit(lambda dtype=dtype: backbone.augmented_features(*arguments, compute_dtype=dtype))())
         for dtype in ("float32", "bfloat16")
     }
     np.testing.assert_allclose(features["float32"], features_of(inputs), atol=1e-4)
@@ -112,24 +107,29 @@ def test_bfloat16_computes_nearly_the_same_features(config, params, features_of,
     assert 0 < distance.mean() < 0.02
 
 
-def test_a_word_never_trained_on_says_nothing(config, boxed_params, inputs: PolicyInputs) -> None:
+def test_a_word_never_trained_on_says_nothing(backbone, boxed_params, inputs: PolicyInputs) -> None:
     initial = nn.meta.unbox(boxed_params)
-    compiled = jax.jit(lambda inputs: compact_features(config, initial, NORMALIZER, inputs))
+    compiled = jax.jit(lambda inputs: backbone.features(initial, NORMALIZER, inputs))
     other = encode_instruction("never seen a word of these before now")
     changed = inputs._replace(instruction_ids=jnp.broadcast_to(other, (3, INSTRUCTION_LENGTH)))
     np.testing.assert_array_equal(compiled(inputs), compiled(changed))
 
 
-def test_a_configuration_survives_plain_values() -> None:
-    for config in TINY.values():
-        plain = json.loads(json.dumps(describe_compact_config(config)))
-        assert make_compact_config(**plain) == config
+def test_a_backbone_survives_plain_values() -> None:
+    for backbone in TINY.values():
+        plain = json.loads(json.dumps(backbone.to_json()))
+        assert CompactBackbone.from_json(plain) == backbone
 
 
 def test_rejects_what_does_not_exist_or_fit() -> None:
     with pytest.raises(ValueError, match="width is 100; it must be a multiple of heads = 8"):
-        CompactConfig(width=100, heads=8)
+        CompactBackbone(width=100, heads=8)
     with pytest.raises(ValueError, match="camera kind is 'lidar'; it must be one of keypoints, grid"):
-        make_compact_config(camera={"kind": "lidar"})
+        CompactBackbone.from_json({"camera": {"kind": "lidar"}})
     with pytest.raises(ValueError, match="unexpected keyword argument 'layers'"):
-        make_compact_config(camera={"kind": "grid"}, layers=3)
+        CompactBackbone.from_json({"camera": {"kind": "grid"}, "layers": 3})
+
+
+def test_it_is_shown_frames_as_demonstrations_store_them() -> None:
+    needs = CompactBackbone().observation_needs
+    assert needs == ObservationNeeds(image_size=STORED_SIZE, cameras=("agentview", "wrist"), state_size=8)

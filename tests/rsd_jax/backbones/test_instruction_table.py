@@ -14,7 +14,7 @@ def _rows(*instructions: str) -> jax.Array:
 
 
 def test_every_row_gets_a_rewording_of_its_own_instruction() -> None:
-    table = InstructionTable.of([STOVE, RAMEKIN, STOVE], 16, "training")
+    table = InstructionTable.of([STOVE, RAMEKIN, STOVE], 16, "training", encode_instruction)
     assert table.given.shape == (2, 32)
     assert table.reworded.shape == (2, 16, 32)
     rows = _rows(*[STOVE, RAMEKIN] * 32)
@@ -29,7 +29,7 @@ def test_every_row_gets_a_rewording_of_its_own_instruction() -> None:
 
 
 def test_a_share_of_the_rows_and_no_unknown_instruction_is_reworded() -> None:
-    table = InstructionTable.of([STOVE], 16, "training")
+    table = InstructionTable.of([STOVE], 16, "training", encode_instruction)
     rows = _rows(*[STOVE] * 400, "open the drawer")
     reworded = table.reword(jax.random.key(0), rows, 0.25)
     changed = np.asarray((reworded != rows).any(axis=1))
@@ -39,6 +39,6 @@ def test_a_share_of_the_rows_and_no_unknown_instruction_is_reworded() -> None:
 
 
 def test_training_and_heldout_wordings_differ() -> None:
-    parts = [InstructionTable.of([STOVE], 64, part) for part in ("training", "heldout")]
+    parts = [InstructionTable.of([STOVE], 64, part, encode_instruction) for part in ("training", "heldout")]
     training, heldout = ({row.tobytes() for row in np.asarray(table.reworded[0])} for table in parts)
     assert not training & heldout

@@ -1,21 +1,8 @@
 import numpy as np
 import pytest
 
-from rsd_jax.checkpoints import CheckpointMetadata, TokenizerMismatchError, require_tokenizer
 from rsd_jax.checkpoints.metadata import json_value
 from rsd_jax.provenance import git_commit
-
-
-def test_the_right_tokenizer_is_accepted():
-    require_tokenizer(CheckpointMetadata("draft", 1, {}, facts={"tokenizer_hash": "abc"}), "abc")
-
-
-def test_another_tokenizer_is_an_error_that_names_both_and_the_fix():
-    metadata = CheckpointMetadata("draft", 1, {}, facts={"tokenizer_hash": "abc"})
-    with pytest.raises(
-        TokenizerMismatchError, match=r"'draft' was trained with tokenizer abc.* is def; .*configs/draft"
-    ):
-        require_tokenizer(metadata, "def")
 
 
 def test_numpy_values_become_plain_json():

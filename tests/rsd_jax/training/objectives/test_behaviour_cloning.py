@@ -6,11 +6,13 @@ import pytest
 from flax import linen as nn
 
 from rsd_jax.backbones.cameras import KeypointCamera
-from rsd_jax.backbones.compact import CompactConfig
+from rsd_jax.backbones.compact import CompactBackbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction import encode_instruction
 from rsd_jax.backbones.instruction_table import InstructionTable
 from rsd_jax.backbones.proprioception import ProprioNormalizer
+from rsd_jax.heads.regression_head import RegressionConfig
+from rsd_jax.policy_network import PolicyNetwork
 from rsd_jax.training.objectives.behaviour_cloning import (
     BehaviourCloning,
     PolicyConstants,
@@ -19,17 +21,18 @@ from rsd_jax.training.objectives.behaviour_cloning import (
 )
 from rsd_jax.training.objectives.interface import Variables
 
+BACKBONE = CompactBackbone(
+    camera=KeypointCamera(features=(8, 8), kernels=(3, 3), strides=(1, 2), keypoints=4),
+    image_size=16,
+    width=32,
+    depth=1,
+)
 OBJECTIVE = BehaviourCloning(
-    backbone=CompactConfig(
-        camera=KeypointCamera(features=(8, 8), kernels=(3, 3), strides=(1, 2), keypoints=4),
-        image_size=16,
-        width=32,
-        depth=1,
-    ),
+    PolicyNetwork(BACKBONE, RegressionConfig()),
     augmentation=AugmentationConfig(shift=0.02, brightness=0.05, contrast=0.05),
 )
 NORMALIZER = ProprioNormalizer(offset=jnp.zeros(8), scale=jnp.ones(8))
-CONSTANTS = PolicyConstants(NORMALIZER, InstructionTable.of(["go to the light"], 4, "training"))
+CONSTANTS = PolicyConstants(NORMALIZER, InstructionTable.of(["go to the light"], 4, "training", encode_instruction))
 
 
 def synthetic_batch(seed: int, rows: int) -> dict[str, jax.Array]:

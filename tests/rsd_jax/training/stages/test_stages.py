@@ -91,7 +91,7 @@ def test_the_policy_is_judged_as_it_is_then_without_images_then_with_words_it_ne
     }
     rows["actions"][0, 1] = 0.8  # answers what nobody could foresee
     rows["foreseeable"][0, 1] = False
-    words = InstructionTable.of([text], 4, "heldout")
+    words = InstructionTable.of([text], 4, "heldout", encode_instruction)
     asked = []
 
     def predict(params, normalizer, inputs):
@@ -108,7 +108,7 @@ def test_the_policy_is_judged_as_it_is_then_without_images_then_with_words_it_ne
 
 @pytest.mark.parametrize("labels", ["foreseeable", "all"])
 def test_the_policy_imitates_what_can_be_foreseen_unless_all_is_asked(labels, preflight_run, monkeypatch):
-    rows = stored_policy_rows(preflight_run, 2, 8)
+    rows = stored_policy_rows(preflight_run, 2, 8, encode_instruction)
     foreseeable = np.ones_like(rows.train["mask"])
     foreseeable[::3, 2:] = False
     monkeypatch.setattr(
