@@ -78,15 +78,17 @@ def from_primary(value: float) -> float:
     return float(np.asarray(multihost_utils.broadcast_one_to_all(words)).view(np.float64)[0])
 
 
-def local_copy(tree: PyTree, mesh: Mesh) -> PyTree:
-    """Gathers global arrays whole onto this process's first device of the mesh; safe from later donation of `tree`."""
-    whole = jax.jit(_identity, out_shardings=NamedSharding(mesh, PartitionSpec()))(tree)
-    return jax.tree.map(lambda array: array.addressable_data(0), whole)
+def fetch(tree: PyTree) -> PyTree:
+    """Arrays whole in this process's memory, as NumPy's; for results, and what is as small.
+
+    Of arrays that are split over processes every process gets all, so all must call it alike.
+    """
+    return jax.device_get(jax.tree.map(_addressable, tree))
 
 
-def _identity(tree: PyTree) -> PyTree:
-    """Named, so that every call of `local_copy` finds the same compiled program."""
-    return tree
+def _addressable(array: Any) -> Any:
+    is_split = isinstance(array, jax.Array) and not array.is_fully_addressable
+    return multihost_utils.process_allgather(array, tiled=True) if is_split else array
 
 
 def replicate(tree: PyTree, mesh: Mesh) -> PyTree:

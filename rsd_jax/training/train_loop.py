@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax.serialization import to_state_dict
 from jax.sharding import Mesh
 from tqdm import tqdm
 
@@ -20,6 +21,7 @@ from rsd_jax.atomic_files import write_json
 from rsd_jax.checkpoints import CheckpointMetadata, StageCheckpoints
 from rsd_jax.checkpoints.metadata import json_value
 from rsd_jax.distributed import hosts
+from rsd_jax.distributed.sharding_rules import state_shardings
 from rsd_jax.training.configuration import WITHOUT_INFLUENCE, TrainingConfig
 from rsd_jax.training.dispatches import plan_dispatches
 from rsd_jax.training.metric_log import MetricLog, require_finite
@@ -55,7 +57,7 @@ def train(stage: Stage, config: TrainingConfig, output_dir: Path, mesh: Mesh) ->
         mesh: of `rsd_jax.distributed.mesh.make_mesh`.
 
     Returns:
-        The best variables by held-out evaluation, plain arrays on the local device.
+        The best variables by held-out evaluation, as nested dicts, sharded as the run's state is.
 
     Raises:
         ConfigMismatchError: `output_dir` holds a run of another configuration.
@@ -72,11 +74,18 @@ def train(stage: Stage, config: TrainingConfig, output_dir: Path, mesh: Mesh) ->
     hosts.barrier(f"read {output_dir}")
     if latest is not None and latest.step == config.steps and (output_dir / "metrics.json").exists():
         logger.info("stage %s is finished (%d steps in %s): nothing to train", stage.name, config.steps, output_dir)
-        return Variables(**checkpoints.load_variables("best"))
+        return load_best(stage, checkpoints, mesh)
     if hosts.is_primary():
         output_dir.mkdir(parents=True, exist_ok=True)
         write_json(output_dir / "config.json", {**run, "training": asdict(config)})
     return _Run(stage, config, output_dir, mesh, checkpoints, run).finish()
+
+
+def load_best(stage: Stage, checkpoints: StageCheckpoints, mesh: Mesh) -> Variables:
+    """The best variables of a stage: every device of `mesh` reads its part of them."""
+    shapes = jax.eval_shape(stage.objective.init, jax.random.key(0))
+    shardings = to_state_dict(state_shardings(shapes._asdict(), mesh))
+    return Variables(**checkpoints.load_variables("best", shardings))
 
 
 def run_description(stage: Stage, config: TrainingConfig) -> dict[str, Any]:
@@ -137,7 +146,8 @@ class _Run:
         objective = OnRows(stage.objective, self._rows)
         self._train_step = make_train_step(objective, optimizer, config, shardings, mesh)
         self._stacked_train_step = make_stacked_train_step(objective, optimizer, config, shardings, mesh)
-        self._round = jax.jit(partial(rounded, dtype=config.stored_dtype))
+        # Evaluated and saved where they are: no device ever holds more than its part of them.
+        self._round = jax.jit(partial(rounded, dtype=config.stored_dtype), out_shardings=shardings.evaluated)
         self._state, self._step, self._seconds_before = self._resume(state)
         self._best_value = self._best_value_until(self._step)
         self._start = self._saved_at = time.monotonic()
@@ -236,7 +246,7 @@ class _Run:
     def _evaluate(self) -> None:
         self._settle()
         variables = self._round(self._state.evaluated)
-        result = json_value(self._stage.evaluate(hosts.local_copy(variables, self._mesh)))
+        result = json_value(self._stage.evaluate(variables))
         require_finite({f"heldout/{name}": value for name, value in result.items()}, self._step)
         self._log.write(self._step, {f"heldout/{name}": value for name, value in result.items()})
         value = hosts.from_primary(result[self._stage.best_metric])
@@ -272,7 +282,7 @@ class _Run:
             }
             write_json(self._output_dir / "metrics.json", {**best.metrics, "training": facts})
         hosts.barrier(f"finished {self._output_dir}")
-        return Variables(**self._checkpoints.load_variables("best"))
+        return load_best(self._stage, self._checkpoints, self._mesh)
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._start

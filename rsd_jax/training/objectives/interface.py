@@ -43,7 +43,11 @@ class Objective(Protocol):
 
 
 class HeldoutEvaluation(Protocol):
-    """Evaluates variables on held-out episodes; returns what goes to ``metrics.json`` (numbers, lists, strings)."""
+    """Evaluates variables on held-out episodes; returns what goes to ``metrics.json`` (numbers, lists, strings).
+
+    The variables are global arrays, sharded as the run's state is: results of compiled functions of them are brought
+    to the host by `rsd_jax.distributed.hosts.fetch`. Every process evaluates, on the same rows.
+    """
 
     def __call__(self, variables: Variables) -> dict[str, Any]:
         """Returns metrics by name; the stage's `best_metric` is among them."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_jax.actions.normalizer import GRIPPER
+from rsd_jax.distributed import hosts
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import StoredPolicy, load_policy, load_tokenizer
 from rsd_jax.stored_models.policy import PolicyMismatchError
@@ -145,7 +146,7 @@ def in_batches(call: Callable[..., Any], *arrays: NDArray[Any]) -> Any:
         What `call` returns, an array or a tree of arrays, for all rows and on the host.
     """
     rows = {str(number): array for number, array in enumerate(arrays)}
-    parts = [jax.device_get(call(*batch.values())) for batch in equal_batches(rows, BATCH)]
+    parts = [hosts.fetch(call(*batch.values())) for batch in equal_batches(rows, BATCH)]
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(arrays[0])], *parts)
 
 
@@ -162,5 +163,5 @@ def head_rows(policy: StoredPolicy, rows: Rows) -> HeadRows:
 def features_of(policy: StoredPolicy, rows: Rows, among: NDArray[np.integer]) -> NDArray[np.float32]:
     """The policy's features ``[N, C, F]`` of the rows whose indices are `among`."""
     run = jax.jit(policy.features)
-    parts = [np.asarray(run(policy.variables, policy_inputs(batch))) for batch in equal_batches(rows, BATCH, among)]
+    parts = [hosts.fetch(run(policy.variables, policy_inputs(batch))) for batch in equal_batches(rows, BATCH, among)]
     return np.concatenate(parts)[: len(among)]

@@ -17,6 +17,7 @@ from rsd_jax.backbones.choice import make_backbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
 from rsd_jax.backbones.proprioception import ProprioNormalizer
+from rsd_jax.distributed import hosts
 from rsd_jax.heads.regression_head import RegressionConfig
 from rsd_jax.policy_network import PolicyNetwork
 from rsd_jax.stored_models import load_tokenizer
@@ -175,7 +176,7 @@ def _predict(
     predict: Any, variables: Variables, normalizer: ProprioNormalizer, rows: Mapping[str, Any]
 ) -> NDArray[np.float32]:
     predicted = [
-        np.asarray(predict(variables.params, normalizer, policy_inputs(batch)).actions)
+        hosts.fetch(predict(variables.params, normalizer, policy_inputs(batch)).actions)
         for batch in equal_batches(rows, EVALUATION_BATCH)
     ]
     return np.concatenate(predicted)[: len(rows["mask"])]

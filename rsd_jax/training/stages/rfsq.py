@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rsd_jax.actions.normalizer import GRIPPER, ActionNormalizer
 from rsd_jax.array_types import PyTree
 from rsd_jax.demos.demo import Demo
+from rsd_jax.distributed import hosts
 from rsd_jax.rfsq import RfsqTokenizer, make_strategy
 from rsd_jax.rfsq.autoencoders import make_autoencoder
 from rsd_jax.rfsq.stored_tokenizer import TokenizerFacts
@@ -133,7 +134,8 @@ def rfsq_stage(objective: ActionAutoencoding, data: ActionData) -> Stage:
 
 def _evaluate(objective: ActionAutoencoding, data: ActionData, variables: Variables) -> dict[str, Any]:
     """Errors of actions decoded from tokens alone, and how far they are from the loss's own forward pass."""
-    tokenizer = objective.tokenizer(variables, data.normalizer)
+    # A tokenizer is small, and is used and hashed whole.
+    tokenizer = objective.tokenizer(jax.tree.map(jnp.asarray, hosts.fetch(variables)), data.normalizer)
     decoded = np.asarray(tokenizer.detokenize(tokenizer.tokenize(data.heldout)))
     forward = np.asarray(loss_forward(objective, tokenizer, data.heldout))
     by_layer = token_errors(tokenizer, data.heldout)

@@ -68,10 +68,10 @@ def test_the_primary_value_keeps_all_its_bits():
     assert hosts.from_primary(0.1) == 0.1
 
 
-def test_replicate_and_local_copy_are_inverse():
+def test_replicate_and_fetch_are_inverse():
     mesh = make_mesh(MeshConfig())
     tree = {"a": np.arange(3, dtype=np.float32), "b": np.array(2, np.int32)}
-    back = hosts.local_copy(hosts.replicate(tree, mesh), mesh)
+    back = hosts.fetch(hosts.replicate(tree, mesh))
     assert {name: value.tolist() for name, value in back.items()} == {"a": [0.0, 1.0, 2.0], "b": 2}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from flax import linen as nn
 
 from rsd_jax.array_types import PyTree
+from rsd_jax.distributed import hosts
 from rsd_jax.training.objectives.interface import LossOutput, Stage, Variables
 
 
@@ -52,7 +53,7 @@ def make_toy_stage(num_rows: int = 50, **changes: Any) -> Stage:
     heldout = generator.normal(size=(20, 4)).astype(np.float32)
 
     def evaluate(variables: Variables) -> dict[str, Any]:
-        error = np.asarray(predict(variables, jnp.asarray(heldout))) - heldout @ target
+        error = hosts.fetch(predict(variables, jnp.asarray(heldout))) - heldout @ target
         return {"mse": float(np.mean(error**2)), "mse_by_output": np.mean(error**2, axis=0)}
 
     fields: dict[str, Any] = {

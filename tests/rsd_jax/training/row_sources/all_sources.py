@@ -56,7 +56,7 @@ def read_batches(source: StreamedRows | ResidentRows, mesh: Mesh) -> list[dict[s
     batches = []
     for dispatch, fed in zip(DISPATCHES, source.feed(DISPATCHES), strict=True):
         batch = (read if dispatch.num_steps == 1 else read_all)(source.resident, fed)
-        batches.append(jax.tree.map(np.asarray, hosts.local_copy(batch, mesh)))
+        batches.append(hosts.fetch(batch))
     return batches
 
 
