@@ -38,13 +38,18 @@ class LoadedStage(NamedTuple):
             asked for otherwise; the averaged parameters if the stage was trained with averaging.
         metadata: how it came to be.
         metrics: held-out evaluation of these variables.
-        params_hash: `hash_params` of the parameters.
+        saved_hash: `params_hash` as it was taken when they were saved; ``None`` where an earlier version saved them.
     """
 
     variables: dict[str, Any]
     metadata: CheckpointMetadata
     metrics: dict[str, Any]
-    params_hash: str
+    saved_hash: str | None
+
+    @property
+    def params_hash(self) -> str:
+        """`hash_params` of the parameters: their identity."""
+        return self.saved_hash or hash_params(self.variables["params"])
 
 
 class StageCheckpoints:
@@ -124,7 +129,7 @@ class StageCheckpoints:
         """
         return array_files.read_tree(self._verified(which) / "arrays", "variables", shardings)
 
-    def params_hash(self, which: Which) -> str | None:
+    def read_params_hash(self, which: Which) -> str | None:
         """`hash_params` of the newest checkpoint's parameters as it was saved; ``None`` where it says none."""
         folder = self.find(which)
         found = None if folder is None else atomic_folder.read_manifest(folder).get(_PARAMS_HASH)
@@ -162,8 +167,7 @@ def load_stage(
     if metadata is None:
         raise MissingCheckpointError(checkpoints.directory / which, stage, Path(run_dir))
     variables = checkpoints.load_variables(which, None if shardings is None else shardings(metadata))
-    params_hash = checkpoints.params_hash(which) or hash_params(variables["params"])
-    return LoadedStage(variables, metadata, metadata.metrics, params_hash)
+    return LoadedStage(variables, metadata, metadata.metrics, checkpoints.read_params_hash(which))
 
 
 def checkpoint_digests(run_dir: Path, stages: Iterable[str]) -> dict[str, str]:

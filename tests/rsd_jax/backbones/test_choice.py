@@ -1,0 +1,32 @@
+import json
+
+import pytest
+
+from rsd_jax.backbones.cameras import GridCamera
+from rsd_jax.backbones.choice import BACKBONES, describe_backbone, make_backbone
+from rsd_jax.backbones.compact import CompactBackbone
+from tests.rsd_jax.backbones.average_colours import AverageColours
+
+
+@pytest.fixture
+def second(monkeypatch):
+    monkeypatch.setitem(BACKBONES, "average_colours", AverageColours)
+    return AverageColours(width=6)
+
+
+def test_no_kind_is_the_compact_one_and_it_gives_none():
+    backbone = CompactBackbone(GridCamera(features=(4, 8), blocks=(0, 0)), width=16)
+    plain = json.loads(json.dumps(describe_backbone(backbone)))
+    assert "kind" not in plain
+    assert make_backbone(**plain) == make_backbone("compact", **plain) == backbone
+
+
+def test_another_is_made_by_its_name(second):
+    plain = json.loads(json.dumps(describe_backbone(second)))
+    assert plain == {"kind": "average_colours", "width": 6, "chunk_length": 8}
+    assert make_backbone(**plain) == second
+
+
+def test_a_name_that_does_not_exist_is_refused_with_those_that_do():
+    with pytest.raises(ValueError, match="backbone kind is 'openvla'; it must be one of compact"):
+        make_backbone("openvla", width=4)
