@@ -1,6 +1,7 @@
 """What one training stage brings to the one training loop: types only."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -75,3 +76,15 @@ class Stage:
     evaluate: HeldoutEvaluation
     best_metric: str
     metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class StageSettings(Protocol):
+    """Settings of a stage, which prepare it. Implementations are frozen dataclasses."""
+
+    def build(self, run_dir: Path) -> Stage:
+        """Prepares the stage from what the earlier stages of the run have left in `run_dir`.
+
+        Raises:
+            ValueError: an earlier stage's output is missing or does not fit; names the command that makes it.
+        """
+        ...

@@ -1,32 +1,35 @@
 """The training stages by name."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rsd_jax.run_folder import TRAINED_STAGES
-from rsd_jax.training.objectives.interface import Stage
-from rsd_jax.training.stages import draft, main_head, policy, rfsq
+from rsd_jax.training.objectives.interface import Stage, StageSettings
+from rsd_jax.training.stages.draft import DraftSettings
+from rsd_jax.training.stages.main_head import MainHeadSettings
+from rsd_jax.training.stages.policy import PolicySettings
+from rsd_jax.training.stages.rfsq import RfsqSettings
 
-_STAGES: dict[str, tuple[type, Any]] = {
-    "rfsq": (rfsq.RfsqSettings, rfsq.build),
-    "policy": (policy.PolicySettings, policy.build),
-    "draft": (draft.DraftSettings, draft.build),
-    "main_head": (main_head.MainHeadSettings, main_head.build),
+_SETTINGS: Mapping[str, type[StageSettings]] = {
+    "rfsq": RfsqSettings,
+    "policy": PolicySettings,
+    "draft": DraftSettings,
+    "main_head": MainHeadSettings,
 }
 
 
-def settings_of(name: str) -> type:
+def settings_of(name: str) -> type[StageSettings]:
     """The dataclass that holds the settings of a stage.
 
     Raises:
         ValueError: no stage has this name.
     """
-    if name not in _STAGES:
+    if name not in _SETTINGS:
         raise ValueError(f"stage {name!r} does not exist; stages: {', '.join(TRAINED_STAGES)}")
-    return _STAGES[name][0]
+    return _SETTINGS[name]
 
 
-def build_stage(name: str, settings: Any, run_dir: Path) -> Stage:
+def build_stage(name: str, settings: StageSettings, run_dir: Path) -> Stage:
     """Prepares a stage from what the earlier stages of the run have left in `run_dir`.
 
     Args:
@@ -35,9 +38,13 @@ def build_stage(name: str, settings: Any, run_dir: Path) -> Stage:
         run_dir: the run's folder.
 
     Raises:
-        ValueError: no stage has this name, or an earlier stage's output is missing or does not fit; the message names
-            the command that makes it.
+        ValueError: no stage has this name, the settings are another's, or an earlier stage's output is missing or does
+            not fit; the message names the command that makes it.
     """
-    settings_of(name)
-    stage: Stage = _STAGES[name][1](settings, Path(run_dir))
-    return stage
+    expected = settings_of(name)
+    if not isinstance(settings, expected):
+        raise ValueError(f"settings of stage {name!r} must be {expected.__name__}, got {type(settings).__name__}")
+    return settings.build(Path(run_dir))
+
+
+__all__ = ["TRAINED_STAGES", "build_stage", "settings_of"]

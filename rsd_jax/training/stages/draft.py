@@ -30,10 +30,9 @@ class DraftSettings:
     feature_noise: float
     digit_weight: float
 
-
-def build(settings: DraftSettings, run_dir: Path) -> Stage:
-    """Features of the run's frozen policy, tokens of its L1 teacher or of the demonstrations."""
-    return draft_stage(settings, load_head_data(run_dir))
+    def build(self, run_dir: Path) -> Stage:
+        """Features of the run's frozen policy, tokens of its L1 teacher or of the demonstrations."""
+        return draft_stage(self, load_head_data(run_dir))
 
 
 def draft_stage(settings: DraftSettings, data: HeadData) -> Stage:

@@ -31,10 +31,9 @@ class MainHeadSettings:
     feature_noise: float
     digit_weight: float
 
-
-def build(settings: MainHeadSettings, run_dir: Path) -> Stage:
-    """Features of the run's frozen policy, tokens of its L1 teacher or of the demonstrations."""
-    return main_head_stage(settings, load_head_data(run_dir))
+    def build(self, run_dir: Path) -> Stage:
+        """Features of the run's frozen policy, tokens of its L1 teacher or of the demonstrations."""
+        return main_head_stage(self, load_head_data(run_dir))
 
 
 def main_head_stage(settings: MainHeadSettings, data: HeadData) -> Stage:

@@ -1,6 +1,6 @@
 """The policy's stage: behaviour cloning of backbone and L1 regression head."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.distributed import hosts
 from rsd_jax.heads.regression_head import RegressionConfig
 from rsd_jax.policy_network import PolicyNetwork
+from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import load_tokenizer
 from rsd_jax.stored_models.policy_facts import PolicyFacts
 from rsd_jax.training.demonstrations import instructions
@@ -32,7 +33,7 @@ from rsd_jax.training.objectives.behaviour_cloning import (
     policy_inputs,
 )
 from rsd_jax.training.objectives.interface import Stage, Variables
-from rsd_jax.training.policy_rows import stored_policy_rows
+from rsd_jax.training.policy_rows import PolicyRows, stored_policy_rows
 from rsd_jax.training.row_sources import Rows
 
 EVALUATION_BATCH = 64
@@ -74,25 +75,29 @@ class PolicySettings:
         if self.labels not in LABELS:
             raise ValueError(f"model.labels is {self.labels!r}; it must be one of {', '.join(LABELS)}")
 
+    def build(self, run_dir: Path) -> Stage:
+        """Every step of the demonstrations, with the actions normalised as the run's tokenizer does."""
+        tokenizer = load_tokenizer(run_dir)
+        backbone = make_backbone(**self.backbone)
+        if backbone.chunk_length != tokenizer.chunk_length:
+            raise ValueError(
+                f"model.backbone.chunk_length is {backbone.chunk_length}, but the tokenizer of {run_dir} takes "
+                f"chunks of {tokenizer.chunk_length} steps; give both the same"
+            )
+        rows = stored_policy_rows(run_dir, self.heldout_every, tokenizer.chunk_length, backbone.encode_instruction)
+        return policy_stage(self, PolicyNetwork(backbone, self.head), tokenizer, rows, instructions(run_dir))
 
-def build(settings: PolicySettings, run_dir: Path) -> Stage:
-    """Every step of the demonstrations, with the actions normalised as the run's tokenizer does."""
-    tokenizer = load_tokenizer(run_dir)
-    backbone = make_backbone(**settings.backbone)
-    if backbone.chunk_length != tokenizer.chunk_length:
-        raise ValueError(
-            f"model.backbone.chunk_length is {backbone.chunk_length}, but the tokenizer of {run_dir} takes "
-            f"chunks of {tokenizer.chunk_length} steps; give both the same"
-        )
-    encode = backbone.encode_instruction
-    stored = stored_policy_rows(run_dir, settings.heldout_every, tokenizer.chunk_length, encode)
-    heldout = _normalised(stored.heldout, tokenizer.normalizer)
-    train = _imitated(_normalised(stored.train, tokenizer.normalizer), settings.labels)
+
+def policy_stage(
+    settings: PolicySettings, network: PolicyNetwork, tokenizer: RfsqTokenizer, rows: PolicyRows, texts: Sequence[str]
+) -> Stage:
+    """The stage that trains `network` on rows at hand, whose instructions are `texts`."""
+    heldout = _normalised(rows.heldout, tokenizer.normalizer)
+    train = _imitated(_normalised(rows.train, tokenizer.normalizer), settings.labels)
     normalizer = ProprioNormalizer.from_proprio(train["proprio"])
-    texts = instructions(run_dir)
+    encode = network.backbone.encode_instruction
     frozen = PolicyConstants(normalizer, InstructionTable.of(texts, settings.rewordings, "training", encode))
     heldout_words = InstructionTable.of(texts, settings.rewordings, "heldout", encode)
-    network = PolicyNetwork(backbone, settings.head)
     objective = BehaviourCloning(network, settings.augmentation, settings.compute_dtype)
     facts = PolicyFacts(
         network=network,
@@ -123,7 +128,7 @@ def _normalised(rows: Rows, normalizer: ActionNormalizer) -> Rows:
 
 
 def _imitated(rows: Rows, labels: str) -> Rows:
-    """Rows whose mask covers the labels to imitate; which of them are foreseeable, training asks no more."""
+    """Rows whose mask covers the labels to imitate; training does not ask which are foreseeable."""
     mask = rows["mask"] & rows["foreseeable"] if labels == FORESEEABLE else rows["mask"]
     return {name: array for name, array in rows.items() if name != "foreseeable"} | {"mask": mask}
 

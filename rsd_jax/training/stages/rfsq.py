@@ -66,6 +66,11 @@ class RfsqSettings:
             )
         return ActionAutoencoding(autoencoder, make_strategy(**self.quantizer, **sizes), self.chunk_length)
 
+    def build(self, run_dir: Path) -> Stage:
+        """Chunks of all demonstrations of the run, those behind an episode's end left out."""
+        split = load_split(run_dir, self.heldout_every, with_frames=False)
+        return rfsq_stage(self.objective(), action_data(split, self.chunk_length, self.smallest_half_range))
+
 
 class ActionData(NamedTuple):
     """Chunks that a tokenizer is trained and judged on, in the dataset's units, ``float32 [N, C, A]``.
@@ -107,12 +112,6 @@ def action_data(split: Split, chunk_length: int, smallest_half_range: float) -> 
         heldout_executed=chunks(split.heldout, "actions"),
         normalizer=ActionNormalizer.from_actions(steps, smallest_half_range),
     )
-
-
-def build(settings: RfsqSettings, run_dir: Path) -> Stage:
-    """Chunks of all demonstrations of the run, those behind an episode's end left out."""
-    split = load_split(run_dir, settings.heldout_every, with_frames=False)
-    return rfsq_stage(settings.objective(), action_data(split, settings.chunk_length, settings.smallest_half_range))
 
 
 def rfsq_stage(objective: ActionAutoencoding, data: ActionData) -> Stage:

@@ -114,7 +114,7 @@ def test_the_policy_imitates_what_can_be_foreseen_unless_all_is_asked(labels, pr
     monkeypatch.setattr(
         policy_stage, "stored_policy_rows", lambda *_: rows._replace(train=rows.train | {"foreseeable": foreseeable})
     )
-    stage = policy_stage.build(dataclasses.replace(settings("policy"), labels=labels), preflight_run)
+    stage = dataclasses.replace(settings("policy"), labels=labels).build(preflight_run)
     expected = rows.train["mask"] & foreseeable if labels == "foreseeable" else rows.train["mask"]
     assert not foreseeable[rows.train["mask"]].all()
     np.testing.assert_array_equal(stage.rows["mask"], expected)
@@ -195,7 +195,12 @@ def test_heads_learn_from_complete_chunks_of_other_episodes_than_they_are_judged
 
 def test_unknown_stage_is_refused(tmp_path):
     with pytest.raises(ValueError, match="stage 'head' does not exist; stages: rfsq, policy, draft, main_head"):
-        build_stage("head", None, tmp_path)
+        build_stage("head", settings("policy"), tmp_path)
+
+
+def test_settings_of_another_stage_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="settings of stage 'draft' must be DraftSettings, got PolicySettings"):
+        build_stage("draft", settings("policy"), tmp_path)
 
 
 def test_a_stage_without_its_input_names_the_stage_that_makes_it(tmp_path):
