@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from rsd_jax.atomic_files import write_json
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,7 @@ class CollectionLog:
 
     def save(self) -> None:
         """Writes the file. Raises `OSError` as `add` does."""
-        unfinished = self.path.with_name(f".{self.path.name}.{os.getpid()}.unfinished")
-        try:
-            unfinished.write_text(json.dumps(self.summary(), indent=2) + "\n")
-            unfinished.replace(self.path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_json(self.path, self.summary())
 
     def summary(self) -> dict[str, Any]:
         """Counts, sums, settings, provenance and every attempt, as JSON values."""

@@ -260,7 +260,7 @@ class _TaskState:
     def _adopt_existing(self) -> None:
         """Brings the log in line with the demonstrations on disk, which alone decide what has succeeded."""
         for folder in (self.path.parent, self.parts):
-            for unfinished in folder.glob(".*.unfinished"):  # of a killed process
+            for unfinished in folder.glob(".*.unfinished"):  # of a killed process of an earlier version
                 if unfinished.name.startswith((f".{self.path.stem}.", ".seed_")):
                     unfinished.unlink()
         found: dict[int, int] = {}

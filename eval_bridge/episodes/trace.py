@@ -4,13 +4,14 @@ Traces lie beside the episode log, ``traces/task02_episode003.npz``, plain array
 """
 
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rsd_jax.atomic_files import whole_file
 
 TRACE_FOLDER = "traces"
 """The traces' folder, beside ``episodes.jsonl``."""
@@ -85,15 +86,8 @@ def save_trace(path: Path, trace: EpisodeTrace) -> Path:
     content: dict[str, Any] = {name: getattr(trace, name) for name in _ARRAYS}
     content |= {name: np.array(json.dumps(getattr(trace, name))) for name in _TEXTS}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **content)
     return path
 
 

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from eval_bridge.episodes.rollout import VideoFrame
 from rsd_jax.actions.conventions import LIBERO
+from rsd_jax.atomic_files import whole_file
 
 VIDEO_FOLDER = "videos"
 """The videos' folder, beside ``episodes.jsonl``."""
@@ -56,14 +57,11 @@ def write_episode_video(
     video = _encode(images, [frame.step for frame in frames])
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / video_name(task_index, episode, success)
-    partial = path.with_suffix(".partial")
-    try:
+    with whole_file(path) as partial:
         partial.write_bytes(video)
-        for earlier in folder.glob(f"task{task_index:02d}_episode{episode:03d}_*.mp4"):
+    for earlier in folder.glob(f"task{task_index:02d}_episode{episode:03d}_*.mp4"):
+        if earlier != path:
             earlier.unlink()
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from rsd_jax.array_types import PyTree
+from rsd_jax.atomic_files import whole_file
 from rsd_jax.checkpoints.errors import CheckpointError
 
 _SEPARATOR = "/"
@@ -34,14 +35,11 @@ def write_array_file(path: Path, arrays: dict[str, PyTree], metadata: dict[str, 
         name: np.ascontiguousarray(np.asarray(array)) for name, array in flatten_dict(arrays, sep=_SEPARATOR).items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.partial")
     try:
-        save_file(flat, temporary, {_METADATA: json.dumps(metadata, sort_keys=True)})
-        temporary.replace(path)
+        with whole_file(path) as partial:
+            save_file(flat, partial, {_METADATA: json.dumps(metadata, sort_keys=True)})
     except SafetensorError as error:
         raise OSError(f"cannot write {path}: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_array_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

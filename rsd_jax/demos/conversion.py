@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 
+from rsd_jax.atomic_files import whole_folder, write_json
 from rsd_jax.demos.dataset import DemoDataset
 from rsd_jax.demos.writer import DemoWriter
 
@@ -57,11 +58,8 @@ def convert(
         on_episode()
     for _ in _write_parts(dataset, writer, parts, missing, workers):
         on_episode()
-    assembled = unfinished / "assembled"
-    shutil.rmtree(assembled, ignore_errors=True)
-    assembled.mkdir()
-    writer.assemble(parts, assembled)
-    assembled.rename(target)
+    with whole_folder(target) as assembled:
+        writer.assemble(parts, assembled)
     shutil.rmtree(unfinished)
 
 
@@ -75,9 +73,7 @@ def _begin(folder: Path, description: Mapping[str, object]) -> None:
     if not path.exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        written = path.with_suffix(".new")
-        written.write_text(json.dumps(description, indent=2), encoding="utf-8")
-        written.rename(path)
+        write_json(path, description)
 
 
 def _write_parts(
@@ -121,8 +117,5 @@ def _write_held(index: int, part: Path) -> None:
 
 
 def _write_part(dataset: DemoDataset, writer: DemoWriter, index: int, part: Path) -> None:
-    unfinished = part.with_name(f"{part.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
-    writer.write_part(unfinished, dataset[index])
-    unfinished.rename(part)
+    with whole_folder(part) as folder:
+        writer.write_part(folder, dataset[index])

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from rsd_jax.atomic_files import whole_folder
 from rsd_jax.checkpoints.stage_checkpoints import StageCheckpoints
 from rsd_jax.run_folder import TRAINED_STAGES
 from rsd_jax.stored_models.heads import load_draft, load_main_head
@@ -23,14 +24,9 @@ def export_checkpoint(run_dir: Path, target: Path) -> int:
     tokenizer, policy = load_tokenizer(run_dir), load_policy(run_dir)
     load_draft(run_dir, tokenizer.token_hash, policy)
     load_main_head(run_dir, tokenizer.token_hash, policy)
-    partial = target.with_name(f"{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # left by an export that was killed
-    try:
+    with whole_folder(target) as folder:
         for name in TRAINED_STAGES:
             best = StageCheckpoints(run_dir / name).find("best")
             assert best is not None  # it was loaded
-            shutil.copytree(best, partial / best.relative_to(run_dir))
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(best, folder / best.relative_to(run_dir))
     return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())

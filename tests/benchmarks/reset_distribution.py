@@ -31,6 +31,7 @@ from eval_bridge.simulators.libero.hard_resets import hard_reset_starts
 from eval_bridge.simulators.libero.reset import draw_start
 from eval_bridge.simulators.libero.state_capture import capture_start
 from eval_bridge.simulators.libero.suites import get_suite, suite_names
+from rsd_jax.atomic_files import write_atomically
 from rsd_jax.provenance import device_name, git_commit
 
 SEEDS_PER_TASK = 100_000  # the first for hard resets, those behind it for soft ones: no two samples share one
@@ -172,9 +173,7 @@ def timed(draw: Callable[[], list[EpisodeStart]]) -> tuple[list[EpisodeStart], f
 
 def write(path: Path, figures: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(figures, indent=1) + "\n")
-    unfinished.replace(path)
+    write_atomically(path, json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

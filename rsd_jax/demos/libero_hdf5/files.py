@@ -1,13 +1,13 @@
 """Opening HDF5 files: whole or not at all, in both directions."""
 
 import io
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 
+from rsd_jax.atomic_files import whole_file
 from rsd_jax.demos.file_errors import ALL_EPISODES, DemoFileError
 
 _PREFIX = "demo_"
@@ -56,15 +56,9 @@ def complete_or_absent(path: Path) -> Iterator[h5py.File]:
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
         yield file
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as stream:
+        with whole_file(path) as partial, partial.open("wb") as stream:
             stream.write(content.getbuffer())
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(path)
     except OSError as error:
         raise OSError(error.errno, f"demonstrations cannot be written ({error.strerror})", str(path)) from error
-    finally:
-        unfinished.unlink(missing_ok=True)

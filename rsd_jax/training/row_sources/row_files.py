@@ -8,7 +8,6 @@ before, to all processes of a machine. Folders may be removed at any time; they 
 import fcntl
 import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from rsd_jax.atomic_files import whole_folder
 from rsd_jax.training.row_sources.interface import Rows
 
 ROWS_FOLDER = "rows"
@@ -82,15 +82,12 @@ def stored_rows(folder: Path, write: Callable[[RowWriter], None]) -> dict[str, N
     with (folder.parent / f".{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            partial = folder.with_name(f"{folder.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir()
-            writer = RowWriter(partial)
-            try:
-                write(writer)
-            finally:
-                writer.close()
-            partial.rename(folder)
+            with whole_folder(folder) as partial:
+                writer = RowWriter(partial)
+                try:
+                    write(writer)
+                finally:
+                    writer.close()
     return _mapped(folder)
 
 

@@ -81,7 +81,7 @@ def test_missing_file(tmp_path):
         load_trace(tmp_path / "episode.npz")
 
 
-@pytest.mark.parametrize("place", ["eval_bridge.episodes.trace.os.fsync", "eval_bridge.episodes.trace.Path.replace"])
+@pytest.mark.parametrize("place", ["rsd_jax.atomic_files.os.fsync", "rsd_jax.atomic_files.Path.replace"])
 def test_failed_write_keeps_the_earlier_trace(tmp_path, monkeypatch, place):
     path = save_trace(tmp_path / "episode.npz", pick_and_place())
     before = path.read_bytes()
