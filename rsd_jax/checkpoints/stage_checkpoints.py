@@ -2,24 +2,26 @@
 
 ``RUN/STAGE/best/00001500/`` and ``RUN/STAGE/latest/00002000/`` hold ``metadata.json`` and Orbax's ``arrays/``. A
 checkpoint is written under a temporary name and renamed; only then are older ones removed, so that there is a whole
-one at every moment.
+one at every moment. What one process of a run fails at, all of them learn before they go on: none waits for it.
 """
 
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
-from jax.experimental.multihost_utils import sync_global_devices
 
 from rsd_jax.array_types import PyTree
-from rsd_jax.checkpoints import array_files, atomic_folder
-from rsd_jax.checkpoints.atomic_folder import MANIFEST
-from rsd_jax.checkpoints.errors import CheckpointWriteError, DamagedCheckpointError, MissingCheckpointError
+from rsd_jax.atomic_files import partial_name, whole_folder
+from rsd_jax.checkpoints import array_files
+from rsd_jax.checkpoints.errors import CheckpointWriteError, MissingCheckpointError
+from rsd_jax.checkpoints.manifest import MANIFEST, read_manifest, verify, write_manifest
 from rsd_jax.checkpoints.metadata import CheckpointMetadata
 from rsd_jax.checkpoints.params_hash import hash_params
+from rsd_jax.distributed import hosts
 
 Which = Literal["best", "latest"]
 
@@ -68,28 +70,34 @@ class StageCheckpoints:
             metadata: facts about them.
 
         Raises:
-            CheckpointWriteError: the folder is full or not writable; nothing half-written remains.
+            CheckpointWriteError: the folder is full or not writable for one of the processes; all of them raise it,
+                and nothing half-written remains.
         """
         folder = self.directory / which / f"{metadata.step:08d}"
         content = metadata.to_json()
         if which == "best":
             content[_PARAMS_HASH] = hash_params(trees["variables"]["params"])
-        partial = atomic_folder.partial_name(folder)
         try:
-            if jax.process_index() == 0:
-                shutil.rmtree(partial, ignore_errors=True)
-                partial.mkdir(parents=True)
-            sync_global_devices(f"begin {folder}")
-            array_files.write_trees(partial / "arrays", trees)
-            if jax.process_index() == 0:
-                atomic_folder.seal(folder, content)
-                for other in folder.parent.iterdir():
-                    if other != folder:
-                        shutil.rmtree(other)
-            sync_global_devices(f"end {folder}")
-        except (OSError, ValueError) as error:  # Orbax reports a full disk as ValueError
-            shutil.rmtree(partial, ignore_errors=True)
+            self._write(folder, trees, content)
+        # Orbax reports a full disk as ValueError, and that another process did not come in time as RuntimeError.
+        except (OSError, ValueError, RuntimeError) as error:
             raise CheckpointWriteError(folder, error) from error
+
+    def _write(self, folder: Path, trees: dict[str, PyTree], content: dict[str, Any]) -> None:
+        """The primary process makes the folder and gives it its name; all of them write arrays in between."""
+        with ExitStack() as writing:
+            with hosts.all_or_none("making the folder"):
+                if hosts.is_primary():
+                    writing.enter_context(whole_folder(folder, replaces=True))
+            with hosts.all_or_none("writing arrays"):
+                array_files.write_trees(partial_name(folder) / "arrays", trees)
+            with hosts.all_or_none("giving the folder its name"):
+                if hosts.is_primary():
+                    write_manifest(partial_name(folder), content)
+                    writing.close()
+                    for other in folder.parent.iterdir():
+                        if other != folder:
+                            shutil.rmtree(other)
 
     def find(self, which: Which) -> Path | None:
         """Folder of the newest whole checkpoint, or ``None``."""
@@ -103,20 +111,18 @@ class StageCheckpoints:
             FormatVersionError: written in another format.
         """
         folder = self.find(which)
-        if folder is None:
-            return None
-        content = atomic_folder.read_manifest(folder)
-        for of_the_files in ("files", _PARAMS_HASH):
-            content.pop(of_the_files, None)
-        return CheckpointMetadata.from_json(content, folder)
+        return None if folder is None else _read_metadata(folder)
 
     def restore(self, which: Which, like: dict[str, PyTree]) -> dict[str, PyTree]:
         """Restores trees exactly, in the structure and the shardings of the arrays in `like`.
 
         Raises:
-            DamagedCheckpointError: files are missing, truncated or altered.
+            DamagedCheckpointError: files are missing, truncated or altered; the primary process looks, for all.
         """
-        folder = self._verified(which)
+        folder = self._existing(which)
+        with hosts.all_or_none(f"verifying {folder}"):
+            if hosts.is_primary():
+                verify(folder)
         abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
         return array_files.read_like(folder / "arrays", abstract)
 
@@ -127,22 +133,12 @@ class StageCheckpoints:
             DamagedCheckpointError: files are missing, truncated or altered.
             ValueError: `shardings` are of other variables.
         """
-        return array_files.read_tree(self._verified(which) / "arrays", "variables", shardings)
+        return array_files.read_tree(_verified(self._existing(which)) / "arrays", "variables", shardings)
 
-    def read_params_hash(self, which: Which) -> str | None:
-        """`hash_params` of the newest checkpoint's parameters as it was saved; ``None`` where it says none."""
-        folder = self.find(which)
-        found = None if folder is None else atomic_folder.read_manifest(folder).get(_PARAMS_HASH)
-        return None if found is None else str(found)
-
-    def _verified(self, which: Which) -> Path:
+    def _existing(self, which: Which) -> Path:
         folder = self.find(which)
         if folder is None:
             raise FileNotFoundError(f"no checkpoint in {self.directory / which}")
-        files = atomic_folder.read_manifest(folder).get("files")
-        if not isinstance(files, dict):
-            raise DamagedCheckpointError(folder, "its metadata lists no files")
-        atomic_folder.verify(folder, files)
         return folder
 
 
@@ -163,11 +159,13 @@ def load_stage(
         FormatVersionError: written in another format.
     """
     checkpoints = StageCheckpoints(Path(run_dir) / stage)
-    metadata = checkpoints.read_metadata(which)
-    if metadata is None:
+    folder = checkpoints.find(which)  # once: a training may put a newer one in its place
+    if folder is None:
         raise MissingCheckpointError(checkpoints.directory / which, stage, Path(run_dir))
-    variables = checkpoints.load_variables(which, None if shardings is None else shardings(metadata))
-    return LoadedStage(variables, metadata, metadata.metrics, checkpoints.read_params_hash(which))
+    metadata, saved_hash = _read_metadata(folder), read_manifest(folder).get(_PARAMS_HASH)
+    where = None if shardings is None else shardings(metadata)
+    variables = array_files.read_tree(_verified(folder) / "arrays", "variables", where)
+    return LoadedStage(variables, metadata, metadata.metrics, None if saved_hash is None else str(saved_hash))
 
 
 def checkpoint_digests(run_dir: Path, stages: Iterable[str]) -> dict[str, str]:
@@ -183,3 +181,16 @@ def checkpoint_digests(run_dir: Path, stages: Iterable[str]) -> dict[str, str]:
             raise MissingCheckpointError(run_dir / stage / "best", stage, run_dir)
         digests[stage] = hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest()[:16]
     return digests
+
+
+def _read_metadata(folder: Path) -> CheckpointMetadata:
+    content = read_manifest(folder)
+    for of_the_files in ("files", _PARAMS_HASH):
+        content.pop(of_the_files, None)
+    return CheckpointMetadata.from_json(content, folder)
+
+
+def _verified(folder: Path) -> Path:
+    """`folder`, whose files are as they were written."""
+    verify(folder)
+    return folder

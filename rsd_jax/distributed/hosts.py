@@ -3,7 +3,8 @@
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -69,6 +70,38 @@ def is_primary() -> bool:
 def barrier(name: str) -> None:
     """Waits until all processes have come to the barrier of this name."""
     multihost_utils.sync_global_devices(name)
+
+
+class OtherProcessFailed(RuntimeError):
+    """Another process of the run could not do its part; its own message says why."""
+
+
+@contextmanager
+def all_or_none(what: str) -> Iterator[None]:
+    """A block that every process runs, and that fails in all of them if it fails in one. Not to be nested.
+
+    All wait at its end for each other's outcome, where a barrier inside would be waited at for ever.
+
+    Args:
+        what: is being done, for the message.
+
+    Raises:
+        Exception: that of this process's own block.
+        OtherProcessFailed: another process's block failed.
+    """
+    try:
+        yield
+    except Exception:
+        _failing_processes(failed=True)
+        raise
+    if failing := _failing_processes(failed=False):
+        raise OtherProcessFailed(f"{what} failed in process {', '.join(map(str, failing))}, whose message says why")
+
+
+def _failing_processes(failed: bool) -> list[int]:
+    if jax.process_count() == 1:
+        return [0] if failed else []
+    return np.flatnonzero(multihost_utils.process_allgather(np.asarray(failed))).tolist()
 
 
 def from_primary(value: float) -> float:

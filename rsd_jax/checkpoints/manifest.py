@@ -1,8 +1,7 @@
-"""Folders that exist complete or not at all, with digests of their files."""
+"""What a checkpoint's folder holds: facts, and the digests of all its files."""
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +11,17 @@ from rsd_jax.checkpoints.errors import DamagedCheckpointError
 MANIFEST = "metadata.json"
 
 
-def partial_name(folder: Path) -> Path:
-    """Where `folder` is written before it is renamed."""
-    return folder.with_name(f"{folder.name}.partial")
+def write_manifest(folder: Path, content: dict[str, Any]) -> None:
+    """Adds `content` and the digests of all files to `folder`.
 
-
-def seal(folder: Path, content: dict[str, Any]) -> None:
-    """Adds `content` and the digests of all files to ``folder.partial``, then renames it to `folder`.
-
-    A folder of that name moves away before and is removed after, so that nothing is lost in between.
+    Raises:
+        OSError: it could not be written.
     """
-    partial = partial_name(folder)
-    write_json(partial / MANIFEST, {**content, "files": _digests(partial)})
-    replaced = folder.with_name(f"{folder.name}.replaced")
-    if folder.exists():
-        shutil.rmtree(replaced, ignore_errors=True)
-        folder.rename(replaced)
-    partial.rename(folder)
-    shutil.rmtree(replaced, ignore_errors=True)
+    write_json(folder / MANIFEST, {**content, "files": _digests(folder)})
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The content given to `seal`, with ``files``.
+    """The content given to `write_manifest`, with ``files``.
 
     Raises:
         DamagedCheckpointError: it is missing or no JSON object.
@@ -49,12 +37,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return content
 
 
-def verify(folder: Path, files: dict[str, str]) -> None:
+def verify(folder: Path) -> None:
     """Compares the files of `folder` with their digests.
 
     Raises:
-        DamagedCheckpointError: a file is missing, truncated or altered.
+        DamagedCheckpointError: a file is missing, truncated or altered, or the manifest lists none.
     """
+    files = read_manifest(folder).get("files")
+    if not isinstance(files, dict):
+        raise DamagedCheckpointError(folder, "its metadata lists no files")
     found = _digests(folder)
     for name, digest in files.items():
         if name not in found:
