@@ -17,6 +17,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from launch.config_flags import run
+from rsd_jax.checkpoints import CheckpointWriteError
 from rsd_jax.distributed import hosts
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.registry import to_dataclass
@@ -38,7 +39,11 @@ def main(config: ConfigDict) -> None:
     settings: Any = to_dataclass(settings_of(config.stage), config.model)
     stage = build_stage(config.stage, settings, Path(config.run_dir))
     directory = Path(config.run_dir) / stage.name
-    train(stage, training, directory, mesh)
+    try:
+        train(stage, training, directory, mesh)
+    except CheckpointWriteError:  # which all processes raise
+        hosts.leave()
+        raise
     if hosts.is_primary():
         print(final_table(json.loads((directory / "metrics.json").read_text()), directory))
 

@@ -12,6 +12,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from eval_bridge.workers.messages import Failure
 from eval_bridge.workers.pool import SILENCE_LIMIT, WorkerPool
 from eval_bridge.workers.scheduling import SceneAssignment
 from rsd_jax.demos.libero_hdf5 import read_seeds
+from rsd_jax.folder_lock import in_use
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -100,8 +102,23 @@ def collect(
         CollectionError: of some tasks, workers crashed again and again with the same seed (with the traceback), or
             too many attempts failed. The other tasks are complete.
         ValueError: what is there was collected with other settings, or is damaged (`DemoFileError`).
+        InUseError: another collection writes into the folder of a suite.
         OSError: a folder cannot be written, or is full; nothing half-written is left.
     """
+    with ExitStack() as uses:
+        for folder in sorted({demo_path(run_dir, task.suite, task.task).parent for task in tasks}):
+            _require_writable(folder)
+            uses.enter_context(in_use(folder))
+        return _collect(tasks, plan, run_dir, provenance, on_attempt)
+
+
+def _collect(
+    tasks: Sequence[CollectionTask[Any]],
+    plan: CollectionPlan,
+    run_dir: Path,
+    provenance: Mapping[str, Any],
+    on_attempt: Callable[[CollectionTask[Any], Attempt], None],
+) -> list[CollectionLog]:
     states = [_TaskState.open(task, plan, run_dir, provenance) for task in tasks]
     for state in states:
         for seed in sorted(state.log.attempts):
@@ -167,7 +184,6 @@ class _TaskState:
         cls, task: CollectionTask[Any], plan: CollectionPlan, run_dir: Path, provenance: Mapping[str, Any]
     ) -> "_TaskState":
         path = demo_path(run_dir, task.suite, task.task)
-        _require_writable(path.parent)
         settings = {"first_seed": plan.first_seed, **dataclasses.asdict(task.recording)}
         identified = {"suite": task.suite, "task": task.task, **provenance}
         state = cls(task, plan, path, CollectionLog.open(summary_path(path), settings, identified))

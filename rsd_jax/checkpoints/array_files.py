@@ -8,15 +8,41 @@ import numpy as np
 import orbax.checkpoint.experimental.v1 as ocp
 
 from rsd_jax.array_types import PyTree
+from rsd_jax.distributed import hosts
+
+_SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def write_trees(directory: Path, trees: dict[str, PyTree]) -> None:
-    """Writes named trees into the new folder `directory`; every process of the run must call it."""
-    ocp.save_checkpointables(directory.absolute(), trees)
+    """Writes named trees into the new folder `directory`; every process of the run must call it.
+
+    Raises:
+        OSError: this process could not write. ValueError: the same, as Orbax reports a full disk.
+        OtherProcessFailed: another process could not write.
+    """
+    with hosts.all_or_none("making the folder of arrays"):
+        saving = ocp.save_checkpointables_async(directory.absolute(), trees)
+    is_written = False
+    # Looked at again and again: at Orbax's own barrier a process would wait minutes for one that has failed before it.
+    while not is_written:
+        with hosts.all_or_none("writing arrays"):
+            own_part = _is_written(saving)
+        is_written = hosts.everywhere(own_part)
     marker = directory / "commit_success.txt"
-    if jax.process_index() == 0 and marker.exists():
-        # Orbax writes the folder's name into it; what a checkpoint holds shall not depend on where it was written.
-        marker.write_text("committed\n")
+    with hosts.all_or_none("marking the arrays as complete"):
+        if hosts.is_primary() and marker.exists():
+            # Orbax writes the folder's name into it; what a checkpoint holds shall not depend on where it was written.
+            marker.write_text("committed\n")
+
+
+def _is_written(saving: ocp.AsyncResponse[None]) -> bool:
+    try:
+        saving.result(timeout=_SECONDS_BETWEEN_LOOKS)
+    except TimeoutError as error:
+        if error.args:  # told by Orbax; that only these seconds are over is told without words
+            raise
+        return False
+    return True
 
 
 def read_like(directory: Path, abstract: dict[str, PyTree]) -> dict[str, PyTree]:

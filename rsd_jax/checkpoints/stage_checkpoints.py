@@ -79,8 +79,7 @@ class StageCheckpoints:
             content[_PARAMS_HASH] = hash_params(trees["variables"]["params"])
         try:
             self._write(folder, trees, content)
-        # Orbax reports a full disk as ValueError, and that another process did not come in time as RuntimeError.
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError) as error:  # Orbax reports a full disk as ValueError
             raise CheckpointWriteError(folder, error) from error
 
     def _write(self, folder: Path, trees: dict[str, PyTree], content: dict[str, Any]) -> None:
@@ -89,8 +88,7 @@ class StageCheckpoints:
             with hosts.all_or_none("making the folder"):
                 if hosts.is_primary():
                     writing.enter_context(whole_folder(folder, replaces=True))
-            with hosts.all_or_none("writing arrays"):
-                array_files.write_trees(partial_name(folder) / "arrays", trees)
+            array_files.write_trees(partial_name(folder) / "arrays", trees)
             with hosts.all_or_none("giving the folder its name"):
                 if hosts.is_primary():
                     write_manifest(partial_name(folder), content)

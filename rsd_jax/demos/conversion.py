@@ -16,6 +16,7 @@ from pathlib import Path
 from rsd_jax.atomic_files import whole_folder, write_json
 from rsd_jax.demos.dataset import DemoDataset
 from rsd_jax.demos.writer import DemoWriter
+from rsd_jax.folder_lock import in_use
 
 _DESCRIPTION = "conversion.json"
 
@@ -41,17 +42,30 @@ def convert(
 
     Raises:
         FileExistsError: `target` is there already.
+        InUseError: another process is converting into it.
         ValueError: there is no demonstration, an unfinished conversion of something else is in the way, or the format
             cannot hold a demonstration.
         DemoFileError: the source is damaged.
         OSError: the folder cannot be written, or is full.
     """
-    if target.exists():
-        raise FileExistsError(f"{target} is there already; name another target or delete it")
     if not len(dataset):
         raise ValueError("the source holds no demonstration")
+    with in_use(target):
+        _convert(dataset, writer, target, dict(description) | {"episodes": len(dataset)}, workers, on_episode)
+
+
+def _convert(
+    dataset: DemoDataset,
+    writer: DemoWriter,
+    target: Path,
+    description: Mapping[str, object],
+    workers: int,
+    on_episode: Callable[[], None],
+) -> None:
+    if target.exists():
+        raise FileExistsError(f"{target} is there already; name another target or delete it")
     unfinished = target.with_name(f".{target.name}.unfinished")
-    _begin(unfinished, dict(description) | {"episodes": len(dataset)})
+    _begin(unfinished, description)
     parts = [unfinished / f"episode_{index:06d}" for index in range(len(dataset))]
     missing = [index for index, part in enumerate(parts) if not part.exists()]
     for _ in range(len(dataset) - len(missing)):

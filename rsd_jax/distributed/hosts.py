@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from numpy.typing import NDArray
 
 from rsd_jax.array_types import PyTree
 
@@ -72,7 +73,7 @@ def barrier(name: str) -> None:
     multihost_utils.sync_global_devices(name)
 
 
-class OtherProcessFailed(RuntimeError):
+class OtherProcessFailed(ValueError):
     """Another process of the run could not do its part; its own message says why."""
 
 
@@ -98,10 +99,26 @@ def all_or_none(what: str) -> Iterator[None]:
         raise OtherProcessFailed(f"{what} failed in process {', '.join(map(str, failing))}, whose message says why")
 
 
+def leave() -> None:
+    """Leaves the run, when all processes do; what still waits in the background for one that has failed gives up."""
+    if jax.process_count() > 1:
+        jax.distributed.shutdown()
+
+
+def everywhere(holds: bool) -> bool:
+    """Whether `holds` in every process; the same answer in all of them."""
+    return holds if jax.process_count() == 1 else bool(_flags(holds).all())
+
+
 def _failing_processes(failed: bool) -> list[int]:
     if jax.process_count() == 1:
         return [0] if failed else []
-    return np.flatnonzero(multihost_utils.process_allgather(np.asarray(failed))).tolist()
+    return np.flatnonzero(_flags(failed)).tolist()
+
+
+def _flags(own: bool) -> NDArray[np.bool_]:
+    """Every process's flag, by process."""
+    return np.asarray(multihost_utils.process_allgather(np.asarray(own)))
 
 
 def from_primary(value: float) -> float:

@@ -4,7 +4,7 @@ import logging
 import math
 import sys
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from rsd_jax.checkpoints import CheckpointMetadata, StageCheckpoints
 from rsd_jax.checkpoints.metadata import json_value
 from rsd_jax.distributed import hosts
 from rsd_jax.distributed.sharding_rules import state_shardings
+from rsd_jax.folder_lock import in_use
 from rsd_jax.training.configuration import WITHOUT_INFLUENCE, TrainingConfig
 from rsd_jax.training.dispatches import plan_dispatches
 from rsd_jax.training.metric_log import MetricLog, require_finite
@@ -61,6 +62,7 @@ def train(stage: Stage, config: TrainingConfig, output_dir: Path, mesh: Mesh) ->
 
     Raises:
         ConfigMismatchError: `output_dir` holds a run of another configuration.
+        InUseError: another training writes there; the other processes of this run raise `OtherProcessFailed`.
         NonFiniteMetricError: a metric became NaN or infinite.
         TrainingInterrupted: SIGTERM; the latest state is saved.
         CheckpointError: a checkpoint cannot be written or read.
@@ -68,17 +70,29 @@ def train(stage: Stage, config: TrainingConfig, output_dir: Path, mesh: Mesh) ->
     """
     checkpoints = StageCheckpoints(output_dir)
     run = run_description(stage, config)
-    latest = checkpoints.read_metadata("latest")
-    if latest is not None:
-        _require_same_run(latest.config, run, output_dir)
-    hosts.barrier(f"read {output_dir}")
-    if latest is not None and latest.step == config.steps and (output_dir / "metrics.json").exists():
+    if _is_finished(checkpoints, run, config):
         logger.info("stage %s is finished (%d steps in %s): nothing to train", stage.name, config.steps, output_dir)
         return load_best(stage, checkpoints, mesh)
-    if hosts.is_primary():
-        output_dir.mkdir(parents=True, exist_ok=True)
-        write_json(output_dir / "config.json", {**run, "training": asdict(config)})
-    return _Run(stage, config, output_dir, mesh, checkpoints, run).finish()
+    with ExitStack() as use:
+        with hosts.all_or_none(f"taking {output_dir}"):
+            if hosts.is_primary():
+                use.enter_context(in_use(output_dir))
+        _is_finished(checkpoints, run, config)  # checks once more what another training may have left since
+        with hosts.all_or_none(f"making {output_dir}"):
+            if hosts.is_primary():
+                output_dir.mkdir(parents=True, exist_ok=True)
+                write_json(output_dir / "config.json", {**run, "training": asdict(config)})
+        return _Run(stage, config, output_dir, mesh, checkpoints, run).finish()
+
+
+def _is_finished(checkpoints: StageCheckpoints, run: dict[str, Any], config: TrainingConfig) -> bool:
+    """Whether the folder holds the whole of this run; raises `ConfigMismatchError` where it holds another."""
+    with hosts.all_or_none(f"reading {checkpoints.directory}"):  # by all of them, before one writes there
+        latest = checkpoints.read_metadata("latest")
+        if latest is None:
+            return False
+        _require_same_run(latest.config, run, checkpoints.directory)
+        return latest.step == config.steps and (checkpoints.directory / "metrics.json").exists()
 
 
 def load_best(stage: Stage, checkpoints: StageCheckpoints, mesh: Mesh) -> Variables:

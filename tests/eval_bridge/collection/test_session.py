@@ -11,6 +11,7 @@ import pytest
 import eval_bridge
 from eval_bridge.collection.session import CollectionError, CollectionPlan, collect, demo_path, summary_path
 from rsd_jax.demos.libero_hdf5 import read_demos
+from rsd_jax.folder_lock import InUseError, in_use
 from tests.eval_bridge.collection import collection_fakes as fakes
 from tests.rsd_jax.demos.demo_examples import assert_same_demo
 
@@ -79,6 +80,13 @@ def test_more_demonstrations_extend_a_finished_file_and_enough_are_left_alone(tm
     assert [attempt.seed for attempt in attempts] == [0]
     _collect(tmp_path, demos=2)
     assert [demo.seed for demo in read_demos(path)] == [0, 1]
+
+
+def test_two_collections_into_one_folder_are_refused(tmp_path):
+    folder = demo_path(tmp_path, "point_mass", "close_on_ball").parent
+    with in_use(folder), pytest.raises(InUseError, match="demos/point_mass is in use by process"):
+        _collect(tmp_path, demos=1)
+    assert not list(folder.iterdir())
 
 
 def test_other_settings_are_refused(tmp_path):

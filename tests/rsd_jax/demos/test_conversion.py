@@ -15,6 +15,7 @@ from rsd_jax.demos.formats import SOURCE_FORMATS, TARGET_FORMATS, get_source_for
 from rsd_jax.demos.lerobot import LeRobotWriter
 from rsd_jax.demos.libero_hdf5 import Hdf5Demos, Hdf5Writer, read_demos
 from rsd_jax.demos.source_conventions import AS_LIBERO_STORES
+from rsd_jax.folder_lock import InUseError, in_use
 from tests.rsd_jax.demos.demo_examples import assert_same_demo, example_demo
 
 WHAT = {"source": "examples"}
@@ -100,6 +101,13 @@ def test_a_target_that_is_there_is_kept(tmp_path):
     (tmp_path / "demos").mkdir()
     with pytest.raises(FileExistsError, match="is there already; name another target or delete it"):
         convert(Examples(), Hdf5Writer(), tmp_path / "demos", description=WHAT)
+
+
+def test_two_conversions_into_one_folder_are_refused(tmp_path):
+    with in_use(tmp_path / "demos"), pytest.raises(InUseError, match=r"demos is in use by process \d+"):
+        convert(Examples(), Hdf5Writer(), tmp_path / "demos", description=WHAT)
+    assert list(tmp_path.iterdir()) == []
+    convert(Examples(), Hdf5Writer(), tmp_path / "demos", description=WHAT)
 
 
 def test_an_empty_source_is_refused(tmp_path):

@@ -1,5 +1,7 @@
 """The same training on 1 process with 2 devices, and on 2 processes with 1 device each."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -43,3 +45,22 @@ def test_both_layouts_reach_the_same_variables(one_process, two_processes):
         if "variables" in name or "raw_params" in name:
             difference = np.linalg.norm(one[name] - two[name])
             assert difference <= 1e-6 * np.linalg.norm(one[name]), name
+
+
+def test_a_folder_in_use_stops_all_processes(one_process, two_processes):
+    for folder in (one_process, two_processes):
+        in_use, _ = json.loads((folder / "errors_0.json").read_text())
+        assert in_use.startswith(f"InUseError: {folder}/taken/toy is in use by process ")
+        assert "run_toy_stage" in in_use
+        assert not (folder / "taken" / "toy").exists()
+    in_use, _ = json.loads((two_processes / "errors_1.json").read_text())
+    assert in_use.startswith(f"OtherProcessFailed: taking {two_processes}/taken/toy failed in process 0")
+
+
+def test_a_full_disk_of_one_process_stops_all_and_leaves_nothing_half_written(one_process, two_processes):
+    for folder, index in ((one_process, 0), (two_processes, 0), (two_processes, 1)):
+        _, full = json.loads((folder / f"errors_{index}.json").read_text())
+        assert full.startswith(f"CheckpointWriteError: cannot write checkpoint {folder}/full/toy/latest/00000005: ")
+        cause = "failed in process 1" if (folder, index) == (two_processes, 0) else "File too large"
+        assert cause in full
+        assert list((folder / "full" / "toy" / "latest").iterdir()) == []
