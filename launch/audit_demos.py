@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 from eval_bridge.collection.audit import TaskAudit, audit_suite, write
 from eval_bridge.simulators.libero.suites import get_suite, suite_names
 from launch.config_flags import run
+from rsd_jax.run_folder import AUDIT_NAME, DEMOS_FOLDER, suite_demo_paths
 
 
 def main(config: ConfigDict) -> None:
@@ -26,9 +27,9 @@ def main(config: ConfigDict) -> None:
             an evaluation state.
         OSError: there are no demonstrations, or the result cannot be written.
     """
-    folder = Path(config.run_dir) / "demos"
+    folder = Path(config.run_dir) / DEMOS_FOLDER
     suites = [get_suite(name).name for name in config.suites] or [
-        name for name in suite_names() if any((folder / name).glob("*_demo.hdf5"))
+        name for name in suite_names() if suite_demo_paths(folder / name)
     ]
     if not suites:
         raise FileNotFoundError(f"{folder} holds no demonstrations of a LIBERO suite; collect or convert some first.")
@@ -38,7 +39,7 @@ def main(config: ConfigDict) -> None:
         for audit in audit_suite(suite, folder / suite):
             audits.append(audit)
             print(describe(suite, audit), flush=True)
-        write(folder / suite / "audit.json", audits)
+        write(folder / suite / AUDIT_NAME, audits)
         unclean += [f"{suite}/{audit.task}" for audit in audits if not audit.is_clean]
     if unclean:
         raise ValueError(f"demonstrations of {', '.join(unclean)} start in evaluation states: do not train on them.")

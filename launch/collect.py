@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from eval_bridge.collection.attempt_log import Attempt, CollectionLog
 from eval_bridge.collection.recording import RecordingSettings
-from eval_bridge.collection.session import COMPLETE, CollectionError, CollectionPlan, collect, demo_path
+from eval_bridge.collection.session import CollectionError, CollectionPlan, collect
 from eval_bridge.collection.worker import CollectionTask
 from eval_bridge.experts.libero_expert import describe_libero_scene, libero_expert
 from eval_bridge.experts.noise import NoiseSettings
@@ -33,6 +33,7 @@ from launch.config_flags import run
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.provenance import git_commit
 from rsd_jax.registry import to_dataclass
+from rsd_jax.run_folder import COMPLETE, DEMOS_FOLDER, demo_path
 
 
 def main(config: ConfigDict) -> None:
@@ -74,7 +75,7 @@ def main(config: ConfigDict) -> None:
         for name in select_tasks(suite.name, config.tasks)
     ]
     run_dir = Path(config.run_dir)
-    folder = run_dir / "demos" / suite.name
+    folder = run_dir / DEMOS_FOLDER / suite.name
     (folder / COMPLETE).unlink(missing_ok=True)
     provenance = {"versions": versions, "commit": git_commit()}
     for task, log in zip(tasks, _collect_with_progress(tasks, plan, run_dir, provenance), strict=True):

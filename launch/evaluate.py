@@ -22,15 +22,8 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from eval_bridge.evaluation.benchmarks import get_benchmark
-from eval_bridge.evaluation.episode_log import LOG_NAME, EpisodeLog
-from eval_bridge.evaluation.folder import (
-    REPORT_NAME,
-    SUMMARY_NAME,
-    checkpoint_folder,
-    evaluation_identity,
-    output_folder,
-    results_folder,
-)
+from eval_bridge.evaluation.episode_log import EpisodeLog
+from eval_bridge.evaluation.folder import checkpoint_folder, evaluation_identity, output_folder, results_folder
 from eval_bridge.evaluation.plan import EvaluationPlan, Shard, plan_evaluation
 from eval_bridge.evaluation.preparation import EvaluationStopped
 from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord
@@ -42,6 +35,7 @@ from eval_bridge.report.evaluation.writing import write_evaluation_report
 from eval_bridge.simulators.check_result import SelfCheckFailed
 from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
 from launch.config_flags import run
+from rsd_jax.run_folder import LOG_NAME, REPORT_NAME, SUMMARY_NAME
 
 EXPECTED_ERRORS = (ValueError, OSError, SelfCheckFailed, EvaluationStopped, RendererNotFound)
 WORKERS_PER_CORE = 1

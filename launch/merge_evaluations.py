@@ -10,11 +10,12 @@ as they are. All of them must be there, complete, and of the same evaluation.
 
 from ml_collections import ConfigDict
 
-from eval_bridge.evaluation.folder import REPORT_NAME, results_folder
+from eval_bridge.evaluation.folder import results_folder
 from eval_bridge.evaluation.merging import find_shards, merge_evaluations
 from eval_bridge.evaluation.summary import describe
 from eval_bridge.report.evaluation.writing import write_evaluation_report
 from launch.config_flags import run
+from rsd_jax.run_folder import REPORT_NAME
 
 
 def main(config: ConfigDict) -> None:

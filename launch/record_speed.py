@@ -16,13 +16,14 @@ from typing import Any
 
 from eval_bridge.evidence.speed import describe_collection, describe_evaluation
 from rsd_jax.atomic_files import write_atomically
+from rsd_jax.run_folder import HEADLINE
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run_dir", type=Path, required=True)
-    parser.add_argument("--evaluation", default="evaluation", help="folder inside the run")
+    parser.add_argument("--evaluation", default=HEADLINE, help="folder inside the run")
     parser.add_argument("--collect_seconds", type=float, required=True)
     parser.add_argument("--evaluate_seconds", type=float, required=True)
     parser.add_argument("--simulator", type=Path, required=True)

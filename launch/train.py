@@ -21,6 +21,7 @@ from rsd_jax.checkpoints import CheckpointWriteError
 from rsd_jax.distributed import hosts
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.registry import to_dataclass
+from rsd_jax.run_folder import METRICS_NAME
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.stages import build_stage, settings_of
 from rsd_jax.training.train_loop import train
@@ -45,7 +46,7 @@ def main(config: ConfigDict) -> None:
         hosts.leave()
         raise
     if hosts.is_primary():
-        print(final_table(json.loads((directory / "metrics.json").read_text()), directory))
+        print(final_table(json.loads((directory / METRICS_NAME).read_text()), directory))
 
 
 def final_table(metrics: dict[str, Any], directory: Path) -> str:

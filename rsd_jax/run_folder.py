@@ -1,4 +1,81 @@
-"""Where everything of a run lies in its folder."""
+"""Where everything of a run lies in its folder.
+
+```
+RUN/
+├── pipeline.json  logs/STAGE.log  replaced/            what it is made with; outputs that were made anew
+├── demos/SUITE/   TASK_demo.hdf5  TASK_demo.json  collection.json  audit.json  index.html
+├── rows/                                               of demonstrations, for training; may be removed at any time
+├── rfsq/  policy/  draft/  main_head/                  config.json  metrics.jsonl  metrics.json  best/  latest/
+├── evaluation/  evaluation_DECODER/                    episodes.jsonl  traces/  videos/  summary.json  report.html
+│   └── shards/PART_of_PARTS/                           of an evaluation on several hosts
+└── ablations/POLICY/seed_SEED/                         a run's folder again, with ablation.json and development/
+```
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 TRAINED_STAGES = ("rfsq", "policy", "draft", "main_head")
 """The stages that are trained, in order; each has the folder ``RUN/STAGE``."""
+
+METRICS_NAME = "metrics.json"
+"""Of a trained stage, when it is finished: evaluation of its best variables, and facts of the training."""
+
+RUN_RECORD = "pipeline.json"
+LOG_FOLDER, REPLACED_FOLDER = "logs", "replaced"
+
+DEMOS_FOLDER, ROWS_FOLDER = "demos", "rows"
+
+COMPLETE = "collection.json"
+"""Beside the demonstrations of a suite when all that was asked for are there; whoever asks writes it."""
+
+AUDIT_NAME = "audit.json"
+"""Beside the demonstrations of a suite: how close they start to what policies are evaluated on."""
+
+HEADLINE = "evaluation"
+"""Folder of the first decoder's evaluation, the one whose report compares it with the others."""
+
+LOG_NAME = "episodes.jsonl"
+"""The log of episodes in the folder of an evaluation; beside it lie `TRACE_FOLDER` and `VIDEO_FOLDER`."""
+
+SUMMARY_NAME, REPORT_NAME, COMPARISONS_NAME = "summary.json", "report.html", "comparisons.json"
+TRACE_FOLDER, VIDEO_FOLDER, SHARD_FOLDER = "traces", "videos", "shards"
+
+ABLATION_FOLDER, ABLATION_RECORD, ABLATION_EVALUATION = "ablations", "ablation.json", "development"
+
+_DEMOS_ENDING = "_demo.hdf5"
+
+
+def demo_path(run_dir: Path, suite: str, task: str) -> Path:
+    """Where a run keeps the demonstrations of a task."""
+    return run_dir / DEMOS_FOLDER / suite / f"{task}{_DEMOS_ENDING}"
+
+
+def summary_path(demos: Path) -> Path:
+    """The summary of the collection beside a demonstration file."""
+    return demos.with_suffix(".json")
+
+
+def task_of(demos: Path) -> str:
+    """The task whose demonstrations a file holds."""
+    return demos.name.removesuffix(_DEMOS_ENDING)
+
+
+def demo_paths(run_dir: Path) -> list[Path]:
+    """The demonstration files of a run, sorted; none where there are none."""
+    return sorted((run_dir / DEMOS_FOLDER).glob(f"*/*{_DEMOS_ENDING}"))
+
+
+def suite_demo_paths(folder: Path) -> list[Path]:
+    """The demonstration files in the folder of a suite, sorted; none where there are none."""
+    return sorted(folder.glob(f"*{_DEMOS_ENDING}"))
+
+
+def collection_summaries(run_dir: Path) -> list[Path]:
+    """The summaries of a run's collections, sorted; also of those whose demonstrations are elsewhere."""
+    return sorted((run_dir / DEMOS_FOLDER).glob("*/*_demo.json"))
+
+
+def evaluation_folder(decoder: str, decoders: Sequence[str]) -> str:
+    """Name of the folder in which a decoder's evaluation lies; the first of `decoders` is the headline."""
+    return HEADLINE if decoder == decoders[0] else f"{HEADLINE}_{decoder}"

@@ -12,6 +12,7 @@ from eval_bridge.simulators.libero.start_distance import NearestPair, nearest_pa
 from eval_bridge.simulators.libero.suites import get_suite
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.demos.libero_hdf5.dataset import Hdf5Demos
+from rsd_jax.run_folder import suite_demo_paths, task_of
 
 COINCIDENCE = 1e-6
 """Metres and radians below which two starts count as the same: files may hold single precision."""
@@ -66,7 +67,7 @@ def audit_suite(suite: str, folder: Path) -> Iterator[TaskAudit]:
         FileNotFoundError: there are none.
         ValueError: a file is damaged, does not tell its starts, or belongs to no task of the suite.
     """
-    files = {get_suite(suite).task_index(_task_of(path)): path for path in folder.glob("*_demo.hdf5")}
+    files = {get_suite(suite).task_index(task_of(path)): path for path in suite_demo_paths(folder)}
     if not files:
         raise FileNotFoundError(f"{folder} holds no demonstrations (*_demo.hdf5).")
     for _, path in sorted(files.items()):
@@ -83,7 +84,7 @@ def audit_file(suite: str, path: Path) -> TaskAudit:
     for demo in Hdf5Demos.open(path):
         starts.append(demo.require_simulation().start.state)
         seeds.append(demo.seed)
-    task = _task_of(path)
+    task = task_of(path)
     evaluated = [start.state for start in evaluation_starts(suite, task)]
     sizes = {state.size for state in starts}
     if sizes != {evaluated[0].size}:
@@ -98,10 +99,6 @@ def audit_file(suite: str, path: Path) -> TaskAudit:
 def write(path: Path, audits: list[TaskAudit]) -> None:
     """Writes the audits of a suite as JSON, whole or not at all."""
     write_atomically(path, json.dumps({audit.task: audit.values() for audit in audits}, indent=1) + "\n")
-
-
-def _task_of(path: Path) -> str:
-    return path.stem.removesuffix("_demo")
 
 
 def _digest(path: Path) -> str:

@@ -29,6 +29,7 @@ from eval_bridge.workers.scheduling import SceneAssignment
 from rsd_jax.demos.demo import Demo, DemoFrames
 from rsd_jax.demos.libero_hdf5 import Hdf5Demos, concatenate, write_with_frames
 from rsd_jax.demos.libero_hdf5.reading import lacks_frames
+from rsd_jax.run_folder import DEMOS_FOLDER, demo_paths
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -207,9 +208,11 @@ def files_to_render(run_dir: Path) -> list[RenderFile]:
         FileNotFoundError: the run has no demonstrations.
         DemoFileError: a file is damaged.
     """
-    paths = sorted((run_dir / "demos").glob("*/*_demo.hdf5"))
+    paths = demo_paths(run_dir)
     if not paths:
-        raise FileNotFoundError(f"no demonstrations in {run_dir / 'demos'}; `python -m launch.collect` makes them")
+        raise FileNotFoundError(
+            f"no demonstrations in {run_dir / DEMOS_FOLDER}; `python -m launch.collect` makes them"
+        )
     files = []
     for path in paths:
         if lacks_frames(path):

@@ -25,12 +25,9 @@ from eval_bridge.workers.pool import SILENCE_LIMIT, WorkerPool
 from eval_bridge.workers.scheduling import SceneAssignment
 from rsd_jax.demos.libero_hdf5 import read_seeds
 from rsd_jax.folder_lock import in_use
+from rsd_jax.run_folder import demo_path, summary_path
 
 _LOGGER = logging.getLogger(__name__)
-
-
-COMPLETE = "collection.json"
-"""Beside the demonstrations of a suite when all that was asked for are there; whoever asks writes it."""
 
 
 class CollectionError(RuntimeError):
@@ -66,16 +63,6 @@ class CollectionPlan:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
         if self.max_crashes < 1 or self.silence_limit <= 0:
             raise ValueError(f"max_crashes={self.max_crashes} and silence_limit={self.silence_limit} must be positive")
-
-
-def demo_path(run_dir: Path, suite: str, task: str) -> Path:
-    """Where a run keeps the demonstrations of a task."""
-    return run_dir / "demos" / suite / f"{task}_demo.hdf5"
-
-
-def summary_path(demos: Path) -> Path:
-    """The summary beside a demonstration file."""
-    return demos.with_suffix(".json")
 
 
 def collect(

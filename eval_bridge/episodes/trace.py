@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 
 from rsd_jax.atomic_files import whole_file
 
-TRACE_FOLDER = "traces"
-"""The traces' folder, beside ``episodes.jsonl``."""
-
 _ARRAYS = {
     "actions": np.float32,
     "chunks": np.float32,

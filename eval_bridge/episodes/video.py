@@ -16,9 +16,6 @@ from eval_bridge.episodes.rollout import VideoFrame
 from rsd_jax.actions.conventions import LIBERO
 from rsd_jax.atomic_files import whole_file
 
-VIDEO_FOLDER = "videos"
-"""The videos' folder, beside ``episodes.jsonl``."""
-
 PLAYBACK_SPEED = 2
 """Videos play twice as fast as the robot moves: an episode takes 11 seconds at most in libero_spatial."""
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from eval_bridge.evaluation.episode_log import CHECKPOINT, LOG_NAME, LogContents, read_episode_log
+from eval_bridge.evaluation.episode_log import CHECKPOINT, LogContents, read_episode_log
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.statistics.intervals import Interval
 from eval_bridge.statistics.paired import RESAMPLES, PairedCounts, bootstrap_difference, mcnemar_p_value
 from rsd_jax.atomic_files import write_atomically
+from rsd_jax.run_folder import LOG_NAME
 
 _MUST_AGREE = ("suite", "simulator", "step_limit")
 _MAY_DIFFER_SILENTLY = ("decoder", CHECKPOINT)

@@ -29,9 +29,6 @@ from eval_bridge.evaluation.records import (
     to_line,
 )
 
-LOG_NAME = "episodes.jsonl"
-"""The log's name in the folder of an evaluation."""
-
 CHECKPOINT = "checkpoint."
 """In a log's identity, before the name of each stage whose checkpoint acted."""
 

@@ -9,9 +9,8 @@ from eval_bridge.policies.decoders import stages_of_decoder
 from eval_bridge.provenance import simulator_versions
 from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
 from rsd_jax.pretrained import PRETRAINED
+from rsd_jax.run_folder import SHARD_FOLDER
 
-SUMMARY_NAME, REPORT_NAME, COMPARISONS_NAME = "summary.json", "report.html", "comparisons.json"
-SHARD_FOLDER = "shards"
 PRETRAINED_RESULTS = "runs/pretrained"
 
 

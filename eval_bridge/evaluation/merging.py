@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eval_bridge.episodes.trace import TRACE_FOLDER
-from eval_bridge.episodes.video import VIDEO_FOLDER
-from eval_bridge.evaluation.episode_log import LOG_NAME, EpisodeLog, LogContents, read_episode_log
-from eval_bridge.evaluation.folder import SHARD_FOLDER, SUMMARY_NAME
+from eval_bridge.evaluation.episode_log import EpisodeLog, LogContents, read_episode_log
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.summary import Summary, summarise, write_summary
+from rsd_jax.run_folder import LOG_NAME, SHARD_FOLDER, SUMMARY_NAME, TRACE_FOLDER, VIDEO_FOLDER
 
 
 def find_shards(output: Path) -> list[Path]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple, assert_never
 
 from eval_bridge.episodes.rollout import Rollout, run_episode
-from eval_bridge.episodes.trace import TRACE_FOLDER, save_trace, trace_name
-from eval_bridge.episodes.video import VIDEO_FOLDER, write_episode_video
+from eval_bridge.episodes.trace import save_trace, trace_name
+from eval_bridge.episodes.video import write_episode_video
 from eval_bridge.evaluation.plan import Benchmark, EpisodeId
 from eval_bridge.observations import Observation
 from eval_bridge.policies.interface import PolicyOutput
@@ -21,6 +21,7 @@ from eval_bridge.simulators.check_result import CheckResult
 from eval_bridge.simulators.kept_simulator import KeptSimulator
 from eval_bridge.workers.messages import Ask
 from rsd_jax.observation_needs import ObservationNeeds
+from rsd_jax.run_folder import TRACE_FOLDER, VIDEO_FOLDER
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from eval_bridge.evidence.figures_in_words import (
     write_success,
 )
 from eval_bridge.report.markdown import markdown_table
-from eval_bridge.runs.run_record import RUN_RECORD, pipeline_command, read_collections, read_result
+from eval_bridge.runs.run_record import pipeline_command, read_collections, read_result
 from eval_bridge.statistics.intervals import Interval
-from rsd_jax.run_folder import TRAINED_STAGES
+from rsd_jax.run_folder import HEADLINE, METRICS_NAME, RUN_RECORD, SUMMARY_NAME, TRAINED_STAGES
 
 SECTION = "results"
 
@@ -32,7 +32,7 @@ def read_run(run_dir: Path) -> Run:
     def read(name: str) -> Any:
         return read_result(run_dir / name, pipeline_command(run_dir))
 
-    record, summary = read(RUN_RECORD), read("evaluation/summary.json")
+    record, summary = read(RUN_RECORD), read(f"{HEADLINE}/{SUMMARY_NAME}")
     collected = read_collections(run_dir)
     return {
         "variant": record["variant"],
@@ -40,7 +40,7 @@ def read_run(run_dir: Path) -> Run:
         "stage_seconds": record["stage_seconds"],
         "demonstrations": sum(log["successes"] for log in collected),
         "demonstration_attempts": sum(log["attempts_made"] for log in collected),
-        **{stage: read(f"{stage}/metrics.json") for stage in TRAINED_STAGES},
+        **{stage: read(f"{stage}/{METRICS_NAME}") for stage in TRAINED_STAGES},
         "evaluation": summary,
         "commit": summary["commit"],
         "device": summary["device"],

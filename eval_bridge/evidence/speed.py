@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from eval_bridge.evaluation.episode_log import LOG_NAME, read_episode_log
+from eval_bridge.evaluation.episode_log import read_episode_log
 from eval_bridge.simulators.libero.suites import SETTLE_STEPS
+from rsd_jax.run_folder import LOG_NAME, collection_summaries
 
 
 def describe_collection(run_dir: Path, seconds: float) -> dict[str, Any]:
     """What was collected, and at which rate of recorded steps."""
-    summaries = [json.loads(path.read_text()) for path in sorted((run_dir / "demos").glob("*/*_demo.json"))]
+    summaries = [json.loads(path.read_text()) for path in collection_summaries(run_dir)]
     steps = sum(attempt["steps"] for summary in summaries for attempt in summary["attempts"])
     return {
         "demonstrations": sum(summary["successes"] for summary in summaries),

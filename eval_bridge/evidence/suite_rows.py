@@ -8,13 +8,12 @@ from typing import Any
 
 from eval_bridge.evaluation.benchmarks import LiberoBenchmark
 from eval_bridge.evaluation.comparison import compare_folders
-from eval_bridge.evaluation.episode_log import LOG_NAME, read_episode_log
-from eval_bridge.evaluation.folder import SUMMARY_NAME
-from eval_bridge.runs.pipeline_stages import HEADLINE
+from eval_bridge.evaluation.episode_log import read_episode_log
 from eval_bridge.runs.run_record import pipeline_command, read_result
 from eval_bridge.simulators.libero.suites import get_suite, suite_names
 from eval_bridge.statistics.intervals import Interval, wilson_interval
 from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
+from rsd_jax.run_folder import HEADLINE, LOG_NAME, SUMMARY_NAME
 
 TEACHER = "l1_regression"
 """The decoder that the headline's row is paired with: it acts as the policy was trained to."""

@@ -6,11 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from eval_bridge.evaluation.episode_log import LOG_NAME, read_episode_log
-from eval_bridge.evaluation.folder import SUMMARY_NAME
-from eval_bridge.runs.pipeline_stages import HEADLINE
-from eval_bridge.runs.run_record import RUN_RECORD, pipeline_command, read_collections, read_result
-from rsd_jax.run_folder import TRAINED_STAGES
+from eval_bridge.evaluation.episode_log import read_episode_log
+from eval_bridge.runs.run_record import pipeline_command, read_collections, read_result
+from rsd_jax.run_folder import DEMOS_FOLDER, HEADLINE, LOG_NAME, METRICS_NAME, RUN_RECORD, SUMMARY_NAME, TRAINED_STAGES
 
 REPORTED = ("collect", *TRAINED_STAGES, "evaluate")
 """The stages from nothing to the headline's report."""
@@ -85,16 +83,16 @@ def read_trained_run(run_dir: Path) -> TrainedRun:
     seconds = dict(record.get("stage_seconds", {}))
     if demos_of:
         # By the link, and not by the recorded name, since both runs may have moved.
-        source = (run_dir / "demos").resolve().parent
+        source = (run_dir / DEMOS_FOLDER).resolve().parent
         shared = read_result(source / RUN_RECORD, pipeline_command(source)).get("stage_seconds", {})
         seconds = {**({"collect": shared["collect"]} if "collect" in shared else {}), **seconds}
     if missing := [name for name in REPORTED if name not in seconds]:
         raise ValueError(f"{run_dir / RUN_RECORD} has no seconds of {', '.join(missing)}; finish the run: {command}")
-    metrics = {name: dict(read_result(run_dir / name / "metrics.json", command)) for name in TRAINED_STAGES}
+    metrics = {name: dict(read_result(run_dir / name / METRICS_NAME, command)) for name in TRAINED_STAGES}
     training = {name: metrics[name].pop("training") for name in TRAINED_STAGES}
     collections = read_collections(run_dir)
     if not collections:
-        raise ValueError(f"{run_dir / 'demos'} holds no SUITE/TASK_demo.json; finish the run: {command}")
+        raise ValueError(f"{run_dir / DEMOS_FOLDER} holds no SUITE/TASK_demo.json; finish the run: {command}")
     facts: dict[str, dict[str, Any]] = {
         "collect": {"steps": sum(log["steps"] for log in collections)},
         **{name: {key: training[name][key] for key in ("device", "steps", "best_step")} for name in TRAINED_STAGES},

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.collection.recording import FailedEpisode, RecordingSettings, record_episode
-from eval_bridge.collection.session import demo_path
 from eval_bridge.episodes.rollout import Rollout, run_episode
 from eval_bridge.policies.compiled_policy import CompiledPolicy, load_models
 from eval_bridge.policies.decoders import SpeculativeGreedy
@@ -34,6 +33,7 @@ from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.registry import to_dataclass
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.rfsq.strategies import Naive
+from rsd_jax.run_folder import METRICS_NAME, demo_path
 from rsd_jax.stored_models import load_tokenizer
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding
@@ -83,14 +83,14 @@ def check_training(run_dir: Path, stage_name: str, values: Mapping[str, Any]) ->
     loaded = load_stage(run_dir, stage_name)
     same = _same_arrays(returned._asdict(), loaded.variables)
     require(same, f"the checkpoint of {stage_name} holds other arrays than training returned")
-    metrics = json.loads((run_dir / stage_name / "metrics.json").read_text())
+    metrics = json.loads((run_dir / stage_name / METRICS_NAME).read_text())
     require(stage.best_metric in metrics, f"metrics.json of {stage_name} lacks {stage.best_metric}")
 
 
 def check_tokens(run_dir: Path) -> None:
     """Tokens alone decode, at every depth, and to what the loss saw while training, to the last bit."""
     tokenizer = load_tokenizer(run_dir)
-    trained_hash = json.loads((run_dir / "rfsq" / "metrics.json").read_text())["tokenizer_hash"]
+    trained_hash = json.loads((run_dir / "rfsq" / METRICS_NAME).read_text())["tokenizer_hash"]
     require(tokenizer.token_hash == trained_hash, "the stored tokenizer is not the one that was trained")
     actions = np.stack([demo.labels[: tokenizer.chunk_length] for demo in _read_demos(run_dir)])
     tokens = np.asarray(jax.jit(RfsqTokenizer.tokenize)(tokenizer, actions))

@@ -7,16 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from eval_bridge.evaluation.folder import REPORT_NAME, SUMMARY_NAME
 from eval_bridge.evaluation.summary import describe_acceptance, describe_success
-from eval_bridge.runs.pipeline_stages import HEADLINE, evaluation_folder
 from eval_bridge.runs.run_record import add_seconds, forget_seconds, read_seconds
 from eval_bridge.runs.stage_process import PipelineStage, run_stage
 from eval_bridge.runs.stop_request import Stopped, StopRequest
 from eval_bridge.statistics.intervals import Interval
-
-LOG_FOLDER = "logs"
-REPLACED_FOLDER = "replaced"
+from rsd_jax.run_folder import HEADLINE, LOG_FOLDER, REPLACED_FOLDER, REPORT_NAME, SUMMARY_NAME, evaluation_folder
 
 
 def run_pipeline(

@@ -8,14 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from eval_bridge.collection.session import COMPLETE
-from eval_bridge.evaluation.folder import COMPARISONS_NAME, REPORT_NAME, SUMMARY_NAME
 from eval_bridge.policies.decoders import check_decoder
 from eval_bridge.runs.stage_process import PipelineStage
-from rsd_jax.run_folder import TRAINED_STAGES
-
-HEADLINE = "evaluation"
-"""Folder of the first decoder's evaluation, the one whose report compares it with the others."""
+from rsd_jax.run_folder import (
+    COMPARISONS_NAME,
+    COMPLETE,
+    DEMOS_FOLDER,
+    HEADLINE,
+    METRICS_NAME,
+    REPORT_NAME,
+    SUMMARY_NAME,
+    TRAINED_STAGES,
+    evaluation_folder,
+)
 
 
 def stages_of(run_dir: Path, variant: str, seed: int, decoders: Sequence[str]) -> list[PipelineStage]:
@@ -44,7 +49,7 @@ def stages_of(run_dir: Path, variant: str, seed: int, decoders: Sequence[str]) -
         return command("evaluate", "libero_eval", *chosen, *more)
 
     seeded = f"--config.seed={seed}"
-    collect = PipelineStage("collect", run_dir / "demos", command("collect", "demos", seeded), has_all_demos)
+    collect = PipelineStage("collect", run_dir / DEMOS_FOLDER, command("collect", "demos", seeded), has_all_demos)
     trainings = [
         PipelineStage(name, run_dir / name, command("train", name, seeded), _has_final_metrics)
         for name in TRAINED_STAGES
@@ -71,11 +76,6 @@ def stages_of(run_dir: Path, variant: str, seed: int, decoders: Sequence[str]) -
     return [collect, *trainings, *evaluations, report]
 
 
-def evaluation_folder(decoder: str, decoders: Sequence[str]) -> str:
-    """Name of the folder in which a decoder's evaluation lies."""
-    return HEADLINE if decoder == decoders[0] else f"{HEADLINE}_{decoder}"
-
-
 def share_demos(run_dir: Path, source: str) -> None:
     """Lets the run in `run_dir` use the demonstrations of the run in `source`, by a link; nothing if that is empty.
 
@@ -85,7 +85,7 @@ def share_demos(run_dir: Path, source: str) -> None:
     """
     if not source:
         return
-    demos, link = Path(source) / "demos", run_dir / "demos"
+    demos, link = Path(source) / DEMOS_FOLDER, run_dir / DEMOS_FOLDER
     if not has_all_demos(demos):
         raise ValueError(
             f"demos={source!r}: {demos} holds no complete collection; finish it "
@@ -105,7 +105,7 @@ def has_all_demos(output: Path) -> bool:
 
 
 def _has_final_metrics(output: Path) -> bool:
-    return (output / "metrics.json").is_file()
+    return (output / METRICS_NAME).is_file()
 
 
 def _has_all_episodes(output: Path, decoder: str) -> bool:

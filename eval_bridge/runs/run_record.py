@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rsd_jax.atomic_files import write_atomically
-
-RUN_RECORD = "pipeline.json"
+from rsd_jax.run_folder import RUN_RECORD, collection_summaries
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def pipeline_command(run_dir: Path) -> str:
 
 def read_collections(run_dir: Path) -> list[dict[str, Any]]:
     """The summary of every task's collection."""
-    return [json.loads(path.read_text()) for path in sorted((run_dir / "demos").glob("*/*_demo.json"))]
+    return [json.loads(path.read_text()) for path in collection_summaries(run_dir)]
 
 
 def _write(run_dir: Path, record: dict[str, Any]) -> None:

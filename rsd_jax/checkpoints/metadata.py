@@ -11,7 +11,8 @@ import rsd_jax
 from rsd_jax.checkpoints.errors import FormatVersionError
 from rsd_jax.provenance import git_commit, library_versions
 
-FORMAT_VERSION = 1
+CHECKPOINT_FORMAT = 1
+"""Version of what stands in a checkpoint's manifest, as ``format_version``."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class CheckpointMetadata:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-serialisable dict; NumPy scalars and arrays become numbers and lists."""
-        return json_value({"format_version": FORMAT_VERSION, **asdict(self)})
+        return json_value({"format_version": CHECKPOINT_FORMAT, **asdict(self)})
 
     @classmethod
     def from_json(cls, content: dict[str, Any], source: Path) -> "CheckpointMetadata":
@@ -51,11 +52,11 @@ class CheckpointMetadata:
         """
         content = dict(content)
         found = content.pop("format_version", None)
-        if found != FORMAT_VERSION:
+        if found != CHECKPOINT_FORMAT:
             writer = content.get("versions", {}).get("rsd_jax", "unknown")
             raise FormatVersionError(
                 f"checkpoint {source} has format version {found} (written by rsd_jax {writer}); rsd_jax "
-                f"{rsd_jax.__version__} reads version {FORMAT_VERSION}. Train the stage again, or use the rsd_jax "
+                f"{rsd_jax.__version__} reads version {CHECKPOINT_FORMAT}. Train the stage again, or use the rsd_jax "
                 "that wrote it"
             )
         return cls(**content)

@@ -9,6 +9,9 @@ from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.checkpoints.array_file import read_array_file, write_array_file
 from rsd_jax.checkpoints.stage_checkpoints import load_stage
 
+FILE_SUFFIX = ".safetensors"
+"""By which a file that is missing is told from a folder that is missing; any other file is read too."""
+
 
 class StoredTokenizer(NamedTuple):
     """A tokenizer as it is kept.
@@ -64,7 +67,7 @@ def read(path: Path) -> StoredTokenizer:
     Raises:
         CheckpointError: it is missing, damaged, or something else.
     """
-    if path.is_file() or path.suffix:
+    if path.is_file() or (path.suffix == FILE_SUFFIX and not path.is_dir()):
         layout, arrays = read_array_file(path)
         normalizer = ActionNormalizer.from_json(arrays["normalizer"])
         return StoredTokenizer(layout, arrays.get("params", {}), arrays["table"], normalizer)

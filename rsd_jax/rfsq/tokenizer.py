@@ -21,7 +21,7 @@ from rsd_jax.rfsq.flat_tokens import from_flat, to_flat
 from rsd_jax.rfsq.residual_quantizer import QuantizerTable, dequantize, quantize
 from rsd_jax.rfsq.stored_tokenizer import StoredTokenizer, read, write
 
-FORMAT_VERSION = 2
+TOKEN_FORMAT = 2
 """Version of what the arrays of a tokenizer mean; part of its hash."""
 
 
@@ -133,7 +133,7 @@ class RfsqTokenizer:
     def layout(self) -> dict[str, Any]:
         """All that is no array, as JSON values; saved in checkpoints and checked by whoever reads tokens."""
         return {
-            "format_version": FORMAT_VERSION,
+            "format_version": TOKEN_FORMAT,
             "autoencoder": describe_autoencoder(self.autoencoder),
             "num_layers": self.table.num_layers,
             "num_levels": self.table.num_levels,
@@ -158,10 +158,10 @@ class RfsqTokenizer:
             TokenFormatError: it was saved in another format.
         """
         layout, params, table, normalizer = read(Path(path))
-        if layout["format_version"] != FORMAT_VERSION:
+        if layout["format_version"] != TOKEN_FORMAT:
             raise TokenFormatError(
                 f"the tokenizer in {path} has token format {layout['format_version']}; this version reads "
-                f"{FORMAT_VERSION}. Train it again: python -m launch.train --config configs/rfsq.py"
+                f"{TOKEN_FORMAT}. Train it again: python -m launch.train --config configs/rfsq.py"
             )
         constants = {name: jnp.asarray(table[name]) for name in _TABLE_ARRAYS}
         return cls(

@@ -11,6 +11,7 @@ import numpy as np
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.rfsq.baselines import DctBpe, UniformBins
+from rsd_jax.run_folder import METRICS_NAME
 from rsd_jax.stored_models import StoredPolicy
 from rsd_jax.tokenizer_analysis.baseline_measures import measure_bins, measure_dct_bpe
 from rsd_jax.tokenizer_analysis.head_probe import ProbeSettings, probe
@@ -69,7 +70,7 @@ def plan_measurements(
             tokenizer = RfsqTokenizer.load(directory / "rfsq")
             figures = measure(tokenizer, actions.heldout, actions.heldout_executed, seed)
             moving = np.asarray(figures.pop("moving"))
-            trained = json.loads((directory / "rfsq" / "metrics.json").read_text())
+            trained = json.loads((directory / "rfsq" / METRICS_NAME).read_text())
             seeded = heads._replace(
                 draft_training=replace(heads.draft_training, seed=seed),
                 main_training=replace(heads.main_training, seed=seed),

@@ -12,6 +12,7 @@ from rsd_jax.actions.chunking import chunk_episode, foreseeable_steps
 from rsd_jax.demos.demo import ACTION_SIZE, Demo
 from rsd_jax.demos.frames import STORED_SIZE
 from rsd_jax.demos.libero_hdf5 import read_demos, read_instruction
+from rsd_jax.run_folder import DEMOS_FOLDER, demo_paths
 
 
 class Split(NamedTuple):
@@ -61,12 +62,13 @@ def demonstration_files(run_dir: Path) -> list[Path]:
     Raises:
         MissingDemonstrations: there are none; names the command that makes them.
     """
-    files = sorted((Path(run_dir) / "demos").glob("*/*_demo.hdf5"))
+    run_dir = Path(run_dir)
+    files = demo_paths(run_dir)
     if not files:
         raise MissingDemonstrations(
-            f"no demonstrations in {Path(run_dir) / 'demos'}: the stage 'collect' makes them; run "
+            f"no demonstrations in {run_dir / DEMOS_FOLDER}: the stage 'collect' makes them; run "
             f"python -m launch.collect --config configs/demos.py --config.run_dir={run_dir}, or convert others by "
-            f"python -m launch.convert --config configs/convert.py --config.target.path={Path(run_dir) / 'demos'}"
+            f"python -m launch.convert --config configs/convert.py --config.target.path={run_dir / DEMOS_FOLDER}"
         )
     return files
 

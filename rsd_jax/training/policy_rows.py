@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_jax.demos.demo import Demo
+from rsd_jax.run_folder import ROWS_FOLDER
 from rsd_jax.training.demonstrations import (
     Split,
     action_rows,
@@ -29,7 +30,7 @@ from rsd_jax.training.demonstrations import (
     split_file,
 )
 from rsd_jax.training.row_sources import Rows
-from rsd_jax.training.row_sources.row_files import ROWS_FOLDER, RowWriter, stored_rows
+from rsd_jax.training.row_sources.row_files import RowWriter, stored_rows
 
 EncodeInstruction = Callable[[str], NDArray[np.int32]]
 """`Backbone.encode_instruction` of the backbone that the rows are for."""

@@ -23,13 +23,13 @@ from rsd_jax.checkpoints.metadata import json_value
 from rsd_jax.distributed import hosts
 from rsd_jax.distributed.sharding_rules import state_shardings
 from rsd_jax.folder_lock import in_use
+from rsd_jax.run_folder import METRICS_NAME, ROWS_FOLDER
 from rsd_jax.training.configuration import WITHOUT_INFLUENCE, TrainingConfig
 from rsd_jax.training.dispatches import plan_dispatches
 from rsd_jax.training.metric_log import MetricLog, require_finite
 from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.objectives.on_rows import Constants, OnRows
 from rsd_jax.training.row_sources import Dispatch, RowOrder, count_rows, open_rows
-from rsd_jax.training.row_sources.row_files import ROWS_FOLDER
 from rsd_jax.training.train_state import TrainState, create_train_state, from_checkpoint, rounded, to_checkpoint
 from rsd_jax.training.train_step import Metrics, make_optimizer, make_stacked_train_step, make_train_step
 
@@ -92,7 +92,7 @@ def _is_finished(checkpoints: StageCheckpoints, run: dict[str, Any], config: Tra
         if latest is None:
             return False
         _require_same_run(latest.config, run, checkpoints.directory)
-        return latest.step == config.steps and (checkpoints.directory / "metrics.json").exists()
+        return latest.step == config.steps and (checkpoints.directory / METRICS_NAME).exists()
 
 
 def load_best(stage: Stage, checkpoints: StageCheckpoints, mesh: Mesh) -> Variables:
@@ -294,7 +294,7 @@ class _Run:
                 "num_devices": len(devices),
                 "num_processes": jax.process_count(),
             }
-            write_json(self._output_dir / "metrics.json", {**best.metrics, "training": facts})
+            write_json(self._output_dir / METRICS_NAME, {**best.metrics, "training": facts})
         hosts.barrier(f"finished {self._output_dir}")
         return load_best(self._stage, self._checkpoints, self._mesh)
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.episodes.trace import load_trace
-from eval_bridge.evaluation.episode_log import LOG_NAME, read_episode_log
+from eval_bridge.evaluation.episode_log import read_episode_log
 from eval_bridge.experts.goal import Carry, open_goals
 from eval_bridge.experts.libero_scene import LiberoScene
 from eval_bridge.experts.scripted_expert import ExpertFailed, ScriptedExpert
@@ -27,6 +27,7 @@ from eval_bridge.provenance import package_versions
 from eval_bridge.simulators.libero.suites import get_suite
 from rsd_jax.atomic_files import write_json
 from rsd_jax.provenance import device_name, git_commit
+from rsd_jax.run_folder import LOG_NAME
 from tests.benchmarks.grasp_kinds import FIRST_SEED
 
 NEAR = 0.06

@@ -5,13 +5,13 @@ import sys
 import pytest
 
 from configs import ablations
-from eval_bridge.evaluation.episode_log import LOG_NAME, EpisodeLog
-from eval_bridge.evaluation.folder import REPORT_NAME, SUMMARY_NAME
+from eval_bridge.evaluation.episode_log import EpisodeLog
 from eval_bridge.evaluation.summary import summarise, write_summary
 from eval_bridge.runs.ablation.trials import AblationSettings, plan_trials
 from launch.ablate import read_config
 from launch.config_flags import ConfigError, parse_config
 from rsd_jax.registry import to_dataclass
+from rsd_jax.run_folder import LOG_NAME, REPORT_NAME, SUMMARY_NAME
 from tests.eval_bridge.evaluation.log_examples import DIGEST, MANIFEST, log_of
 
 CONFIG_FILE = "configs/ablations.py"

@@ -6,10 +6,10 @@ import pytest
 
 import launch.collect
 from eval_bridge.collection.attempt_log import Attempt, CollectionLog
-from eval_bridge.collection.session import demo_path
 from eval_bridge.simulators.start_seeds import SEEDS_PER_RUN
 from launch.collect import main
 from launch.config_flags import parse_config
+from rsd_jax.run_folder import demo_path
 
 CONFIG = str(Path(launch.collect.__file__).parent.parent / "configs" / "demos.py")
 

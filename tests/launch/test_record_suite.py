@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from eval_bridge.evaluation.episode_log import LOG_NAME, EpisodeLog
+from eval_bridge.evaluation.episode_log import EpisodeLog
 from eval_bridge.evaluation.summary import summarise, write_summary
 from eval_bridge.evidence.suite_rows import FINEST_TASKS
 from eval_bridge.statistics.intervals import wilson_interval
 from launch.record_suite import main
+from rsd_jax.run_folder import LOG_NAME
 from tests.eval_bridge.evaluation.log_examples import DIGEST, MANIFEST, log_of, make_log, make_record
 
 HEAD = {

@@ -15,6 +15,7 @@ from eval_bridge.report.page import data_url, flatten, render_template
 from eval_bridge.report.titles import suite_title
 from rsd_jax.actions.conventions import LIBERO
 from rsd_jax.atomic_files import write_atomically
+from rsd_jax.run_folder import suite_demo_paths
 
 PAGE_NAME = "index.html"
 _DIMENSIONS = ("x", "y", "z", "roll", "pitch", "yaw", "gripper")
@@ -93,7 +94,7 @@ def write_collection_page(folder: Path) -> Path:
 
 def render_collection_page(folder: Path) -> str:
     """The page's HTML; see `write_collection_page`."""
-    paths = sorted(folder.glob("*_demo.hdf5"))
+    paths = suite_demo_paths(folder)
     if not paths:
         raise FileNotFoundError(f"no demonstrations (*_demo.hdf5) in {folder}; `python -m launch.collect` makes them")
     tasks = [_view(path) for path in paths]

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from eval_bridge.evaluation.comparison import compare_folders
-from eval_bridge.evaluation.episode_log import LOG_NAME, read_episode_log
-from eval_bridge.evaluation.folder import COMPARISONS_NAME, REPORT_NAME
+from eval_bridge.evaluation.episode_log import read_episode_log
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.summary import Summary
 from eval_bridge.report.evaluation.page import write_report
 from rsd_jax.atomic_files import write_atomically
+from rsd_jax.run_folder import COMPARISONS_NAME, LOG_NAME, REPORT_NAME
 
 
 def write_evaluation_report(

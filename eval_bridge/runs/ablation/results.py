@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from eval_bridge.evaluation.comparison import compare_folders
-from eval_bridge.evaluation.folder import SUMMARY_NAME
 from eval_bridge.provenance import package_versions
 from eval_bridge.report.markdown import markdown_table
 from eval_bridge.runs.ablation.trials import DECODER, SHARED, AblationSettings, DevelopmentEvaluation, Trial
 from eval_bridge.statistics.intervals import wilson_interval
 from eval_bridge.statistics.paired import PairedCounts, bootstrap_difference, mcnemar_p_value
 from rsd_jax.provenance import git_commit
+from rsd_jax.run_folder import METRICS_NAME, SUMMARY_NAME
 
 Record = dict[str, Any]
 
@@ -86,7 +86,7 @@ def _variant(trials: Sequence[Trial], base: dict[int, Trial]) -> Record:
 
 
 def _run(trial: Trial) -> Record:
-    metrics: Record = json.loads((trial.training.output / "metrics.json").read_text())
+    metrics: Record = json.loads((trial.training.output / METRICS_NAME).read_text())
     training = metrics.pop("training")
     record = {
         "seed": trial.seed,

@@ -6,9 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TextIO
 
 from eval_bridge.runs.ablation.trials import Trial
-from eval_bridge.runs.pipeline import LOG_FOLDER
 from eval_bridge.runs.stage_process import PipelineStage, StageFailure, run_stage
 from eval_bridge.runs.stop_request import Stopped, StopRequest
+from rsd_jax.run_folder import LOG_FOLDER
 
 
 def run_trials(trials: Sequence[Trial], parallel_evaluations: int, stop: StopRequest, terminal: TextIO) -> list[str]:

@@ -12,25 +12,33 @@ from pathlib import Path
 from typing import Any
 
 from eval_bridge.evaluation.benchmarks import get_benchmark
-from eval_bridge.evaluation.episode_log import LOG_NAME, read_episode_log
-from eval_bridge.evaluation.folder import REPORT_NAME, SUMMARY_NAME
+from eval_bridge.evaluation.episode_log import read_episode_log
 from eval_bridge.evaluation.plan import EpisodeId, EvaluationPlan, plan_evaluation
 from eval_bridge.runs.stage_process import PipelineStage
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.checkpoints.errors import MissingCheckpointError
 from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
+from rsd_jax.run_folder import (
+    ABLATION_EVALUATION,
+    ABLATION_FOLDER,
+    ABLATION_RECORD,
+    DEMOS_FOLDER,
+    LOG_NAME,
+    METRICS_NAME,
+    REPORT_NAME,
+    ROWS_FOLDER,
+    SUMMARY_NAME,
+)
 from rsd_jax.training.demonstrations import MissingDemonstrations, demonstration_files
-from rsd_jax.training.row_sources.row_files import ROWS_FOLDER
 
 POLICY_CONFIG, EVALUATION_CONFIG = "configs/policy.py", "configs/libero_eval.py"
 DECODER = "l1_regression"
 SIMULATORS = ("libero_development", "point_mass")
 """Where policies may be chosen: none of these starts in a state that results are published on."""
 
-SHARED = ("demos", "rfsq")
+SHARED = (DEMOS_FOLDER, "rfsq")
 """Folders of the run that its trials need and share by a link; ``demos=RUN_DIR`` takes those of another run."""
 
-FOLDER, EVALUATION, RECORD = "ablations", "development", "ablation.json"
 
 ReadConfig = Callable[[str, Sequence[str]], Mapping[str, Any]]
 """Reads ``FILE[:variant]`` with overrides ``--config.KEY=VALUE``: nested values, or ValueError for a misspelt key."""
@@ -118,8 +126,8 @@ class Trial:
             ValueError: the folder holds a policy that was trained with something else.
             OSError: the folder cannot be written.
         """
-        if (self.folder / RECORD).exists() and not self._has_same_record():
-            found = json.loads((self.folder / RECORD).read_text())
+        if (self.folder / ABLATION_RECORD).exists() and not self._has_same_record():
+            found = json.loads((self.folder / ABLATION_RECORD).read_text())
             different = [key for key in self.record if self.record[key] != found.get(key)]
             raise ValueError(
                 f"{self.folder} was trained with other values of {', '.join(different)} "
@@ -132,10 +140,10 @@ class Trial:
             link = self.folder / name
             if not link.is_symlink():
                 link.symlink_to(os.path.relpath(source, self.folder), target_is_directory=True)
-        write_atomically(self.folder / RECORD, json.dumps(dict(self.record), indent=1) + "\n")
+        write_atomically(self.folder / ABLATION_RECORD, json.dumps(dict(self.record), indent=1) + "\n")
 
     def _has_same_record(self) -> bool:
-        path = self.folder / RECORD
+        path = self.folder / ABLATION_RECORD
         return path.exists() and json.loads(path.read_text()) == self.record
 
 
@@ -194,7 +202,9 @@ def shared_digests(sources: Mapping[str, Path]) -> dict[str, str]:
         MissingDemonstrations: there are none.
         MissingCheckpointError: there is no finished tokenizer.
     """
-    files = [f"{path.parent.name}/{path.name} {path.stat().st_size}" for path in demonstration_files(sources["demos"])]
+    files = [
+        f"{path.parent.name}/{path.name} {path.stat().st_size}" for path in demonstration_files(sources[DEMOS_FOLDER])
+    ]
     demonstrations = hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
     return {"demos": demonstrations, **checkpoint_digests(sources["rfsq"], ["rfsq"])}
 
@@ -222,7 +232,7 @@ def _trial(
     shared: Mapping[str, str],
 ) -> Trial:
     run_dir = Path(config.run_dir)
-    folder = run_dir / FOLDER / name / f"seed_{seed}"
+    folder = run_dir / ABLATION_FOLDER / name / f"seed_{seed}"
     source = f"{POLICY_CONFIG}:{config.policy}" if config.policy else POLICY_CONFIG
     changes = list(config.overrides[name])
     values_changed = [change for change in changes if change.partition("=")[0] not in SHARED]
@@ -232,7 +242,7 @@ def _trial(
     train = [*_python("launch.train", source, folder), f"--config.seed={seed}", *arguments]
     evaluation = PipelineStage(
         "development",
-        folder / EVALUATION,
+        folder / ABLATION_EVALUATION,
         # Beside a training, which takes most of a GPU's memory at once.
         ["env", "XLA_PYTHON_CLIENT_PREALLOCATE=false", *_evaluate(config.evaluation, folder)],
         partial(_holds_evaluation, of=config.evaluation, episodes=episodes),
@@ -263,7 +273,7 @@ def _python(module: str, source: str, folder: Path) -> list[str]:
 def _evaluate(evaluation: DevelopmentEvaluation, folder: Path) -> list[str]:
     values: dict[str, Any] = asdict(evaluation) | {
         "tasks": f"({''.join(f'{task},' for task in evaluation.tasks)})",
-        "output": EVALUATION,
+        "output": ABLATION_EVALUATION,
         "decoder": DECODER,
         "video.per_task": 0,
         "latency_repeats": 0,
@@ -287,7 +297,7 @@ def _length(read_config: ReadConfig, source: str, steps: int) -> list[str]:
 
 
 def _is_trained(output: Path) -> bool:
-    return (output / "metrics.json").is_file()
+    return (output / METRICS_NAME).is_file()
 
 
 def _holds_evaluation(output: Path, of: DevelopmentEvaluation, episodes: Sequence[EpisodeId]) -> bool:

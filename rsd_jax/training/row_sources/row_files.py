@@ -18,9 +18,6 @@ from numpy.typing import NDArray
 from rsd_jax.atomic_files import whole_folder
 from rsd_jax.training.row_sources.interface import Rows
 
-ROWS_FOLDER = "rows"
-"""Folder of a run that holds folders of rows."""
-
 _CONTENTS = "rows.json"
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rsd_jax.actions.normalizer import GRIPPER
 from rsd_jax.distributed import hosts
 from rsd_jax.rfsq import RfsqTokenizer
+from rsd_jax.run_folder import ROWS_FOLDER
 from rsd_jax.stored_models import StoredPolicy, load_policy, load_tokenizer
 from rsd_jax.stored_models.policy import PolicyMismatchError
 from rsd_jax.training.digit_accuracy import LayerAccuracy, layer_accuracy
@@ -21,7 +22,7 @@ from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.objectives.digit_prediction import DEMONSTRATIONS, TEACHER, FrozenPolicy, teacher_actions
 from rsd_jax.training.policy_rows import stored_policy_rows
 from rsd_jax.training.row_sources import Rows
-from rsd_jax.training.row_sources.row_files import ROWS_FOLDER, RowWriter, stored_rows
+from rsd_jax.training.row_sources.row_files import RowWriter, stored_rows
 
 FEATURES_FORMAT = 1
 """Raised whenever the same policy makes other features of the same rows: when preprocessing or network change."""

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from eval_bridge.collection.rendering import RenderFile, part_path, render_demo, render_files
-from eval_bridge.collection.session import CollectionPlan, collect, demo_path
+from eval_bridge.collection.session import CollectionPlan, collect
 from rsd_jax.demos.demo import DemoFieldError
 from rsd_jax.demos.libero_hdf5 import lacks_frames, read_demos, write_with_frames
+from rsd_jax.run_folder import demo_path
 from tests.eval_bridge.collection import collection_fakes as fakes
 from tests.rsd_jax.demos.demo_examples import assert_same_demo
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import eval_bridge
-from eval_bridge.collection.session import CollectionError, CollectionPlan, collect, demo_path, summary_path
+from eval_bridge.collection.session import CollectionError, CollectionPlan, collect
 from rsd_jax.demos.libero_hdf5 import read_demos
 from rsd_jax.folder_lock import InUseError, in_use
+from rsd_jax.run_folder import demo_path, summary_path
 from tests.eval_bridge.collection import collection_fakes as fakes
 from tests.rsd_jax.demos.demo_examples import assert_same_demo
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from rsd_jax.array_types import Features, PyTree
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
-from rsd_jax.backbones.interface import ObservationNeeds, PolicyInputs
+from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
+from rsd_jax.observation_needs import ObservationNeeds
 
 LETTERS = 100
 

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.checkpoints import CheckpointError
+from rsd_jax.pretrained import PRETRAINED
 from rsd_jax.rfsq import MlpAutoencoder, RepetitionFrame, RfsqTokenizer, TokenFormatError, make_strategy, make_table
 from rsd_jax.rfsq import tokenizer as tokenizer_module
 
@@ -157,6 +159,15 @@ def test_a_saved_tokenizer_keeps_every_token(tokenizer: RfsqTokenizer, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["t.safetensors"]
 
 
+def test_a_stage_folder_with_a_dot_in_its_name_and_a_file_without_are_what_they_are(tmp_path: Path) -> None:
+    shutil.copytree(PRETRAINED / "rfsq", tmp_path / "rfsq.old")
+    tokenizer = RfsqTokenizer.load(tmp_path / "rfsq.old")
+    tokenizer.save(tmp_path / "tokenizer")
+    assert RfsqTokenizer.load(tmp_path / "tokenizer").token_hash == tokenizer.token_hash
+    with pytest.raises(CheckpointError, match=r"no checkpoint of stage 'rfsq.new'"):
+        RfsqTokenizer.load(tmp_path / "rfsq.new")
+
+
 def test_files_that_hold_no_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CheckpointError, match=r"missing.safetensors cannot be read"):
         RfsqTokenizer.load(tmp_path / "missing.safetensors")
@@ -167,7 +178,7 @@ def test_files_that_hold_no_tokenizer(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "short.safetensors").write_bytes(content[:-10])
     with pytest.raises(CheckpointError, match=r"short.safetensors cannot be read"):
         RfsqTokenizer.load(tmp_path / "short.safetensors")
-    monkeypatch.setattr(tokenizer_module, "FORMAT_VERSION", 3)
+    monkeypatch.setattr(tokenizer_module, "TOKEN_FORMAT", 3)
     with pytest.raises(TokenFormatError, match="has token format 2; this version reads 3"):
         RfsqTokenizer.load(tmp_path / "t.safetensors")
 

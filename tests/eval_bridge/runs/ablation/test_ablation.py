@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from configs import ablations
-from eval_bridge.evaluation.episode_log import LOG_NAME, EpisodeLog
-from eval_bridge.evaluation.folder import REPORT_NAME, SUMMARY_NAME
+from eval_bridge.evaluation.episode_log import EpisodeLog
 from eval_bridge.evaluation.summary import summarise, write_summary
 from eval_bridge.runs.ablation.results import collect_results, write_table
 from eval_bridge.runs.ablation.run import run_trials
@@ -23,6 +22,7 @@ from eval_bridge.runs.stop_request import Stopped, StopRequest
 from launch.ablate import read_config
 from launch.config_flags import parse_config
 from rsd_jax.registry import to_dataclass
+from rsd_jax.run_folder import LOG_NAME, REPORT_NAME, SUMMARY_NAME
 from tests.eval_bridge.evaluation.log_examples import DIGEST, MANIFEST, log_of
 
 CONFIG_FILE = "configs/ablations.py"
