@@ -7,11 +7,11 @@ by an installation that is then repaired): another one begins the log anew, and 
 """
 
 import dataclasses
-import fcntl
 import json
 import logging
 import os
 from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ from eval_bridge.evaluation.records import (
     from_line,
     to_line,
 )
+from rsd_jax.folder_lock import InUseError, in_use
 
 CHECKPOINT = "checkpoint."
 """In a log's identity, before the name of each stage whose checkpoint acted."""
@@ -109,6 +110,7 @@ class EpisodeLog:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
+        self._use = ExitStack()
         self._file: IO[bytes] = path.open("a+b")
         try:
             self._lock()
@@ -124,7 +126,7 @@ class EpisodeLog:
                 self.contents = LogContents(dict(identity))
                 self._write({"kind": _IDENTITY, "identity": self.contents.identity})
         except BaseException:
-            self._file.close()
+            self.close()
             raise
 
     def append(self, record: Record) -> None:
@@ -139,6 +141,7 @@ class EpisodeLog:
     def close(self) -> None:
         """Closes the file and lets other processes use it."""
         self._file.close()
+        self._use.close()
 
     def __enter__(self) -> Self:
         return self
@@ -150,9 +153,9 @@ class EpisodeLog:
 
     def _lock(self) -> None:
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise EpisodeLogError(f"{self.path} is in use by another evaluation; wait for it or end it.") from error
+            self._use.enter_context(in_use(self.path))
+        except InUseError as error:
+            raise EpisodeLogError(str(error)) from error
 
     def _write(self, line: Mapping[str, Any]) -> None:
         length = self._file.seek(0, os.SEEK_END)
