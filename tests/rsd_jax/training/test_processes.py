@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from rsd_jax.checkpoints import load_stage
+from rsd_jax.checkpoints.params_hash import hash_params
 from tests.rsd_jax.training.run_fingerprint import fingerprint, saved_arrays
 from tests.rsd_jax.training.run_processes import TWO_DEVICES, free_port, outputs_of, start
 
@@ -30,6 +32,12 @@ def two_processes(tmp_path_factory):
 def test_resumed_equals_straight_to_the_last_bit(layout, request):
     folder = request.getfixturevalue(layout)
     assert fingerprint(folder / "resumed" / "toy") == fingerprint(folder / "straight" / "toy")
+
+
+@pytest.mark.parametrize("layout", ["one_process", "two_processes"])
+def test_parameters_are_hashed_whole_wherever_their_parts_lay(layout, request):
+    stage = load_stage(request.getfixturevalue(layout) / "straight", "toy")
+    assert stage.saved_hash == hash_params(stage.variables["params"])
 
 
 def test_both_layouts_see_the_same_batches_in_the_same_order(one_process, two_processes):
