@@ -69,7 +69,7 @@ setup(
         include=["rsd_jax", "rsd_jax.*", "configs", "configs.*", "launch", "launch.*", "eval_bridge", "eval_bridge.*"]
     ),
     package_data={
-        "": ["**/*.json", "**/*.npz", "**/*.html", "**/*.css"],
+        "": ["**/*.json", "**/*.npz", "**/*.html", "**/*.css", "**/*.sbatch"],
         "rsd_jax.pretrained": ["libero_spatial/**"],
     },
     install_requires=LEARNING + DEMONSTRATIONS + SIMULATOR + REPORT,

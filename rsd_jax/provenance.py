@@ -29,20 +29,27 @@ def library_versions() -> dict[str, str]:
 
 @cache
 def git_commit() -> str | None:
-    """Commit of the checkout this code runs from, or ``None`` where there is no repository or no git.
+    """Commit of the checkout this code runs from, or ``None`` where it runs from none or there is no git.
 
+    An installation may lie in the folder of another project, whose commit says nothing about this code.
     A copy without its history, such as in a container, tells its commit by the variable ``RSD_COMMIT``.
     """
     if os.environ.get("RSD_COMMIT"):
         return os.environ["RSD_COMMIT"]
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    file = Path(__file__)
+    if _git(file.parent, "ls-files", "--error-unmatch", file.name) is None:
+        return None
+    return _git(file.parent, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git prints in `folder`; None where it fails or is not there."""
+    command = ["git", *arguments]
     try:
-        result = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False, timeout=10
-        )
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=10)
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None
-    return result.stdout.strip() or None
+    return result.stdout.strip() or None if result.returncode == 0 else None
 
 
 def _processor_name() -> str:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,17 +95,24 @@ def test_what_is_installed_is_what_the_lock_says():
     assert {name: version(name) for name in names} == {name: pinned[name] for name in names}
 
 
-def package_data() -> dict[str, list[str]]:
-    """Patterns of setup.py, by package; those of "" hold for every package."""
+def keyword_of_setup(name: str) -> Any:
+    """A literal that setup.py gives by keyword, in whatever call."""
     for node in ast.walk(ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))):
-        if isinstance(node, ast.keyword) and node.arg == "package_data":
+        if isinstance(node, ast.keyword) and node.arg == name:
             return ast.literal_eval(node.value)
-    raise AssertionError("setup.py has no package_data")
+    raise AssertionError(f"setup.py has no {name}")
+
+
+def test_every_module_and_configuration_reaches_an_installation():
+    """setuptools takes the packages that are included by name, folder by folder, and no folder that is none."""
+    included = set(keyword_of_setup("include"))
+    assert included == {*PACKAGES, *(f"{package}.*" for package in PACKAGES)}
+    assert [path for path in SOURCES if not (path.parent / "__init__.py").is_file()] == []
 
 
 def test_package_data_reaches_an_installation():
     """Templates, tables and the shipped checkpoint, file by file: a pattern may match a folder and no file in it."""
-    patterns = package_data()
+    patterns = keyword_of_setup("package_data")  # those of "" hold for every package
     installed: set[Path] = set()
     for folder in {path.parent for path in SOURCES if path.name == "__init__.py"}:
         name = ".".join(folder.relative_to(ROOT).parts)
@@ -114,5 +122,5 @@ def test_package_data_reaches_an_installation():
             installed |= {folder / match for match in found if (folder / match).is_file()}
     files = {path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()}
     assert len([path for path in files if path.is_relative_to(PRETRAINED)]) > 30
-    code = {path for path in files if path.suffix in {".py", ".pyc"} or path.parent.name == "slurm"}
+    code = {path for path in files if path.suffix in {".py", ".pyc"}}
     assert files - code - installed == set()

@@ -2,11 +2,9 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-from tensorboardX import SummaryWriter
 
 from rsd_jax.atomic_files import write_atomically
 
@@ -55,15 +53,20 @@ class MetricLog:
             first_step: rows of later steps are left from an interrupted run and removed: they will be written again.
             enabled: whether this process writes.
             tensorboard: also write TensorBoard events into ``tensorboard/``.
+
+        Raises:
+            ValueError: TensorBoard is asked for, and tensorboardX is not installed.
         """
         self._file = None
         self._events = None
+        # Found missing before the first step, and by every process alike.
+        open_events = _summary_writer() if tensorboard else None
         if enabled:
             path = directory / "metrics.jsonl"
             _keep_rows_until(path, first_step)
             self._file = path.open("a")
-            if tensorboard:
-                self._events = SummaryWriter(str(directory / "tensorboard"), purge_step=first_step + 1)
+            if open_events is not None:
+                self._events = open_events(str(directory / "tensorboard"), purge_step=first_step + 1)
 
     def write(self, step: int, metrics: Mapping[str, Any]) -> None:
         """Appends one row: ``{"step": step, name: value, ...}``; TensorBoard gets its numbers."""
@@ -81,6 +84,19 @@ class MetricLog:
             self._file.close()
         if self._events is not None:
             self._events.close()
+
+
+def _summary_writer() -> Callable[..., Any]:
+    """What writes TensorBoard's events, an optional package."""
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError as error:
+        raise ValueError(
+            "config.tensorboard=True needs tensorboardX: pip install 'rsd_jax[tensorboard]', or leave it out; "
+            "metrics.jsonl holds the same numbers"
+        ) from error
+    writer: Callable[..., Any] = SummaryWriter
+    return writer
 
 
 def _keep_rows_until(path: Path, step: int) -> None:

@@ -1,5 +1,6 @@
 import json
 import math
+import sys
 
 import pytest
 
@@ -41,3 +42,10 @@ def test_tensorboard_gets_the_numbers(tmp_path):
 def test_what_is_not_finite_is_named_with_its_step():
     with pytest.raises(NonFiniteMetricError, match="metric 'heldout/accuracy/1' is nan at step 7"):
         require_finite({"loss": 1.0, "name": "x", "heldout/accuracy": [0.5, math.nan]}, step=7)
+
+
+def test_tensorboard_is_needed_only_where_asked_for_and_an_error_names_its_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    MetricLog(tmp_path, first_step=0, enabled=True, tensorboard=False).close()
+    with pytest.raises(ValueError, match=r"rsd_jax\[tensorboard\]"):
+        MetricLog(tmp_path, first_step=0, enabled=True, tensorboard=True)
