@@ -9,10 +9,10 @@ HTML file beside it.
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from eval_bridge.evaluation.comparison import Comparison, compare_folders, write_comparison
 from eval_bridge.report.evaluation.comparison import write_comparison_page
+from launch.command_line import path_argument, run_command
 
 
 def describe(comparison: Comparison) -> str:
@@ -41,22 +41,21 @@ def describe(comparison: Comparison) -> str:
 def main(arguments: Sequence[str]) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m launch.compare", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("first", type=Path, metavar="FIRST", help="folder of an evaluation")
-    parser.add_argument("second", type=Path, metavar="SECOND", help="folder of the one to compare with it")
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="where the figures go; the page lies beside it")
+    parser.add_argument("first", type=path_argument, metavar="FIRST", help="folder of an evaluation")
+    parser.add_argument("second", type=path_argument, metavar="SECOND", help="folder of the one to compare with it")
+    parser.add_argument(
+        "--out", type=path_argument, metavar="FILE.json", help="where the figures go; the page lies beside it"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     options = parser.parse_args(arguments)
     if options.out is not None and options.out.suffix != ".json":
-        sys.exit(f"error: --out={options.out} must end in .json; the page gets the same name with .html")
-    try:
-        comparison = compare_folders(options.first, options.second, seed=options.seed)
-        if options.out is not None:
-            write_comparison(options.out, comparison)
-            write_comparison_page(options.out.with_suffix(".html"), comparison)
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+        raise ValueError(f"--out={options.out} must end in .json; the page gets the same name with .html")
+    comparison = compare_folders(options.first, options.second, seed=options.seed)
+    if options.out is not None:
+        write_comparison(options.out, comparison)
+        write_comparison_page(options.out.with_suffix(".html"), comparison)
     print(describe(comparison))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run_command(lambda: main(sys.argv[1:]))

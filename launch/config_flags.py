@@ -4,12 +4,10 @@ A config file ``configs/x.py`` holds ``get_config(variant="")``, which returns a
 ``VARIANTS``, the names that `get_config` accepts. Its docstring is what ``--help`` shows.
 """
 
+import argparse
 import difflib
 import importlib.util
 import logging
-import os
-import re
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,7 +17,12 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from launch.command_line import run_command
+
 PROJECT = Path(__file__).parents[1]
+"""Beside this package lies that of the project's own configurations, in a checkout and in an installation."""
+
+HELP = ("--help", "-h", "-help", "--helpfull")
 
 
 class ConfigError(ValueError):
@@ -44,15 +47,7 @@ def run(
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname).1s %(name)s: %(message)s")
     logging.getLogger("absl").setLevel(logging.WARNING)
-    try:
-        main(parse_config(sys.argv[1:], default, options))
-    except expected as error:
-        if os.environ.get("RSD_TRACEBACK"):
-            raise
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:  # everything that must end has ended on the way here
-        print("\nstopped; the same command goes on from what this one has kept", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
+    run_command(lambda: main(parse_config(sys.argv[1:], default, options)), expected)
 
 
 def parse_config(
@@ -69,85 +64,85 @@ def parse_config(
         ConfigError: no such file, variant or key, a value of the wrong type, an argument that is none of these.
     """
     options = flags.FlagValues() if options is None else options
-    source = _config_argument(arguments) or default
-    if {"--help", "-h", "--helpfull", "-help"} & set(arguments):
+    given, others = _split(arguments)
+    source = given.config or default
+    if given.help:
         print(_help_text(source, options))
         raise SystemExit(0)
     if source is None:
         raise ConfigError("no configuration given; add --config FILE[:variant], for example --config configs/rfsq.py")
     _, config = load_config(source)
-    _check_keys(config, arguments, source)
+    _check_keys(config, others, source)
     all_flags = flags.FlagValues()  # of this call alone, so that one process can parse several command lines
     all_flags.append_flag_values(options)
+    command = ["", *others]
     try:
-        holder = config_flags.DEFINE_config_file(
-            "config", default, flag_values=all_flags, sys_argv=["", *_config_first(arguments)]
-        )
-        _, *unknown = all_flags(["", *_config_first(arguments)])
+        config_flags.DEFINE_config_dict("config", config, flag_values=all_flags, sys_argv=command)
+        _, *unknown = all_flags(command)
         options.mark_as_parsed()
-    except (flags.Error, TypeError) as error:  # a tuple of the wrong element type is reported as TypeError
+    except (flags.Error, TypeError, LookupError) as error:  # the others are of tuples: of an element or its type
         raise ConfigError(f"{error}; --help lists all keys of {source}") from error
     if unknown:
         raise ConfigError(f"arguments {unknown} are no flags; write --config.key=value, and --help for all keys")
-    return holder.value
+    _expand_home(config)
+    return config
 
 
 def load_config(source: str) -> tuple[ModuleType, ConfigDict]:
     """Loads ``FILE[:variant]`` without overrides; returns the module of the file and the configuration.
 
+    ``configs/x.py`` is the project's own from every folder that has no such file.
+
     Raises:
         ConfigError: no such file or variant, or not a config file.
     """
-    path, has_variant, variant = source.partition(":")
-    if not Path(path).is_file() and (PROJECT / path).is_file():
-        path = str(PROJECT / path)  # the project's own, from whatever folder the command is called
-    if not Path(path).is_file():
-        others = sorted(str(file) for file in Path(path).parent.glob("[a-z]*.py"))
-        raise ConfigError(f"no config file {path!r}; {_suggestion(path, others)}")
-    specification = importlib.util.spec_from_file_location(f"config_{Path(path).stem}", path)
+    name, has_variant, variant = source.partition(":")
+    path = Path(name).expanduser()
+    if not path.is_file():
+        path = PROJECT / path
+    if not path.is_file():
+        raise ConfigError(f"no config file {name!r}; {_suggestion(name, _config_files(Path(name).parent))}")
+    specification = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
     if specification is None or specification.loader is None:
-        raise ConfigError(f"{path!r} is not a Python file")
+        raise ConfigError(f"{name!r} is not a Python file")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     if not hasattr(module, "get_config"):
-        raise ConfigError(f"{path!r} is not a config file: it has no get_config(variant)")
+        raise ConfigError(f"{name!r} is not a config file: it has no get_config(variant)")
     variants = getattr(module, "VARIANTS", None)
     if has_variant and variants is not None and variant not in variants:
         raise ConfigError(
-            f"{path} has no variant {variant!r}; {_suggestion(variant, [name for name in variants if name])}"
+            f"{name} has no variant {variant!r}; {_suggestion(variant, [name for name in variants if name])}"
         )
     return module, module.get_config(variant) if has_variant else module.get_config()
 
 
-def _config_argument(arguments: Sequence[str]) -> str | None:
-    """Value of ``--config X`` or ``--config=X``."""
-    for index, argument in enumerate(arguments):
-        name, assigned, value = argument.partition("=")
-        if name in ("--config", "-config"):
-            if assigned:
-                return value
-            if index + 1 < len(arguments):
-                return arguments[index + 1]
-            raise ConfigError("--config needs a value, FILE[:variant]")
-    return None
+def _config_files(folder: Path) -> list[str]:
+    """The Python files in `folder` and the project's own configurations, each as one would name it."""
+    own = (file.relative_to(PROJECT) for file in (PROJECT / "configs").glob("[a-z]*.py"))
+    return sorted({str(file) for file in (*folder.expanduser().glob("[a-z]*.py"), *own)})
 
 
-def _config_first(arguments: Sequence[str]) -> list[str]:
-    """Moves ``--config`` before its overrides, the order that ml_collections asks for."""
-    for index, argument in enumerate(arguments):
-        if argument in ("--config", "-config"):
-            return [*arguments[index : index + 2], *arguments[:index], *arguments[index + 2 :]]
-        if argument.startswith(("--config=", "-config=")):
-            return [argument, *arguments[:index], *arguments[index + 1 :]]
-    return list(arguments)
+def _split(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """``config`` and ``help`` of a command line, and its other arguments in order."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--config", "-config")
+    parser.add_argument(*HELP, dest="help", action="store_true")
+    try:
+        return parser.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        raise ConfigError("--config needs a value, FILE[:variant]") from error
 
 
 def _check_keys(config: ConfigDict, arguments: Sequence[str], source: str) -> None:
+    """Raises `ConfigError` for an override ``--config.KEY`` of what `config` does not have."""
     known = dict(_leaves(config))
     for argument in arguments:
-        match = re.match(r"--?(no)?config\.(?P<key>[^=\[]+)", argument)
-        if match and match["key"] not in known and not isinstance(_section(config, match["key"]), ConfigDict):
-            raise ConfigError(f"{source} has no key {match['key']!r}; {_suggestion(match['key'], list(known))}")
+        flag, _, key = argument.partition("=")[0].partition(".")
+        key = key.partition("[")[0]  # an element of a tuple
+        is_override = flag in ("--config", "-config", "--noconfig", "-noconfig")
+        if is_override and key not in known and not isinstance(_section(config, key), ConfigDict):
+            raise ConfigError(f"{source} has no key {key!r}; {_suggestion(key, list(known))}")
 
 
 def _section(config: ConfigDict, key: str) -> Any:
@@ -155,6 +150,21 @@ def _section(config: ConfigDict, key: str) -> Any:
     for part in key.split("."):
         value = value.get(part) if isinstance(value, ConfigDict) else None
     return value
+
+
+def _expand_home(config: ConfigDict) -> None:
+    """Replaces ``~`` and ``~/...`` by the path in the home folder: shells leave ``--config.run_dir=~/x`` as it is."""
+    for key, value in config.items():
+        if isinstance(value, ConfigDict):
+            _expand_home(value)
+        elif isinstance(value, str):
+            config[key] = _in_home(value)
+        elif isinstance(value, tuple):
+            config[key] = tuple(_in_home(item) if isinstance(item, str) else item for item in value)
+
+
+def _in_home(value: str) -> str:
+    return str(Path(value).expanduser()) if value == "~" or value.startswith("~/") else value
 
 
 def _leaves(config: ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:

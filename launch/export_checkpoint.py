@@ -9,8 +9,8 @@ together and copied byte for byte: evaluations of the run and of the copy name t
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from launch.command_line import path_argument, run_command
 from rsd_jax.checkpoints import CheckpointError
 from rsd_jax.stored_models.export import export_checkpoint
 
@@ -20,15 +20,14 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m launch.export_checkpoint", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder of a run with all stages trained")
-    parser.add_argument("target", type=Path, metavar="TARGET", help="new folder")
+    parser.add_argument(
+        "run_dir", type=path_argument, metavar="RUN_DIR", help="folder of a run with all stages trained"
+    )
+    parser.add_argument("target", type=path_argument, metavar="TARGET", help="new folder")
     options = parser.parse_args(arguments)
-    try:
-        size = export_checkpoint(options.run_dir, options.target)
-    except (CheckpointError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+    size = export_checkpoint(options.run_dir, options.target)
     print(f"{size / 2**20:.1f} MiB in {options.target}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run_command(lambda: main(sys.argv[1:]), expected=(CheckpointError, ValueError, OSError))

@@ -10,13 +10,20 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context
 
 from eval_bridge.preflight.check_table import CheckRow, as_json, run_checks
-from eval_bridge.preflight.checks_to_run import WORKERS, checks_to_run, import_checks, quick_compilation
+from eval_bridge.preflight.checks_to_run import (
+    WORKERS,
+    checks_to_run,
+    import_checks,
+    leave_stopping,
+    quick_compilation,
+)
+from launch.command_line import path_argument, run_command
 from launch.config_flags import load_config
 from rsd_jax.atomic_files import write_json
 from rsd_jax.run_folder import TRAINED_STAGES
@@ -39,14 +46,16 @@ def main(arguments: Sequence[str]) -> int:
         default="point_mass",
         help="libero: also an episode in the real simulator, and its self-check",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the table there")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="an empty folder in which the miniature run stays")
+    parser.add_argument("--json", type=path_argument, metavar="FILE", help="also write the table there")
+    parser.add_argument(
+        "--keep", type=path_argument, metavar="DIR", help="an empty folder in which the miniature run stays"
+    )
     options = parser.parse_args(arguments)
 
     os.environ["XLA_FLAGS"] = f"{quick_compilation()} {os.environ.get('XLA_FLAGS', '')}"
     stages = {name: load_config(f"configs/{name}.py:tiny")[1].to_dict() for name in TRAINED_STAGES}
     checks = checks_to_run(stages, with_libero=options.simulator == "libero")
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as executor:
+    with _worker_processes() as executor:
         # A worker starts when it is first needed; all get to work on importing JAX at once.
         for _ in range(WORKERS):
             executor.submit(import_checks)
@@ -63,5 +72,18 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
+@contextmanager
+def _worker_processes() -> Iterator[Executor]:
+    """Processes for the checks, which end at once where an error or Ctrl-C ends this one."""
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn"), initializer=leave_stopping) as executor:
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():
+                process.terminate()
+            raise
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_command(lambda: sys.exit(main(sys.argv[1:])))

@@ -11,32 +11,31 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from eval_bridge.evidence.quickstart_section import SECTION, describe, read_run, table
 from eval_bridge.report.markdown import renew
+from launch.command_line import path_argument, run_command
 from rsd_jax.atomic_files import write_atomically
 
 
 def main(arguments: Sequence[str]) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m launch.record", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR", help="folder of a finished pipeline")
-    parser.add_argument("--results", required=True, type=Path, metavar="FILE", help="where the figures are kept")
-    parser.add_argument("--readme", type=Path, metavar="FILE", help="also put the table between its markers")
+    parser.add_argument("runs", nargs="+", type=path_argument, metavar="RUN_DIR", help="folder of a finished pipeline")
+    parser.add_argument(
+        "--results", required=True, type=path_argument, metavar="FILE", help="where the figures are kept"
+    )
+    parser.add_argument("--readme", type=path_argument, metavar="FILE", help="also put the table between its markers")
     parser.add_argument("--keep", action="store_true", help="put the runs behind those that FILE already holds")
     options = parser.parse_args(arguments)
-    try:
-        kept = json.loads(options.results.read_text())["runs"] if options.keep else []
-        runs = [*kept, *(read_run(run_dir) for run_dir in options.runs)]
-        options.results.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(options.results, json.dumps({"runs": runs}, indent=1) + "\n")
-        if options.readme is not None:
-            renew(options.readme, SECTION, describe(runs, options.results))
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+    kept = json.loads(options.results.read_text())["runs"] if options.keep else []
+    runs = [*kept, *(read_run(run_dir) for run_dir in options.runs)]
+    options.results.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(options.results, json.dumps({"runs": runs}, indent=1) + "\n")
+    if options.readme is not None:
+        renew(options.readme, SECTION, describe(runs, options.results))
     print(table(runs))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run_command(lambda: main(sys.argv[1:]))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from eval_bridge.evidence.speed import describe_collection, describe_evaluation
+from launch.command_line import path_argument, run_command
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.run_folder import HEADLINE
 
@@ -22,14 +23,14 @@ from rsd_jax.run_folder import HEADLINE
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run_dir", type=Path, required=True)
+    parser.add_argument("--run_dir", type=path_argument, required=True)
     parser.add_argument("--evaluation", default=HEADLINE, help="folder inside the run")
     parser.add_argument("--collect_seconds", type=float, required=True)
     parser.add_argument("--evaluate_seconds", type=float, required=True)
-    parser.add_argument("--simulator", type=Path, required=True)
-    parser.add_argument("--faults", type=Path)
-    parser.add_argument("--input", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("results"))
+    parser.add_argument("--simulator", type=path_argument, required=True)
+    parser.add_argument("--faults", type=path_argument)
+    parser.add_argument("--input", type=path_argument)
+    parser.add_argument("--out", type=path_argument, default=Path("results"))
     arguments = parser.parse_args()
     simulator = json.loads(arguments.simulator.read_text())
     rate = simulator["best_steps_per_s"]["every 8 steps"]
@@ -51,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -14,10 +14,10 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from eval_bridge.evidence.suite_results import BASE, VARIANTS, as_json, describe, read_columns
 from eval_bridge.report.markdown import renew
+from launch.command_line import path_argument, run_command
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.checkpoints import CheckpointError
 
@@ -27,22 +27,23 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m launch.record_suite", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR", help="folder of a finished pipeline")
+    parser.add_argument("runs", nargs="+", type=path_argument, metavar="RUN_DIR", help="folder of a finished pipeline")
     parser.add_argument("--suite", default=BASE, help=f"a suite, or {VARIANTS} (default: {BASE})")
-    parser.add_argument("--results", required=True, type=Path, metavar="FILE", help="where the figures are kept")
-    parser.add_argument("--readme", type=Path, metavar="FILE", help="also put the section between its markers")
+    parser.add_argument(
+        "--results", required=True, type=path_argument, metavar="FILE", help="where the figures are kept"
+    )
+    parser.add_argument(
+        "--readme", type=path_argument, metavar="FILE", help="also put the section between its markers"
+    )
     options = parser.parse_args(arguments)
-    try:
-        columns = read_columns(options.runs, options.suite)
-        section = describe(columns, options.suite, options.results)
-        options.results.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(options.results, json.dumps(as_json(columns), indent=1, allow_nan=False) + "\n")
-        if options.readme is not None:
-            renew(options.readme, options.suite, section)
-    except (ValueError, OSError, CheckpointError) as error:
-        sys.exit(f"error: {error}")
+    columns = read_columns(options.runs, options.suite)
+    section = describe(columns, options.suite, options.results)
+    options.results.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(options.results, json.dumps(as_json(columns), indent=1, allow_nan=False) + "\n")
+    if options.readme is not None:
+        renew(options.readme, options.suite, section)
     print(section)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run_command(lambda: main(sys.argv[1:]), expected=(ValueError, OSError, CheckpointError))

@@ -41,7 +41,7 @@ def test_files_are_optional(folders, tmp_path, capsys):
 
 
 def test_errors_are_one_message(folders, tmp_path):
-    with pytest.raises(SystemExit, match=r"error: .*nowhere.* does not exist"):
+    with pytest.raises(ValueError, match=r".*nowhere.* does not exist"):
         main([folders[0], str(tmp_path / "nowhere")])
-    with pytest.raises(SystemExit, match=r"error: --out=.*page\.html must end in \.json"):
+    with pytest.raises(ValueError, match=r"--out=.*page\.html must end in \.json"):
         main([*folders, "--out", "page.html"])

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from absl import flags
 
@@ -104,3 +106,43 @@ def test_ctrl_c_is_a_line_and_the_status_that_shells_give_it(toy, monkeypatch, c
         run(interrupted)
     assert ended.value.code == 130
     assert capsys.readouterr().err == "\nstopped; the same command goes on from what this one has kept\n"
+
+
+def test_a_file_is_run_once(toy, capsys):
+    with Path(toy).open("a") as file:
+        file.write("\nprint('run')\n")
+    parse_config(["--config", toy, "--config.training.steps=7"])
+    assert capsys.readouterr().out == "run\n"
+
+
+def test_the_configuration_is_locked(toy):
+    with pytest.raises(AttributeError, match="locked"):
+        parse_config(["--config", toy]).step = 3
+
+
+@pytest.mark.parametrize("command", [["--config"], ["--config", "--config.training.steps=7"]])
+def test_a_configuration_without_a_value_is_an_error(command):
+    with pytest.raises(ConfigError, match=r"--config needs a value, FILE\[:variant\]"):
+        parse_config(command)
+
+
+def test_the_projects_own_files_are_found_from_every_folder_and_named_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert parse_config(["--config", "configs/demos.py:tiny", "--config.seed=4"]).seed == 4
+    with pytest.raises(ConfigError, match=r"did you mean 'configs/demos.py'\? .*configs/rfsq.py"):
+        parse_config(["--config", "configs/demo.py"])
+
+
+def test_a_file_of_ones_own_comes_before_the_projects(toy, tmp_path, monkeypatch):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "toy.py").rename(tmp_path / "configs" / "demos.py")
+    monkeypatch.chdir(tmp_path)
+    assert parse_config(["--config", "configs/demos.py:tiny"]).training.steps == 2
+
+
+def test_a_tilde_is_the_home_folder_in_files_and_values(toy, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = parse_config(["--config=~/toy.py", "--config.run_dir=~/runs/x"])
+    assert config.run_dir == f"{tmp_path}/runs/x"
+    assert parse_config(["--config=~/toy.py", "--config.run_dir=~"]).run_dir == str(tmp_path)
+    assert parse_config(["--config=~/toy.py", "--config.run_dir=runs/~"]).run_dir == "runs/~"

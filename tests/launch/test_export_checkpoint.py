@@ -114,5 +114,5 @@ def test_what_a_killed_export_left_does_not_arrive(preflight_run, tmp_path):
 def test_the_command_tells_the_size_or_what_is_wrong(preflight_run, tmp_path, capsys):
     command.main([str(preflight_run), str(tmp_path / "target")])
     assert f" MiB in {tmp_path / 'target'}" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match=r"error: target=.* exists"):
+    with pytest.raises(ValueError, match=r"target=.* exists"):
         command.main([str(preflight_run), str(tmp_path / "target")])

@@ -28,7 +28,7 @@ def test_exit_status_and_json_tell_failure_and_success(toy_checks, monkeypatch, 
     broken, whole = toy_checks
     path = tmp_path / "preflight.json"
     monkeypatch.setenv("XLA_FLAGS", "")  # restores the variable that preflight extends
-    monkeypatch.setattr(preflight, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(1))
+    monkeypatch.setattr(preflight, "ProcessPoolExecutor", lambda workers, **_: ThreadPoolExecutor(1))
 
     def checks_to_run(stages, with_libero):
         assert list(stages) == ["rfsq", "policy", "draft", "main_head"]

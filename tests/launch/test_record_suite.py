@@ -223,42 +223,42 @@ def test_incomplete_and_foreign_evaluations_are_no_rows(run_dir, tmp_path):
 )
 def test_missing_files_are_named_with_the_command_and_nothing_is_written(run_dir, tmp_path, name, message):
     (run_dir / name).unlink()
-    with pytest.raises(SystemExit, match=message):
+    with pytest.raises(ValueError, match=message):
         record(tmp_path, run_dir)
     assert not (tmp_path / "out.json").exists()
 
 
 def test_an_incomplete_headline_is_refused(run_dir, tmp_path):
     write_summary(run_dir / "evaluation/summary.json", summarise(log_of(SPECULATIVE), planned=500))
-    with pytest.raises(SystemExit, match=r"has 7 of 500 episodes; finish it: python -m launch.pipeline"):
+    with pytest.raises(ValueError, match=r"has 7 of 500 episodes; finish it: python -m launch.pipeline"):
         record(tmp_path, run_dir)
 
 
 def test_a_headline_on_development_starts_is_refused(run_dir, tmp_path):
     development = log_of(SPECULATIVE, simulator="libero_development")
     write_summary(run_dir / "evaluation/summary.json", summarise(development, planned=7))
-    with pytest.raises(SystemExit, match=r"of the simulator 'libero_development'; published rows are of 'libero'"):
+    with pytest.raises(ValueError, match=r"of the simulator 'libero_development'; published rows are of 'libero'"):
         record(tmp_path, run_dir)
 
 
 def test_rows_of_other_checkpoints_are_refused(run_dir, tmp_path):
     write_evaluation(run_dir / "evaluation_old", log_of(TEACHER, **{"checkpoint.rfsq": "other"}))
-    with pytest.raises(SystemExit, match="evaluation_old was run with another rfsq than"):
+    with pytest.raises(ValueError, match="evaluation_old was run with another rfsq than"):
         record(tmp_path, run_dir)
 
 
 def test_rows_of_what_was_trained_before_are_refused(run_dir, tmp_path):
     (run_dir / "rfsq/best/00000001/metadata.json").write_text("trained again")
-    with pytest.raises(SystemExit, match="evaluation was run with another rfsq than"):
+    with pytest.raises(ValueError, match="evaluation was run with another rfsq than"):
         record(tmp_path, run_dir)
 
 
 def test_seeds_with_different_evaluations_are_refused(run_dir, tmp_path):
     second = make_run(tmp_path / "second", seed=1)
     (second / "evaluation_autoregressive/summary.json").unlink()
-    with pytest.raises(SystemExit, match=r"second has the evaluations .* finish them"):
+    with pytest.raises(ValueError, match=r"second has the evaluations .* finish them"):
         record(tmp_path, run_dir, second)
-    with pytest.raises(SystemExit, match=r"seeds \[0, 0\]; name each seed once"):
+    with pytest.raises(ValueError, match=r"seeds \[0, 0\]; name each seed once"):
         record(tmp_path, run_dir, run_dir)
 
 
@@ -267,7 +267,7 @@ def test_variants_of_libero_pro_have_a_row_each(run_dir, tmp_path):
     for suite, marks in zip(suites[:3], ("++", "+-", "--"), strict=True):
         write_evaluation(run_dir / f"evaluation_{suite}", log_of({0: marks}, suite=suite))
     with pytest.raises(
-        SystemExit, match=r"evaluation_libero_spatial_task/summary.json .*--config.episodes_per_task=10"
+        ValueError, match=r"evaluation_libero_spatial_task/summary.json .*--config.episodes_per_task=10"
     ):
         record(tmp_path, run_dir, "--suite", "libero_pro")
     write_evaluation(run_dir / f"evaluation_{suites[3]}", log_of({0: "-+"}, suite=suites[3]))

@@ -1,0 +1,48 @@
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from launch.command_line import path_argument, run_command
+
+
+def raising(error):
+    def command():
+        raise error
+
+    return command
+
+
+def test_an_expected_error_is_one_line_and_any_other_keeps_its_traceback(monkeypatch):
+    with pytest.raises(SystemExit, match="error: the disk is full"):
+        run_command(raising(OSError("the disk is full")))
+    with pytest.raises(KeyError):
+        run_command(raising(KeyError("a bug")))
+    monkeypatch.setenv("RSD_TRACEBACK", "1")
+    with pytest.raises(OSError, match="the disk is full"):
+        run_command(raising(OSError("the disk is full")))
+
+
+def test_ctrl_c_is_one_line_and_status_130(capsys):
+    with pytest.raises(SystemExit) as caught:
+        run_command(raising(KeyboardInterrupt()))
+    assert caught.value.code == 130
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_configured_command_ends_so_too(tmp_path):
+    code = (
+        "import time; from launch.config_flags import run; run(lambda config: (print(1, flush=True), time.sleep(60)))"
+    )
+    command = [sys.executable, "-c", code, "--config", "configs/demos.py"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate()
+    assert (process.returncode, len(error.splitlines())) == (130, 1)
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert path_argument("~/x") == tmp_path / "x"
