@@ -34,6 +34,7 @@ def main(config: ConfigDict) -> None:
     """Measures all tokenizers that `config` names and writes the results."""
     run_dir = Path(config.run_dir)
     folder = run_dir / "tokenizer_analysis"
+    throughput = json.loads(Path(config.throughput).read_text()) if config.throughput else None
     policy = load_policy(run_dir)
     variants = {name: _variant(name, config.tokenizer_steps) for name in config.variants}
     settings = variants[config.variants[0]].settings
@@ -54,7 +55,6 @@ def main(config: ConfigDict) -> None:
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 write_json(kept, json_value(measure(kept.parent)))
             seeds.setdefault(name, []).append({"seed": seed, **json.loads(kept.read_text())})
-    throughput = json.loads(Path(config.throughput).read_text()) if config.throughput else None
     results = as_record(
         seeds, policy, rows, default=config.default, head_steps=config.head_steps, throughput=throughput
     )

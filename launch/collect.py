@@ -8,7 +8,6 @@ Run again after an interruption it goes on where it stopped. The demonstrations 
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,18 +16,17 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from eval_bridge.collection.attempt_log import Attempt, CollectionLog
-from eval_bridge.collection.recording import RecordingSettings
 from eval_bridge.collection.session import CollectionError, CollectionPlan, collect
+from eval_bridge.collection.settings import CollectionSettings
 from eval_bridge.collection.worker import CollectionTask
 from eval_bridge.experts.libero_expert import describe_libero_scene, libero_expert
-from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.experts.version import expert_version
+from eval_bridge.preflight.needs import collection_needs
+from eval_bridge.preflight.stage_requirements import require_at_once
 from eval_bridge.provenance import package_versions
 from eval_bridge.report.collection.page import write_collection_page
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
-from eval_bridge.simulators.libero.suites import get_suite, select_tasks
-from eval_bridge.simulators.start_seeds import FIRST_DEVELOPMENT_SEED, SEEDS_PER_RUN
 from launch.config_flags import run
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.provenance import git_commit
@@ -43,25 +41,14 @@ def main(config: ConfigDict) -> None:
         CollectionError: workers crashed again and again, or the expert failed too often.
         ValueError: a value of `config`, or demonstrations that are there already, do not fit.
         OSError: the run folder cannot be written, or is full.
+        RequirementsNotMet: a package of the simulator is missing, or the disk is too full; the message says which.
         RendererNotFound: nothing on this machine renders; the message names the packages.
     """
-    most = FIRST_DEVELOPMENT_SEED // SEEDS_PER_RUN
-    if not 0 <= config.seed < most:
-        raise ValueError(
-            f"seed={config.seed} must be at least 0 and below {most}: starts from there on are for development"
-        )
-    suite = get_suite(config.suite)
-    noise = to_dataclass(NoiseSettings, config.noise)
-    recording = RecordingSettings(suite.max_steps, config.steps_after_success, noise, config.images)
-    plan = CollectionPlan(
-        demos=config.demos_per_task,
-        first_seed=config.seed * SEEDS_PER_RUN,
-        workers=config.workers or len(os.sched_getaffinity(0)),
-        attempts_per_demo=config.attempts_per_demo,
-        silence_limit=config.silence_limit,
-    )
-    if config.images:
+    settings = to_dataclass(CollectionSettings, config.to_dict())
+    require_at_once([collection_needs(settings)])
+    if settings.images:
         choose_renderer()  # here, once, where a missing one is an error of the command and not of a worker
+    suite, plan = settings.benchmark, settings.plan
     versions = package_versions() | {"expert": expert_version()}
     tasks = [
         CollectionTask(
@@ -70,11 +57,11 @@ def main(config: ConfigDict) -> None:
             build_simulator=partial(LiberoSimulator, suite.name, name),
             expert=libero_expert,
             describe_scene=partial(describe_libero_scene, suite.name, name, versions),
-            recording=recording,
+            recording=settings.recording,
         )
-        for name in select_tasks(suite.name, config.tasks)
+        for name in settings.task_names
     ]
-    run_dir = Path(config.run_dir)
+    run_dir = Path(settings.run_dir)
     folder = run_dir / DEMOS_FOLDER / suite.name
     (folder / COMPLETE).unlink(missing_ok=True)
     provenance = {"versions": versions, "commit": git_commit()}

@@ -15,7 +15,6 @@ On several hosts, each runs a part, and any of them puts the parts together:
 """
 
 import functools
-import os
 import sys
 
 from ml_collections import ConfigDict
@@ -23,22 +22,24 @@ from tqdm import tqdm
 
 from eval_bridge.evaluation.benchmarks import get_benchmark
 from eval_bridge.evaluation.episode_log import EpisodeLog
-from eval_bridge.evaluation.folder import checkpoint_folder, evaluation_identity, output_folder, results_folder
-from eval_bridge.evaluation.plan import EvaluationPlan, Shard, plan_evaluation
+from eval_bridge.evaluation.folder import evaluation_identity, output_folder, results_folder
+from eval_bridge.evaluation.plan import Shard
 from eval_bridge.evaluation.preparation import EvaluationStopped
 from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord
-from eval_bridge.evaluation.session import WorkerSettings, run_evaluation
+from eval_bridge.evaluation.session import run_evaluation
+from eval_bridge.evaluation.settings import EvaluationSettings
 from eval_bridge.evaluation.summary import Summary, describe, write_summary
 from eval_bridge.policies.compiled_policy import CompiledPolicy, default_policy_batch
-from eval_bridge.policies.decoders import check_decoder
+from eval_bridge.preflight.needs import evaluation_needs
+from eval_bridge.preflight.stage_requirements import require_at_once
 from eval_bridge.report.evaluation.writing import write_evaluation_report
 from eval_bridge.simulators.check_result import SelfCheckFailed
 from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
 from launch.config_flags import run
+from rsd_jax.registry import to_dataclass
 from rsd_jax.run_folder import LOG_NAME, REPORT_NAME, SUMMARY_NAME
 
 EXPECTED_ERRORS = (ValueError, OSError, SelfCheckFailed, EvaluationStopped, RendererNotFound)
-WORKERS_PER_CORE = 1
 
 
 def evaluate(config: ConfigDict) -> Summary:
@@ -47,47 +48,35 @@ def evaluate(config: ConfigDict) -> Summary:
     Raises:
         ValueError: a value of `config` is impossible, a checkpoint is missing or damaged, or the output folder holds
             another evaluation.
+        RequirementsNotMet: a package of the simulator is missing, or the disk is too full; the message says which.
         SelfCheckFailed: the installed simulator is not the one that the results would be about.
         EvaluationStopped: a scene could not be built.
         OSError: the run folder cannot be written, or is full.
     """
-    decoder = check_decoder(config.decoder)
-    make_benchmark = functools.partial(get_benchmark, config.simulator, config.suite)
+    settings = to_dataclass(EvaluationSettings, config.to_dict())
+    make_benchmark = functools.partial(get_benchmark, settings.simulator, settings.suite)
     benchmark = make_benchmark()
-    shard = Shard.parse(config.shard)
-    plan = plan_evaluation(
-        benchmark,
-        EvaluationPlan(
-            task_indices=tuple(config.tasks),
-            episodes_per_task=config.episodes_per_task,
-            seed=config.seed,
-            max_attempts=config.max_attempts,
-            videos_per_task=config.video.per_task,
-            video_stride=config.video.stride,
-            latency_repeats=config.latency_repeats,
-            shard=shard,
-        ),
-    )
-    checkpoints, run_dir = checkpoint_folder(config.run_dir), results_folder(config.run_dir)
-    batch_size = config.policy_batch or default_policy_batch()
-    policy = CompiledPolicy.load(checkpoints, decoder=decoder, batch_size=batch_size)
-    output = output_folder(run_dir, config.output, shard)
-    workers = WorkerSettings(
-        count=config.workers or len(os.sched_getaffinity(0)) * WORKERS_PER_CORE,
-        silence_limit=config.silence_limit,
-        environments=[{"MUJOCO_EGL_DEVICE_ID": str(device)} for device in config.render_devices] or [{}],
-    )
-    if config.simulator.startswith("libero"):
+    plan = settings.plan(benchmark)
+    require_at_once([evaluation_needs(settings, plan)])
+    if missing := [str(folder) for folder in settings.compared if not (folder / LOG_NAME).is_file()]:
+        raise ValueError(f"compare_with names {', '.join(missing)}, which hold no evaluation; run them first")
+    batch_size = settings.policy_batch or default_policy_batch()
+    policy = CompiledPolicy.load(settings.checkpoints, decoder=settings.decoder, batch_size=batch_size)
+    if settings.simulator.startswith("libero"):
         choose_renderer()  # here, once, where a missing one is an error of the command and not of a worker
     identity = evaluation_identity(
-        benchmark, checkpoints, decoder=decoder, seed=config.seed, policy_batch=policy.batch_size
+        benchmark,
+        settings.checkpoints,
+        decoder=settings.decoder,
+        seed=settings.seed,
+        policy_batch=policy.batch_size,
     )
+    output = settings.output_folder
     with EpisodeLog(output / LOG_NAME, identity) as log:
         with _Progress(len(plan.episodes), log) as progress:
-            summary = run_evaluation(make_benchmark, policy, plan, log, progress.show, workers)
+            summary = run_evaluation(make_benchmark, policy, plan, log, progress.show, settings.worker_settings)
         write_summary(output / SUMMARY_NAME, summary)
-    others = [run_dir / name for name in config.compare_with]
-    write_evaluation_report(output, summary, plan.episodes, others, config.to_dict())
+    write_evaluation_report(output, summary, plan.episodes, settings.compared, config.to_dict())
     return summary
 
 

@@ -19,11 +19,10 @@ from ml_collections import ConfigDict
 from launch.config_flags import run
 from rsd_jax.checkpoints import CheckpointWriteError
 from rsd_jax.distributed import hosts
-from rsd_jax.distributed.mesh import MeshConfig, make_mesh
-from rsd_jax.registry import to_dataclass
+from rsd_jax.distributed.mesh import make_mesh
 from rsd_jax.run_folder import METRICS_NAME
-from rsd_jax.training.configuration import TrainingConfig
-from rsd_jax.training.stages import build_stage, settings_of
+from rsd_jax.training.run_settings import read_run_settings
+from rsd_jax.training.stages import build_stage
 from rsd_jax.training.train_loop import train
 
 OPTIONS = flags.FlagValues()
@@ -35,13 +34,12 @@ PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, fr
 def main(config: ConfigDict) -> None:
     """Trains the stage that `config` names and prints its final metrics."""
     hosts.initialise(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
-    mesh = make_mesh(to_dataclass(MeshConfig, config.mesh))
-    training = to_dataclass(TrainingConfig, config.training, seed=config.seed, tensorboard=config.tensorboard)
-    settings: Any = to_dataclass(settings_of(config.stage), config.model)
-    stage = build_stage(config.stage, settings, Path(config.run_dir))
+    settings = read_run_settings(config.to_dict())
+    mesh = make_mesh(settings.mesh)
+    stage = build_stage(settings.stage, settings.model, Path(config.run_dir))
     directory = Path(config.run_dir) / stage.name
     try:
-        train(stage, training, directory, mesh)
+        train(stage, settings.training, directory, mesh)
     except CheckpointWriteError:  # which all processes raise
         hosts.leave()
         raise

@@ -34,7 +34,7 @@ def run_pipeline(
         OSError: `run_dir` cannot be written.
     """
     end = check_range(stages, from_stage, until_stage)
-    to_run, stale = _plan(stages, from_stage, end)
+    to_run, stale = plan_stages(stages, from_stage, end)
     if to_run:
         set_aside(stale, run_dir, terminal)
 
@@ -124,7 +124,7 @@ def _position(names: Sequence[str], argument: str, name: str) -> int:
     return names.index(name)
 
 
-def _plan(
+def plan_stages(
     stages: Sequence[PipelineStage], from_stage: str, end: int
 ) -> tuple[list[PipelineStage], list[PipelineStage]]:
     """What of the first `end` stages has to run, and which stages of all hold what came from inputs that now change.

@@ -1,9 +1,12 @@
 import json
 import subprocess
 import sys
+from collections import namedtuple
 
 import pytest
 
+from eval_bridge.preflight.requirements import RequirementsNotMet
+from eval_bridge.preflight.stage_requirements import check_stages
 from launch import pipeline
 from launch.config_flags import parse_config
 from tests.eval_bridge.runs.stage_scripts import wait_for
@@ -11,13 +14,55 @@ from tests.eval_bridge.runs.stage_scripts import wait_for
 PIPELINE = (sys.executable, "-m", "launch.pipeline", "--config", "configs/quickstart.py")
 
 
-def test_unwritable_run_folder_is_an_error_without_traceback(tmp_path):
+@pytest.fixture
+def asked(monkeypatch):
+    """The stages whose needs were checked; nothing is run, and nothing is checked that takes a process."""
+    checked = []
+
+    def check(commands, read_config, *, demos_of):
+        checked.append(list(commands))
+        return check_stages(commands, read_config, with_processes=False, demos_of=demos_of)
+
+    monkeypatch.setattr(pipeline, "check_stages", check)
+    monkeypatch.setattr(pipeline, "run_pipeline", lambda *_: None)
+    return checked
+
+
+def command(run_dir, *overrides):
+    return parse_config(["--config", "configs/quickstart.py:tiny", f"--config.run_dir={run_dir}", *overrides])
+
+
+def test_everything_is_checked_before_anything_is_written_and_all_failures_are_told(asked, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: namedtuple("Usage", "free")(0))
     occupied = tmp_path / "file"
     occupied.touch()
-    process = subprocess.run([*PIPELINE, f"--config.run_dir={occupied}/run"], capture_output=True, text=True)
-    assert process.returncode == 1
-    assert "cannot write the run folder" in process.stderr
-    assert "Traceback" not in process.stderr
+    with pytest.raises(RequirementsNotMet, match="2 of 5 checks failed") as caught:
+        pipeline.main(command(occupied / "run"))
+    assert "is not a folder" in str(caught.value)
+    assert "0.0 GB free" in str(caught.value)
+    with pytest.raises(RequirementsNotMet, match="1 of 5 checks failed"):
+        pipeline.main(command(tmp_path / "run"))
+    assert list(tmp_path.iterdir()) == [occupied]
+
+
+def test_only_what_will_run_is_checked_and_for_a_finished_run_nothing(asked, tmp_path, capsys):
+    pipeline.main(command(tmp_path, "--config.until_stage=rfsq"))
+    assert asked == [["collect", "rfsq"]]
+    assert "checked  configurations: collect, rfsq" in capsys.readouterr().out
+    (tmp_path / "demos" / "libero_spatial").mkdir(parents=True)
+    (tmp_path / "demos" / "libero_spatial" / "collection.json").touch()
+    pipeline.main(command(tmp_path, "--config.until_stage=collect"))
+    assert len(asked) == 1
+    pipeline.main(command(tmp_path, "--config.until_stage=rfsq"))
+    assert asked[1:] == [["rfsq"]]
+
+
+def test_demonstrations_of_another_run_are_not_collected_again(asked, tmp_path):
+    (tmp_path / "first" / "demos" / "libero_spatial").mkdir(parents=True)
+    (tmp_path / "first" / "demos" / "libero_spatial" / "collection.json").touch()
+    overrides = (f"--config.demos={tmp_path / 'first'}", "--config.until_stage=policy")
+    pipeline.main(command(tmp_path / "second", *overrides))
+    assert asked == [["rfsq", "policy"]]
 
 
 def test_misspelt_config_key_suggests_the_right_one():
@@ -43,6 +88,7 @@ def test_the_record_stays_until_the_old_outputs_have_moved(tmp_path, monkeypatch
         raise OSError("disk is gone")
 
     monkeypatch.setattr("pathlib.Path.rename", fail)
+    monkeypatch.setattr(pipeline, "require_all_of", lambda *_: None)
     command = ["--config", "configs/quickstart.py", f"--config.run_dir={tmp_path}", "--config.from_stage=collect"]
     with pytest.raises(OSError, match="disk is gone"):
         pipeline.main(parse_config(command))
@@ -54,6 +100,7 @@ import pathlib, sys
 from launch import pipeline
 from tests.eval_bridge.runs.stage_scripts import SAVES_AT_TERM, python_stage
 folder = pathlib.Path(sys.argv.pop())
+pipeline.require_all_of = lambda *_: None
 pipeline.stages_of = lambda *_: [python_stage("evaluate", folder, SAVES_AT_TERM)]
 pipeline.run(pipeline.main)
 """

@@ -212,7 +212,9 @@ def shared_digests(sources: Mapping[str, Path]) -> dict[str, str]:
 def _sources(run_dir: Path, changes: Sequence[str]) -> dict[str, Path]:
     """The run from which a policy with `changes` takes each of what is shared."""
     return dict.fromkeys(SHARED, run_dir) | {
-        name: Path(folder) for name, _, folder in (change.partition("=") for change in changes) if name in SHARED
+        name: Path(folder).expanduser()
+        for name, _, folder in (change.partition("=") for change in changes)
+        if name in SHARED
     }
 
 

@@ -66,7 +66,8 @@ class PolicySettings:
     heldout_every: int
 
     def __post_init__(self) -> None:
-        """Checks the number of rewordings and the name of the labels."""
+        """Checks the backbone's sizes, the number of rewordings and the name of the labels."""
+        make_backbone(**self.backbone)
         if self.rewordings < 1:
             raise ValueError(
                 f"model.rewordings must be at least 1, got {self.rewordings}; model.augmentation.reworded=0 rewords "

@@ -47,6 +47,10 @@ class RfsqSettings:
     smallest_half_range: float
     heldout_every: int
 
+    def __post_init__(self) -> None:
+        """Rejects what no objective can be made of, long before there are demonstrations."""
+        self.objective()
+
     def objective(self) -> ActionAutoencoding:
         """The objective with these settings.
 

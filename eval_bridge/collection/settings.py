@@ -1,0 +1,77 @@
+"""What a collection is asked for, as ``configs/demos.py`` explains it."""
+
+import os
+from dataclasses import dataclass
+
+from eval_bridge.collection.recording import RecordingSettings
+from eval_bridge.collection.session import CollectionPlan
+from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.simulators.libero.suites import Suite, get_suite, select_tasks
+from eval_bridge.simulators.start_seeds import FIRST_DEVELOPMENT_SEED, SEEDS_PER_RUN
+
+
+@dataclass(frozen=True)
+class CollectionSettings:
+    """Demonstrations of tasks of a LIBERO suite.
+
+    Attributes:
+        run_dir: folder of the run.
+        seed: the starts of a run: seeds count up from ``seed * SEEDS_PER_RUN``.
+        suite: name of the suite. tasks: indices or names of its tasks.
+        demos_per_task: demonstrations of each.
+        workers: processes with a simulator each; 0 means one per core.
+        silence_limit: seconds without a word after which a worker counts as hung.
+        images: whether frames are rendered.
+        attempts_per_demo: a task ends with an error after so many attempts for each demonstration.
+        steps_after_success: steps recorded after the goal holds.
+        noise: what disturbs the expert.
+
+    Raises:
+        ValueError: on construction, if a suite, a task or a number is impossible.
+    """
+
+    run_dir: str
+    seed: int
+    suite: str
+    tasks: tuple[int | str, ...]
+    demos_per_task: int
+    workers: int
+    silence_limit: float
+    images: bool
+    attempts_per_demo: int
+    steps_after_success: int
+    noise: NoiseSettings
+
+    def __post_init__(self) -> None:
+        most = FIRST_DEVELOPMENT_SEED // SEEDS_PER_RUN
+        if not 0 <= self.seed < most:
+            raise ValueError(
+                f"seed={self.seed} must be at least 0 and below {most}: starts from there on are for development"
+            )
+        _ = self.task_names, self.recording, self.plan  # each rejects what it cannot be made of
+
+    @property
+    def benchmark(self) -> Suite:
+        """The suite that `suite` names."""
+        return get_suite(self.suite)
+
+    @property
+    def task_names(self) -> list[str]:
+        """Names of the tasks, in the order asked for."""
+        return select_tasks(self.suite, self.tasks)
+
+    @property
+    def recording(self) -> RecordingSettings:
+        """How an episode is recorded."""
+        return RecordingSettings(self.benchmark.max_steps, self.steps_after_success, self.noise, self.images)
+
+    @property
+    def plan(self) -> CollectionPlan:
+        """How much is recorded of every task."""
+        return CollectionPlan(
+            demos=self.demos_per_task,
+            first_seed=self.seed * SEEDS_PER_RUN,
+            workers=self.workers or len(os.sched_getaffinity(0)),
+            attempts_per_demo=self.attempts_per_demo,
+            silence_limit=self.silence_limit,
+        )

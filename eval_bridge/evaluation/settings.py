@@ -1,0 +1,111 @@
+"""What an evaluation is asked for, as ``configs/libero_eval.py`` explains it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from eval_bridge.evaluation.folder import checkpoint_folder, output_folder, results_folder
+from eval_bridge.evaluation.plan import Benchmark, EvaluationPlan, Shard, plan_evaluation
+from eval_bridge.evaluation.session import WorkerSettings
+from eval_bridge.policies.decoders import check_decoder
+
+
+@dataclass(frozen=True)
+class VideoSettings:
+    """What is filmed: the first `per_task` episodes of every task, with a frame every `stride` steps."""
+
+    per_task: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """Episodes of a benchmark by one decoder and one set of checkpoints.
+
+    Attributes:
+        run_dir: whose checkpoints act; empty for those that ship with the project.
+        output: folder inside it.
+        seed: recorded with every episode.
+        simulator: name of the benchmark. suite: what of it.
+        tasks: indices; () means all. episodes_per_task: of each.
+        decoder: its name.
+        workers: processes with a simulator each; 0 means one per core.
+        silence_limit: seconds without a word after which a worker counts as hung.
+        render_devices: graphics devices that workers render on, in turn; () leaves it to the renderer.
+        policy_batch: rows of one call of the policy; 0 leaves it to the device.
+        compare_with: folders inside the run of other evaluations of the same starts, for the report.
+        shard: ``PART/PARTS``, the part that this host runs.
+        max_attempts: how often an episode may crash.
+        video: what is filmed.
+        latency_repeats: timed calls of every stage; 0 leaves latency out.
+
+    Raises:
+        ValueError: on construction, if the decoder does not exist or the shard is none. What depends on the benchmark
+            is an error of `plan`.
+    """
+
+    run_dir: str
+    output: str
+    seed: int
+    simulator: str
+    suite: str
+    tasks: tuple[int, ...]
+    episodes_per_task: int
+    decoder: str
+    workers: int
+    silence_limit: float
+    render_devices: tuple[int, ...]
+    policy_batch: int
+    compare_with: tuple[str, ...]
+    shard: str
+    max_attempts: int
+    video: VideoSettings
+    latency_repeats: int
+
+    def __post_init__(self) -> None:
+        check_decoder(self.decoder)
+        Shard.parse(self.shard)
+
+    @property
+    def checkpoints(self) -> Path:
+        """The run whose checkpoints act."""
+        return checkpoint_folder(self.run_dir)
+
+    @property
+    def output_folder(self) -> Path:
+        """Where the results of this shard go."""
+        return output_folder(results_folder(self.run_dir), self.output, Shard.parse(self.shard))
+
+    @property
+    def compared(self) -> list[Path]:
+        """Folders of the other evaluations."""
+        return [results_folder(self.run_dir) / name for name in self.compare_with]
+
+    @property
+    def worker_settings(self) -> WorkerSettings:
+        """Who runs the episodes."""
+        return WorkerSettings(
+            count=self.workers or len(os.sched_getaffinity(0)),
+            silence_limit=self.silence_limit,
+            environments=[{"MUJOCO_EGL_DEVICE_ID": str(device)} for device in self.render_devices] or [{}],
+        )
+
+    def plan(self, benchmark: Benchmark) -> EvaluationPlan:
+        """The episodes of `benchmark` that are asked for.
+
+        Raises:
+            ValueError: a task or an episode does not exist, or a number is out of range.
+        """
+        return plan_evaluation(
+            benchmark,
+            EvaluationPlan(
+                task_indices=self.tasks,
+                episodes_per_task=self.episodes_per_task,
+                seed=self.seed,
+                max_attempts=self.max_attempts,
+                videos_per_task=self.video.per_task,
+                video_stride=self.video.stride,
+                latency_repeats=self.latency_repeats,
+                shard=Shard.parse(self.shard),
+            ),
+        )
