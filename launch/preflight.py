@@ -8,6 +8,7 @@ Every stage runs in miniature through the real code, in a temporary folder. Noth
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,13 +17,7 @@ from contextlib import contextmanager
 from multiprocessing import active_children, get_context
 
 from eval_bridge.preflight.check_table import CheckRow, as_json, run_checks
-from eval_bridge.preflight.checks_to_run import (
-    WORKERS,
-    checks_to_run,
-    import_checks,
-    leave_stopping,
-    quick_compilation,
-)
+from eval_bridge.preflight.checks_to_run import WORKERS, checks_to_run, import_checks, quick_compilation
 from launch.command_line import path_argument, run_command
 from launch.config_flags import load_config
 from rsd_jax.atomic_files import write_json
@@ -75,7 +70,9 @@ def main(arguments: Sequence[str]) -> int:
 @contextmanager
 def _worker_processes() -> Iterator[Executor]:
     """Processes for the checks, which end at once where an error or Ctrl-C ends this one."""
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn"), initializer=leave_stopping) as executor:
+    # Ctrl-C reaches all processes of a terminal: workers leave it to this one.
+    spawn, deaf = get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(WORKERS, mp_context=spawn, initializer=signal.signal, initargs=deaf) as executor:
         try:
             yield executor
         except BaseException:

@@ -1,6 +1,5 @@
 """What preflight runs, in which order, and how fast it compiles."""
 
-import signal
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import version
@@ -44,11 +43,6 @@ def checks_to_run(stages: Mapping[str, Mapping[str, Any]], with_libero: bool = F
             Check("the policy acts in LIBERO", "check_libero_episode", needs=heads),
         ]
     return checks
-
-
-def leave_stopping() -> None:
-    """Makes a worker deaf to Ctrl-C, which its terminal sends to all: who started it ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def import_checks() -> None:

@@ -37,8 +37,12 @@ import_libero()
 print("imported")
 """
 _COMPUTE = """
-import jax
-devices = jax.devices()
+import jax, os, sys
+try:
+    devices = jax.devices()
+except Exception as error:
+    platforms = os.environ.get("JAX_PLATFORMS", "")
+    sys.exit(f"JAX starts no device (JAX_PLATFORMS={platforms!r}): {type(error).__name__} {error}")
 jax.block_until_ready(jax.numpy.arange(8) + 1)
 print(f"{len(devices)} x {devices[0].device_kind}")
 """

@@ -7,6 +7,7 @@ one rename. So the target is either absent or complete, and an episode that was 
 import json
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -114,6 +115,7 @@ _held: tuple[DemoDataset, DemoWriter]
 def _hold(dataset: DemoDataset, writer: DemoWriter) -> None:
     """Keeps in a worker what all its episodes need; a large index is sent once only."""
     global _held
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the first one ends them
     _held = dataset, writer
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -8,6 +8,7 @@ import hashlib
 import multiprocessing
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -112,8 +113,9 @@ def _in_processes(arguments: tuple[Any, ...], count: int) -> Iterator[Path]:
     if count == 1:
         yield from map(_write_part, *arguments)
         return
-    # Fresh processes: a fork of one that uses JAX may hang.
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+    # Fresh processes: a fork of one that uses JAX may hang. Ctrl-C, which reaches them too, they leave to this one.
+    spawn, deaf = multiprocessing.get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(count, mp_context=spawn, initializer=signal.signal, initargs=deaf) as pool:
         yield from pool.map(_write_part, *arguments)
 
 

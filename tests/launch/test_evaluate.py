@@ -257,3 +257,8 @@ def test_variants():
         assert parse_config(["--config", f"{CONFIG_FILE}:{variant}"]).run_dir == run_dir
     with pytest.raises(ConfigError, match="no variant 'quick'"):
         config("runs/x", variant="quick")
+
+
+def test_a_comparison_that_is_not_there_is_an_error_before_any_episode(run_dir, monkeypatch):
+    assert "compare_with names" in command(monkeypatch, run_dir, "--config.compare_with=('evaluation_other',)")
+    assert not (run_dir / "evaluation").exists()
