@@ -29,15 +29,14 @@ from rsd_jax.array_types import PyTree
 from rsd_jax.checkpoints import load_stage
 from rsd_jax.demos.demo import Demo
 from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, read_demos, write_episode
-from rsd_jax.distributed.mesh import MeshConfig, make_mesh
-from rsd_jax.registry import to_dataclass
+from rsd_jax.distributed.mesh import make_mesh
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.rfsq.strategies import Naive
 from rsd_jax.run_folder import METRICS_NAME, demo_path
 from rsd_jax.stored_models import load_tokenizer
-from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding
-from rsd_jax.training.stages import build_stage, settings_of
+from rsd_jax.training.run_settings import read_run_settings
+from rsd_jax.training.stages import build_stage
 from rsd_jax.training.train_loop import train
 
 SUITE, TASK = "point_mass", "close_around_the_ball"
@@ -77,9 +76,9 @@ def check_demonstrations(run_dir: Path) -> None:
 
 def check_training(run_dir: Path, stage_name: str, values: Mapping[str, Any]) -> None:
     """The stage trains with these `values`, and its best checkpoint holds the variables that training returned."""
-    stage = build_stage(values["stage"], to_dataclass(settings_of(values["stage"]), values["model"]), run_dir)
-    training = to_dataclass(TrainingConfig, values["training"], seed=values["seed"])
-    returned = train(stage, training, run_dir / stage_name, make_mesh(to_dataclass(MeshConfig, values["mesh"])))
+    settings = read_run_settings(values)
+    stage = build_stage(settings.stage, settings.model, run_dir)
+    returned = train(stage, settings.training, run_dir / stage_name, make_mesh(settings.mesh))
     loaded = load_stage(run_dir, stage_name)
     same = _same_arrays(returned._asdict(), loaded.variables)
     require(same, f"the checkpoint of {stage_name} holds other arrays than training returned")
