@@ -18,7 +18,7 @@ figures of both:
     python -m launch.pipeline --config configs/libero_spatial.py --config.seed=1 \
         --config.run_dir=runs/libero_spatial_seed1
     python -m launch.record_suite runs/libero_spatial runs/libero_spatial_seed1 \
-        --results results/libero_spatial.json --readme README.md
+        --results results/libero_spatial.json --readme docs/results.md
 
 The values of each stage stand in the stage's own config under the variant of the same name, for example
 ``configs/policy.py:libero_spatial``. The 50 evaluation states of a task are for results alone: with

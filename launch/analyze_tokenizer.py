@@ -64,7 +64,8 @@ def main(config: ConfigDict) -> None:
     page = Path(config.page) if config.page else folder / "report.html"
     write_page(results, page)
     if config.document:
-        renew(Path(config.document), "results", document_table(results, config.results))
+        document = Path(config.document)
+        renew(document, "results", document_table(results, target, document))
     print(terminal_table(results))
     print("clipping at q01 and q99 would lose", " ".join(f"{x:.1e}" for x in results["data"]["quantile_clip_loss"]))
     print(f"\n{target}\n{page}")

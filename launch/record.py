@@ -1,10 +1,11 @@
-"""Keeps the figures of finished runs: one JSON file, and the README's table made from it.
+"""Keeps the figures of finished runs: one JSON file, and a document's table made from it.
 
-    python -m launch.record runs/quickstart runs/second --results results/quickstart.json --readme README.md
+    python -m launch.record runs/quickstart runs/second --results results/quickstart.json --readme docs/results.md
 
-    python -m launch.record runs/third --keep --results results/quickstart.json --readme README.md
+    python -m launch.record runs/third --keep --results results/quickstart.json --readme docs/results.md
 
-Nothing is computed here: every figure is copied from what the stages of the runs wrote.
+Nothing is computed here: every figure is copied from what the stages of the runs wrote. Without a run, the table is
+made again from the file.
 """
 
 import argparse
@@ -21,19 +22,22 @@ from rsd_jax.atomic_files import write_atomically
 def main(arguments: Sequence[str]) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m launch.record", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("runs", nargs="+", type=path_argument, metavar="RUN_DIR", help="folder of a finished pipeline")
+    parser.add_argument("runs", nargs="*", type=path_argument, metavar="RUN_DIR", help="folder of a finished pipeline")
     parser.add_argument(
         "--results", required=True, type=path_argument, metavar="FILE", help="where the figures are kept"
     )
-    parser.add_argument("--readme", type=path_argument, metavar="FILE", help="also put the table between its markers")
+    parser.add_argument(
+        "--readme", type=path_argument, metavar="DOCUMENT", help="also put the table between its markers"
+    )
     parser.add_argument("--keep", action="store_true", help="put the runs behind those that FILE already holds")
     options = parser.parse_args(arguments)
-    kept = json.loads(options.results.read_text())["runs"] if options.keep else []
-    runs = [*kept, *(read_run(run_dir) for run_dir in options.runs)]
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(options.results, json.dumps({"runs": runs}, indent=1) + "\n")
+    kept = json.loads(options.results.read_text()) if options.keep or not options.runs else {"runs": []}
+    runs = [*kept["runs"], *(read_run(run_dir) for run_dir in options.runs)]
+    if options.runs:
+        options.results.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(options.results, json.dumps({**kept, "runs": runs}, indent=1) + "\n")
     if options.readme is not None:
-        renew(options.readme, SECTION, describe(runs, options.results))
+        renew(options.readme, SECTION, describe(runs, options.results, options.readme))
     print(table(runs))
 
 

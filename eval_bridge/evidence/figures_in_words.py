@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from eval_bridge.report.markdown import link_to
 from eval_bridge.statistics.intervals import Interval
 
 
@@ -40,10 +41,10 @@ def write_commit(commit: str | None) -> str:
     return f"`{number[:10]}`" + (f" ({state})" if state else "")
 
 
-def describe_source(device: str, versions: dict[str, str], results: Path, command: str) -> str:
-    """On what, with what and by which command the figures of a section were made."""
+def describe_source(device: str, versions: dict[str, str], results: Path, document: Path, command: str) -> str:
+    """On what, with what and by which command the figures of a section of `document` were made."""
     packages = ", ".join(f"{name} {versions[name]}" for name in ("jax", "flax", "mujoco") if name in versions)
     return (
         f"Device: {device}; {packages}. "
-        f"All figures: [`{results}`]({results}), written with this table by `python -m launch.{command}`."
+        f"All figures: {link_to(results, document)}, written with this table by `python -m launch.{command}`."
     )

@@ -49,7 +49,7 @@ def read_run(run_dir: Path) -> Run:
 
 
 def table(runs: Sequence[Run]) -> str:
-    """The README's table, a column a run."""
+    """The table, a column a run."""
     rows: list[tuple[str, Callable[[Run], str]]] = [
         ("success of `speculative_greedy`, evaluation states", _success),
         ("token acceptance, rounds a chunk (8 is layer by layer)", _acceptance),
@@ -74,9 +74,9 @@ def table(runs: Sequence[Run]) -> str:
     return markdown_table(header, [[name, *map(cell, runs)] for name, cell in rows])
 
 
-def describe(runs: Sequence[Run], results: Path) -> str:
-    """The README's section: the table, and where its figures come from."""
-    source = describe_source(runs[0]["device"], runs[0]["versions"], results, "record")
+def describe(runs: Sequence[Run], results: Path, document: Path) -> str:
+    """The section of `document`: the table, and where its figures come from."""
+    source = describe_source(runs[0]["device"], runs[0]["versions"], results, document, "record")
     return (
         f"{table(runs)}\n\n"
         "Accuracies stand beside the majority class in brackets, in per cent. The tokenizer's errors are mean squares "

@@ -1,4 +1,4 @@
-"""The README's section about a suite: a column for each training seed, and what it means."""
+"""The section about a suite: a column for each training seed, and what it means."""
 
 from collections.abc import Callable, Sequence
 from statistics import fmean

@@ -75,6 +75,6 @@ def test_an_unfinished_run_is_refused_and_nothing_is_written(run_dir, tmp_path):
 
 def test_a_readme_without_markers_is_refused(run_dir, tmp_path):
     (tmp_path / "README.md").write_text("no place\n")
-    with pytest.raises(ValueError, match="the readme has no place for results"):
+    with pytest.raises(ValueError, match="the document has no place for results"):
         record.main([str(run_dir), "--results", str(tmp_path / "out.json"), "--readme", str(tmp_path / "README.md")])
     assert (tmp_path / "README.md").read_text() == "no place\n"

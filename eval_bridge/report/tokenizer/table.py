@@ -1,21 +1,23 @@
 """The main figures of an analysis as a table, for a document and for a terminal."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from eval_bridge.report.markdown import markdown_table
+from eval_bridge.report.markdown import link_to, markdown_table
 
 Record = dict[str, Any]
 
 MISSING = "-"
 
 
-def document_table(results: Record, source: str) -> str:
+def document_table(results: Record, source: Path, document: Path) -> str:
     """A row a tokenizer, means over the seeds, and a line with where they come from.
 
     Args:
         results: what `launch.analyze_tokenizer` writes.
         source: the file that holds them.
+        document: where the table goes.
     """
     columns: list[tuple[str, Callable[[Record], str]]] = [
         ("error, 8 layers", lambda v: f"{v['token_mse_by_layer'][-1]:.1e}"),
@@ -43,7 +45,7 @@ def document_table(results: Record, source: str) -> str:
         f"{data['episodes']} episodes of {', '.join(data['suites'])} ({data['heldout_episodes']} held out, "
         f"{data['heldout_chunks']} chunks), seeds {', '.join(map(str, results['seeds']))}, {results['device']}, "
         f"jax {versions['jax']}, commit `{(results['commit'] or 'unknown')[:10]}`. "
-        f"All figures: [`{source}`](../{source})."
+        f"All figures: {link_to(source, document)}."
     )
     return f"{markdown_table(header, rows)}\n\n{made}"
 

@@ -1,0 +1,214 @@
+"""What must hold between the figures of one results file: whatever follows from counts is computed again from them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import isclose
+from typing import Any
+
+from eval_bridge.evidence.trained_run import REPORTED
+from eval_bridge.statistics.intervals import wilson_interval
+from eval_bridge.statistics.paired import PairedCounts, bootstrap_difference, mcnemar_p_value
+
+Record = Mapping[str, Any]
+
+INTERVALS = ("interval", "success_interval")
+SUMMED = ("episodes", "successes", "errors", "placed", "beyond_2_cm", "beyond_3_cm")
+
+
+def disagreements(value: Any, where: str = "") -> Iterator[str]:
+    """A line for each figure, at any depth of a file's content, that others of the same file contradict."""
+    if isinstance(value, Mapping):
+        for rule in RULES:
+            yield from (f"{where}: {message}" for message in rule(value))
+        for name, child in value.items():
+            yield from disagreements(child, f"{where}/{name}")
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for index, child in enumerate(value):
+            yield from disagreements(child, f"{where}/{index}")
+
+
+def count_checked(value: Any) -> int:
+    """How many success rates, intervals and paired tests `disagreements` computes again."""
+    own = 0
+    if isinstance(value, Mapping):
+        own += _has(value, "successes", "episodes") * sum(name in value for name in ("success_rate", *INTERVALS))
+        own += _has(value, "b", "c", "p_value")
+        return own + sum(map(count_checked, value.values()))
+    return sum(map(count_checked, value)) if isinstance(value, list) else 0
+
+
+def _success(record: Record) -> Iterator[str]:
+    if not _has(record, "successes", "episodes"):
+        return
+    successes, episodes = record["successes"], record["episodes"]
+    if not 0 <= successes <= episodes <= record.get("planned", episodes):
+        yield f"{successes} successes of {episodes} episodes of {record.get('planned', episodes)} planned"
+        return
+    if "success_rate" in record:
+        yield from _compare("success_rate", record["success_rate"], successes / episodes)
+    for name in INTERVALS:
+        if name in record:
+            yield from _compare(name, record[name], wilson_interval(successes, episodes))
+    if isinstance(record.get("failures"), Mapping) and len(record["failures"]) != episodes - successes:
+        yield f"{len(record['failures'])} failures, and {episodes - successes} episodes without success"
+
+
+def _per_task(record: Record) -> Iterator[str]:
+    tasks = record.get("per_task")
+    if isinstance(tasks, Mapping):  # successes by the task's number
+        yield from _compare("successes", record["successes"], sum(tasks.values()))
+    elif tasks:
+        yield from _sums(record, tasks)
+        indices = [task["task_index"] for task in tasks]
+        if len(set(indices)) != len(indices):
+            yield f"tasks occur twice: {indices}"
+    if {"all", "tasks"} <= set(record):
+        yield from _sums(record["all"], list(record["tasks"].values()))
+    pooled = record.get("finest_tasks")
+    if pooled:
+        chosen = [task for task in tasks or () if task["task"] in pooled["tasks"]]
+        if len(chosen) != len(pooled["tasks"]):
+            yield f"finest_tasks: {pooled['tasks']} are not all in per_task"
+        yield from _sums(pooled, chosen)
+
+
+def _sums(total: Record, parts: Sequence[Record]) -> Iterator[str]:
+    for name in SUMMED:
+        if name in total and all(name in part for part in parts):
+            yield from _compare(f"{name} of the tasks together", total[name], sum(part[name] for part in parts))
+
+
+def _paired(record: Record) -> Iterator[str]:
+    if not _has(record, "b", "c", "episodes"):
+        return
+    b, c, episodes = record["b"], record["c"], record["episodes"]
+    if not 0 <= b + c <= episodes:
+        yield f"b {b} and c {c} of {episodes} episodes"
+    yield from _compare("p_value", record["p_value"], mcnemar_p_value(b, c))
+    yield from _compare("|difference|", abs(record["difference"]), abs(b - c) / episodes)
+    low, high = record["interval"]
+    if not low <= record["difference"] <= high or (low == high) != (b + c == 0):
+        yield f"interval {low} to {high} around {record['difference']} with b {b} and c {c}"
+
+
+def _rows(record: Record) -> Iterator[str]:
+    """Rows of a suite: each pair's difference is that of the two rows' successes, headline minus other."""
+    rows = record["rows"] if isinstance(record.get("rows"), list) else []
+    for row in rows:
+        paired = row.get("paired")
+        if not paired:
+            continue
+        own = [other for other in rows if (other["seed"], other["suite"]) == (row["seed"], row["suite"])]
+        headline = own[0]
+        other = row if row is not headline else next(other for other in own if other["decoder"] == paired["against"])
+        name = f"{row['folder']} of seed {row['seed']}"
+        yield from _compare(
+            f"{name}: difference", paired["difference"], (paired["b"] - paired["c"]) / paired["episodes"]
+        )
+        yield from _compare(f"{name}: b - c", paired["b"] - paired["c"], headline["successes"] - other["successes"])
+        counts = _determined(other["per_task"], headline["per_task"], paired["c"], paired["b"])
+        if counts:
+            yield from _compare(f"{name}: interval", paired["interval"], bootstrap_difference(counts))
+
+
+def _determined(
+    first: Sequence[Record], second: Sequence[Record], first_only: int, second_only: int
+) -> list[PairedCounts] | None:
+    """The paired counts of each task where the tasks' successes leave no choice, else None."""
+    gains = [own["successes"] - task["successes"] for task, own in zip(first, second, strict=True)]
+    if (sum(max(gain, 0) for gain in gains), sum(max(-gain, 0) for gain in gains)) != (second_only, first_only):
+        return None
+    counts = []
+    for task, own, gain in zip(first, second, gains, strict=True):
+        both = min(task["successes"], own["successes"])
+        counts.append(PairedCounts(both, max(-gain, 0), max(gain, 0), task["episodes"] - both - abs(gain)))
+    return counts
+
+
+def _ablation(record: Record) -> Iterator[str]:
+    """Policies of an ablation: means and sums over their seeds, differences from the base."""
+    if not _has(record, "base", "variants", "heldout_only"):
+        return
+    base = record["variants"][record["base"]]
+    for name, variant in record["variants"].items():
+        seeds = variant["seeds"]
+        for key, mean in variant["heldout"].items():
+            yield from _compare(f"{name}: {key}", mean, _mean([run["heldout"][key] for run in seeds]))
+        for key in ("training_seconds", "steps_per_second"):
+            yield from _compare(f"{name}: {key}", variant[key], _mean([run[key] for run in seeds]))
+        for run in seeds:
+            speed = run["steps"] / run["training_seconds"]
+            yield from _compare(f"{name}: steps_per_second", run["steps_per_second"], speed)
+        if variant["development"]:
+            yield from (f"{name}: {text}" for text in _sums(variant["development"], [s["development"] for s in seeds]))
+        if variant["paired"] and variant["paired"]["episodes"] == base["development"]["episodes"]:
+            gain = variant["development"]["successes"] - base["development"]["successes"]
+            paired = variant["paired"]
+            yield from _compare(f"{name}: c - b", paired["c"] - paired["b"], gain)
+            yield from _compare(f"{name}: difference", paired["difference"], gain / paired["episodes"])
+
+
+def _tokenizers(record: Record) -> Iterator[str]:
+    """Tokenizers of an analysis: each number is the mean of its seeds', unless the file's notes name it."""
+    if not _has(record, "default", "variants"):
+        return
+    for name, variant in record["variants"].items():
+        for key, value in variant.items():
+            if key not in record.get("notes", ()) and all(
+                isinstance(run.get(key), int | float) for run in variant["seeds"]
+            ):
+                yield from _compare(f"{name}: {key}", value, _mean([run[key] for run in variant["seeds"]]))
+
+
+def _training(record: Record) -> Iterator[str]:
+    if not _has(record, "seconds_to_report", "stages"):
+        return
+    seconds = sum(record["stages"][name]["seconds"] for name in REPORTED)
+    yield from _compare("seconds_to_report", record["seconds_to_report"], round(seconds, 1))
+    if not 0 < record["demonstrations"] <= record["demonstration_attempts"]:
+        yield f"{record['demonstrations']} demonstrations of {record['demonstration_attempts']} attempts"
+
+
+def _speed(record: Record) -> Iterator[str]:
+    if _has(record, "steps", "seconds_of_episodes", "simulator_steps_per_s"):
+        rate = record["steps"] / record["seconds_of_episodes"]
+        yield from _compare("steps_per_s", record["steps_per_s"], round(rate, 1))
+        yield from _compare("share", record["share"], round(rate / record["simulator_steps_per_s"], 3))
+    elif _has(record, "demonstrations", "steps", "seconds", "steps_per_s"):
+        yield from _compare("steps_per_s", record["steps_per_s"], round(record["steps"] / record["seconds"], 1))
+
+
+def _resets(record: Record) -> Iterator[str]:
+    """The distribution of resets: a test for each coordinate that varies, corrected by Bonferroni."""
+    if not _has(record, "draws", "tests", "tasks"):
+        return
+    tasks = list(record["tasks"].values())
+    yield from _compare("tests", record["tests"], sum(task["coordinates"] - task["constant"] for task in tasks))
+    yield from _compare("below_0.05", record["below_0.05"], sum(task["below_0.05"] for task in tasks))
+    is_same = record["smallest_p_adjusted"] >= record["significance"]
+    yield from _compare("is_same_distribution", record["is_same_distribution"], is_same)
+    reproduced = all(task["compiled_resets"] == task["compiled_resets_equal"] for task in tasks)
+    yield from _compare("compiled_resets_are_reproduced", record["compiled_resets_are_reproduced"], reproduced)
+
+
+RULES = (_success, _per_task, _paired, _rows, _ablation, _tokenizers, _training, _speed, _resets)
+
+
+def _has(record: Record, *names: str) -> bool:
+    return all(name in record for name in names)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _compare(name: str, found: Any, expected: Any) -> Iterator[str]:
+    if isinstance(expected, Sequence):
+        if len(found) == len(expected) and all(map(_are_close, found, expected)):
+            return
+    elif _are_close(found, expected):
+        return
+    yield f"{name} is {found}, and by the counts {expected}"
+
+
+def _are_close(found: float, expected: float) -> bool:
+    return isclose(found, expected, rel_tol=1e-9, abs_tol=1e-12)
