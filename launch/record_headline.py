@@ -12,6 +12,7 @@ from pathlib import Path
 
 from eval_bridge.evidence.headline import SECTION, describe
 from eval_bridge.report.markdown import renew
+from launch.command_line import path_argument, run_command
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -19,17 +20,18 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m launch.record_headline", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="the kept figures")
-    parser.add_argument("--readme", type=Path, metavar="DOCUMENT", help="also put the section between its markers")
+    parser.add_argument(
+        "--results", type=path_argument, default=Path("results"), metavar="FOLDER", help="the kept figures"
+    )
+    parser.add_argument(
+        "--readme", type=path_argument, metavar="DOCUMENT", help="also put the section between its markers"
+    )
     options = parser.parse_args(arguments)
-    try:
-        section = describe(options.results, options.readme or Path("README.md"))
-        if options.readme is not None:
-            renew(options.readme, SECTION, section)
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+    section = describe(options.results, options.readme or Path("README.md"))
+    if options.readme is not None:
+        renew(options.readme, SECTION, section)
     print(section)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run_command(lambda: main(sys.argv[1:]))

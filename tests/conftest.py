@@ -16,6 +16,21 @@ os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
 # Nearly all of the tests' time is compilation of programs that run for milliseconds.
 os.environ.setdefault("XLA_FLAGS", quick_compilation())
 
+SLOWEST = (
+    *("launch/test_analyze_tokenizer.py", "eval_bridge/simulators/libero/test_published_procedure.py"),
+    *("rsd_jax/training/objectives/test_behaviour_cloning.py", "eval_bridge/experts/test_libero_expert.py"),
+    *("launch/test_pipeline.py", "rsd_jax/training/test_processes.py", "rsd_jax/tokenizer_analysis/test_measures.py"),
+    *("rsd_jax/training/objectives/test_action_autoencoding.py", "launch/test_train.py", "launch/test_ablate.py"),
+    *("eval_bridge/preflight/test_checks.py", "eval_bridge/policies/test_decoder_models.py"),
+)
+"""Files that take longest: begun first, so that no worker is left alone with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts `SLOWEST` in front; within a file and among the others the order stays."""
+    order = {Path(__file__).parent / name: place for place, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
 
 @pytest.fixture(scope="session")
 def preflight_run(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -124,3 +124,9 @@ def test_package_data_reaches_an_installation():
     assert len([path for path in files if path.is_relative_to(PRETRAINED)]) > 30
     code = {path for path in files if path.suffix in {".py", ".pyc"}}
     assert files - code - installed == set()
+
+
+def test_the_files_that_are_begun_first_exist():
+    from tests.conftest import SLOWEST
+
+    assert [name for name in SLOWEST if not (ROOT / "tests" / name).is_file()] == []

@@ -9,7 +9,7 @@ import pytest
 from launch import analyze_tokenizer
 from launch.config_flags import parse_config
 from rsd_jax.checkpoints import StageCheckpoints
-from rsd_jax.tokenizer_analysis import measuring
+from rsd_jax.tokenizer_analysis import largest_change, measuring
 from rsd_jax.tokenizer_analysis.measuring import Variant
 from rsd_jax.tokenizer_analysis.results import mean_record
 
@@ -20,24 +20,28 @@ def analysed(preflight_run: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     run_dir.mkdir()
     (run_dir / "demos").symlink_to(preflight_run / "demos")
     shutil.copytree(preflight_run / "policy", run_dir / "policy")
-    analyze_tokenizer.main(_config(run_dir))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(largest_change, "SWEEPS", 1)  # how well it searches is another test's matter
+        largest_change._search.clear_cache()
+        analyze_tokenizer.main(_config(run_dir))
+        largest_change._search.clear_cache()
     return run_dir
 
 
 def _config(run_dir: Path, *more: str):
     values = {"run_dir": run_dir, "results": run_dir / "tokenizer.json", "tokenizer_steps": 20, "head_steps": 4}
+    values["variants"] = ("staggered",)
     overrides = [f"--config.{name}={value}" for name, value in values.items()]
     return parse_config(["--config", "configs/tokenizer_analysis.py:tiny", *overrides, *more])
 
 
 def test_results_hold_every_tokenizer_with_its_figures(analysed: Path) -> None:
     results = json.loads((analysed / "tokenizer.json").read_text())
-    assert list(results["variants"]) == ["layernorm", "staggered", "openvla_bins", "dct_bpe_10"]
-    for name in ("layernorm", "staggered"):
-        figures = results["variants"][name]
-        assert len(figures["token_mse_by_layer"]) == 8
-        assert figures["forward_minus_token_mse"] == 0
-        assert {"draft_l0_l2", "main_l3_l7", "draft_l0_l2_majority", "free_running_mse"} <= set(figures["head"])
+    assert list(results["variants"]) == ["staggered", "openvla_bins", "dct_bpe_10"]
+    figures = results["variants"]["staggered"]
+    assert len(figures["token_mse_by_layer"]) == 8
+    assert figures["forward_minus_token_mse"] == 0
+    assert {"draft_l0_l2", "main_l3_l7", "draft_l0_l2_majority", "free_running_mse"} <= set(figures["head"])
     assert results["data"]["heldout_episodes"] == 5
     assert results["default"] == "staggered"
     assert results["seeds"] == [0]
@@ -57,6 +61,15 @@ def test_rows_of_another_policy_are_refused(analysed: Path, monkeypatch: pytest.
     monkeypatch.setattr(analyze_tokenizer, "_variant", lambda *_: Variant(_Settings(), None))
     with pytest.raises(ValueError, match="was made with chunk_length 8, but it is 4 now"):
         analyze_tokenizer.main(_config(analysed))
+
+
+def test_a_trained_variant_keeps_its_schedule_over_another_number_of_steps() -> None:
+    as_it_is, shorter = (analyze_tokenizer._variant("layernorm", steps) for steps in (0, 20))
+    whole, part = as_it_is.training, shorter.training
+    assert part.steps == part.evaluate_every == part.checkpoint_every == 20
+    assert whole.steps > 20 >= part.warmup_steps
+    frozen = [variant.settings.quantizer.freeze_after for variant in (as_it_is, shorter)]
+    assert frozen[1] == 20 * frozen[0] // whole.steps > 0
 
 
 class _Settings:

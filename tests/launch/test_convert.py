@@ -47,7 +47,9 @@ def test_recorded_episodes_keep_all_that_each_format_holds(preflight_run, tmp_pa
 def test_published_datasets_become_a_runs_demonstrations(tmp_path):
     """By nothing but format and path: conventions are the usual ones, tasks are found by their instructions."""
     _convert("rlds", RLDS, "libero_hdf5", tmp_path / "run" / "demos")
-    for demo in Hdf5Demos.open(tmp_path / "run" / "demos"):
+    converted = Hdf5Demos.open(tmp_path / "run" / "demos")
+    assert len(converted) == 2
+    for demo in converted:
         assert_is_golden(demo, image_tolerance=0.8)
     assert len(list((tmp_path / "run" / "demos" / "libero_spatial").glob("*_demo.hdf5"))) == 2
     suite = "--config.source.suite=libero_goal"

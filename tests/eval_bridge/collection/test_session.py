@@ -69,6 +69,7 @@ def test_goes_on_after_a_kill_and_ends_with_the_same_demonstrations(tmp_path):
     resumed, _, _ = _collect(tmp_path / "killed", demos=4)
     straight, _, _ = _collect(tmp_path / "straight", demos=4)
     assert len(kept) == 3
+    assert [demo.seed for demo in read_demos(resumed)] == [0, 1, 2, 3]
     for one, other in zip(read_demos(resumed), read_demos(straight), strict=True):
         assert_same_demo(one, other)
 
@@ -109,6 +110,7 @@ def test_workers_that_die_are_replaced_and_change_no_demonstration(tmp_path):
     dying = fakes.point_mass_task(partial(fakes.expert_that_dies, tmp_path, 2))
     path, _, _ = _collect(tmp_path / "dying", demos=3, workers=2, task=dying)
     straight, _, _ = _collect(tmp_path / "straight", demos=3)
+    assert [demo.seed for demo in read_demos(path)] == [0, 1, 2]
     for one, other in zip(read_demos(path), read_demos(straight), strict=True):
         assert_same_demo(one, other)
     always = fakes.point_mass_task(partial(fakes.expert_that_dies, tmp_path, 99))

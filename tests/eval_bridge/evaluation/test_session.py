@@ -74,6 +74,7 @@ def test_records_and_traces_do_not_depend_on_the_number_of_workers(tmp_path):
         folder = tmp_path / str(workers)
         folder.mkdir()
         contents[workers] = run(folder, workers=workers)[2]
+    assert len(contents[1].episodes) == len(contents[4].episodes) == 6
     for episode, record in contents[1].episodes.items():
         assert lasting(record) == lasting(contents[4].episodes[episode])
         traces = [load_trace(tmp_path / str(workers) / record.trace) for workers in (1, 4)]

@@ -1,3 +1,6 @@
+import hashlib
+import re
+
 from eval_bridge.experts import version
 
 
@@ -7,8 +10,7 @@ def test_the_version_is_that_of_the_sources(tmp_path, monkeypatch):
         return version.expert_version()
 
     real = digest()
-    assert len(real) == 12
-    assert int(real, 16) >= 0
+    assert re.fullmatch("[0-9a-f]{12}", real)
     assert digest() == real
 
     (tmp_path / "skills").mkdir()
@@ -16,6 +18,7 @@ def test_the_version_is_that_of_the_sources(tmp_path, monkeypatch):
     (tmp_path / "skills" / "pick.py").write_text("b = 2\n")
     monkeypatch.setattr(version, "__file__", str(tmp_path / "version.py"))
     first = digest()
+    assert first == hashlib.sha256(b"goal.py 6\na = 1\nskills/pick.py 6\nb = 2\n").hexdigest()[:12]
     (tmp_path / "skills" / "pick.py").write_text("b = 3\n")
     changed = digest()
     (tmp_path / "skills" / "pick.py").rename(tmp_path / "skills" / "place.py")

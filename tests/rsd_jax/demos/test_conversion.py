@@ -66,6 +66,7 @@ def test_what_was_written_before_an_interruption_is_not_read_again(tmp_path):
     assert len(seen) == 4
     convert(Examples(), Hdf5Writer(), tmp_path / "whole", description=WHAT)
     assert _contents(target).keys() == _contents(tmp_path / "whole").keys()
+    assert len(Hdf5Demos.open(target)) == 4
     for left, right in zip(Hdf5Demos.open(target), Hdf5Demos.open(tmp_path / "whole"), strict=True):
         assert_same_demo(left, right)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["demos", "whole"]

@@ -74,6 +74,7 @@ def test_encoded_images_in_the_table_and_other_names_are_read(v2):
             table = table.append_column(key, pa.array(images))
         pq.write_table(table.take(np.arange(len(table))[::-1]), path)  # rows in any order
     dataset = LeRobotDemos.open(v2, naming=NAMING)
+    assert len(dataset) == 2
     for demo in dataset:
         assert_is_golden(demo, image_tolerance=0.6)  # the halves that are rounded up
     _spoil_image(path, b"no image")

@@ -98,7 +98,9 @@ def test_a_layout_is_the_same_as_lerobots_own(tmp_path):
     ours, theirs = _write(tmp_path, [_demo(0), _demo(1)]), GOLDEN / "lerobot_v3.0"
     additions = {"data": {"expert_action"}, "meta/episodes": {"suite", "task", "seed"}, "meta": set()}
     for folder, extra in additions.items():
-        for path in sorted((theirs / folder).glob("**/*.parquet" if folder != "meta" else "*.parquet")):
+        paths = sorted((theirs / folder).glob("**/*.parquet" if folder != "meta" else "*.parquet"))
+        assert paths, folder
+        for path in paths:
             schema, expected = (pq.read_schema(root / path.relative_to(theirs)) for root in (ours, theirs))
             names = {name for name in schema.names if not name.startswith("stats/expert_action/")}
             assert names - extra == set(expected.names)

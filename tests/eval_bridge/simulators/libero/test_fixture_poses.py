@@ -116,7 +116,7 @@ def test_only_evaluation_and_the_audit_read_the_evaluation_states():
     sources = [path for package in ("rsd_jax", "eval_bridge", "launch") for path in (PACKAGES / package).rglob("*.py")]
     readers = {path.relative_to(PACKAGES).as_posix() for path in sources if reads_evaluation_states(path)}
     forbidden = {path for path in readers if re.search(r"train|collect|expert|demos|rsd_jax/", path)}
-    assert forbidden == {"launch/audit_demos.py"}
+    assert forbidden == {"launch/audit_demos.py", "eval_bridge/collection/audit.py"}
 
 
 def reads_evaluation_states(path: Path) -> bool:
