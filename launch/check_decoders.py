@@ -10,16 +10,16 @@ differs that is no near-tie; near-ties, which rounding alone may decide otherwis
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from eval_bridge.policies.compiled_policy import load_models
 from eval_bridge.policies.decoders import SpeculativeGreedy
 from eval_bridge.policies.losslessness import LosslessCheck, check_lossless_decoders
 from eval_bridge.policies.observations_to_check import backbone_features, from_demonstrations, patchwork
+from launch.command_line import path_argument, run_command
 from rsd_jax.atomic_files import write_json
-from rsd_jax.checkpoints import CheckpointError
 from rsd_jax.pretrained import PRETRAINED
 from rsd_jax.provenance import device_name, git_commit, library_versions
 
@@ -36,50 +36,54 @@ def describe(row: LosslessCheck) -> str:
     )
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Command line; returns the exit status: 1 if a decoder differs where there is no near-tie."""
+def main(arguments: Sequence[str]) -> None:
+    """Command line; exits with 1 if a decoder differs where there is no near-tie."""
     parser = argparse.ArgumentParser(
         prog="python -m launch.check_decoders", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument(
-        "--run_dir", type=Path, default=PRETRAINED, help="whose checkpoints (default: the shipped one)"
+        "--run_dir", type=path_argument, default=PRETRAINED, help="whose checkpoints (default: the shipped one)"
     )
-    parser.add_argument("--demos", type=Path, nargs="+", default=[], metavar="FILE", help="HDF5 files with frames")
+    parser.add_argument(
+        "--demos", type=path_argument, nargs="+", default=[], metavar="FILE", help="HDF5 files with frames"
+    )
     parser.add_argument("--chunks", type=int, default=1024, help="at most so many (default: 1024)")
     parser.add_argument("--batch_sizes", type=int, nargs="+", default=[1, 32], help="rows a call (default: 1 32)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result there")
+    parser.add_argument("--json", type=path_argument, metavar="FILE", help="also write the result there")
     options = parser.parse_args(arguments)
     if options.chunks < 1 or min(options.batch_sizes) < 1:
-        parser.error(f"--chunks {options.chunks} and --batch_sizes {options.batch_sizes} must be at least 1")
-    try:
-        models = load_models(options.run_dir, SpeculativeGreedy())
-        chosen = from_demonstrations(options.demos, options.chunks) if options.demos else patchwork(options.chunks)
-        whole = max(options.batch_sizes)
-        chosen = chosen[: len(chosen) - len(chosen) % whole]
-        if not chosen:
-            parser.error(f"fewer chunks than rows a call ({whole}): give more --demos, or smaller --batch_sizes")
-        rows = []
-        for row in check_lossless_decoders(models, backbone_features(models, chosen), options.batch_sizes):
-            print(describe(row), flush=True)
-            rows.append(row)
-        if options.json is not None:
-            result = {
-                "source": "demonstrations" if options.demos else "patchwork",
-                "results": [row.to_json() for row in rows],
-                "policy_hash": models.networks.policy.params_hash,
-                "device": device_name(),
-                "commit": git_commit(),
-                "versions": library_versions(),
-            }
-            write_json(options.json, result)
-    except (CheckpointError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
-    wrong = [row for row in rows if (row.differences.largest_gap or 0.0) >= NEAR_TIE]
-    for row in wrong:
-        gap = row.differences.largest_gap
-        print(f"error: {row.decoder} differs where the best level leads by {gap:.3g}", file=sys.stderr)
-    return 1 if wrong else 0
+        raise ValueError(f"--chunks {options.chunks} and --batch_sizes {options.batch_sizes} must be at least 1")
+    models = load_models(options.run_dir, SpeculativeGreedy())
+    chosen = from_demonstrations(options.demos, options.chunks) if options.demos else patchwork(options.chunks)
+    whole = math.lcm(*options.batch_sizes)
+    if len(chosen) < whole:
+        raise ValueError(
+            f"{len(chosen)} chunks do not fill batches of {options.batch_sizes} rows ({whole} chunks do): give more "
+            "--demos, a larger --chunks or smaller --batch_sizes"
+        )
+    features = backbone_features(models, chosen[: len(chosen) - len(chosen) % whole])
+    rows: list[LosslessCheck] = []
+    for row in check_lossless_decoders(models, features, options.batch_sizes):
+        print(describe(row), flush=True)
+        rows.append(row)
+    if options.json is not None:
+        result = {
+            "source": "demonstrations" if options.demos else "patchwork",
+            "results": [row.to_json() for row in rows],
+            "policy_hash": models.networks.policy.params_hash,
+            "device": device_name(),
+            "commit": git_commit(),
+            "versions": library_versions(),
+        }
+        write_json(options.json, result)
+    wrong = [
+        f"{row.decoder} differs where the best level leads by {row.differences.largest_gap:.3g}"
+        for row in rows
+        if (row.differences.largest_gap or 0.0) >= NEAR_TIE
+    ]
+    if wrong:
+        sys.exit("error: " + "; ".join(wrong))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_command(lambda: main(sys.argv[1:]))
