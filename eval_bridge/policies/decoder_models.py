@@ -1,5 +1,6 @@
 """The trained models of a run as the functions that decoders call."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import jax
@@ -76,20 +77,24 @@ class Models:
     def prepare(self, features: Features) -> DecoderFeatures:
         """Computes once a chunk what depends on no token."""
         draft, main = self.networks.draft, self._main
-        columns = main.apply({"params": self.arrays.main}, features, method="contextualise")
-        if draft is None:
-            return DecoderFeatures(None, columns)
-        return DecoderFeatures(draft.apply({"params": self.arrays.draft}, features, method="estimate"), columns)
+        with _whole_float32():
+            columns = main.apply({"params": self.arrays.main}, features, method="contextualise")
+            latents = (
+                None if draft is None else draft.apply({"params": self.arrays.draft}, features, method="estimate")
+            )
+        return DecoderFeatures(latents, columns)
 
     def draft(self, features: DecoderFeatures, tokens: Tokens, position: Position) -> Logits:
         """A `DraftFn`."""
         arguments = (features.draft_latents, self._tokenizer.table, tokens, position)
-        return self._draft.apply({"params": self.arrays.draft}, *arguments, method="propose")
+        with _whole_float32():
+            return self._draft.apply({"params": self.arrays.draft}, *arguments, method="propose")
 
     def main(self, features: DecoderFeatures, tokens: Tokens, position: Position, *, num_layers: int) -> Logits:
         """A `MainFn`."""
         score = main_function(self._main, self.arrays.main, self._tokenizer.table)
-        return score(features.columns, tokens, position, num_layers=num_layers)
+        with _whole_float32():
+            return score(features.columns, tokens, position, num_layers=num_layers)
 
     @property
     def code_shape(self) -> CodeShape:
@@ -118,3 +123,13 @@ class Models:
     def _main(self) -> MainHead:
         assert self.networks.main is not None, "a decoder used a stage that it does not name"
         return self.networks.main
+
+
+def _whole_float32() -> AbstractContextManager[None]:
+    """Matrix products of the heads in float32 as it is stored.
+
+    GPUs multiply float32 with ten bits of the mantissa (TF32) unless told otherwise. Programs of other shapes, one
+    layer or several a pass, then differ by a thousandth of a logit, and lossless decoders in far more than near-ties.
+    """
+    exact: AbstractContextManager[None] = jax.default_matmul_precision("highest")
+    return exact
