@@ -17,8 +17,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from eval_bridge.preflight.needs import needs_of
-from eval_bridge.preflight.stage_requirements import require_at_once
+from eval_bridge.preflight.needed_requirements import require_at_once
+from eval_bridge.preflight.stage_needs import needs_of
 from eval_bridge.runs.ablation.results import collect_results, write_table
 from eval_bridge.runs.ablation.run import run_trials
 from eval_bridge.runs.ablation.trials import AblationSettings, Trial, chosen_names, plan_trials

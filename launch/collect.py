@@ -21,8 +21,8 @@ from eval_bridge.collection.settings import CollectionSettings
 from eval_bridge.collection.worker import CollectionTask
 from eval_bridge.experts.libero_expert import describe_libero_scene, libero_expert
 from eval_bridge.experts.version import expert_version
+from eval_bridge.preflight.needed_requirements import require_at_once
 from eval_bridge.preflight.needs import collection_needs
-from eval_bridge.preflight.stage_requirements import require_at_once
 from eval_bridge.provenance import package_versions
 from eval_bridge.report.collection.page import write_collection_page
 from eval_bridge.simulators.libero.environment import LiberoSimulator

@@ -30,8 +30,8 @@ from eval_bridge.evaluation.session import run_evaluation
 from eval_bridge.evaluation.settings import EvaluationSettings
 from eval_bridge.evaluation.summary import Summary, describe, write_summary
 from eval_bridge.policies.compiled_policy import CompiledPolicy, default_policy_batch
-from eval_bridge.preflight.needs import evaluation_needs
-from eval_bridge.preflight.stage_requirements import require_at_once
+from eval_bridge.preflight.needed_requirements import require_at_once
+from eval_bridge.preflight.stage_needs import evaluation_needs
 from eval_bridge.report.evaluation.writing import write_evaluation_report
 from eval_bridge.simulators.check_result import SelfCheckFailed
 from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer

@@ -24,8 +24,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from eval_bridge.preflight.check_stages import check_stages
 from eval_bridge.preflight.requirements import require_met
-from eval_bridge.preflight.stage_requirements import check_stages
 from eval_bridge.runs.pipeline import (
     check_range,
     describe_result,

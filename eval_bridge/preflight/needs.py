@@ -1,23 +1,13 @@
-"""What a command needs of the machine, read from its configuration."""
+"""What a command needs of the machine. No evaluation is known here, so that collection cannot reach one."""
 
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from eval_bridge.collection.settings import CollectionSettings
-from eval_bridge.evaluation.benchmarks import get_benchmark
-from eval_bridge.evaluation.plan import EvaluationPlan
-from eval_bridge.evaluation.settings import EvaluationSettings
 from eval_bridge.preflight.disk_space import (
-    TRAINING_BYTES,
     collected_bytes,
     collection_bytes,
-    evaluation_bytes,
 )
-from rsd_jax.registry import to_dataclass
-
-ReadConfig = Callable[[Sequence[str]], Mapping[str, Any]]
-"""Values of a configuration, given ``--config FILE[:variant]`` and overrides; ValueError for what does not exist."""
 
 
 class Needs(NamedTuple):
@@ -46,25 +36,6 @@ class Needs(NamedTuple):
     rows_of: Path | None = None
 
 
-def needs_of(command: Sequence[str], read_config: ReadConfig) -> Needs:
-    """What a command ``... -m launch.X --config FILE ...`` needs: X is collect, train or evaluate.
-
-    Raises:
-        ValueError: a file, a variant, a key or a value of the configuration does not exist or is impossible.
-    """
-    module, *arguments = command[command.index("-m") + 1 :]
-    values = read_config(arguments)
-    match module:
-        case "launch.collect":
-            return collection_needs(to_dataclass(CollectionSettings, values))
-        case "launch.train":
-            return _training_needs(values)
-        case "launch.evaluate":
-            settings = to_dataclass(EvaluationSettings, values)
-            return evaluation_needs(settings, settings.plan(get_benchmark(settings.simulator, settings.suite)))
-    raise AssertionError(f"{module} is no stage of a run")
-
-
 def collection_needs(settings: CollectionSettings) -> Needs:
     """What a collection needs."""
     run_dir = Path(settings.run_dir)
@@ -74,30 +45,4 @@ def collection_needs(settings: CollectionSettings) -> Needs:
         reports=True,
         folders=(run_dir / "demos",),
         demo_bytes=max(collection_bytes(settings) - collected_bytes(run_dir), 0),
-    )
-
-
-def evaluation_needs(settings: EvaluationSettings, plan: EvaluationPlan) -> Needs:
-    """What an evaluation needs."""
-    in_libero = settings.simulator.startswith("libero")
-    return Needs(
-        simulator=in_libero,
-        renderer=in_libero,
-        device=True,
-        reports=True,
-        folders=(settings.output_folder,),
-        bytes_written=evaluation_bytes(plan),
-    )
-
-
-def _training_needs(values: Mapping[str, Any]) -> Needs:
-    from rsd_jax.training.run_settings import read_run_settings  # takes seconds that a finished run need not wait
-
-    settings, run_dir = read_run_settings(values), Path(values["run_dir"])
-    return Needs(
-        device=True,
-        tensorboard=settings.training.tensorboard,
-        folders=(run_dir / settings.stage,),
-        bytes_written=TRAINING_BYTES[settings.stage],
-        rows_of=run_dir if settings.stage == "policy" else None,
     )

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from absl import flags
 
-from launch.config_flags import ConfigError, parse_config, run
+from launch.config_flags import ConfigError, parse_config
 
 CONFIG_FILE = '''"""Toy configuration: half a second on one core."""
 
@@ -95,17 +95,6 @@ def test_help_shows_docstring_and_every_key_with_its_value(toy, capsys):
     assert "Toy configuration: half a second on one core." in text
     assert "--config.training.steps=2" in text
     assert "--config.run_dir='runs/default'" in text
-
-
-def test_ctrl_c_is_a_line_and_the_status_that_shells_give_it(toy, monkeypatch, capsys):
-    def interrupted(config):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("sys.argv", ["command", "--config", toy])
-    with pytest.raises(SystemExit) as ended:
-        run(interrupted)
-    assert ended.value.code == 130
-    assert capsys.readouterr().err == "\nstopped; the same command goes on from what this one has kept\n"
 
 
 def test_a_file_is_run_once(toy, capsys):

@@ -5,8 +5,8 @@ from collections import namedtuple
 
 import pytest
 
+from eval_bridge.preflight.check_stages import check_stages
 from eval_bridge.preflight.requirements import RequirementsNotMet
-from eval_bridge.preflight.stage_requirements import check_stages
 from launch import pipeline
 from launch.config_flags import parse_config
 from tests.eval_bridge.runs.stage_scripts import wait_for

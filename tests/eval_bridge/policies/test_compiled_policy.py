@@ -150,9 +150,8 @@ def test_state_and_keys_belong_to_the_episode_whatever_row_answers(preflight_run
 def test_keys_differ_by_episode_and_by_call():
     episodes = [episode_key(7, 0, 0), episode_key(7, 0, 1), episode_key(7, 1, 0), episode_key(8, 0, 0)]
     assert len(set(episodes)) == 4
-    keys = [
-        jax.random.key_data(row_keys(np.array(episodes, np.uint32), np.full(4, call, np.int32))) for call in range(2)
-    ]
+    words = jnp.array(episodes, jnp.uint32)
+    keys = [jax.random.key_data(row_keys(words, jnp.full(4, call))) for call in range(2)]
     assert len({tuple(key) for key in np.concatenate(keys).tolist()}) == 8
 
 

@@ -1,49 +1,14 @@
-"""Whether everything is there that the stages of a run need, all of them together, before the first one starts."""
+"""What has to be there for given needs, as requirements to check."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from eval_bridge.preflight import requirements
 from eval_bridge.preflight.disk_space import collected_bytes, rows_bytes
-from eval_bridge.preflight.needs import Needs, ReadConfig, needs_of
+from eval_bridge.preflight.needs import Needs
 from eval_bridge.preflight.requirements import Requirement, check_all, require_met
-from eval_bridge.simulators.check_result import CheckResult
-
-
-def check_stages(
-    commands: Mapping[str, Sequence[str]],
-    read_config: ReadConfig,
-    *,
-    with_processes: bool = True,
-    demos_of: Path | None = None,
-) -> list[CheckResult]:
-    """Checks what is needed, and writes nothing; some 5 seconds on 2 cores.
-
-    Args:
-        commands: those that will run, by the stage's name (`needs_of`).
-        read_config: reads their configurations.
-        with_processes: also what takes processes that import, compute and render: nearly all of the time.
-        demos_of: another run, whose demonstrations will be used.
-
-    Returns:
-        All results, passed or not: of the configurations, then of the machine.
-    """
-    started = time.monotonic()
-    needs, wrong = [], []
-    for name, command in commands.items():
-        try:
-            needs.append(needs_of(command, read_config))
-        except (ValueError, OSError, ImportError) as error:
-            wrong.append(CheckResult(f"configuration of {name}", False, str(error), time.monotonic() - started))
-    if not wrong:
-        wrong = [CheckResult("configurations", True, ", ".join(commands), time.monotonic() - started)]
-    wanted = quick_requirements(needs, demos_of)
-    if with_processes:
-        wanted += slow_requirements(needs)
-    return wrong + check_all(wanted)
 
 
 def require_at_once(needs: Sequence[Needs]) -> None:

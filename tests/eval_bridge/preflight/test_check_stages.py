@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 
 from eval_bridge.preflight import requirements
-from eval_bridge.preflight.needs import Needs, needs_of
-from eval_bridge.preflight.stage_requirements import bytes_needed, check_stages, quick_requirements, slow_requirements
+from eval_bridge.preflight.check_stages import check_stages
+from eval_bridge.preflight.needed_requirements import bytes_needed, quick_requirements, slow_requirements
+from eval_bridge.preflight.needs import Needs
+from eval_bridge.preflight.stage_needs import needs_of
 from eval_bridge.runs.pipeline_stages import stages_of
 from launch.config_flags import parse_config
 
@@ -97,7 +99,7 @@ def test_tensorboard_is_asked_for_only_where_it_is_wanted(tmp_path, monkeypatch)
     command = [*commands(tmp_path)["policy"], "--config.tensorboard=True"]
     found = quick_requirements([needs_of(command, read_config)])
     assert "TensorBoard" in names(found)
-    monkeypatch.setattr("eval_bridge.preflight.stage_requirements.find_spec", lambda name: None)
+    monkeypatch.setattr("eval_bridge.preflight.needed_requirements.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"rsd_jax\[tensorboard\]"):
         found[names(found).index("TensorBoard")].check()
 
