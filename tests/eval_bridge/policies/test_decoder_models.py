@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from flax import linen as nn
 
 from eval_bridge.policies.compiled_policy import LoadedModels
@@ -16,16 +15,15 @@ from rsd_jax.heads.main_head import MainHead, MainHeadConfig
 from rsd_jax.rfsq import RfsqTokenizer, make_table
 from rsd_jax.rfsq.autoencoders import RepetitionFrame
 
-BATCH, CHUNK, LATENTS, LAYERS, FEATURES = 32, 8, 16, 8, 24
+BATCH, CHUNK, LATENTS, LAYERS, FEATURES = 8, 4, 16, 8, 24
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_tokens_of_real_heads_are_equal_to_the_last_one(seed: int) -> None:
+def test_tokens_of_real_heads_are_equal_to_the_last_one() -> None:
     sizes = {"num_layers": LAYERS, "latent_dim": LATENTS, "width": 16, "depth": 1}
     draft, main = DraftModel(DraftConfig(**sizes)), MainHead(MainHeadConfig(**sizes, column_features=4))
     step = 0.3 * 0.4 ** jnp.arange(float(LAYERS))[:, None] * jnp.ones((LAYERS, LATENTS))
     table = make_table(0.01 * step, step, 7)
-    keys = jax.random.split(jax.random.key(seed), 5)
+    keys = jax.random.split(jax.random.key(0), 5)
     features = jax.random.normal(keys[0], (BATCH, CHUNK, FEATURES))
     tokens = jnp.zeros((1, CHUNK, LATENTS, LAYERS), jnp.int32)
     arguments = (features[:1], table, tokens, tokens[..., 0])

@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -53,13 +55,17 @@ def synthetic_batch(seed: int, rows: int) -> dict[str, jax.Array]:
     }
 
 
+OPTIMISED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
+"""For programs that run longer than they compile, other than nearly all of the tests'."""
+
+
 @pytest.fixture(scope="module")
 def fitted() -> Variables:
     """The policy after 150 steps."""
     variables = nn.meta.unbox(jax.jit(OBJECTIVE.init)(jax.random.key(0)))
     optimizer = optax.adam(3e-3)
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=OPTIMISED)
     def fit(params: dict) -> dict:
         batch = synthetic_batch(0, 256)
 
@@ -80,7 +86,7 @@ def fitted() -> Variables:
 def test_zeroed_images_make_a_fitted_policy_worse_on_heldout_data(fitted: Variables) -> None:
     heldout = synthetic_batch(99, 64)
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=OPTIMISED)
     def error(batch: dict[str, jax.Array]) -> jax.Array:
         predicted = OBJECTIVE.predict(fitted.params, NORMALIZER, policy_inputs(batch)).actions
         return chunk_error(predicted, batch["actions"], batch["mask"]).translation
