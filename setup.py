@@ -52,7 +52,7 @@ DEVELOPMENT = [
     "mypy>=1.15",
     "pre-commit>=4",
     "pytest>=8.3",
-    "pytest-xdist>=3.6",
+    "pytest-xdist>=3.8",
     "ruff>=0.11",
 ]
 

@@ -54,7 +54,8 @@ def main(arguments: Sequence[str]) -> None:
     if options.chunks < 1 or min(options.batch_sizes) < 1:
         raise ValueError(f"--chunks {options.chunks} and --batch_sizes {options.batch_sizes} must be at least 1")
     models = load_models(options.run_dir, SpeculativeGreedy())
-    chosen = from_demonstrations(options.demos, options.chunks) if options.demos else patchwork(options.chunks)
+    needs = models.networks.policy.observation_needs
+    chosen = from_demonstrations(options.demos, options.chunks) if options.demos else patchwork(options.chunks, needs)
     whole = math.lcm(*options.batch_sizes)
     if len(chosen) < whole:
         raise ValueError(

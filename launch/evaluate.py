@@ -16,6 +16,7 @@ On several hosts, each runs a part, and any of them puts the parts together:
 
 import functools
 import sys
+from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 from tqdm import tqdm
@@ -23,7 +24,7 @@ from tqdm import tqdm
 from eval_bridge.evaluation.benchmarks import get_benchmark
 from eval_bridge.evaluation.episode_log import EpisodeLog
 from eval_bridge.evaluation.folder import evaluation_identity, output_folder, results_folder
-from eval_bridge.evaluation.plan import Shard
+from eval_bridge.evaluation.plan import EpisodeId, Shard
 from eval_bridge.evaluation.preparation import EvaluationStopped
 from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord
 from eval_bridge.evaluation.session import run_evaluation
@@ -73,7 +74,7 @@ def evaluate(config: ConfigDict) -> Summary:
     )
     output = settings.output_folder
     with EpisodeLog(output / LOG_NAME, identity) as log:
-        with _Progress(len(plan.episodes), log) as progress:
+        with _Progress(plan.episodes, log) as progress:
             summary = run_evaluation(make_benchmark, policy, plan, log, progress.show, settings.worker_settings)
         write_summary(output / SUMMARY_NAME, summary)
     write_evaluation_report(output, summary, plan.episodes, settings.compared, config.to_dict())
@@ -95,10 +96,10 @@ def main(config: ConfigDict) -> None:
 class _Progress:
     """A progress bar over all planned episodes, with the successes so far."""
 
-    def __init__(self, planned: int, log: EpisodeLog) -> None:
-        episodes = log.contents.episodes.values()
+    def __init__(self, planned: Sequence[EpisodeId], log: EpisodeLog) -> None:
+        episodes = log.contents.restricted_to(planned).episodes.values()
         self._done, self._successes = len(episodes), sum(record.rollout.success for record in episodes)
-        self._bar = tqdm(total=planned, initial=self._done, desc="evaluate", unit="episode")
+        self._bar = tqdm(total=len(planned), initial=self._done, desc="evaluate", unit="episode")
         self._show_successes()
 
     def show(self, record: EpisodeRecord | ErrorRecord) -> None:

@@ -39,13 +39,14 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path, *, replaces: bool = False) -> Iterator[Path]:
+def whole_folder(path: Path, *, replaces: bool = False, lasts: bool = True) -> Iterator[Path]:
     """Gives an empty folder that becomes `path` when the block ends; after a failure nothing of it remains.
 
     Args:
         path: the folder; those above it are made.
         replaces: whether an earlier folder of that name goes. It moves to ``NAME.replaced`` just before and is removed
             after, so that at no moment neither of the two is on the disk.
+        lasts: whether it must be on the disk before it has its name. What can be made again need not wait for that.
 
     Raises:
         OSError: it could not be written, or `path` holds something and nothing shall be replaced.
@@ -55,7 +56,7 @@ def whole_folder(path: Path, *, replaces: bool = False) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
-        for folder, _, files in os.walk(partial):
+        for folder, _, files in os.walk(partial) if lasts else ():
             for name in files:
                 _bring_to_disk(Path(folder, name))
             _bring_to_disk(Path(folder))

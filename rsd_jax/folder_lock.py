@@ -1,7 +1,9 @@
 """One writer at a time: a folder or a file that a process marks as its own, with its name on the mark."""
 
+import errno
 import fcntl
 import json
+import logging
 import os
 import shlex
 import socket
@@ -11,6 +13,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import IO
+
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP)
+"""What file systems answer that have none, some of clusters for example."""
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class InUseError(ValueError):
@@ -52,11 +59,20 @@ def _locked(mark: Path, path: Path) -> IO[str]:
             message = f"{path} is in use by {_holder(file)}; wait for it, end it, or name another folder"
             file.close()
             raise InUseError(message) from error
-        file.close()  # its holder removed it between our opening and locking it
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                _LOGGER.warning("%s: no locks there (%s); see to it that nothing else writes there", path, error)
+                return file
+            file.close()
+            raise
+        file.close()
 
 
 def _is_still(mark: Path, file: IO[str]) -> bool:
-    return mark.exists() and os.path.samestat(mark.stat(), os.fstat(file.fileno()))
+    try:
+        return os.path.samestat(mark.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:  # its holder removed it between our opening and locking it
+        return False
 
 
 def _this_process() -> dict[str, str | int]:

@@ -116,11 +116,17 @@ def _log(path: Path) -> dict[str, Any]:
     return found
 
 
+def _placeless(value: Any) -> Any:
+    """An attribute without the folder that packages are installed in, which scenes name their meshes by."""
+    return re.sub(r'[^"]*/site-packages/', "site-packages/", value) if isinstance(value, str) else value
+
+
 def _content(file: h5py.File) -> dict[str, Any]:
     content: dict[str, Any] = {}
 
     def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        content.update({f"{name}@{key}": value for key, value in item.attrs.items() if key not in MEASURED})
+        own = {key: _placeless(value) for key, value in item.attrs.items() if key not in MEASURED}
+        content.update({f"{name}@{key}": value for key, value in own.items()})
         if isinstance(item, h5py.Dataset):
             content[name] = item[()]
 
@@ -163,6 +169,9 @@ def _mappings(where: str, before: Any, after: Any) -> Iterator[str]:
         yield from _names(where, first, second)
         for key in first.keys() & second.keys():
             yield from _mappings(f"{where}: {key}", first[key], second[key])
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _mappings(f"{where}[{index}]", one, other)
     elif before != after:
         yield f"{where}: {_short(before)}, then {_short(after)}"
 

@@ -10,6 +10,7 @@ import logging
 import shutil
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from eval_bridge.workers.scheduling import SceneAssignment
 from rsd_jax.demos.demo import Demo, DemoFrames
 from rsd_jax.demos.libero_hdf5 import Hdf5Demos, concatenate, write_with_frames
 from rsd_jax.demos.libero_hdf5.reading import lacks_frames
+from rsd_jax.folder_lock import in_use
 from rsd_jax.run_folder import DEMOS_FOLDER, demo_paths
 
 _LOGGER = logging.getLogger(__name__)
@@ -155,9 +157,13 @@ def render_files(files: Sequence[RenderFile], workers: int, on_demo: Callable[[P
 
     Raises:
         RenderingError: a worker crashed again and again with the same demonstration.
+        InUseError: another process writes demonstrations there.
     """
-    rendering = _Rendering(files, on_demo)
-    with WorkerPool(workers, functools.partial(RenderWorker, tuple(files))) as pool:
+    with ExitStack() as uses:
+        for folder in sorted({file.path.parent for file in files}):
+            uses.enter_context(in_use(folder))  # as a collection does
+        rendering = _Rendering(files, on_demo)
+        pool = uses.enter_context(WorkerPool(workers, functools.partial(RenderWorker, tuple(files))))
         JobLoop(pool).run(rendering)
 
 

@@ -177,7 +177,8 @@ class _Session:
     def failed(self, failure: Failure[EvaluationJob], times: int) -> None:
         """Logs the crash of an episode, which is run again before others of its task, as long as it may."""
         if not isinstance(failure.job, RunEpisode):
-            self._preparation.failed(failure, times)
+            if any(self._waiting.values()):  # else the scene is needed no more
+                self._preparation.failed(failure, times)
             return
         self._record_crash(failure, failure.job.episode, times)
         if times >= self._plan.max_attempts:

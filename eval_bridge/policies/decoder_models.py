@@ -21,12 +21,12 @@ class ModelArrays:
     """All arrays of the models, an argument of every compiled program: none of them captures any.
 
     Attributes:
-        policy: of backbone and teacher.
+        policy: of backbone and teacher; None for parts that use neither.
         tokenizer: None for a decoder without tokens. informative: the tokenizer's, which takes long to compute.
         draft: parameters of the draft model, or None. main: of the main head, or None.
     """
 
-    policy: PolicyVariables
+    policy: PolicyVariables | None
     tokenizer: RfsqTokenizer | None = None
     informative: LayerMask | None = None
     draft: PyTree = None
@@ -64,11 +64,11 @@ class Models:
 
     def features(self, inputs: PolicyInputs) -> Features:
         """The backbone's features ``[B, C, F]``."""
-        return self.networks.policy.features(self.arrays.policy, inputs)
+        return self.networks.policy.features(self._policy, inputs)
 
     def teacher_actions(self, features: Features) -> Actions:
         """What the L1 teacher executes, in the environment's units."""
-        return self.networks.policy.teacher_actions(self.arrays.policy, features)
+        return self.networks.policy.teacher_actions(self._policy, features)
 
     def detokenize(self, tokens: Tokens) -> Actions:
         """The actions that tokens mean, in the environment's units."""
@@ -108,6 +108,11 @@ class Models:
             draft_layers=0 if draft is None else draft.config.draft_layers,
             informative=tokenizer.informative if informative is None else jnp.asarray(informative),
         )
+
+    @property
+    def _policy(self) -> PolicyVariables:
+        assert self.arrays.policy is not None, "a part that names no policy used it"
+        return self.arrays.policy
 
     @property
     def _tokenizer(self) -> RfsqTokenizer:

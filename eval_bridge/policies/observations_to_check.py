@@ -13,21 +13,25 @@ from eval_bridge.policies.decoder_models import Models
 from eval_bridge.policies.host_batch import HostBatch
 from eval_bridge.policies.observation_needs import PolicyObservation
 from rsd_jax.array_types import Features
-from rsd_jax.demos.frames import STORED_SIZE
 from rsd_jax.demos.libero_hdf5 import read_demos
+from rsd_jax.observation_needs import ObservationNeeds
 
 BACKBONE_BATCH = 32
+PATCHES = 8  # along a side of a frame
 INSTRUCTION = "pick up the black bowl on the stove and place it on the plate"
 
 
-def patchwork(count: int) -> list[PolicyObservation]:
-    """Frames of random patches, states far from any that a robot takes."""
+def patchwork(count: int, needs: ObservationNeeds) -> list[PolicyObservation]:
+    """Frames of random patches, states far from any that a robot takes, as a policy with `needs` takes them."""
     generator = np.random.default_rng(0)
-    side = STORED_SIZE // 8
+    cameras, size = len(needs.cameras), needs.image_size
+    side = -(-size // PATCHES)
     return [
         PolicyObservation(
-            generator.integers(0, 256, (2, 8, 8, 3), np.uint8).repeat(side, axis=1).repeat(side, axis=2),
-            6 * generator.normal(size=8).astype(np.float32),
+            generator.integers(0, 256, (cameras, PATCHES, PATCHES, 3), np.uint8)
+            .repeat(side, axis=1)
+            .repeat(side, axis=2)[:, :size, :size],
+            6 * generator.normal(size=needs.state_size).astype(np.float32),
             INSTRUCTION,
         )
         for _ in range(count)
@@ -46,7 +50,9 @@ def from_demonstrations(files: Sequence[Path], count: int) -> list[PolicyObserva
             agentview, wrist = demo.require_frames()
             for frames, proprio in zip(np.stack([agentview, wrist], axis=1), demo.proprio, strict=True):
                 seen.append(PolicyObservation(frames, proprio, demo.instruction))
-    return seen[:count]
+            if len(seen) >= count:
+                return seen[:count]
+    return seen
 
 
 def backbone_features(models: LoadedModels, observations: Sequence[PolicyObservation]) -> Features:

@@ -1,67 +1,69 @@
 """A policy's parts as calls to time: each compiled separately and given the true output of the part before."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from eval_bridge.policies.decoder_models import DecoderFeatures, ModelArrays, Models, Networks
 from eval_bridge.policies.decoders import Decoder, TokenDecoder
-from rsd_jax.array_types import Actions, Features, Logits, Position, Tokens
+from rsd_jax.array_types import Features, Logits, Position, Tokens
 from rsd_jax.backbones.interface import PolicyInputs
-from rsd_jax.decoding import DecodeResult
 
 Calls = dict[str, Callable[[], object]]
+Compiled = Callable[..., Any]
 
 
 def part_functions(decoder: Decoder, networks: Networks, arrays: ModelArrays, inputs: PolicyInputs) -> Calls:
     """Backbone, decoder, and of a decoder of tokens what follows it and the single passes of the cost model."""
-    backbone = jax.jit(lambda arrays, inputs: Models(networks, arrays).features(inputs))
-    features = backbone(arrays, inputs)
-    calls: Calls = {"backbone": lambda: backbone(arrays, inputs)}
+    backbone = _compiled(networks, arrays, Models.features)
+    features = backbone(inputs)
+    calls: Calls = {"backbone": lambda: backbone(inputs)}
     if isinstance(decoder, TokenDecoder):
-        return calls | _token_parts(decoder, networks, arrays, features)
-    teacher = jax.jit(lambda arrays, features: Models(networks, arrays).teacher_actions(features))
-    return calls | {"decoder": lambda: teacher(arrays, features)}
+        # Without the policy's arrays, which nothing behind the backbone takes.
+        return calls | _token_parts(decoder, networks, replace(arrays, policy=None), features)
+    teacher = _compiled(networks, arrays, Models.teacher_actions)
+    return calls | {"decoder": lambda: teacher(features)}
+
+
+def _compiled(networks: Networks, arrays: ModelArrays, function: Callable[..., Any]) -> Compiled:
+    """`function` of `Models` and further arguments as a call of the further ones; arrays go in as one flat tuple."""
+    leaves, tree = jax.tree.flatten(arrays)
+    flat = tuple(leaves)
+
+    @jax.jit
+    def call(flat: tuple[jax.Array, ...], *arguments: Any) -> Any:
+        return function(Models(networks, jax.tree.unflatten(tree, flat)), *arguments)
+
+    return lambda *arguments: call(flat, *arguments)
 
 
 def _token_parts(decoder: TokenDecoder, networks: Networks, arrays: ModelArrays, features: Features) -> Calls:
-    @jax.jit
-    def decode(arrays: ModelArrays, features: Features) -> DecodeResult:
-        return decoder.find_tokens(Models(networks, arrays), features)
-
-    @jax.jit
-    def detokenize(arrays: ModelArrays, tokens: Tokens) -> Actions:
-        return Models(networks, arrays).detokenize(tokens)
-
-    tokens = decode(arrays, features).tokens
-    calls: Calls = {"decoder": lambda: decode(arrays, features), "detokenize": lambda: detokenize(arrays, tokens)}
+    decode = _compiled(networks, arrays, decoder.find_tokens)
+    detokenize = _compiled(networks, arrays, Models.detokenize)
+    tokens = decode(features).tokens
+    calls: Calls = {"decoder": lambda: decode(features), "detokenize": lambda: detokenize(tokens)}
     return calls if networks.draft is None else calls | _passes(networks, arrays, features, tokens)
 
 
 def _passes(networks: Networks, arrays: ModelArrays, features: Features, tokens: Tokens) -> Calls:
     """Single passes of the cost model, from the first layer."""
     assert networks.draft is not None
-    ahead = networks.draft.config.draft_layers + 1
-
-    @jax.jit
-    def prepare(arrays: ModelArrays, features: Features) -> DecoderFeatures:
-        return Models(networks, arrays).prepare(features)
-
-    @jax.jit
-    def draft(arrays: ModelArrays, prepared: DecoderFeatures, tokens: Tokens, position: Position) -> Logits:
-        return Models(networks, arrays).draft(prepared, tokens, position)
+    prepared: DecoderFeatures = _compiled(networks, arrays, Models.prepare)(features)
+    start = jnp.zeros(tokens.shape[:-1], jnp.int32)
 
     def score(num_layers: int) -> Callable[[], object]:
-        @jax.jit
-        def main(arrays: ModelArrays, prepared: DecoderFeatures, tokens: Tokens, position: Position) -> Logits:
-            return Models(networks, arrays).main(prepared, tokens, position, num_layers=num_layers)
+        def main(models: Models, prepared: DecoderFeatures, tokens: Tokens, position: Position) -> Logits:
+            return models.main(prepared, tokens, position, num_layers=num_layers)
 
-        return lambda: main(arrays, prepared, tokens, start)
+        call = _compiled(networks, arrays, main)
+        return lambda: call(prepared, tokens, start)
 
-    prepared, start = prepare(arrays, features), jnp.zeros(tokens.shape[:-1], jnp.int32)
+    draft = _compiled(networks, arrays, Models.draft)
     return {
-        "draft_pass": lambda: draft(arrays, prepared, tokens, start),
-        "verify_pass": score(ahead),
+        "draft_pass": lambda: draft(prepared, tokens, start),
+        "verify_pass": score(networks.draft.config.draft_layers + 1),
         "step_pass": score(1),
     }

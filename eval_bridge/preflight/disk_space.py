@@ -2,14 +2,15 @@
 
 Measured in libero_spatial: a demonstration takes 45 kB a step (2 kB without frames), and as a row of the policy's
 training 100 kB, two uncompressed frames of 128 pixels. Episodes of experts take about half of a suite's step limit.
-An evaluated episode takes 13 kB with its trace, a film 80 kB.
+An evaluated episode takes 13 kB with its trace, a film 80 kB. The heads' rows, features of the policy, are small
+beside its frames.
 """
 
 from pathlib import Path
 
 from eval_bridge.collection.settings import CollectionSettings
 from eval_bridge.evaluation.plan import EvaluationPlan
-from rsd_jax.run_folder import ROWS_FOLDER
+from rsd_jax.run_folder import DEMOS_FOLDER, ROWS_FOLDER
 
 DEMO_STEP_BYTES, DEMO_STEP_BYTES_WITHOUT_IMAGES = 45_000, 2_000
 ROW_BYTES = 100_000
@@ -29,8 +30,9 @@ def collection_bytes(settings: CollectionSettings) -> int:
 
 
 def collected_bytes(run_dir: Path) -> int:
-    """The demonstrations that a run has already."""
-    return sum(path.stat().st_size for path in (run_dir / "demos").glob("*/*.hdf5"))
+    """The demonstrations that a run has already, those included that wait for the others of their task."""
+    demos = run_dir / DEMOS_FOLDER
+    return sum(path.stat().st_size for pattern in ("*/*.hdf5", "*/*.parts/*.hdf5") for path in demos.glob(pattern))
 
 
 def rows_bytes(run_dir: Path, demos: int) -> int:

@@ -9,6 +9,7 @@ from eval_bridge.preflight import requirements
 from eval_bridge.preflight.disk_space import collected_bytes, rows_bytes
 from eval_bridge.preflight.needs import Needs
 from eval_bridge.preflight.requirements import Requirement, check_all, require_met
+from rsd_jax.run_folder import ROWS_FOLDER
 
 
 def require_at_once(needs: Sequence[Needs]) -> None:
@@ -50,7 +51,8 @@ def slow_requirements(needs: Sequence[Needs]) -> list[Requirement]:
 def bytes_needed(needs: Sequence[Needs], demos_of: Path | None = None) -> int:
     """About what will be written: demonstrations, the rows that are cut from new and old ones, and all else."""
     demos = sum(each.demo_bytes for each in needs)
-    runs = {each.rows_of for each in needs if each.rows_of is not None}
+    # Trials of an ablation have links to the rows of their run, which are cut once.
+    runs = {(each.rows_of / ROWS_FOLDER).resolve().parent for each in needs if each.rows_of is not None}
     rows = sum(rows_bytes(run, demos + collected_bytes(demos_of or run)) for run in runs)
     return demos + rows + sum(each.bytes_written for each in needs)
 

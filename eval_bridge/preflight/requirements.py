@@ -18,7 +18,7 @@ from rsd_jax.provenance import library_versions
 REPORT_PACKAGES = ("jinja2", "matplotlib", "av")
 """What pages, plots and films are made with."""
 
-_PROCESS_SECONDS = 120
+_PROCESS_SECONDS = 300
 
 _IMPORT = """
 import importlib, sys

@@ -17,7 +17,7 @@ import jax
 from rsd_jax.array_types import PyTree
 from rsd_jax.atomic_files import partial_name, whole_folder
 from rsd_jax.checkpoints import array_files
-from rsd_jax.checkpoints.errors import CheckpointWriteError, MissingCheckpointError
+from rsd_jax.checkpoints.errors import CheckpointWriteError, DamagedCheckpointError, MissingCheckpointError
 from rsd_jax.checkpoints.manifest import MANIFEST, read_manifest, verify, write_manifest
 from rsd_jax.checkpoints.metadata import CheckpointMetadata
 from rsd_jax.checkpoints.params_hash import hash_params
@@ -109,7 +109,12 @@ class StageCheckpoints:
             FormatVersionError: written in another format.
         """
         folder = self.find(which)
-        return None if folder is None else _read_metadata(folder)
+        try:
+            return None if folder is None else _read_metadata(folder)
+        except DamagedCheckpointError:
+            if folder is None or folder.exists():
+                raise
+            return self.read_metadata(which)  # a training has put a newer one in its place
 
     def restore(self, which: Which, like: dict[str, PyTree]) -> dict[str, PyTree]:
         """Restores trees exactly, in the structure and the shardings of the arrays in `like`.
@@ -117,10 +122,7 @@ class StageCheckpoints:
         Raises:
             DamagedCheckpointError: files are missing, truncated or altered; the primary process looks, for all.
         """
-        folder = self._existing(which)
-        with hosts.all_or_none(f"verifying {folder}"):
-            if hosts.is_primary():
-                verify(folder)
+        folder = self._verified(which)
         abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
         return array_files.read_like(folder / "arrays", abstract)
 
@@ -131,12 +133,16 @@ class StageCheckpoints:
             DamagedCheckpointError: files are missing, truncated or altered.
             ValueError: `shardings` are of other variables.
         """
-        return array_files.read_tree(_verified(self._existing(which)) / "arrays", "variables", shardings)
+        return array_files.read_tree(self._verified(which) / "arrays", "variables", shardings)
 
-    def _existing(self, which: Which) -> Path:
+    def _verified(self, which: Which) -> Path:
+        """The newest checkpoint, whose files are as they were written: the primary process looks, for all."""
         folder = self.find(which)
-        if folder is None:
-            raise FileNotFoundError(f"no checkpoint in {self.directory / which}")
+        with hosts.all_or_none(f"verifying {folder}"):
+            if folder is None:
+                raise FileNotFoundError(f"no checkpoint in {self.directory / which}")
+            if hosts.is_primary():
+                verify(folder)
         return folder
 
 
@@ -162,7 +168,8 @@ def load_stage(
         raise MissingCheckpointError(checkpoints.directory / which, stage, Path(run_dir))
     metadata, saved_hash = _read_metadata(folder), read_manifest(folder).get(_PARAMS_HASH)
     where = None if shardings is None else shardings(metadata)
-    variables = array_files.read_tree(_verified(folder) / "arrays", "variables", where)
+    verify(folder)
+    variables = array_files.read_tree(folder / "arrays", "variables", where)
     return LoadedStage(variables, metadata, metadata.metrics, None if saved_hash is None else str(saved_hash))
 
 
@@ -186,9 +193,3 @@ def _read_metadata(folder: Path) -> CheckpointMetadata:
     for of_the_files in ("files", _PARAMS_HASH):
         content.pop(of_the_files, None)
     return CheckpointMetadata.from_json(content, folder)
-
-
-def _verified(folder: Path) -> Path:
-    """`folder`, whose files are as they were written."""
-    verify(folder)
-    return folder

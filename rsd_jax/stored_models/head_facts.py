@@ -59,7 +59,7 @@ class HeadFacts(Generic[Sizes]):
             tokenizer_hash=content.get("tokenizer_hash"),
             policy_hash=content.get("policy_hash"),
             normalizer=None if normalizer is None else ActionNormalizer.from_json(normalizer),
-            layout=content["layout"],
+            layout=content.get("layout", {}),
             labels=content.get("labels"),
             feature_noise=content.get("feature_noise"),
             digit_weight=content.get("digit_weight"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rsd_jax.array_types import PyTree
 from rsd_jax.checkpoints import LoadedStage, TokenizerMismatchError, load_stage
+from rsd_jax.checkpoints.errors import CheckpointError
 from rsd_jax.heads.draft_model import DraftConfig, DraftModel
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig
 from rsd_jax.stored_models.head_facts import HeadFacts, Sizes
@@ -50,9 +51,17 @@ def _facts(stage: LoadedStage, sizes: type[Sizes], tokenizer_hash: str, policy: 
 
     Raises:
         TokenizerMismatchError, PolicyMismatchError: it was trained with another.
+        CheckpointError: its network is of another version.
     """
-    name, facts = stage.metadata.stage, HeadFacts.from_json(stage.metadata.facts, sizes)
+    name = stage.metadata.stage
     train = f"python -m launch.train --config configs/{name}.py"
+    try:
+        facts = HeadFacts.from_json(stage.metadata.facts, sizes)
+    except TypeError as error:
+        raise CheckpointError(
+            f"stage {name!r} has a network that this version does not know ({error}); remove its folder and train it "
+            f"again: {train}"
+        ) from error
     if facts.tokenizer_hash != tokenizer_hash:
         raise TokenizerMismatchError(
             f"stage {name!r} was trained with tokenizer {facts.tokenizer_hash}, but the tokenizer given is "

@@ -6,7 +6,6 @@ from typing import Any
 
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.backbones.choice import describe_backbone, make_backbone
-from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.heads.regression_head import RegressionConfig
 from rsd_jax.policy_network import PolicyNetwork
@@ -33,7 +32,7 @@ class PolicyFacts:
     conventions: Mapping[str, Any]
     tokenizer_hash: str | None
     heldout_every: int
-    augmentation: AugmentationConfig
+    augmentation: Mapping[str, Any]
     rewordings: int | None
     compute_dtype: str | None
     labels: str | None
@@ -48,7 +47,7 @@ class PolicyFacts:
             "conventions": dict(self.conventions),
             "tokenizer_hash": self.tokenizer_hash,
             "heldout_every": self.heldout_every,
-            "augmentation": asdict(self.augmentation),
+            "augmentation": dict(self.augmentation),
             "rewordings": self.rewordings,
             "compute_dtype": self.compute_dtype,
             "labels": self.labels,
@@ -68,7 +67,7 @@ class PolicyFacts:
             conventions=content["conventions"],
             tokenizer_hash=content.get("tokenizer_hash"),
             heldout_every=content["heldout_every"],
-            augmentation=AugmentationConfig(**content["augmentation"]),
+            augmentation=content.get("augmentation", {}),
             rewordings=content.get("rewordings"),
             compute_dtype=content.get("compute_dtype"),
             labels=content.get("labels"),

@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_jax.actions.chunking import chunk_episode, foreseeable_steps
-from rsd_jax.demos.demo import ACTION_SIZE, Demo
+from rsd_jax.demos.demo import ACTION_SIZE, PROPRIO_SIZE, Demo
 from rsd_jax.demos.frames import STORED_SIZE
 from rsd_jax.demos.libero_hdf5 import read_demos, read_instruction
+from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.run_folder import DEMOS_FOLDER, demo_paths
+
+DEMONSTRATED = ObservationNeeds(STORED_SIZE, ("agentview", "wrist"), PROPRIO_SIZE)
+"""What rows of demonstrations show of a step."""
 
 
 class Split(NamedTuple):

@@ -89,10 +89,11 @@ def _is_finished(checkpoints: StageCheckpoints, run: dict[str, Any], config: Tra
     """Whether the folder holds the whole of this run; raises `ConfigMismatchError` where it holds another."""
     with hosts.all_or_none(f"reading {checkpoints.directory}"):  # by all of them, before one writes there
         latest = checkpoints.read_metadata("latest")
-        if latest is None:
-            return False
-        _require_same_run(latest.config, run, checkpoints.directory)
-        return latest.step == config.steps and (checkpoints.directory / METRICS_NAME).exists()
+        if latest is not None:
+            _require_same_run(latest.config, run, checkpoints.directory)
+        has_all = latest is not None and latest.step == config.steps
+        is_finished = has_all and (checkpoints.directory / METRICS_NAME).exists()
+    return hosts.everywhere(is_finished)  # a network file system may show them different things
 
 
 def load_best(stage: Stage, checkpoints: StageCheckpoints, mesh: Mesh) -> Variables:
@@ -163,6 +164,7 @@ class _Run:
         # Evaluated and saved where they are: no device ever holds more than its part of them.
         self._round = jax.jit(partial(rounded, dtype=config.stored_dtype), out_shardings=shardings.evaluated)
         self._state, self._step, self._seconds_before = self._resume(state)
+        self._saved_step = self._step or None
         self._best_value = self._best_value_until(self._step)
         self._start = self._saved_at = time.monotonic()
         self._previous_step = self._checked_step = self._step
@@ -184,7 +186,8 @@ class _Run:
     def finish(self) -> Variables:
         """Runs the remaining steps and writes ``metrics.json``."""
         config = self._config
-        self._log = MetricLog(self._output_dir, self._step, hosts.is_primary(), config.tensorboard)
+        with hosts.all_or_none("opening the log of metrics"):
+            self._log = MetricLog(self._output_dir, self._step, hosts.is_primary(), config.tensorboard)
         self._bar = tqdm(
             total=config.steps,
             initial=self._step,
@@ -271,10 +274,10 @@ class _Run:
     def _save_latest(self) -> None:
         self._settle()
         self._saved_at = time.monotonic()
-        latest = self._checkpoints.read_metadata("latest")
-        if latest is not None and latest.step == self._step:
-            return  # saving it again would remove it first
+        if self._saved_step == self._step:  # remembered: not all processes may see the same in the folder
+            return
         self._checkpoints.save("latest", to_checkpoint(self._state), self._metadata({}))
+        self._saved_step = self._step
 
     def _interrupt(self) -> None:
         self._save_latest()
@@ -284,18 +287,18 @@ class _Run:
     def _summarise(self) -> Variables:
         best = self._checkpoints.read_metadata("best")
         assert best is not None, "the last step always evaluates, and the first evaluation is always the best so far"
-        if hosts.is_primary():
-            devices = jax.devices()
-            facts = {
-                "steps": self._config.steps,
-                "best_step": best.step,
-                "seconds": round(self._seconds(), 1),
-                "device": devices[0].device_kind,
-                "num_devices": len(devices),
-                "num_processes": jax.process_count(),
-            }
-            write_json(self._output_dir / METRICS_NAME, {**best.metrics, "training": facts})
-        hosts.barrier(f"finished {self._output_dir}")
+        with hosts.all_or_none(f"finishing {self._output_dir}"):
+            if hosts.is_primary():
+                devices = jax.devices()
+                facts = {
+                    "steps": self._config.steps,
+                    "best_step": best.step,
+                    "seconds": round(self._seconds(), 1),
+                    "device": devices[0].device_kind,
+                    "num_devices": len(devices),
+                    "num_processes": jax.process_count(),
+                }
+                write_json(self._output_dir / METRICS_NAME, {**best.metrics, "training": facts})
         return load_best(self._stage, self._checkpoints, self._mesh)
 
     def _seconds(self) -> float:

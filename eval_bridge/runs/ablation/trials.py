@@ -306,6 +306,8 @@ def _holds_evaluation(output: Path, of: DevelopmentEvaluation, episodes: Sequenc
     """Whether all of `episodes` have a result of the policy that lies beside them, and the report is written."""
     if not (output / SUMMARY_NAME).is_file() or not (output / REPORT_NAME).is_file():
         return False
+    if not _is_trained(output.parent / "policy"):
+        return False
     summary = json.loads((output / SUMMARY_NAME).read_text())
     tasks = {task["task_index"] for task in summary["per_task"]}
     return bool(

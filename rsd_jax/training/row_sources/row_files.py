@@ -79,7 +79,7 @@ def stored_rows(folder: Path, write: Callable[[RowWriter], None]) -> dict[str, N
     with (folder.parent / f".{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            with whole_folder(folder) as partial:
+            with whole_folder(folder, lasts=False) as partial:
                 writer = RowWriter(partial)
                 try:
                     write(writer)

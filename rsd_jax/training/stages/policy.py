@@ -23,7 +23,7 @@ from rsd_jax.policy_network import PolicyNetwork
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import load_tokenizer
 from rsd_jax.stored_models.policy_facts import PolicyFacts
-from rsd_jax.training.demonstrations import instructions
+from rsd_jax.training.demonstrations import DEMONSTRATED, instructions
 from rsd_jax.training.equal_batches import equal_batches
 from rsd_jax.training.objectives.behaviour_cloning import (
     BehaviourCloning,
@@ -85,6 +85,11 @@ class PolicySettings:
                 f"model.backbone.chunk_length is {backbone.chunk_length}, but the tokenizer of {run_dir} takes "
                 f"chunks of {tokenizer.chunk_length} steps; give both the same"
             )
+        if backbone.observation_needs != DEMONSTRATED:
+            raise ValueError(
+                f"the backbone needs {backbone.observation_needs}, and rows of demonstrations hold {DEMONSTRATED}: "
+                "it cannot be trained on them"
+            )
         rows = stored_policy_rows(run_dir, self.heldout_every, tokenizer.chunk_length, backbone.encode_instruction)
         return policy_stage(self, PolicyNetwork(backbone, self.head), tokenizer, rows, instructions(run_dir))
 
@@ -107,7 +112,7 @@ def policy_stage(
         conventions=asdict(LIBERO),
         tokenizer_hash=tokenizer.token_hash,
         heldout_every=settings.heldout_every,
-        augmentation=settings.augmentation,
+        augmentation=asdict(settings.augmentation),
         rewordings=settings.rewordings,
         compute_dtype=settings.compute_dtype,
         labels=settings.labels,

@@ -28,7 +28,7 @@ class AverageColours:
 
     @property
     def observation_needs(self) -> ObservationNeeds:
-        return ObservationNeeds(image_size=224, cameras=("agentview",), state_size=8)
+        return ObservationNeeds(image_size=128, cameras=("agentview", "wrist"), state_size=8)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

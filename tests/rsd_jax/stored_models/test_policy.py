@@ -12,6 +12,7 @@ from rsd_jax.backbones.choice import BACKBONES
 from rsd_jax.checkpoints import StageCheckpoints, load_stage, stage_checkpoints
 from rsd_jax.checkpoints.params_hash import hash_params
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
+from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.pretrained import PRETRAINED
 from rsd_jax.registry import to_dataclass
 from rsd_jax.run_folder import TRAINED_STAGES
@@ -87,6 +88,20 @@ def test_a_policy_of_other_conventions_or_of_an_unknown_network_is_refused(copy)
         load_policy(run_dir)
 
 
+def test_a_backbone_that_needs_what_demonstrations_do_not_hold_is_refused(preflight_run, tmp_path, monkeypatch):
+    @dataclasses.dataclass(frozen=True)
+    class Larger(AverageColours):
+        observation_needs = ObservationNeeds(224, ("agentview",), 8)
+
+    monkeypatch.setitem(BACKBONES, "larger", Larger)
+    for name in ("rfsq", "demos"):
+        (tmp_path / name).symlink_to(preflight_run / name)
+    settings = to_dataclass(settings_of("policy"), load_config("configs/policy.py:tiny")[1].model)
+    settings = dataclasses.replace(settings, backbone={"kind": "larger"})
+    with pytest.raises(ValueError, match=r"needs .*image_size=224.*demonstrations hold .*image_size=128"):
+        build_stage("policy", settings, tmp_path)
+
+
 def test_another_backbone_trains_is_stored_and_comes_back(preflight_run, tmp_path, monkeypatch):
     monkeypatch.setitem(BACKBONES, "average_colours", AverageColours)
     for name in ("rfsq", "demos"):
@@ -99,7 +114,7 @@ def test_another_backbone_trains_is_stored_and_comes_back(preflight_run, tmp_pat
 
     policy = load_policy(tmp_path)
     assert policy.backbone == AverageColours(width=6)
-    assert policy.observation_needs.image_size == 224
+    assert policy.observation_needs == AverageColours().observation_needs
     np.testing.assert_array_equal(policy.variables.backbone["mix"], trained.params["backbone"]["mix"])
     rows = {name: jnp.asarray(array[:3]) for name, array in stage.rows.items()}
     assert rows["instruction_ids"].shape == (3, LETTERS)
