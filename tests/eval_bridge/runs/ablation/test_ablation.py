@@ -12,72 +12,28 @@ from pathlib import Path
 import pytest
 
 from configs import ablations
-from eval_bridge.evaluation.episode_log import EpisodeLog
-from eval_bridge.evaluation.summary import summarise, write_summary
 from eval_bridge.runs.ablation.results import collect_results, write_table
 from eval_bridge.runs.ablation.run import run_trials
-from eval_bridge.runs.ablation.trials import SHARED, AblationSettings, plan_trials
+from eval_bridge.runs.ablation.trials import SHARED, plan_trials
 from eval_bridge.runs.stage_process import PipelineStage
 from eval_bridge.runs.stop_request import Stopped, StopRequest
 from launch.ablate import read_config
 from launch.config_flags import parse_config
-from rsd_jax.registry import to_dataclass
-from rsd_jax.run_folder import LOG_NAME, REPORT_NAME, SUMMARY_NAME
-from tests.eval_bridge.evaluation.log_examples import DIGEST, MANIFEST, log_of
+from tests.eval_bridge.runs.ablation.ablation_examples import (
+    make_run_dir,
+    plan,
+    settings,
+    two_trials,
+    write_evaluation,
+    write_policy,
+)
 
-CONFIG_FILE = "configs/ablations.py"
 LEAVE = "import shutil, sys; shutil.copytree(sys.argv[1], sys.argv[2], dirs_exist_ok=True)"
 
 
 @pytest.fixture
 def run_dir(tmp_path):
-    """A run folder whose demonstrations and tokenizer exist by name."""
-    (tmp_path / "demos" / "suite").mkdir(parents=True)
-    (tmp_path / "demos" / "suite" / "task_demo.hdf5").write_text("demonstrations")
-    best = tmp_path / "rfsq" / "best" / "00000010"
-    best.mkdir(parents=True)
-    (best / "manifest.json").write_text("{}")
-    (best / "metadata.json").write_text("rfsq")
-    return tmp_path
-
-
-def settings(run_dir, *overrides, variant="tiny"):
-    fixed = [f"--config.run_dir={run_dir}", f"--config.out={run_dir}/out.json"]
-    source = f"{CONFIG_FILE}:{variant}" if variant else CONFIG_FILE
-    return to_dataclass(AblationSettings, parse_config(["--config", source, *fixed, *overrides]).to_dict())
-
-
-def plan(wanted):
-    return plan_trials(wanted, read_config)
-
-
-def two_trials(run_dir, *overrides):
-    """Base and another, each with two episodes of one task."""
-    return [trial for trial in plan(settings(run_dir, *overrides)) if trial.name in ("base", "no_shift")]
-
-
-def write_policy(folder, heldout_l1):
-    folder.mkdir(parents=True)
-    training = {"steps": 20, "best_step": 10, "seconds": 4.0, "device": "H100", "num_devices": 1, "num_processes": 1}
-    metrics = {"heldout_l1": heldout_l1, "heldout_steps": 8, "training": training}
-    (folder / "metrics.json").write_text(json.dumps(metrics))
-    (folder / "best" / "00000010").mkdir(parents=True)
-    (folder / "best" / "00000010" / "metadata.json").write_text(MANIFEST)
-    return folder
-
-
-def write_evaluation(folder, outcomes, suite="point_mass"):
-    """An evaluation of one task, "+" and "-" by episode."""
-    folder.mkdir(parents=True)
-    contents = log_of(
-        {0: outcomes}, simulator="point_mass", suite=suite, decoder="l1_regression", **{"checkpoint.policy": DIGEST}
-    )
-    with EpisodeLog(folder / LOG_NAME, contents.identity) as log:
-        for record in (*contents.sessions, *contents.episodes.values()):
-            log.append(record)
-    write_summary(folder / SUMMARY_NAME, summarise(contents, len(outcomes)))
-    (folder / REPORT_NAME).touch()
-    return folder
+    return make_run_dir(tmp_path)
 
 
 def leaving(trial, policy, evaluation):
