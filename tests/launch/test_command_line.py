@@ -33,16 +33,12 @@ def test_ctrl_c_is_one_line_and_status_130(capsys):
 
 def test_a_configured_command_ends_so_too(tmp_path):
     code = (
-        "import time; from launch.config_flags import run; run(lambda config: (print(1, flush=True), time.sleep(60)))"
+        "import signal, time; from launch.config_flags import run; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # which jobs in the background ignore
+        "run(lambda config: (print(1, flush=True), time.sleep(60)))"
     )
     command = [sys.executable, "-c", code, "--config", "configs/demos.py"]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which jobs in the background ignore
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         _, error = process.communicate()

@@ -103,7 +103,16 @@ def main(run_dir: Path) -> None:
         return metrics
 
     facts = PolicyFacts(
-        NETWORK, PROPRIO, ACTION, asdict(LIBERO), "abc", 2, objective.augmentation, 2, objective.compute_dtype, "all"
+        NETWORK,
+        PROPRIO,
+        ACTION,
+        asdict(LIBERO),
+        "abc",
+        2,
+        asdict(objective.augmentation),
+        2,
+        objective.compute_dtype,
+        "all",
     )
     training_rows = {name: array for name, array in rows.items() if name != "foreseeable"}
     constants = PolicyConstants(PROPRIO, words)
