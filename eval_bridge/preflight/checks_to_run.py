@@ -56,5 +56,7 @@ def quick_compilation() -> str:
     # LLVM's fast selection of instructions gives up on some blocks, and only these get multiply and add in one: the
     # same function, fused with this or that, would then differ in the last bit.
     flags += " --xla_backend_extra_options=-fast-isel=false"
-    # XLA ends the process at a flag that it doesn't know, and later versions don't know this one.
-    return f"{flags} --xla_cpu_use_fusion_emitters=false" if version("jaxlib").startswith("0.10.") else flags
+    # XLA ends the process at a flag that it does not know, as later versions may not know these. Programs this
+    # small compile a quarter faster in one piece.
+    known = " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+    return flags + known if version("jaxlib").startswith("0.10.") else flags
