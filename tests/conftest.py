@@ -1,10 +1,8 @@
 """Settings of every test, and the miniature run that many of them read."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,14 +10,10 @@ from filelock import FileLock
 
 from eval_bridge.preflight.checks_to_run import quick_compilation
 
-# Tests compare bits and run beside a renderer: never on an accelerator, and never from a cache of another run. That of
-# this run is shared by pytest's workers and the commands that tests start.
+# Tests compare bits and run beside a renderer: never on an accelerator, and never from a cache of another run. One of
+# this run alone, shared by its processes, costs more than it saves.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-if IS_CONTROLLER := "PYTEST_XDIST_WORKER" not in os.environ:
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="rsd_jax-tests-")
-os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "true"
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
 # Nearly all of the tests' time is compilation of programs that run for milliseconds.
 os.environ.setdefault("XLA_FLAGS", quick_compilation())
 
@@ -31,12 +25,6 @@ SLOWEST = (
     *("eval_bridge/preflight/test_checks.py", "eval_bridge/policies/test_decoder_models.py"),
 )
 """Files that take longest: begun first, so that no worker is left alone with one of them at the end."""
-
-
-def pytest_unconfigure() -> None:
-    """Removes what this run has compiled."""
-    if IS_CONTROLLER:
-        shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
