@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 from eval_bridge.evaluation.benchmarks import get_benchmark
 from eval_bridge.evaluation.episode_log import EpisodeLog
-from eval_bridge.evaluation.folder import evaluation_identity, output_folder, results_folder
-from eval_bridge.evaluation.plan import EpisodeId, Shard
+from eval_bridge.evaluation.folder import evaluation_identity
+from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.preparation import EvaluationStopped
 from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord
 from eval_bridge.evaluation.session import run_evaluation
@@ -84,7 +84,7 @@ def evaluate(config: ConfigDict) -> Summary:
 def main(config: ConfigDict) -> None:
     """Evaluates, prints the result, and exits with 1 when episodes remain without a result."""
     summary = evaluate(config)
-    output = output_folder(results_folder(config.run_dir), config.output, Shard.parse(config.shard))
+    output = to_dataclass(EvaluationSettings, config.to_dict()).output_folder
     print(describe(summary, output / REPORT_NAME))
     if summary.errors:
         sys.exit(

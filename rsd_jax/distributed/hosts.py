@@ -68,11 +68,6 @@ def is_primary() -> bool:
     return jax.process_index() == 0
 
 
-def barrier(name: str) -> None:
-    """Waits until all processes have come to the barrier of this name."""
-    multihost_utils.sync_global_devices(name)
-
-
 class OtherProcessFailed(ValueError):
     """Another process of the run could not do its part; its own message says why."""
 

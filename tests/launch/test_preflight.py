@@ -4,24 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from eval_bridge.preflight import checks
-from eval_bridge.preflight.check_table import Check, CheckFailed
 from launch import preflight
+from tests.eval_bridge.preflight.toy_checks import add_toy_checks
 
 
 @pytest.fixture
-def toy_checks(monkeypatch) -> tuple[Check, Check]:
-    """A check that fails, and one that needs it, chatters and passes."""
-
-    def fail(run_dir):
-        raise CheckFailed("first line\nsecond line")
-
-    def chatter(run_dir, text):
-        print(text)
-
-    monkeypatch.setattr(checks, "check_fail", fail, raising=False)
-    monkeypatch.setattr(checks, "check_chatter", chatter, raising=False)
-    return Check("broken", "check_fail"), Check("whole", "check_chatter", ("chatter",), needs=("broken",))
+def toy_checks(monkeypatch):
+    return add_toy_checks(monkeypatch)
 
 
 def test_exit_status_and_json_tell_failure_and_success(toy_checks, monkeypatch, tmp_path, capsys):

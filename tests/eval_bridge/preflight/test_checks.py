@@ -13,6 +13,7 @@ from eval_bridge.preflight.check_table import Check, CheckFailed, as_json, run_c
 from eval_bridge.simulators.check_result import CheckResult as SelfCheckResult
 from launch.config_flags import load_config
 from rsd_jax.rfsq import RfsqTokenizer
+from tests.eval_bridge.preflight.toy_checks import add_toy_checks
 
 
 def changed(array: np.ndarray) -> np.ndarray:
@@ -149,18 +150,8 @@ def test_the_policy_acts_in_the_installed_libero(preflight_run):
 
 
 @pytest.fixture
-def toy_checks(monkeypatch) -> tuple[Check, Check]:
-    """A check that fails, and one that needs it, chatters and passes."""
-
-    def fail(run_dir):
-        raise CheckFailed("first line\nsecond line")
-
-    def chatter(run_dir, text):
-        print(text)
-
-    monkeypatch.setattr(checks, "check_fail", fail, raising=False)
-    monkeypatch.setattr(checks, "check_chatter", chatter, raising=False)
-    return Check("broken", "check_fail"), Check("whole", "check_chatter", ("chatter",), needs=("broken",))
+def toy_checks(monkeypatch):
+    return add_toy_checks(monkeypatch)
 
 
 def test_checks_run_behind_failed_ones_and_every_row_is_told(toy_checks, capsys):
