@@ -1,5 +1,6 @@
 """Settings of every test, and the miniature run that many of them read."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -31,6 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts `SLOWEST` in front; within a file and among the others the order stays."""
     order = {Path(__file__).parent / name: place for place, name in enumerate(SLOWEST)}
     items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: robosuite collects all garbage whenever it closes a scene."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ layers and for every token string. Strategies (`rsd_jax.rfsq.strategies`) differ
 per-layer LayerNorm (arXiv 2508.15860, section 3) is one of them.
 """
 
-from functools import reduce
+from functools import partial, reduce
 
 import flax.struct
 import jax
@@ -31,6 +31,9 @@ from rsd_jax.rfsq.scalar_quantizer import (
     residual,
 )
 from rsd_jax.rfsq.small_integers import stack_small
+
+# Called by itself such a function is one program instead of one an operation; in another's it leaves no trace.
+_one_program = partial(jax.jit, inline=True)
 
 
 @flax.struct.dataclass
@@ -76,12 +79,14 @@ class QuantizerTable:
         return DigitConstants(*(take(values) for values in (self.offset, self.step, self.mode, self.fold)))
 
     @property
+    @_one_program
     def levels_exist(self) -> Bool[Array, "L D V"]:
         """Which tokens a digit can take."""
         digits = jnp.arange(-self.reach, self.reach + 1)
         return existing_digit(digits, self.mode[..., None]) == digits
 
     @property
+    @_one_program
     def informative(self) -> LayerMask:
         """Which digits take more than one level, ``bool [L, D]``, for latents in [-1, 1].
 
@@ -105,6 +110,7 @@ class QuantizerTable:
         return jnp.stack(masks)
 
     @property
+    @_one_program
     def largest_remainder(self) -> LayerTable:
         """Largest change of a decoded latent that layers k .. L - 1 can make, over all token strings.
 
@@ -155,6 +161,7 @@ def make_table(
     )
 
 
+@_one_program
 @typecheck
 def quantize(table: QuantizerTable, latents: Latents) -> Tokens:
     """Codes `latents` into tokens, coarse to fine, in float32 whatever the model's type."""
@@ -167,6 +174,7 @@ def quantize(table: QuantizerTable, latents: Latents) -> Tokens:
     return stack_small(tokens)
 
 
+@partial(_one_program, static_argnames="num_layers")
 @typecheck
 def dequantize(table: QuantizerTable, tokens: Tokens, num_layers: int | None = None) -> Latents:
     """Decodes the first `num_layers` layers of `tokens` (all by default).
@@ -187,6 +195,7 @@ def dequantize(table: QuantizerTable, tokens: Tokens, num_layers: int | None = N
     return latents
 
 
+@_one_program
 @typecheck
 def residuals(table: QuantizerTable, latents: Latents, tokens: Tokens) -> LayeredLatents:
     """What the digits of `tokens` before each layer leave of `latents`: ``v_0 .. v_{L-1}``, ``[B, C, D, L]``.
@@ -201,6 +210,7 @@ def residuals(table: QuantizerTable, latents: Latents, tokens: Tokens) -> Layere
     return jnp.stack(values, axis=-1)
 
 
+@_one_program
 @typecheck
 def grid_coordinates(table: QuantizerTable, latents: Latents, tokens: Tokens) -> LayeredLatents:
     """Where `latents` lie in each layer's grid, given the coarser digits of `tokens`: ``[B, C, D, L]`` in steps.

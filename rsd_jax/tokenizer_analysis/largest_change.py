@@ -3,6 +3,8 @@
 What it finds is a lower limit of the largest change, `RfsqTokenizer.error_bound` an upper one.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -76,6 +78,7 @@ def _detokenize_prefix(tokenizer: RfsqTokenizer, tokens: Int[Array, "N 1 D L"], 
     return tokenizer.normalizer.denormalize(tokenizer.autoencoder.decode(tokenizer.params, latents))
 
 
+@partial(jax.jit, static_argnames="depth")
 def extreme_suffixes(table: QuantizerTable, depth: int) -> Int[Array, "2 D L"]:
     """Tokens whose layers from `depth` on decode to the smallest and to the largest possible value of each latent."""
     latents = table.offset.shape[1]

@@ -24,7 +24,7 @@ def observations():
     generator = np.random.default_rng(1)
     black = np.zeros((RENDER_SIZE, RENDER_SIZE, 3), np.uint8)
     yield Observation(black, black, np.zeros(8, np.float32), INSTRUCTION)
-    for _ in range(8):
+    for _ in range(4):
         patches = generator.integers(0, 256, (2, 8, 8, 3), np.uint8)
         frames = patches.repeat(RENDER_SIZE // 8, axis=1).repeat(RENDER_SIZE // 8, axis=2)
         yield Observation(*frames, 6 * generator.normal(size=8).astype(np.float32), INSTRUCTION)

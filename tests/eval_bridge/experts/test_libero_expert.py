@@ -5,7 +5,6 @@ import pytest
 
 from eval_bridge.collection.recording import RecordingSettings, record_episode
 from eval_bridge.experts.noise import NoiseSettings
-from eval_bridge.observations import Observation
 from eval_bridge.simulators.interface import EpisodeStart
 from rsd_jax.demos.demo import Demo
 from rsd_jax.demos.frames import to_stored_size
@@ -24,11 +23,12 @@ class _RarelyRendering:
     def __getattr__(self, name):
         return getattr(self._simulator, name)
 
-    def observe(self) -> Observation:
+    def step(self, action: np.ndarray) -> bool:
         self._step += 1
-        if self._step - 1 in RENDERED_STEPS:
-            return self._simulator.observe()
-        return Observation(BLANK, BLANK, self._simulator.proprio(), self._simulator.instruction)
+        return self._simulator.step(action)
+
+    def render(self, camera: str) -> np.ndarray:
+        return self._simulator.render(camera) if self._step in RENDERED_STEPS else BLANK
 
 
 @pytest.mark.libero

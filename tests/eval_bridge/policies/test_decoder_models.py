@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import linen as nn
 
 from eval_bridge.policies.compiled_policy import LoadedModels
 from eval_bridge.policies.decoder_models import ModelArrays, Networks
@@ -14,6 +13,7 @@ from rsd_jax.heads.draft_model import DraftConfig, DraftModel
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig
 from rsd_jax.rfsq import RfsqTokenizer, make_table
 from rsd_jax.rfsq.autoencoders import RepetitionFrame
+from tests.rsd_jax.random_params import alive, initialised
 
 BATCH, CHUNK, LATENTS, LAYERS, FEATURES = 8, 4, 16, 8, 24
 
@@ -23,9 +23,8 @@ def test_tokens_of_real_heads_are_equal_to_the_last_one() -> None:
     draft, main = DraftModel(DraftConfig(**sizes)), MainHead(MainHeadConfig(**sizes, column_features=4))
     step = 0.3 * 0.4 ** jnp.arange(float(LAYERS))[:, None] * jnp.ones((LAYERS, LATENTS))
     table = make_table(0.01 * step, step, 7)
-    keys = jax.random.split(jax.random.key(0), 5)
-    features = jax.random.normal(keys[0], (BATCH, CHUNK, FEATURES))
-    tokens = jnp.zeros((1, CHUNK, LATENTS, LAYERS), jnp.int32)
+    features = jax.random.normal(jax.random.key(0), (BATCH, CHUNK, FEATURES))
+    tokens = np.zeros((1, CHUNK, LATENTS, LAYERS), np.int32)
     arguments = (features[:1], table, tokens, tokens[..., 0])
     normalizer = ActionNormalizer(jnp.zeros(7), jnp.ones(7))
     tokenizer = RfsqTokenizer({}, table, normalizer, RepetitionFrame(), CHUNK)
@@ -33,8 +32,8 @@ def test_tokens_of_real_heads_are_equal_to_the_last_one() -> None:
         policy=None,
         tokenizer=tokenizer,
         informative=table.informative,
-        draft=_alive(draft.init(keys[1], *arguments)["params"], keys[2]),
-        main=_alive(main.init(keys[3], *arguments, 1)["params"], keys[4]),
+        draft=alive(initialised(draft.init, 1, *arguments)["params"], 2),
+        main=alive(initialised(main.init, 3, *arguments, num_layers=1)["params"], 4),
     )
     models = LoadedModels(Networks(None, draft, main), arrays)
     differences, found = check_against_autoregressive(SpeculativeGreedy(), models, features, BATCH)
@@ -42,12 +41,3 @@ def test_tokens_of_real_heads_are_equal_to_the_last_one() -> None:
     assert len(np.unique(found.tokens)) == 7
     assert found.rounds.max() <= LAYERS
     assert 0 < found.accepted < found.proposed
-
-
-def _alive(params, key):
-    """Parameters away from their initial zeros, so that every term of the logits counts."""
-    leaves, tree = jax.tree.flatten(nn.unbox(params))
-    keys = jax.random.split(key, len(leaves))
-    return tree.unflatten(
-        [leaf + 0.3 * jax.random.normal(k, leaf.shape) for leaf, k in zip(leaves, keys, strict=True)]
-    )

@@ -4,15 +4,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen as nn
 
 from rsd_jax.heads.draft_model import DraftConfig, DraftModel
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig
 from rsd_jax.rfsq import QuantizerTable, make_table, quantize
 from rsd_jax.rfsq.strategies import Nested, Staggered
+from tests.rsd_jax.random_params import alive, initialised
 
 BATCH, CHUNK, LATENTS, LAYERS, LEVELS, FEATURES = 2, 3, 4, 8, 7, 12
 COLUMNS = (BATCH, CHUNK, LATENTS)
+START = np.zeros(COLUMNS, np.int32)
 
 
 @pytest.fixture(scope="module")
@@ -30,27 +31,18 @@ def _tokens(seed: int) -> jax.Array:
     return jax.random.randint(jax.random.key(seed), (*COLUMNS, LAYERS), 0, LEVELS)
 
 
-def _randomised(params, seed: int):
-    """Parameters away from their initial zeros, so that every term of the logits is alive."""
-    leaves, tree = jax.tree.flatten(nn.unbox(params))
-    keys = jax.random.split(jax.random.key(seed), len(leaves))
-    return tree.unflatten(
-        [leaf + 0.3 * jax.random.normal(k, leaf.shape) for leaf, k in zip(leaves, keys, strict=True)]
-    )
-
-
 @pytest.fixture(scope="module")
 def main(table, features):
     model = MainHead(MainHeadConfig(LAYERS, LATENTS, LEVELS, width=16, depth=1, column_features=4))
-    params = model.init(jax.random.key(1), features, table, _tokens(0), jnp.zeros(COLUMNS, jnp.int32), 1)["params"]
-    return partial(jax.jit(model.apply, static_argnums=5), {"params": _randomised(params, 2)})
+    params = initialised(model.init, 1, features, table, _tokens(0), START, num_layers=1)["params"]
+    return partial(jax.jit(model.apply, static_argnums=5), {"params": alive(params, 2)})
 
 
 @pytest.fixture(scope="module")
 def draft(table, features):
     model = DraftModel(DraftConfig(LAYERS, LATENTS, LEVELS, draft_layers=3, width=16, depth=1))
-    params = model.init(jax.random.key(1), features, table, _tokens(0), jnp.zeros(COLUMNS, jnp.int32))["params"]
-    return partial(jax.jit(model.apply), {"params": _randomised(params, 3)})
+    params = initialised(model.init, 1, features, table, _tokens(0), START)["params"]
+    return partial(jax.jit(model.apply), {"params": alive(params, 3)})
 
 
 def test_main_head_scores_a_layer_given_strictly_coarser_digits_of_its_own_column(main, table, features) -> None:
@@ -110,13 +102,13 @@ def test_a_draft_names_the_digits_of_its_estimate_and_only_ones_that_exist(strat
     model = DraftModel(DraftConfig(LAYERS, strategy.latent_dim, LEVELS, draft_layers=3, width=16, depth=1))
     latents = jax.random.uniform(jax.random.key(4), columns, minval=-1.0)
     tokens = quantize(table, latents)
-    params = nn.unbox(model.init(jax.random.key(1), features, table, tokens, jnp.zeros(columns, jnp.int32))["params"])
+    params = initialised(model.init, 1, features, table, tokens, np.zeros(columns, np.int32))["params"]
     propose = jax.jit(partial(model.apply, method="propose"))
     for start in (0, 3, 5):
         position = jnp.full(columns, start, jnp.int32)
         named = jnp.argmax(propose({"params": params}, latents, table, tokens, position), axis=-1)
         np.testing.assert_array_equal(named, tokens[..., start : start + 3])  # no prior yet: the nearest level
-        wild = {"params": _randomised(params, 5)}
+        wild = {"params": alive(params, 5)}
         wild["params"]["digit_logits"]["prior"] *= 100
         named = np.asarray(jnp.argmax(propose(wild, latents, table, tokens, position), axis=-1))
         for layer in range(3):

@@ -11,8 +11,6 @@ from rsd_jax.rfsq import QuantizerTable, dequantize, grid_coordinates, make_tabl
 from rsd_jax.rfsq.scalar_quantizer import exactly_multipliable
 
 LAYERS, LATENTS = 8, 16
-jitted_quantize = jax.jit(quantize)
-jitted_dequantize = jax.jit(dequantize, static_argnums=2)
 
 
 def _two_layers() -> QuantizerTable:
@@ -57,23 +55,24 @@ def test_no_layer_enlarges_an_error_when_its_middle_level_is_zero(seed: int, sca
     table = _random_table(seed)
     table = table.replace(offset=jnp.zeros_like(table.offset))
     latents = jnp.asarray(np.random.default_rng(seed).uniform(-scale, scale, (2, 8, LATENTS)), jnp.float32)
-    tokens = jitted_quantize(table, latents)
+    tokens = quantize(table, latents)
     assert tokens.dtype == jnp.int32
     assert int(tokens.min()) >= 0
     assert int(tokens.max()) <= 6
-    errors = [jnp.abs(jitted_dequantize(table, tokens, n) - latents) for n in range(LAYERS + 1)]
+    errors = [jnp.abs(dequantize(table, tokens, n) - latents) for n in range(LAYERS + 1)]
     for coarser, finer in pairwise(errors):
         assert bool((finer <= coarser + 1e-6).all())
 
 
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**16))
-def test_every_token_string_decodes_to_the_same_bits_jitted_and_eager(seed: int) -> None:
+def test_every_token_string_decodes_to_the_same_bits_in_a_program_and_by_single_operations(seed: int) -> None:
     table = _random_table(seed)
     tokens = jnp.asarray(np.random.default_rng(seed).integers(0, 7, (2, 8, LATENTS, LAYERS)), jnp.int32)
-    eager = dequantize(table, tokens)
-    assert bool(jnp.isfinite(eager).all())
-    np.testing.assert_array_equal(eager, jitted_dequantize(table, tokens, LAYERS))
+    decoded = dequantize(table, tokens)
+    assert bool(jnp.isfinite(decoded).all())
+    with jax.disable_jit():
+        np.testing.assert_array_equal(dequantize(table, tokens), decoded)
 
 
 def test_rows_of_a_batch_are_independent() -> None:
@@ -135,15 +134,16 @@ def test_digits_called_constant_are_constant_and_the_others_move() -> None:
     np.testing.assert_array_equal(table.informative, moves)
 
 
-@settings(max_examples=10, deadline=None)
-@given(seed=st.integers(0, 2**16))
-def test_a_latent_gets_the_same_digits_jitted_eager_and_with_a_constant_table(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(4))
+def test_a_latent_gets_the_same_digits_in_a_program_by_single_operations_and_with_a_constant_table(seed: int) -> None:
     table = _random_table(seed)
     generator = np.random.default_rng(seed)
-    latents = jnp.asarray(generator.uniform(-1, 1, (64, 8, LATENTS)), jnp.float32)
+    latents = generator.uniform(-1, 1, (64, 8, LATENTS)).astype(np.float32)
     # and exactly at boundaries and beside them
-    ties = table.offset[0] + table.step[0] * jnp.asarray(generator.integers(-3, 3, latents.shape) + 0.5, jnp.float32)
-    for values in (latents, ties, jnp.nextafter(ties, -1.0)):
-        eager = quantize(table, values)
-        np.testing.assert_array_equal(eager, jitted_quantize(table, values))
-        np.testing.assert_array_equal(eager, jax.jit(lambda v: quantize(table, v))(values))
+    halves = generator.integers(-3, 3, latents.shape).astype(np.float32) + np.float32(0.5)
+    ties = np.asarray(table.offset)[0] + np.asarray(table.step)[0] * halves
+    values = jnp.asarray(np.concatenate([latents, ties, np.nextafter(ties, np.float32(-1))]))
+    tokens = quantize(table, values)
+    np.testing.assert_array_equal(tokens, jax.jit(lambda v: quantize(table, v))(values))
+    with jax.disable_jit():
+        np.testing.assert_array_equal(tokens, quantize(table, values))

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax.core import meta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from rsd_jax.checkpoints import CheckpointError
 from rsd_jax.pretrained import PRETRAINED
 from rsd_jax.rfsq import MlpAutoencoder, RepetitionFrame, RfsqTokenizer, TokenFormatError, make_strategy, make_table
 from rsd_jax.rfsq import tokenizer as tokenizer_module
+from tests.rsd_jax.random_params import initialised
 
 ACTIONS = np.random.default_rng(0).uniform(-0.8, 0.8, (100, 7)).astype(np.float32) * np.float32(
     [1, 1, 1, 0.1, 0.2, 0.3, 1]
@@ -30,7 +30,7 @@ def _tokenizer(name: str) -> RfsqTokenizer:
         autoencoder, params = RepetitionFrame(), {}
     else:
         autoencoder = MlpAutoencoder(hidden_features=16, has_linear_path=name == "nested")
-        params = meta.unbox(autoencoder.init(jax.random.key(0)))
+        params = initialised(autoencoder.init, 0)
     if name == "layernorm":
         table = make_table(jnp.full((8, 16), 0.01), 0.3 * 0.4 ** jnp.arange(8.0)[:, None] * jnp.ones((8, 16)), 7)
     else:
@@ -77,8 +77,8 @@ def test_every_token_string_decodes_to_executable_actions(name: str, seed: int) 
 def test_no_later_layer_changes_an_action_by_more_than_the_error_bound(name: str, seed: int, depth: int) -> None:
     tokenizer = TOKENIZERS[name]
     tokens = _random_tokens(seed)
-    change = jnp.abs(tokenizer.detokenize(tokens) - tokenizer.detokenize(tokens, depth)).max(axis=(0, 1))
-    assert bool((change <= _bound(name, depth) + 1e-6).all())
+    change = np.abs(np.asarray(tokenizer.detokenize(tokens)) - np.asarray(tokenizer.detokenize(tokens, depth)))
+    assert (change <= np.asarray(_bound(name, depth)) + 1e-6).all()
 
 
 _BOUNDS: dict[tuple[str, int], jax.Array] = {}
@@ -115,11 +115,14 @@ def test_a_round_trip_is_within_half_a_cell_and_keeps_the_gripper() -> None:
 
 
 def test_prefixes_lower_the_error_on_average(tokenizer: RfsqTokenizer) -> None:
-    latents = jnp.asarray(np.random.default_rng(2).uniform(-0.8, 0.8, (64, 8, 7)), jnp.float32)
+    latents = jnp.asarray(np.random.default_rng(2).uniform(-0.8, 0.8, (16, 8, 7)), jnp.float32)
     actions = tokenizer.normalizer.denormalize(latents)
     tokens = tokenizer.tokenize(actions)
-    reference = tokenizer.detokenize(tokens)  # an untrained MLP reconstructs nothing; its own prefixes do converge
-    errors = [float(jnp.mean((tokenizer.detokenize(tokens, m) - reference)[..., :6] ** 2)) for m in range(9)]
+    reference = np.asarray(
+        tokenizer.detokenize(tokens)
+    )  # an untrained MLP reconstructs nothing; its own prefixes do converge
+    prefixes = [np.asarray(tokenizer.detokenize(tokens, depth)) for depth in range(9)]
+    errors = [((prefix - reference)[..., :6] ** 2).mean() for prefix in prefixes]
     assert all(later <= earlier * 1.02 for earlier, later in pairwise(errors))
 
 

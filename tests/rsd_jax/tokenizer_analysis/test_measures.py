@@ -6,6 +6,7 @@ from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.rfsq import RepetitionFrame, RfsqTokenizer, make_table
 from rsd_jax.rfsq.baselines import DctBpe, UniformBins
 from rsd_jax.rfsq.strategies import Staggered
+from rsd_jax.tokenizer_analysis import largest_change
 from rsd_jax.tokenizer_analysis.baseline_measures import measure_bins, measure_dct_bpe
 from rsd_jax.tokenizer_analysis.largest_change import extreme_suffixes
 from rsd_jax.tokenizer_analysis.measures import measure
@@ -25,7 +26,14 @@ STAGGERED = RfsqTokenizer({}, Staggered().fixed_table(), NORMALIZER, RepetitionF
 
 @pytest.fixture(scope="module")
 def figures() -> dict:
-    return measure(STAGGERED, _actions(300, 1), _actions(300, 2), seed=0)
+    with pytest.MonkeyPatch.context() as patch:
+        # Columns of this code are independent: few strings and sweeps find what the real numbers do.
+        patch.setattr(largest_change, "STRINGS", 16)
+        patch.setattr(largest_change, "SWEEPS", 12)
+        largest_change._search.clear_cache()
+        found = measure(STAGGERED, _actions(300, 1), _actions(300, 2), seed=0)
+        largest_change._search.clear_cache()
+    return found
 
 
 def test_errors_and_bounds_of_a_code_whose_bounds_are_known(figures) -> None:

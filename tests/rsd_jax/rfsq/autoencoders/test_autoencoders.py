@@ -2,21 +2,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax.core import meta
 
 from rsd_jax.rfsq import Autoencoder, MlpAutoencoder, RepetitionFrame
 from rsd_jax.rfsq.autoencoders import describe_autoencoder, make_autoencoder
+from tests.rsd_jax.random_params import alive, initialised
 
 KINDS = [MlpAutoencoder(latent_dim=6), MlpAutoencoder(latent_dim=8, has_linear_path=True), RepetitionFrame()]
 
 
 def _params(autoencoder: Autoencoder, seed: int = 0) -> dict:
-    """Random parameters, away from zeros at the start."""
-    leaves, tree = jax.tree.flatten(meta.unbox(autoencoder.init(jax.random.key(seed))))
-    keys = jax.random.split(jax.random.key(seed + 1), len(leaves))
-    return tree.unflatten(
-        [leaf + 0.3 * jax.random.normal(k, leaf.shape) for leaf, k in zip(leaves, keys, strict=True)]
-    )
+    return alive(initialised(autoencoder.init, seed), seed + 1)
 
 
 @pytest.mark.parametrize("autoencoder", KINDS)
@@ -43,7 +38,7 @@ def test_no_change_of_latents_changes_actions_by_more_than_the_bound(autoencoder
 
 def test_an_untrained_linear_path_alone_reconstructs_what_it_does_not_clip() -> None:
     autoencoder = MlpAutoencoder(has_linear_path=True)
-    params = meta.unbox(autoencoder.init(jax.random.key(0)))
+    params = initialised(autoencoder.init, 0)
     actions = jax.random.uniform(jax.random.key(1), (8, 8, 7), minval=-0.5, maxval=0.5)
     np.testing.assert_allclose(autoencoder.decode(params, autoencoder.encode(params, actions)), actions, atol=1e-5)
 

@@ -11,7 +11,7 @@ from rsd_jax.training.objectives.action_autoencoding import AUTOENCODER, QUANTIZ
 from rsd_jax.training.train_state import create_train_state
 from rsd_jax.training.train_step import make_optimizer, make_train_step
 
-BATCH, FREEZE_AFTER, STEPS = 32, 200, 300
+BATCH, FREEZE_AFTER, STEPS = 32, 100, 150
 VARIANTS = {
     "layernorm": ({"freeze_after": FREEZE_AFTER}, MlpAutoencoder()),
     "learned_scale": ({}, MlpAutoencoder()),

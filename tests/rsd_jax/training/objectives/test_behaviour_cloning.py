@@ -21,7 +21,7 @@ from rsd_jax.training.objectives.behaviour_cloning import (
     chunk_error,
     policy_inputs,
 )
-from rsd_jax.training.objectives.interface import Variables
+from rsd_jax.training.objectives.interface import LossOutput, Variables
 
 BACKBONE = CompactBackbone(
     camera=KeypointCamera(features=(8, 8), kernels=(3, 3), strides=(1, 2), keypoints=4),
@@ -66,9 +66,7 @@ def fitted() -> Variables:
     optimizer = optax.adam(3e-3)
 
     @partial(jax.jit, compiler_options=OPTIMISED)
-    def fit(params: dict) -> dict:
-        batch = synthetic_batch(0, 256)
-
+    def fit(params: dict, batch: dict) -> dict:
         def step(carry: tuple, key: jax.Array) -> tuple:
             params, state = carry
             rows = jax.random.randint(key, (32,), 0, 256)
@@ -80,19 +78,24 @@ def fitted() -> Variables:
         keys = jax.random.split(jax.random.key(1), 150)
         return jax.lax.scan(step, (params, optimizer.init(params)), keys)[0][0]
 
-    return Variables(fit(variables.params), {})
+    return Variables(fit(variables.params, synthetic_batch(0, 256)), {})
+
+
+@jax.jit
+def loss(variables: Variables, batch: dict[str, jax.Array], key: jax.Array) -> LossOutput:
+    return OBJECTIVE.loss(variables, CONSTANTS, batch, key)
 
 
 def test_zeroed_images_make_a_fitted_policy_worse_on_heldout_data(fitted: Variables) -> None:
     heldout = synthetic_batch(99, 64)
 
-    @partial(jax.jit, compiler_options=OPTIMISED)
-    def error(batch: dict[str, jax.Array]) -> jax.Array:
-        predicted = OBJECTIVE.predict(fitted.params, NORMALIZER, policy_inputs(batch)).actions
+    @jax.jit
+    def error(params: dict, batch: dict[str, jax.Array]) -> jax.Array:
+        predicted = OBJECTIVE.predict(params, NORMALIZER, policy_inputs(batch)).actions
         return chunk_error(predicted, batch["actions"], batch["mask"]).translation
 
-    seen = float(error(heldout))
-    blind = float(error({**heldout, "images": jnp.zeros_like(heldout["images"])}))
+    seen = float(error(fitted.params, heldout))
+    blind = float(error(fitted.params, {**heldout, "images": jnp.zeros_like(heldout["images"])}))
     assert seen < 0.1
     assert blind > 2 * seen
 
@@ -101,16 +104,15 @@ def test_steps_behind_the_episodes_end_do_not_count(fitted: Variables) -> None:
     batch = synthetic_batch(1, 4)
     mask = batch["mask"].at[0, 3:].set(False)
     garbage = batch["actions"].at[0, 3:].set(1e3)
-    loss = jax.jit(lambda batch: OBJECTIVE.loss(fitted, CONSTANTS, batch, jax.random.key(0)))
-    clean, masked = loss({**batch, "mask": mask}), loss({**batch, "mask": mask, "actions": garbage})
+    clean = loss(fitted, {**batch, "mask": mask}, jax.random.key(0))
+    masked = loss(fitted, {**batch, "mask": mask, "actions": garbage}, jax.random.key(0))
     np.testing.assert_array_equal(clean.loss, masked.loss)
     assert set(masked.metrics) == {"loss/l1", "l1/translation", "l1/rotation", "accuracy/gripper"}
 
 
 def test_augmentation_depends_on_the_key_and_prediction_has_none(fitted: Variables) -> None:
     batch = synthetic_batch(1, 4)
-    loss = jax.jit(lambda key: OBJECTIVE.loss(fitted, CONSTANTS, batch, key).loss)
-    losses = [float(loss(jax.random.key(seed))) for seed in (0, 0, 1)]
+    losses = [float(loss(fitted, batch, jax.random.key(seed)).loss) for seed in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
     prediction = jax.eval_shape(OBJECTIVE.predict, fitted.params, NORMALIZER, policy_inputs(batch))
     assert prediction.actions.shape == (4, 8, 7)

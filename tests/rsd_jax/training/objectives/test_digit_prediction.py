@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen as nn
 
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.heads.draft_model import DraftConfig, DraftModel
@@ -13,6 +12,7 @@ from rsd_jax.heads.regression_head import RegressionConfig, RegressionHead
 from rsd_jax.rfsq import MlpAutoencoder, RfsqTokenizer, make_table
 from rsd_jax.training.objectives.digit_prediction import DigitPrediction, DraftTask, FrozenPolicy, MainTask
 from rsd_jax.training.objectives.interface import Variables
+from tests.rsd_jax.random_params import initialised
 
 LAYERS, LATENTS, LEVELS, CHUNK, FEATURES = 3, 4, 7, 2, 6
 CODE = {"num_layers": LAYERS, "latent_dim": LATENTS, "num_levels": LEVELS, "width": 8, "depth": 1}
@@ -25,12 +25,12 @@ TASKS = {
 @pytest.fixture(scope="module")
 def frozen() -> FrozenPolicy:
     autoencoder = MlpAutoencoder(hidden_features=8, latent_dim=LATENTS)
-    params = nn.unbox(autoencoder.init(jax.random.key(0)))
+    params = initialised(autoencoder.init, 0)
     step = 0.3 * 0.4 ** jnp.arange(3.0)[:, None] * jnp.ones((LAYERS, LATENTS))
     normalizer = ActionNormalizer(jnp.zeros(7), jnp.ones(7))
     tokenizer = RfsqTokenizer(params, make_table(0 * step, step, LEVELS), normalizer, autoencoder, CHUNK)
-    teacher = RegressionHead(RegressionConfig()).init(jax.random.key(1), jnp.zeros((1, CHUNK, FEATURES)))["params"]
-    return FrozenPolicy(tokenizer, tokenizer.informative, nn.unbox(teacher), jnp.ones(FEATURES))
+    teacher = initialised(RegressionHead(RegressionConfig()).init, 1, jnp.zeros((1, CHUNK, FEATURES)))["params"]
+    return FrozenPolicy(tokenizer, tokenizer.informative, teacher, jnp.ones(FEATURES))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def objective(task: str, **changes) -> DigitPrediction:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_digits_teach_the_confidence_and_latents_the_estimate(task, frozen, batch):
-    variables = nn.unbox(objective(task).init(jax.random.key(4)))
+    variables = initialised(objective(task).init, 4)
 
     def gradient(weight: float):
         given = objective(task, digit_weight=weight)
