@@ -38,12 +38,14 @@ import_libero()
 print("imported")
 """
 _COMPUTE = """
-import jax, os, sys
+import sys
+from rsd_jax.distributed.device import NoDeviceError, require_device
 try:
-    devices = jax.devices()
-except Exception as error:
-    platforms = os.environ.get("JAX_PLATFORMS", "")
-    sys.exit(f"JAX starts no device (JAX_PLATFORMS={platforms!r}): {type(error).__name__} {error}")
+    require_device()
+except NoDeviceError as error:
+    sys.exit(str(error))
+import jax
+devices = jax.devices()
 jax.block_until_ready(jax.numpy.arange(8) + 1)
 print(f"{len(devices)} x {devices[0].device_kind}")
 """
