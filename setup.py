@@ -51,7 +51,7 @@ DEVELOPMENT = [
     "import-linter>=2.3,<3",
     "mypy>=1.15",
     "pre-commit>=4",
-    "pytest>=8.3",
+    "pytest>=8.4",
     "pytest-xdist>=3.8",
     "ruff>=0.11",
 ]

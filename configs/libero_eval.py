@@ -44,7 +44,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.workers = 0
     # Seconds without a word after which a worker counts as hung, and another takes its place.
     config.silence_limit = 300.0
-    # Graphics devices that workers render on, in turn; () leaves it to the renderer.
+    # Graphics devices that workers render on, in turn; () leaves it to the renderer. They are counted from 0 as EGL
+    # does, whatever CUDA_VISIBLE_DEVICES says: that is for the policy alone.
     config.render_devices = ()
     # Rows of one call of the policy, which serves all workers; 0 means 1 on a CPU and 32 elsewhere. Part of the
     # evaluation's identity, since another shape may round otherwise.

@@ -26,7 +26,8 @@ from eval_bridge.preflight.needs import collection_needs
 from eval_bridge.provenance import package_versions
 from eval_bridge.report.collection.page import write_collection_page
 from eval_bridge.simulators.libero.environment import LiberoSimulator
-from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
+from eval_bridge.simulators.libero.quiet_import import prepare_process
+from eval_bridge.simulators.libero.renderer import RendererNotFound
 from launch.config_flags import run
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.provenance import git_commit
@@ -46,8 +47,8 @@ def main(config: ConfigDict) -> None:
     """
     settings = to_dataclass(CollectionSettings, config.to_dict())
     require_at_once([collection_needs(settings)])
-    if settings.images:
-        choose_renderer()  # here, once, where a missing one is an error of the command and not of a worker
+    # Here, once, where a missing renderer is an error of the command and not of a worker.
+    prepare_process(rendering=settings.images)
     suite, plan = settings.benchmark, settings.plan
     versions = package_versions() | {"expert": expert_version()}
     tasks = [

@@ -17,7 +17,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from launch.command_line import run_command
+from launch.command_line import in_home, run_command
 
 PROJECT = Path(__file__).parents[1]
 """Beside this package lies that of the project's own configurations, in a checkout and in an installation."""
@@ -97,7 +97,7 @@ def load_config(source: str) -> tuple[ModuleType, ConfigDict]:
         ConfigError: no such file or variant, or not a config file.
     """
     name, has_variant, variant = source.partition(":")
-    path = Path(name).expanduser()
+    path = _in_home(name)
     if not path.is_file():
         path = PROJECT / path
     if not path.is_file():
@@ -120,7 +120,7 @@ def load_config(source: str) -> tuple[ModuleType, ConfigDict]:
 def _config_files(folder: Path) -> list[str]:
     """The Python files in `folder` and the project's own configurations, each as one would name it."""
     own = (file.relative_to(PROJECT) for file in (PROJECT / "configs").glob("[a-z]*.py"))
-    return sorted({str(file) for file in (*folder.expanduser().glob("[a-z]*.py"), *own)})
+    return sorted({str(file) for file in (*_in_home(str(folder)).glob("[a-z]*.py"), *own)})
 
 
 def _split(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -153,18 +153,23 @@ def _section(config: ConfigDict, key: str) -> Any:
 
 
 def _expand_home(config: ConfigDict) -> None:
-    """Replaces ``~`` and ``~/...`` by the path in the home folder: shells leave ``--config.run_dir=~/x`` as it is."""
+    """Replaces ``~`` at the beginning of a value by the home folder: shells leave ``--config.run_dir=~/x`` alone."""
     for key, value in config.items():
         if isinstance(value, ConfigDict):
             _expand_home(value)
         elif isinstance(value, str):
-            config[key] = _in_home(value)
+            config[key] = str(_in_home(value)) if value.startswith("~") else value
         elif isinstance(value, tuple):
-            config[key] = tuple(_in_home(item) if isinstance(item, str) else item for item in value)
+            config[key] = tuple(
+                str(_in_home(item)) if isinstance(item, str) and item.startswith("~") else item for item in value
+            )
 
 
-def _in_home(value: str) -> str:
-    return str(Path(value).expanduser()) if value == "~" or value.startswith("~/") else value
+def _in_home(text: str) -> Path:
+    try:
+        return in_home(text)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _leaves(config: ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:

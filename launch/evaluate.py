@@ -35,7 +35,8 @@ from eval_bridge.preflight.needed_requirements import require_at_once
 from eval_bridge.preflight.stage_needs import evaluation_needs
 from eval_bridge.report.evaluation.writing import write_evaluation_report
 from eval_bridge.simulators.check_result import SelfCheckFailed
-from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
+from eval_bridge.simulators.libero.quiet_import import prepare_process
+from eval_bridge.simulators.libero.renderer import RendererNotFound, require_render_devices
 from launch.config_flags import run
 from rsd_jax.registry import to_dataclass
 from rsd_jax.run_folder import LOG_NAME, REPORT_NAME, SUMMARY_NAME
@@ -64,7 +65,9 @@ def evaluate(config: ConfigDict) -> Summary:
     batch_size = settings.policy_batch or default_policy_batch()
     policy = CompiledPolicy.load(settings.checkpoints, decoder=settings.decoder, batch_size=batch_size)
     if settings.simulator.startswith("libero"):
-        choose_renderer()  # here, once, where a missing one is an error of the command and not of a worker
+        # Here, once, where a missing renderer is an error of the command and not of a worker.
+        prepare_process(rendering=True)
+        require_render_devices(settings.render_devices)
     identity = evaluation_identity(
         benchmark,
         settings.checkpoints,

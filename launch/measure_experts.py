@@ -26,6 +26,7 @@ from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.experts.version import expert_version
 from eval_bridge.provenance import package_versions
 from eval_bridge.simulators.libero.environment import LiberoSimulator
+from eval_bridge.simulators.libero.quiet_import import prepare_process
 from eval_bridge.simulators.libero.suites import get_suite
 from launch.config_flags import run
 from rsd_jax.atomic_files import write_atomically
@@ -62,6 +63,7 @@ def main(config: ConfigDict) -> None:
     if not 1 <= config.attempts <= SEEDS_PER_TASK:
         raise ValueError(f"attempts={config.attempts} must lie between 1 and {SEEDS_PER_TASK}, the seeds of a task")
     os.environ["MUJOCO_GL"] = "disabled"  # here and in the workers
+    prepare_process(rendering=False)
     tasks = tasks_of(tuple(config.suites), to_dataclass(NoiseSettings, config.noise))
     seeds = {}
     for index, task in enumerate(tasks):

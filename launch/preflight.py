@@ -8,7 +8,6 @@ Every stage runs in miniature through the real code, in a temporary folder. Noth
 
 import argparse
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from launch.command_line import path_argument, run_command
 from launch.config_flags import load_config
 from rsd_jax.atomic_files import write_json
 from rsd_jax.run_folder import TRAINED_STAGES
+from rsd_jax.worker_process import begin_work_for
 
 
 def print_row(result: CheckRow) -> None:
@@ -70,9 +70,8 @@ def main(arguments: Sequence[str]) -> int:
 @contextmanager
 def _worker_processes() -> Iterator[Executor]:
     """Processes for the checks, which end at once where an error or Ctrl-C ends this one."""
-    # Ctrl-C reaches all processes of a terminal: workers leave it to this one.
-    spawn, deaf = get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(WORKERS, mp_context=spawn, initializer=signal.signal, initargs=deaf) as executor:
+    spawn, owner = get_context("spawn"), (os.getpid(),)
+    with ProcessPoolExecutor(WORKERS, mp_context=spawn, initializer=begin_work_for, initargs=owner) as executor:
         try:
             yield executor
         except BaseException:

@@ -14,7 +14,8 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from eval_bridge.collection.rendering import RenderingError, files_to_render, render_files
-from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
+from eval_bridge.simulators.libero.quiet_import import prepare_process
+from eval_bridge.simulators.libero.renderer import RendererNotFound
 from launch.config_flags import run
 from rsd_jax.demos.libero_hdf5 import Hdf5Demos
 
@@ -32,7 +33,7 @@ def main(config: ConfigDict) -> None:
     if not files:
         print("all demonstrations have frames")
         return
-    choose_renderer()
+    prepare_process(rendering=True)
     restored: dict[Path, int] = {}
     with tqdm(total=sum(len(Hdf5Demos.open(file.path)) for file in files), unit="demo", smoothing=0.05) as bar:
 

@@ -47,22 +47,45 @@ def in_use(path: Path) -> Iterator[None]:
             mark.unlink(missing_ok=True)  # while it is locked, so that nobody else's is removed
 
 
+@contextmanager
+def one_at_a_time(mark: Path) -> Iterator[None]:
+    """A block that processes enter one after the other: each waits until the others have left it.
+
+    Args:
+        mark: a file that is made where it is missing, and stays.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with mark.open("w") as file:
+        _lock(file, fcntl.LOCK_EX, mark)
+        yield
+
+
+def _lock(file: IO[str], operation: int, path: Path) -> bool:
+    """Locks an open file, and says whether the file system has locks; one that has none is told of in the log."""
+    try:
+        fcntl.flock(file, operation)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        _LOGGER.warning("%s: no locks there (%s); see to it that nothing else writes there", path, error)
+        return False
+    return True
+
+
 def _locked(mark: Path, path: Path) -> IO[str]:
     """The file `mark`, open and locked."""
     while True:
         file = mark.open("a+")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_still(mark, file):
+            if not _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB, path) or _is_still(mark, file):
                 return file
         except BlockingIOError as error:
             message = f"{path} is in use by {_holder(file)}; wait for it, end it, or name another folder"
             file.close()
             raise InUseError(message) from error
-        except OSError as error:
-            if error.errno in _NO_LOCKS:
-                _LOGGER.warning("%s: no locks there (%s); see to it that nothing else writes there", path, error)
-                return file
+        except OSError:
             file.close()
             raise
         file.close()

@@ -2,6 +2,7 @@
 
 import ast
 import glob
+import os
 import re
 import subprocess
 import sys
@@ -130,3 +131,16 @@ def test_the_files_that_are_begun_first_exist():
     from tests.conftest import SLOWEST
 
     assert [name for name in SLOWEST if not (ROOT / "tests" / name).is_file()] == []
+
+
+def test_plugins_of_other_projects_are_not_loaded(tmp_path):
+    """Those in PYTHONPATH, as a sourced ROS 2 has them, are not made for this pytest."""
+    information = tmp_path / "foreign-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: foreign\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[pytest11]\nforeign = foreign_plugin\n")
+    (tmp_path / "foreign_plugin.py").write_text("raise RuntimeError('made for another pytest')\n")
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n0", "-p", "no:cacheprovider", __file__]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    process = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout + process.stderr

@@ -31,7 +31,8 @@ class EvaluationSettings:
         decoder: its name.
         workers: processes with a simulator each; 0 means one per core.
         silence_limit: seconds without a word after which a worker counts as hung.
-        render_devices: graphics devices that workers render on, in turn; () leaves it to the renderer.
+        render_devices: graphics devices, as EGL counts them, that workers render on, in turn; () leaves it to the
+            renderer.
         policy_batch: rows of one call of the policy; 0 leaves it to the device.
         compare_with: folders inside the run of other evaluations of the same starts, for the report.
         shard: ``PART/PARTS``, the part that this host runs.

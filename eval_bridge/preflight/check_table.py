@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rsd_jax.distributed.device import NoDeviceError, require_device
+
 CHECKS_MODULE = "eval_bridge.preflight.checks"
 
 
@@ -59,8 +61,17 @@ def run_check(check: Check, run_dir: Path) -> CheckRow:
         try:
             getattr(import_module(CHECKS_MODULE), check.function)(run_dir, *check.arguments)
         except Exception as error:  # noqa: BLE001  (finding what breaks, however it does, is what a check is for)
-            message = f"{type(error).__name__}: {error}"
+            message = _no_device() or f"{type(error).__name__}: {error}"
     return CheckRow(check.name, not message, time.monotonic() - started, message)
+
+
+def _no_device() -> str:
+    """Why JAX starts no device, which is then the reason for a failure; else nothing."""
+    try:
+        require_device()
+    except NoDeviceError as error:
+        return str(error)
+    return ""
 
 
 def run_checks(

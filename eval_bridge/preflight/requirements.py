@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from eval_bridge.provenance import SIMULATOR_PACKAGES, simulator_versions
 from eval_bridge.simulators.check_result import CheckResult
+from eval_bridge.simulators.libero.installed_files import require_installed_libero
 from eval_bridge.simulators.libero.renderer import RENDERING_OFF, choose_renderer
 from rsd_jax.provenance import library_versions
 
@@ -37,12 +38,14 @@ import_libero()
 print("imported")
 """
 _COMPUTE = """
-import jax, os, sys
+import sys
+from rsd_jax.distributed.device import NoDeviceError, require_device
 try:
-    devices = jax.devices()
-except Exception as error:
-    platforms = os.environ.get("JAX_PLATFORMS", "")
-    sys.exit(f"JAX starts no device (JAX_PLATFORMS={platforms!r}): {type(error).__name__} {error}")
+    require_device()
+except NoDeviceError as error:
+    sys.exit(str(error))
+import jax
+devices = jax.devices()
 jax.block_until_ready(jax.numpy.arange(8) + 1)
 print(f"{len(devices)} x {devices[0].device_kind}")
 """
@@ -97,7 +100,7 @@ def check_libraries() -> str:
 
 
 def check_simulator_packages() -> str:
-    """LIBERO's packages say their versions, and these are the ones that results hold for."""
+    """LIBERO's packages say their versions, these are the ones that results hold for, and LIBERO comes from them."""
     versions = simulator_versions()
     wrong = [
         f"{name} {versions[name]}, where {asked} is asked"
@@ -106,6 +109,7 @@ def check_simulator_packages() -> str:
     ]
     if wrong:
         raise ValueError(f"{', '.join(wrong)}: another version simulates something else; install what setup.py says")
+    require_installed_libero()
     return _listed(versions)
 
 

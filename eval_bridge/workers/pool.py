@@ -45,6 +45,8 @@ class _Worker:
 class WorkerPool(Generic[JobT, ResultT, QuestionT, AnswerT]):
     """A fixed number of workers, numbered from 0. A context manager; leaving it ends all workers at once.
 
+    They end with their owner too, even if it is killed: with its thread that started them (`worker_process.end_with`).
+
     Between processes everything goes by pickle: that jobs, results, questions and answers are of these types is what
     the handler declares.
     """
@@ -135,7 +137,7 @@ class WorkerPool(Generic[JobT, ResultT, QuestionT, AnswerT]):
 
     def _start(self, index: int) -> _Worker:
         ours, theirs = Pipe()
-        command = [sys.executable, "-m", "eval_bridge.workers.process", str(theirs.fileno())]
+        command = [sys.executable, "-m", "eval_bridge.workers.process", str(os.getpid()), str(theirs.fileno())]
         environment = {
             **_WAIT_ASLEEP,
             **os.environ,

@@ -1,4 +1,4 @@
-"""Program of a worker: ``python -m eval_bridge.workers.process FILE_DESCRIPTOR``, started by `WorkerPool`."""
+"""Program of a worker: ``python -m eval_bridge.workers.process OWNER FILE_DESCRIPTOR``, started by `WorkerPool`."""
 
 import os
 import pickle
@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from eval_bridge.workers.messages import Event, Failure, Handler, Question, Result
+from rsd_jax.worker_process import end_with
 
 
 class _OwnerGone(Exception):
@@ -68,6 +69,7 @@ def _close(handler: Handler[Any, Any, Any, Any] | None) -> None:
 
 
 if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])))
+    end_with(int(sys.argv[1]))
+    serve(Connection(int(sys.argv[2])))
     # Not by the interpreter's end: renderers and physics at exit may hang, and nothing is left to save.
     os._exit(0)

@@ -1,5 +1,6 @@
 """What can be wrong with a checkpoint. Every message names the place and the fix."""
 
+import errno
 from pathlib import Path
 
 
@@ -44,6 +45,19 @@ class CheckpointWriteError(CheckpointError):
         """Names the checkpoint and the cause."""
         super().__init__(
             f"cannot write checkpoint {checkpoint}: {cause}. Nothing of it was kept and earlier checkpoints are "
-            "untouched; free space or choose a writable --config.run_dir, then repeat the command: it goes on from "
-            "the latest checkpoint"
+            f"untouched; {_remedy(cause)}, then repeat the command: it goes on from the latest checkpoint"
         )
+
+
+def _remedy(cause: Exception) -> str:
+    if isinstance(cause, FileNotFoundError | FileExistsError) or _number(cause) == errno.ENOTEMPTY:
+        return "something else changes that folder: end it, or choose another --config.run_dir"
+    if isinstance(cause, PermissionError) or _number(cause) == errno.EROFS:
+        return "choose a writable --config.run_dir"
+    if _number(cause) in (errno.ENOSPC, errno.EDQUOT):
+        return "free space or choose another --config.run_dir"
+    return "free space or choose a writable --config.run_dir"  # Orbax does not tell what the trouble is
+
+
+def _number(cause: Exception) -> int | None:
+    return cause.errno if isinstance(cause, OSError) else None

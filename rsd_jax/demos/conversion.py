@@ -7,17 +7,16 @@ one rename. So the target is either absent or complete, and an episode that was 
 import json
 import os
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 
 from rsd_jax.atomic_files import whole_folder, write_json
 from rsd_jax.demos.dataset import DemoDataset
 from rsd_jax.demos.writer import DemoWriter
 from rsd_jax.folder_lock import in_use
+from rsd_jax.worker_process import begin_work_for
 
 _DESCRIPTION = "conversion.json"
 
@@ -100,7 +99,8 @@ def _write_parts(
             _write_part(dataset, writer, index, parts[index])
             yield
         return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_hold, initargs=(dataset, writer))
+    held = (os.getpid(), dataset, writer)
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_hold, initargs=held)
     try:
         for future in as_completed([pool.submit(_write_held, index, parts[index]) for index in indices]):
             future.result()
@@ -112,20 +112,11 @@ def _write_parts(
 _held: tuple[DemoDataset, DemoWriter]
 
 
-def _hold(dataset: DemoDataset, writer: DemoWriter) -> None:
+def _hold(owner: int, dataset: DemoDataset, writer: DemoWriter) -> None:
     """Keeps in a worker what all its episodes need; a large index is sent once only."""
     global _held
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the first one ends them
+    begin_work_for(owner)
     _held = dataset, writer
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for its next episode for ever."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _write_held(index: int, part: Path) -> None:

@@ -18,6 +18,19 @@ from rsd_jax.array_types import PyTree
 
 logger = logging.getLogger(__name__)
 
+_SLURM_NUMBERS = ("SLURM_JOB_ID", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID")
+_SLURM_NODES = ("SLURM_STEP_NODELIST",)
+"""What JAX reads of the environment of a step's task."""
+
+_WITHOUT_SLURM = (
+    "start every task with srun, which sets them all; give --coordinator, --num_processes and --process_id instead; "
+    "or unset SLURM_STEP_NUM_TASKS for a run of one process"
+)
+
+
+class ProcessesNotJoined(ConnectionError):
+    """The processes of a run did not find each other."""
+
 
 def initialise(
     coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None
@@ -29,10 +42,11 @@ def initialise(
     touches a device.
 
     Raises:
-        ValueError: a coordinator without the number or the id of the processes, or these without a coordinator.
-        RuntimeError: the other processes were not reached.
+        ValueError: a coordinator without the number or the id of the processes, these without a coordinator, numbers
+            that do not fit, or a scheduler's variables that are not all there.
+        ProcessesNotJoined: the other processes were not reached.
     """
-    coordinator = coordinator or os.environ.get("RSD_COORDINATOR")
+    coordinator = os.environ.get("RSD_COORDINATOR") if coordinator is None else coordinator
     num_processes = _integer("RSD_NUM_PROCESSES", num_processes)
     process_id = _integer("RSD_PROCESS_ID", process_id)
     values = {"RSD_COORDINATOR": coordinator, "RSD_NUM_PROCESSES": num_processes, "RSD_PROCESS_ID": process_id}
@@ -43,22 +57,69 @@ def initialise(
                 f"{', '.join(given)} given without {', '.join(missing)}; a run of several processes needs all three, "
                 "as variables or as the flags --coordinator=HOST:PORT --num_processes=N --process_id=I"
             )
-        jax.distributed.initialize(coordinator, num_processes, process_id)
-    elif int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
-        jax.distributed.initialize(cluster_detection_method="slurm")
+        assert coordinator is not None
+        assert num_processes is not None
+        assert process_id is not None
+        _check_address("RSD_COORDINATOR", coordinator)
+        _check_place("RSD_PROCESS_ID", process_id, "RSD_NUM_PROCESSES", num_processes)
+        _join(coordinator, num_processes, process_id)
+    elif (_integer("SLURM_STEP_NUM_TASKS") or 1) > 1:
+        _check_slurm()
+        _join(cluster_detection_method="slurm")
     else:
         logger.info("no coordinator and no scheduler with several tasks: running as one local process")
         return
     logger.info("process %d of %d, %d devices", jax.process_index(), jax.process_count(), jax.device_count())
 
 
-def _integer(name: str, argument: int | None) -> int | None:
+def _join(*arguments: Any, **options: Any) -> None:
+    try:
+        jax.distributed.initialize(*arguments, **options)
+    except RuntimeError as error:
+        raise ProcessesNotJoined(
+            f"the processes of this run did not find each other: {error}; all of them must be started, within 5 "
+            "minutes and with the same coordinator, whose port must be free on its host and open to the others"
+        ) from error
+
+
+def _check_slurm() -> None:
+    """Raises ValueError unless all is there, and fits, that JAX reads of a SLURM step."""
+    missing = [name for name in _SLURM_NUMBERS + _SLURM_NODES if not os.environ.get(name)]
+    if missing:
+        raise ValueError(
+            f"SLURM_STEP_NUM_TASKS={os.environ['SLURM_STEP_NUM_TASKS']} says that this is one of several tasks, but "
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set; {_WITHOUT_SLURM}"
+        )
+    numbers = {name: _integer(name) for name in _SLURM_NUMBERS}
+    tasks, place, step = numbers["SLURM_NTASKS"], numbers["SLURM_PROCID"], _integer("SLURM_STEP_NUM_TASKS")
+    if tasks != step:
+        raise ValueError(f"SLURM_NTASKS={tasks} and SLURM_STEP_NUM_TASKS={step} must be equal; {_WITHOUT_SLURM}")
+    assert place is not None
+    assert tasks is not None
+    _check_place("SLURM_PROCID", place, "SLURM_NTASKS", tasks)
+    if address := os.environ.get("JAX_COORDINATOR_ADDRESS"):  # which JAX prefers to the step's first node
+        _check_address("JAX_COORDINATOR_ADDRESS", address)
+    _integer("JAX_COORDINATOR_PORT")
+
+
+def _check_address(name: str, address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise ValueError(f"{name} must be HOST:PORT of process 0, for example node1:29500, got {address!r}")
+
+
+def _check_place(place_name: str, place: int, count_name: str, count: int) -> None:
+    if not 0 <= place < count:
+        raise ValueError(f"{place_name} counts from 0 and must be below {count_name}={count}, got {place}")
+
+
+def _integer(name: str, argument: int | None = None) -> int | None:
     if argument is not None:
         return argument
     text = os.environ.get(name)
     if text is None:
         return None
-    if not text.isdigit():
+    if not text.isdecimal():
         raise ValueError(f"{name} must be a non-negative integer, got {text!r}")
     return int(text)
 

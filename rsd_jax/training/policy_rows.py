@@ -8,7 +8,6 @@ import hashlib
 import multiprocessing
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -32,6 +31,7 @@ from rsd_jax.training.demonstrations import (
 )
 from rsd_jax.training.row_sources import Rows
 from rsd_jax.training.row_sources.row_files import RowWriter, stored_rows
+from rsd_jax.worker_process import begin_work_for
 
 EncodeInstruction = Callable[[str], NDArray[np.int32]]
 """`Backbone.encode_instruction` of the backbone that the rows are for."""
@@ -113,9 +113,9 @@ def _in_processes(arguments: tuple[Any, ...], count: int) -> Iterator[Path]:
     if count == 1:
         yield from map(_write_part, *arguments)
         return
-    # Fresh processes: a fork of one that uses JAX may hang. Ctrl-C, which reaches them too, they leave to this one.
-    spawn, deaf = multiprocessing.get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(count, mp_context=spawn, initializer=signal.signal, initargs=deaf) as pool:
+    # Fresh processes: a fork of one that uses JAX may hang.
+    spawn, owner = multiprocessing.get_context("spawn"), (os.getpid(),)
+    with ProcessPoolExecutor(count, mp_context=spawn, initializer=begin_work_for, initargs=owner) as pool:
         yield from pool.map(_write_part, *arguments)
 
 

@@ -1,3 +1,5 @@
+import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -48,3 +50,19 @@ def test_a_configured_command_ends_so_too(tmp_path):
 def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert path_argument("~/x") == tmp_path / "x"
+
+
+def test_a_home_folder_that_does_not_exist_is_an_error():
+    with pytest.raises(argparse.ArgumentTypeError, match=r"'~nobody_here/x' lies in no home folder: there is no user"):
+        path_argument("~nobody_here/x")
+
+
+@pytest.mark.parametrize("platforms", ["cuda", "no_such_device"])  # JAX asserts the one, and raises at the other
+def test_a_platform_that_cannot_be_had_is_one_line(platforms):
+    code = "from launch.command_line import run_command; import jax; run_command(lambda: jax.numpy.zeros(1))"
+    environment = os.environ | {"JAX_PLATFORMS": platforms, "CUDA_VISIBLE_DEVICES": ""}
+    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert process.returncode == 1
+    assert f"error: JAX starts no device (JAX_PLATFORMS='{platforms}'): " in process.stderr
+    assert "unset JAX_PLATFORMS" in process.stderr
+    assert "Traceback" not in process.stderr

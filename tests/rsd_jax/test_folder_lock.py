@@ -1,4 +1,7 @@
+import errno
+import fcntl
 import json
+import os
 import re
 import subprocess
 import sys
@@ -6,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rsd_jax.folder_lock import InUseError, in_use
+from rsd_jax.folder_lock import InUseError, in_use, one_at_a_time
 
 HOLD = """
 import sys
@@ -97,3 +100,29 @@ def test_a_mark_that_is_not_written_yet_is_somebody(tmp_path):
         (tmp_path / ".policy.lock").write_text("")
         with pytest.raises(InUseError, match="policy is in use by another process; wait for it"):
             take(tmp_path / "policy")
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_where_there_are_no_locks_that_is_said_and_the_work_goes_on(tmp_path, monkeypatch, caplog, number):
+    def flock(file, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert take(tmp_path / "policy")
+    with one_at_a_time(tmp_path / "rows.lock"):
+        pass
+    assert [record.getMessage().partition(" (")[0] for record in caplog.records] == [
+        f"{tmp_path}/policy: no locks there",
+        f"{tmp_path}/rows.lock: no locks there",
+    ]
+
+
+def test_other_errors_of_locks_are_errors(tmp_path, monkeypatch):
+    def flock(file, operation):
+        raise OSError(errno.EIO, "the server is gone")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(OSError, match="the server is gone"):
+        take(tmp_path / "policy")
+    with pytest.raises(OSError, match="the server is gone"), one_at_a_time(tmp_path / "rows.lock"):
+        pass

@@ -1,19 +1,39 @@
-"""Imports LIBERO without prompts, messages, or files in the user's home folder."""
+"""Imports LIBERO without prompts or messages, from the installed files alone, and with no file written elsewhere."""
 
 import contextlib
 import importlib
+import importlib.util
 import io
 import logging
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from eval_bridge.simulators.libero.installed_files import require_installed_libero, use_installed_files
 from eval_bridge.simulators.libero.renderer import RENDERING_OFF, choose_renderer
+from eval_bridge.simulators.libero.scratch_folders import use_scratch_folders
 
 _LIBERO = "libero.libero.envs"
+
+
+def prepare_process(*, rendering: bool) -> None:
+    """Prepares this process, and those that it starts, for LIBERO. Commands do so once, before they start workers.
+
+    Args:
+        rendering: whether frames will be rendered; then the renderer is chosen.
+
+    Raises:
+        RendererNotFound: no renderer works.
+        ForeignLibero: another LIBERO than the installed one would be imported.
+        MissingSimulatorPackage: LIBERO, or one of its parts, is not installed.
+    """
+    require_installed_libero()
+    use_installed_files()
+    use_scratch_folders()
+    if rendering:
+        choose_renderer()
 
 
 def import_libero() -> None:
@@ -24,16 +44,17 @@ def import_libero() -> None:
 
     Raises:
         RendererNotFound: no renderer works.
-        ImportError: LIBERO or one of its parts is not installed.
+        ForeignLibero: another LIBERO than the installed one would be imported.
+        MissingSimulatorPackage: LIBERO, or one of its parts, is not installed.
+        ImportError: one of them cannot be imported.
     """
     if _LIBERO in sys.modules:
         return
-    if os.environ.get("MUJOCO_GL", "").lower() not in RENDERING_OFF:
-        choose_renderer()
-    _keep_caches_out_of_home()
+    prepare_process(rendering=os.environ.get("MUJOCO_GL", "").lower() not in RENDERING_OFF)
+    _set_robosuite()
     logging.getLogger("robosuite_logs").addFilter(_is_not_about_macros)
     logging.getLogger("OpenGL").setLevel(logging.WARNING)  # it informs about accelerators that are not installed
-    with quiet():
+    with quiet(), _without_cuda_devices():
         importlib.import_module(_LIBERO)
 
 
@@ -45,13 +66,33 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _keep_caches_out_of_home() -> None:
-    """Directs what matplotlib and Mesa would cache below the home folder to a folder for temporary files."""
-    caches = Path(tempfile.gettempdir()) / f"rsd_jax_caches_{os.getuid()}"
-    for variable, folder in {"MPLCONFIGDIR": "matplotlib", "MESA_SHADER_CACHE_DIR": "mesa"}.items():
-        if variable not in os.environ:
-            (caches / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.environ[variable] = str(caches / folder)
+def _set_robosuite() -> None:
+    """Changes two of robosuite's settings, which it reads while it is imported.
+
+    It would log to one file of all users of the machine, ``/tmp/robosuite.log``, which only the first of them can
+    write; and set ``MUJOCO_GL`` to EGL where it asks for physics alone.
+    """
+    package = importlib.util.find_spec("robosuite")
+    assert package is not None
+    assert package.origin is not None
+    spec = importlib.util.spec_from_file_location("robosuite.macros", Path(package.origin).with_name("macros.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    settings = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(settings)
+    settings.FILE_LOGGING_LEVEL, settings.MUJOCO_GPU_RENDERING = None, False  # type: ignore[attr-defined]
+    sys.modules[spec.name] = settings
+
+
+@contextlib.contextmanager
+def _without_cuda_devices() -> Iterator[None]:
+    """While robosuite is imported: it refuses graphics devices not in CUDA's list, as if both were counted alike."""
+    hidden = os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    try:
+        yield
+    finally:
+        if hidden is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = hidden
 
 
 def _is_not_about_macros(record: logging.LogRecord) -> bool:

@@ -5,7 +5,6 @@ A folder holds a file of raw values for every array (rows one after the other, i
 before, to all processes of a machine. Folders may be removed at any time; they are made again.
 """
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_jax.atomic_files import whole_folder
+from rsd_jax.folder_lock import one_at_a_time
 from rsd_jax.training.row_sources.interface import Rows
 
 _CONTENTS = "rows.json"
@@ -76,8 +76,7 @@ def stored_rows(folder: Path, write: Callable[[RowWriter], None]) -> dict[str, N
         OSError: the folder cannot be written or read.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_at_a_time(folder.parent / f".{folder.name}.lock"):
         if not folder.exists():
             with whole_folder(folder, lasts=False) as partial:
                 writer = RowWriter(partial)

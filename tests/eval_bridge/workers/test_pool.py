@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -10,6 +12,7 @@ import pytest
 from eval_bridge.workers.messages import Event, Failure, Question, Result
 from eval_bridge.workers.pool import WorkerPool
 from tests.eval_bridge.workers.pool_fakes import Squares
+from tests.running_processes import processes_with, wait_until
 
 
 @pytest.fixture
@@ -136,6 +139,29 @@ def test_leaving_the_pool_ends_its_processes():
         process = pool.process_ids[0]
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+
+
+OWNER = """
+from eval_bridge.workers.pool import WorkerPool
+from tests.eval_bridge.workers.pool_fakes import Squares
+with WorkerPool(3, Squares) as pool:
+    pool.submit(0, "ask")
+    while not pool.events():
+        pass
+    pool.submit(1, "hang")  # and the third waits for a job
+    print("busy", flush=True)
+    pool.events(timeout=600)
+"""
+
+
+def test_workers_do_not_outlive_a_killed_owner(tmp_path):
+    environment = os.environ | {"OWNED_BY": str(tmp_path)}
+    command = [sys.executable, "-c", OWNER]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout.readline() == "busy\n"
+        wait_until(lambda: len(processes_with(f"OWNED_BY={tmp_path}")) == 4)
+        owner.kill()
+    wait_until(lambda: not processes_with(f"OWNED_BY={tmp_path}"), seconds=1.0)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-import contextlib
 import json
 import os
 import subprocess
@@ -17,6 +16,7 @@ from rsd_jax.demos.libero_hdf5 import Hdf5Demos, Hdf5Writer, read_demos
 from rsd_jax.demos.source_conventions import AS_LIBERO_STORES
 from rsd_jax.folder_lock import InUseError, in_use
 from tests.rsd_jax.demos.demo_examples import assert_same_demo, example_demo
+from tests.running_processes import processes_with, wait_until
 
 WHAT = {"source": "examples"}
 
@@ -155,32 +155,16 @@ if __name__ == "__main__":
     environment = os.environ | {"PYTHONPATH": search_path, "RUN": marker}
     process = subprocess.Popen([sys.executable, str(tmp_path / "program.py")], env=environment)
     parts = tmp_path / ".demos.unfinished"
-    _wait_until(lambda: list(parts.glob("episode_00000?")))
+    wait_until(lambda: list(parts.glob("episode_00000?")))
     process.kill()
     process.wait()
-    _wait_until(lambda: not _processes_with(f"RUN={marker}"))
+    wait_until(lambda: not processes_with(f"RUN={marker}"))
     assert not target.exists()
     written = {path.name: path.stat().st_ino for path in parts.glob("episode_00000?")}
     assert written
     rest = Examples(broken=tuple(int(name[-1]) for name in written))
     convert(rest, Hdf5Writer(), target, description=WHAT)
     assert len(Hdf5Demos.open(target)) == 4
-
-
-def _wait_until(holds):
-    limit = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
-
-
-def _processes_with(variable):
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            if variable.encode() in path.read_bytes().split(bytes(1)):
-                found.append(path.parent.name)
-    return found
 
 
 def test_formats_are_found_by_name():

@@ -37,10 +37,55 @@ def test_arguments_win_over_variables(calls, monkeypatch):
     assert calls == [(("host:5", 4, 0), {})]
 
 
+def set_slurm(monkeypatch, **changes):
+    """The variables of the second of two tasks, as srun sets them; None for one that is missing."""
+    values = {"STEP_NUM_TASKS": "2", "JOB_ID": "7", "NTASKS": "2", "PROCID": "1", "LOCALID": "1", "STEP_NODELIST": "a"}
+    for name, value in (values | changes).items():
+        if value is None:
+            monkeypatch.delenv(f"SLURM_{name}", raising=False)
+        else:
+            monkeypatch.setenv(f"SLURM_{name}", value)
+
+
 def test_a_slurm_step_of_several_tasks_is_joined(calls, monkeypatch):
-    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    set_slurm(monkeypatch)
     hosts.initialise()
     assert calls == [((), {"cluster_detection_method": "slurm"})]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"STEP_NODELIST": None}, "SLURM_STEP_NUM_TASKS=2 .* but SLURM_STEP_NODELIST is not set; start .* with srun"),
+        ({"JOB_ID": None, "LOCALID": ""}, "but SLURM_JOB_ID, SLURM_LOCALID are not set"),
+        ({"PROCID": "one"}, "SLURM_PROCID must be a non-negative integer, got 'one'"),
+        ({"PROCID": "2"}, "SLURM_PROCID counts from 0 and must be below SLURM_NTASKS=2, got 2"),
+        ({"NTASKS": "4"}, "SLURM_NTASKS=4 and SLURM_STEP_NUM_TASKS=2 must be equal"),
+        ({"STEP_NUM_TASKS": "2(x2)"}, r"SLURM_STEP_NUM_TASKS must be a non-negative integer, got '2\(x2\)'"),
+    ],
+)
+def test_a_slurm_step_that_is_set_in_part_is_an_error(calls, monkeypatch, changes, message):
+    set_slurm(monkeypatch, **changes)
+    with pytest.raises(ValueError, match=message):
+        hosts.initialise()
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("node1", 2, 0), "RSD_COORDINATOR must be HOST:PORT of process 0, for example node1:29500, got 'node1'"),
+        (("", 2, 0), "RSD_COORDINATOR must be HOST:PORT of process 0"),
+        (("node1:port", 2, 0), "got 'node1:port'"),
+        (("node1:5", 2, 2), "RSD_PROCESS_ID counts from 0 and must be below RSD_NUM_PROCESSES=2, got 2"),
+        (("node1:5", 0, 0), "below RSD_NUM_PROCESSES=0"),
+        (("node1:5", 2, -1), "got -1"),
+    ],
+)
+def test_an_address_and_numbers_must_fit(calls, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        hosts.initialise(*arguments)
+    assert calls == []
 
 
 def test_half_an_answer_is_an_error_that_names_the_other_half(calls):
@@ -60,7 +105,7 @@ def test_failure_to_join_is_not_swallowed(monkeypatch):
         raise RuntimeError("unreachable")
 
     monkeypatch.setattr(jax.distributed, "initialize", fail)
-    with pytest.raises(RuntimeError, match="unreachable"):
+    with pytest.raises(hosts.ProcessesNotJoined, match=r"did not find each other: unreachable; all of them must be"):
         hosts.initialise("host:5", 2, 0)
 
 

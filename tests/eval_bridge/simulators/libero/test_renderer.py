@@ -7,7 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 from eval_bridge.simulators.libero import renderer
-from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer, probe_error
+from eval_bridge.simulators.libero.renderer import (
+    RendererNotFound,
+    choose_renderer,
+    probe_error,
+    require_render_devices,
+)
 
 
 @pytest.fixture
@@ -15,9 +20,9 @@ def probes(monkeypatch):
     """Errors that the probes of EGL and OSMesa give, and which of them ran; the environment is put back afterwards."""
     found = SimpleNamespace(errors={"egl": None, "osmesa": None}, tried=[])
 
-    def probe(name):
-        found.tried.append(name)
-        return found.errors[name]
+    def probe(name, device="0"):
+        found.tried.append(name if device == "0" else f"{name} {device}")
+        return found.errors.get(found.tried[-1], found.errors[name])
 
     monkeypatch.setattr(renderer, "probe_error", probe)
     monkeypatch.setattr(os, "environ", {})
@@ -69,6 +74,42 @@ def test_renderer_that_needs_a_screen_is_refused(probes):
     os.environ["MUJOCO_GL"] = "glfw"
     with pytest.raises(RendererNotFound, match="'egl' or 'osmesa'"):
         choose_renderer()
+
+
+@pytest.mark.parametrize(
+    ("variables", "tried"),
+    [
+        ({}, ["egl"]),
+        ({"CUDA_VISIBLE_DEVICES": "2,0"}, ["egl 2"]),
+        ({"CUDA_VISIBLE_DEVICES": "7"}, ["egl 7", "egl"]),  # of a container that sees fewer of them
+        ({"CUDA_VISIBLE_DEVICES": "GPU-5ab1"}, ["egl"]),
+        ({"CUDA_VISIBLE_DEVICES": ""}, ["egl"]),
+        ({"CUDA_VISIBLE_DEVICES": "2", "MUJOCO_EGL_DEVICE_ID": "1"}, ["egl 1"]),
+    ],
+)
+def test_cuda_lists_may_name_the_graphics_device(probes, variables, tried):
+    os.environ.update(variables)
+    probes.errors["egl 7"] = "must be an integer between 0 and 1"
+    assert choose_renderer() == "egl"
+    assert probes.tried == tried
+    assert f"egl {os.environ['MUJOCO_EGL_DEVICE_ID']}".removesuffix(" 0") == tried[-1]
+
+
+def test_render_devices_are_tried_each_once(probes):
+    os.environ["MUJOCO_GL"] = "egl"
+    require_render_devices([1, 0, 1])
+    assert probes.tried == ["egl 1", "egl"]
+    require_render_devices([])
+
+
+def test_a_render_device_that_is_none_is_named(probes):
+    os.environ["MUJOCO_GL"] = "egl"
+    probes.errors["egl 3"] = "must be an integer between 0 and 1"
+    with pytest.raises(RendererNotFound, match=r"render_devices=\(0, 3\): nothing renders on device 3 \(must be"):
+        require_render_devices([0, 3])
+    os.environ["MUJOCO_GL"] = "osmesa"
+    with pytest.raises(RendererNotFound, match=r"render_devices=\(0,\) are graphics devices, and osmesa"):
+        require_render_devices([0])
 
 
 def test_probe_tells_the_last_line_of_a_failure(monkeypatch):
