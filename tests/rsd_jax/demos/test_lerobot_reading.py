@@ -168,10 +168,6 @@ V2_DAMAGES = {
         lambda root: (root / "meta/episodes.jsonl").write_text('{"episode_index": 0, '),
         "episodes.jsonl: all episodes: content: is not JSON",
     ),
-    "an episode not listed": (
-        lambda root: _edit(root / "meta/info.json", lambda info: info.update(total_episodes=3)),
-        "info.json: all episodes: total_episodes: is 3; 2 are listed",
-    ),
     "unknown version": (
         lambda root: _edit(root / "meta/info.json", lambda info: info.update(codebase_version="v1.6")),
         "codebase_version: is 'v1.6'; v2.0, v2.1, v3.0 can be read",

@@ -71,6 +71,7 @@ def test_files_hold_many_episodes_and_tables_tell_where_they_lie(tmp_path):
     target = _write(tmp_path, [_demo(3), _demo(1, steps=2), _demo(2, steps=6)])
     assert sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()) == [
         "data/chunk-000/file-000.parquet",
+        "meta/digests.json",
         "meta/episodes/chunk-000/file-000.parquet",
         "meta/info.json",
         "meta/stats.json",
