@@ -42,7 +42,7 @@ def read_columns(path: Path, names: Sequence[str]) -> list[dict[str, Any]]:
     found = column_names(path)
     wanted = [name for name in dict.fromkeys(names) if name in found]
     with _named_errors(path, ALL_EPISODES):
-        table = pq.read_table(path, columns=wanted, partitioning=None)
+        table = pq.read_table(path, columns=wanted, partitioning=None, page_checksum_verification=True)
         columns = [cells(table[name]) for name in wanted]
     return [dict(zip(wanted, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -63,7 +63,13 @@ def read_rows(path: Path, names: Sequence[str], number: int) -> pa.Table:
         if not pa.types.is_integer(kind):
             raise DemoFileError(path, episode, EPISODE_COLUMN, f"is a column of {kind}; expected whole numbers")
         wanted = [name for name in dict.fromkeys(names) if name in found]
-        return pq.read_table(path, columns=wanted, filters=pc.field(EPISODE_COLUMN) == number, partitioning=None)
+        return pq.read_table(
+            path,
+            columns=wanted,
+            filters=pc.field(EPISODE_COLUMN) == number,
+            partitioning=None,
+            page_checksum_verification=True,
+        )
 
 
 def count_rows(path: Path) -> Mapping[int, int]:
@@ -100,4 +106,6 @@ def _named_errors(path: Path, episode: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise DemoFileError(path, episode, "file", "is missing; the download is not complete") from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno:  # the system's, for Arrow's own have no number
+            raise DemoFileError(path, episode, "file", f"cannot be read ({error})") from error
         raise DemoFileError(path, episode, "file", f"is truncated or no parquet file ({error})") from error

@@ -67,6 +67,8 @@ def _read(path: Path, modified: int, size: int) -> VideoIndex:
                 if packet.pts is not None and not packet.is_discard and not packet.is_corrupt:
                     stamps.append(packet.pts)
             unit, told = stream.time_base, stream.frames
+    except (PermissionError, IsADirectoryError) as error:
+        raise VideoError(f"{path} cannot be read ({error})") from error
     except (av.FFmpegError, IndexError) as error:
         raise VideoError(f"{path} cannot be decoded, the file is damaged ({error})") from error
     if unit is None or not stamps:

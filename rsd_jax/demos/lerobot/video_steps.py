@@ -85,7 +85,10 @@ def _check_rate(video: VideoIndex, fps: float) -> float:
     """The period of the frames, seconds. Frames lost here and there change the mean, coarse units the median."""
     periods = video.periods or (1 / fps,)
     if min(abs(period * fps - 1) for period in periods) > _RATE_TOLERANCE:
-        raise VideoError(f"{video.path}: fps is {fps:g} in info.json, the video has {1 / periods[0]:.4g}")
+        raise VideoError(
+            f"{video.path}: fps is {fps:g} in info.json, the video has {1 / periods[0]:.4g}. Where a frame is a step, "
+            "correct info.json; otherwise encode the video again with a frame a step"
+        )
     return min(periods, key=lambda period: abs(period * fps - 1))
 
 

@@ -69,6 +69,8 @@ def _decode_from(path: Path, start: int, stamps: Sequence[int]) -> dict[int, NDA
                     found[frame.pts] = np.asarray(frame.to_ndarray(format="rgb24", interpolation=_EXACT), np.uint8)
                 if frame.pts >= stamps[-1]:
                     break
+    except (PermissionError, IsADirectoryError) as error:
+        raise VideoError(f"{path} cannot be read ({error})") from error
     except (av.FFmpegError, IndexError) as error:
         raise VideoError(f"{path} cannot be decoded, the file is damaged ({error})") from error
     return found

@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from tests.rsd_jax.demos.golden_datasets import GOLDEN
+from tests.rsd_jax.demos.golden_datasets import GOLDEN, RLDS
 
 
 @pytest.fixture
@@ -15,3 +15,9 @@ def v2(tmp_path):
 def v3(tmp_path):
     """The same of version 3.0."""
     return shutil.copytree(GOLDEN / "lerobot_v3.0", tmp_path / "v3")
+
+
+@pytest.fixture
+def build(tmp_path):
+    """A copy of the golden RLDS build, the folder of its version."""
+    return shutil.copytree(RLDS / "1.0.0", tmp_path / "libero_spatial_no_noops" / "1.0.0")

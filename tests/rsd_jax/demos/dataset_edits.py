@@ -5,6 +5,10 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rsd_jax.demos.rlds.tfrecord import find_records, masked_crc, read_record
+
+SHARD = "libero_spatial_no_noops-train.tfrecord-00000-of-00001"
+
 
 def edit_json(path, change):
     """Rewrites a file of one object after `change`, which alters it in place."""
@@ -33,3 +37,31 @@ def edit_rows(path, change):
     rows = pq.read_table(path).to_pylist()
     change(rows)
     pq.write_table(pa.Table.from_pylist(rows), path)
+
+
+def change_byte(path, offset, value=None):
+    content = bytearray(path.read_bytes())
+    content[offset] = content[offset] ^ 0xFF if value is None else value
+    path.write_bytes(content)
+
+
+def second_record(shard):
+    return list(find_records(shard))[1]
+
+
+def step_features(content):
+    return content["featuresDict"]["features"]["steps"]["sequence"]["feature"]["featuresDict"]["features"]
+
+
+def rewrite_first_record(build, change):
+    """Changes the content of the first record, with the right checksums."""
+    shard = build / SHARD
+    places = list(find_records(shard))
+    records = [read_record(shard, place) for place in places]
+    records[0] = change(records[0])
+    content = b""
+    for record in records:
+        length = len(record).to_bytes(8, "little")
+        crcs = (masked_crc(part).to_bytes(4, "little") for part in (length, record))
+        content += length + next(crcs) + record + next(crcs)
+    shard.write_bytes(content)

@@ -111,6 +111,20 @@ def test_frames_of_several_sizes_are_refused(v3, monkeypatch):
         videos.decode_frames(index, 0, 2)
 
 
+def test_a_file_that_may_not_be_read_is_not_called_damaged(v3, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    dataset = LeRobotDemos.open(v3, naming=NAMING)
+    with monkeypatch.context() as patched:
+        patched.setattr(av, "open", refuse)
+        with pytest.raises(DemoFileError, match=r"file-000.mp4 cannot be read \(.*Permission denied\)$"):
+            dataset[0]
+    monkeypatch.setattr(pq, "read_table", refuse)
+    with pytest.raises(DemoFileError, match=r"episode 0: file: cannot be read \(.*Permission denied\)$"):
+        dataset[0]
+
+
 def test_a_file_that_changed_is_indexed_again(v3):
     path = v3 / "videos/observation.images.image/chunk-000/file-000.mp4"
     assert len(read_video_index(path).stamps) == 13
