@@ -33,6 +33,13 @@ def get_config(variant: str = "") -> ConfigDict:
     config.source.statistics_key = ""
     # Suite of all episodes; "" finds it in names of files and folders, or by the instruction.
     config.source.suite = ""
+    # Names of features that published LIBERO datasets do not use, of rlds and lerobot; "" finds them out.
+    config.source.agentview_key = ""
+    config.source.wrist_key = ""
+    config.source.state_key = ""
+    config.source.action_key = ""
+    # Split of an RLDS build; "" is "train".
+    config.source.split = ""
 
     config.target = ConfigDict()
     config.target.format = "libero_hdf5"

@@ -9,6 +9,7 @@ same command goes on where it stopped.
 
 import os
 import time
+from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from rsd_jax.demos.conversion import convert
 from rsd_jax.demos.formats import get_source_format, get_target_format
 from rsd_jax.demos.source_conventions import SourceConventions, read_action_bounds
 from rsd_jax.demos.task_names import TaskName, TaskNaming
+
+_OPTIONS = ("agentview_key", "wrist_key", "state_key", "action_key", "split")
+"""Options of `config.source` that some formats have."""
 
 
 def main(config: ConfigDict) -> None:
@@ -38,9 +42,11 @@ def main(config: ConfigDict) -> None:
     conventions = _declared_conventions(config.source, source_format.conventions)
     source, target = Path(config.source.path), Path(config.target.path)
     started = time.perf_counter()
-    dataset = source_format.open(source, conventions, _task_naming(config.source.suite))
+    options = _declared_options(config.source, source_format.options)
+    dataset = source_format.open(source, conventions, _task_naming(config.source.suite), **options)
+    values = {name: value for name, value in config.source.items() if name not in _OPTIONS}
     description = {
-        "source": config.source.to_dict() | {"path": str(source.resolve())},
+        "source": values | options | {"path": str(source.resolve())},
         "target": {"format": config.target.format},
     }
     with tqdm(total=len(dataset), desc=str(target), unit="episode") as bar:
@@ -73,6 +79,18 @@ def _declared_conventions(source: ConfigDict, usual: SourceConventions) -> Sourc
         normalisation=bounds,
         source_hz=source.source_hz,
     )
+
+
+def _declared_options(source: ConfigDict, known: Sequence[str]) -> dict[str, str]:
+    """What else the configuration declares about the dataset; left out is what it leaves open."""
+    options = {name: source[name] for name in _OPTIONS if source[name]}
+    if unknown := [name for name in options if name not in known]:
+        valid = ", ".join(known) or "none"
+        raise ValueError(
+            f"config.source.{unknown[0]}={options[unknown[0]]!r} says nothing about a source of the format "
+            f"{source.format!r}; leave it out. Of such options this format has: {valid}"
+        )
+    return options
 
 
 def _task_naming(suite: str) -> TaskNaming:

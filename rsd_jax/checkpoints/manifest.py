@@ -1,12 +1,12 @@
 """What a checkpoint's folder holds: facts, and the digests of all its files."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from rsd_jax.atomic_files import write_json
 from rsd_jax.checkpoints.errors import DamagedCheckpointError
+from rsd_jax.file_digests import folder_digests
 
 MANIFEST = "metadata.json"
 
@@ -55,9 +55,4 @@ def verify(folder: Path) -> None:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
-    digests = {}
-    for path in files:
-        with path.open("rb") as file:
-            digests[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
-    return digests
+    return {name: digest for name, digest in folder_digests(folder).items() if name != MANIFEST}

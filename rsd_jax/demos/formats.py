@@ -1,7 +1,6 @@
 """Every format by name: how it is opened, what its published LIBERO datasets mean, and how it is written."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -10,7 +9,6 @@ from rsd_jax.demos.lerobot import LeRobotDemos, LeRobotWriter
 from rsd_jax.demos.libero_hdf5 import Hdf5Demos, Hdf5Writer
 from rsd_jax.demos.rlds import RldsDemos
 from rsd_jax.demos.source_conventions import AS_LIBERO_STORES, UPRIGHT_LIBERO, SourceConventions
-from rsd_jax.demos.task_names import TaskNaming
 from rsd_jax.demos.writer import DemoWriter
 
 
@@ -18,19 +16,24 @@ class SourceFormat(NamedTuple):
     """A format that can be read.
 
     Attributes:
-        open: from a path, what its images and actions mean, and how its tasks are named, to its demonstrations.
+        open: from a path, what its images and actions mean, how its tasks are named, and `options` by name, to its
+            demonstrations.
         conventions: those of the LIBERO datasets published in this format.
+        options: what else can be declared about a dataset: names of features, the split; texts.
     """
 
-    open: Callable[[Path, SourceConventions, TaskNaming], DemoDataset]
+    open: Callable[..., DemoDataset]
     conventions: SourceConventions
+    options: tuple[str, ...] = ()
 
+
+_FEATURE_KEYS = ("agentview_key", "wrist_key", "state_key", "action_key")
 
 SOURCE_FORMATS: Mapping[str, SourceFormat] = MappingProxyType(
     {
         "libero_hdf5": SourceFormat(Hdf5Demos.open, AS_LIBERO_STORES),
-        "rlds": SourceFormat(RldsDemos.open, UPRIGHT_LIBERO),
-        "lerobot": SourceFormat(LeRobotDemos.open, UPRIGHT_LIBERO),
+        "rlds": SourceFormat(RldsDemos.open, UPRIGHT_LIBERO, (*_FEATURE_KEYS, "split")),
+        "lerobot": SourceFormat(LeRobotDemos.open, UPRIGHT_LIBERO, _FEATURE_KEYS),
     }
 )
 """Name -> format that can be read; LeRobot's versions are told apart by the dataset itself."""

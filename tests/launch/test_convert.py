@@ -82,6 +82,8 @@ def test_every_task_of_libero_is_known_by_its_instruction():
         ("source.image_orientation=sideways", "image_orientation='sideways' must be one of"),
         ("source.gripper_convention=franka", "gripper_convention='franka' must be one of"),
         ("source.source_hz=10.0", "source_hz=10"),
+        ("source.split=val", "splits: has no 'val'; found \\['train'\\]"),
+        ("source.wrist_key=front", "front: is missing"),
         ("source.normalisation=q01_q99", "normalisation='q01_q99' needs --config.source.statistics=FILE"),
     ],
 )
@@ -89,6 +91,23 @@ def test_a_wrong_value_names_those_that_fit(tmp_path, override, message):
     with pytest.raises(ValueError, match=message):
         _convert("rlds", RLDS, "libero_hdf5", tmp_path / "demos", f"--config.{override}")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("source_format", "key"), [("libero_hdf5", "wrist_key"), ("lerobot", "split")])
+def test_what_a_format_does_not_have_cannot_be_declared(tmp_path, source_format, key):
+    message = f"config.source.{key}='x' says nothing about a source of the format '{source_format}'"
+    with pytest.raises(ValueError, match=message):
+        _convert(source_format, GOLDEN, "libero_hdf5", tmp_path / "demos", f"--config.source.{key}=x")
+
+
+def test_an_unfinished_conversion_of_before_is_gone_on_with(tmp_path, monkeypatch):
+    """What can be declared since then is not told in its description, nor in one that declares nothing of it."""
+    told = {}
+    monkeypatch.setattr(launch.convert, "convert", lambda *_, description, **__: told.update(description["source"]))
+    _convert("rlds", RLDS, "libero_hdf5", tmp_path / "demos")
+    assert not {"agentview_key", "wrist_key", "state_key", "action_key", "split"} & set(told)
+    _convert("rlds", RLDS, "libero_hdf5", tmp_path / "demos", "--config.source.split=train")
+    assert told["split"] == "train"
 
 
 def test_what_is_declared_is_what_is_converted(tmp_path):

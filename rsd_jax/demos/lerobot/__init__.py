@@ -10,7 +10,7 @@ v2.x  meta/info.json  tasks.jsonl  episodes.jsonl            v3.0  meta/info.jso
 A file of version 3.0 holds many episodes; the table of episodes tells the rows and the seconds of each. Images are
 upright, in videos or, as encoded images, in the tables. The simulator's states and starts have no place in the format.
 Written beyond it, and ignored by others, are the column ``expert_action`` (clean labels) and the suite, task and seed
-of each episode.
+of each episode, and ``meta/digests.json``, by which a changed file is told when it is read again.
 """
 
 from rsd_jax.demos.lerobot.dataset import LeRobotDemos

@@ -7,6 +7,7 @@ from rsd_jax.actions.conventions import LIBERO
 INFO_FILE = "meta/info.json"
 TASKS_FILE = "meta/tasks.parquet"
 STATS_FILE = "meta/stats.json"
+DIGESTS_FILE = "meta/digests.json"
 EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
@@ -28,7 +29,7 @@ TASK_COLUMN = "__index_level_0__"
 
 
 class FeatureKeys(NamedTuple):
-    """Names of the features in a dataset."""
+    """Names of the features in a dataset. Where they are declared, an empty one is to be found out."""
 
     agentview: str
     wrist: str

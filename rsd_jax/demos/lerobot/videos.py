@@ -4,15 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
-from rsd_jax.demos.demo import DemoFieldError
-from rsd_jax.demos.lerobot.metadata import VideoSpan
+from rsd_jax.demos.lerobot.video_index import VideoError, VideoIndex, fraction
 
 _EXACT = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
@@ -37,38 +35,45 @@ class VideoCoding:
     pixel_format: str = "yuv420p"
 
 
-def decode_frames(field: str, span: VideoSpan, count: int, fps: float) -> NDArray[np.uint8]:
-    """Decodes `count` frames, ``uint8 [count, H, W, 3]``.
+def decode_frames(video: VideoIndex, first: int, count: int) -> NDArray[np.uint8]:
+    """Decodes frames of a file, from number `first` on: ``uint8 [count, H, W, 3]``.
 
     Raises:
-        DemoFieldError: the file is missing or damaged, or lacks some of the frames; names it and `field`.
+        VideoError: the file is damaged.
     """
-    if not span.path.is_file():
-        raise DemoFieldError(field, f"{span.path} is missing; the download is not complete")
-    found: dict[int, NDArray[np.uint8]] = {}
+    stamps = video.stamps[first : first + count].tolist()
+    found = _decode_from(video.path, stamps[0], stamps)
+    if stamps[0] not in found:  # the key frame that was found is shown later, as may be where frames are reordered
+        found = _decode_from(video.path, int(video.stamps[0]), stamps)
+    if missing := [step for step, stamp in enumerate(stamps) if stamp not in found]:
+        raise VideoError(
+            f"{video.path} lacks the frames of {len(missing)} steps, the first is {missing[0]}: they cannot be decoded"
+        )
+    frames = [found[stamp] for stamp in stamps]
+    if len(shapes := {frame.shape for frame in frames}) != 1:
+        raise VideoError(f"{video.path} has frames of the sizes {sorted(shapes)} in one episode; one is expected")
+    return np.stack(frames)
+
+
+def _decode_from(path: Path, start: int, stamps: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
+    """Decodes from a key frame at or before the time `start` to the last of `stamps`; keeps the frames at these."""
+    wanted, found = set(stamps), {}
     try:
-        with av.open(str(span.path)) as container:
+        with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            if stream.time_base is None:
-                raise DemoFieldError(field, f"{span.path} has no time base: the file is damaged")
-            # To a key frame at or before the start.
-            container.seek(int(span.start / _fraction(stream.time_base)), stream=stream)
+            container.seek(start, stream=stream)
             for frame in container.decode(stream):
                 if frame.pts is None:
                     continue
-                index = round((float(frame.pts * _fraction(stream.time_base)) - span.start) * fps)
-                if 0 <= index < count:
-                    found[index] = np.asarray(frame.to_ndarray(format="rgb24", interpolation=_EXACT), np.uint8)
-                if index >= count - 1:
+                if frame.pts in wanted and not frame.is_corrupt:
+                    found[frame.pts] = np.asarray(frame.to_ndarray(format="rgb24", interpolation=_EXACT), np.uint8)
+                if frame.pts >= stamps[-1]:
                     break
+    except (PermissionError, IsADirectoryError) as error:
+        raise VideoError(f"{path} cannot be read ({error})") from error
     except (av.FFmpegError, IndexError) as error:
-        raise DemoFieldError(field, f"{span.path} cannot be decoded, the file is damaged ({error})") from error
-    if missing := [index for index in range(count) if index not in found]:
-        rule = (
-            f"{span.path} lacks the frames of {len(missing)} steps, the first is {missing[0]}: the file is truncated"
-        )
-        raise DemoFieldError(field, rule)
-    return np.stack([found[index] for index in range(count)])
+        raise VideoError(f"{path} cannot be decoded, the file is damaged ({error})") from error
+    return found
 
 
 def encode_frames(path: Path, frames: NDArray[np.uint8], fps: int, coding: VideoCoding) -> None:
@@ -111,7 +116,7 @@ def join_videos(sources: Sequence[Path], lengths: Sequence[int], path: Path, fps
             written = 0
             for packet in _packets(source):
                 assert packet.time_base is not None
-                shift = round(Fraction(done, fps) / _fraction(packet.time_base))
+                shift = round(Fraction(done, fps) / fraction(packet.time_base))
                 packet.pts = (packet.pts or 0) + shift
                 packet.dts = (packet.dts or 0) + shift
                 packet.stream = output
@@ -120,11 +125,6 @@ def join_videos(sources: Sequence[Path], lengths: Sequence[int], path: Path, fps
             if written != length:
                 raise ValueError(f"{source} holds {written} frames; expected {length}")
             done += length
-
-
-def _fraction(rational: Any) -> Fraction:
-    """What PyAV calls a rational number, which is a class of its own from version 19 on."""
-    return Fraction(rational.numerator, rational.denominator)
 
 
 def _packets(path: Path) -> Iterator["av.Packet[av.VideoStream]"]:
@@ -144,7 +144,7 @@ def describe_video(path: Path) -> dict[str, object]:
             "video.codec": stream.codec_context.name,
             "video.pix_fmt": stream.pix_fmt,
             "video.is_depth_map": False,
-            "video.fps": round(_fraction(stream.average_rate)) if stream.average_rate else 0,
+            "video.fps": round(fraction(stream.average_rate)) if stream.average_rate else 0,
             "video.channels": 3,
             "has_audio": False,
         }

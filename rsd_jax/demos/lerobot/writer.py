@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rsd_jax.demos.demo import Demo
 from rsd_jax.demos.lerobot.data_files import join_episode_videos, number_rows, write_tables
+from rsd_jax.demos.lerobot.digests import write_digests
 from rsd_jax.demos.lerobot.episode_parts import VIDEO_KEYS, read_part, write_part
 from rsd_jax.demos.lerobot.meta_files import write_episodes, write_info, write_statistics, write_tasks
 from rsd_jax.demos.lerobot.videos import VideoCoding
@@ -28,7 +29,7 @@ class LeRobotWriter:
         write_part(folder, demo, self.coding)
 
     def assemble(self, parts: Sequence[Path], target: Path) -> None:
-        """Joins the episodes: tables and videos of many episodes a file, and ``meta/``."""
+        """Joins the episodes: tables and videos of many episodes a file, ``meta/``, and the digests of all."""
         episodes = [read_part(part) for part in parts]
         with_frames = {bool(episode.histograms) for episode in episodes}
         if len(with_frames) != 1:
@@ -46,3 +47,4 @@ class LeRobotWriter:
         write_tasks(tasks, target)
         write_statistics(tables, episodes, video_keys, target)
         write_info(episodes, tasks, video_keys, target)
+        write_digests(target)

@@ -1,29 +1,30 @@
 """The folder that tensorflow-datasets builds: its files, and the types and shapes of its features."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from rsd_jax.demos.demo import DemoFieldError
 from rsd_jax.demos.file_errors import ALL_EPISODES, DemoFileError
-from rsd_jax.demos.rlds.tfrecord import DamagedRecord, RecordPlace, find_records
+from rsd_jax.demos.json_files import read_json_object
+from rsd_jax.demos.rlds.shards import RecordOrError, read_shards
 
 INFO_FILE = "dataset_info.json"
 FEATURES_FILE = "features.json"
 
 
 class FeatureType(NamedTuple):
-    """What one value of a feature is: an encoded image, a text, or a tensor; shape without the steps."""
+    """What one value of a feature is.
 
-    kind: Literal["image", "text", "tensor"]
+    Attributes:
+        kind: an encoded image, a text, a tensor, or something that cannot be read.
+        shape: without the steps; -1 for a size that may be any.
+        stored_as: what ``features.json`` calls it.
+    """
+
+    kind: Literal["image", "text", "tensor", "unknown"]
     shape: tuple[int, ...]
-
-
-class Record(NamedTuple):
-    """An episode's record and the file it lies in."""
-
-    path: Path
-    place: RecordPlace
+    stored_as: tuple[str, ...] = ()
 
 
 class RldsBuild(NamedTuple):
@@ -31,29 +32,36 @@ class RldsBuild(NamedTuple):
 
     Attributes:
         folder: of one version, with `INFO_FILE` in it.
-        features: name within an example -> its type.
-        records: all episodes of the split, in the order of the files.
+        features: name within an example -> its type; those that are not needed may be of unknown ones.
+        records: all episodes of the split, in the order of the files; the error of reading one that is damaged.
     """
 
     folder: Path
     features: Mapping[str, FeatureType]
-    records: tuple[Record, ...]
+    records: tuple[RecordOrError, ...]
+
+    def require(self, name: str) -> None:
+        """Checks that a feature is of a type that can be read. Raises `DemoFileError` if it is not."""
+        feature = self.features.get(name)
+        if feature is not None and feature.kind == "unknown":
+            rule = f"has a type that cannot be read: {list(feature.stored_as)}"
+            raise DemoFileError(self.folder / FEATURES_FILE, ALL_EPISODES, name, rule)
 
 
 def open_build(path: Path, split: str = "train") -> RldsBuild:
     """Opens a build: the folder of a version, or the one above, whose latest version is taken.
 
     Raises:
-        DemoFileError: a file is missing or damaged, or holds fewer records than it should.
+        DemoFileError: a file is missing or damaged. A shard that is, is so when one of its episodes is read.
         FileNotFoundError: `path` is no build.
     """
     folder = _find_version(Path(path))
-    info = _read_json(folder / INFO_FILE)
-    return RldsBuild(
-        folder,
-        features=dict(_features(folder / FEATURES_FILE, _read_json(folder / FEATURES_FILE), "")),
-        records=tuple(_records(folder, info, split)),
-    )
+    info = read_json_object(folder / INFO_FILE)
+    features = dict(_features(read_json_object(folder / FEATURES_FILE), ""))
+    try:
+        return RldsBuild(folder, features, tuple(read_shards(folder, info, split)))
+    except DemoFieldError as error:
+        raise DemoFileError(folder / INFO_FILE, ALL_EPISODES, error.field, error.rule) from error
 
 
 def _find_version(path: Path) -> Path:
@@ -67,54 +75,40 @@ def _find_version(path: Path) -> Path:
     return max(numbered, key=lambda version: [int(part) for part in numbers[version]])
 
 
-def _read_json(path: Path) -> Any:
-    if not path.is_file():
-        raise DemoFileError(path, ALL_EPISODES, "file", "is missing; the download is not complete")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DemoFileError(path, ALL_EPISODES, "content", f"is not JSON ({error})") from error
-
-
-def _features(path: Path, node: Mapping[str, Any], name: str) -> Iterator[tuple[str, FeatureType]]:
+def _features(node: Any, name: str) -> Iterator[tuple[str, FeatureType]]:
     """All leaves below a node of ``features.json``, under the names that examples use."""
-    if "featuresDict" in node:
-        for key, child in node["featuresDict"]["features"].items():
-            yield from _features(path, child, f"{name}/{key}" if name else key)
-    elif "sequence" in node:
-        yield from _features(path, node["sequence"]["feature"], name)
-    elif "text" in node:
-        yield name, FeatureType("text", ())
-    elif "image" in node:
-        yield name, FeatureType("image", _shape(node["image"]))
-    elif "tensor" in node and node["tensor"].get("encoding", "none") == "none":
-        yield name, FeatureType("tensor", _shape(node["tensor"]))
+    if isinstance(children := _inside(node, "featuresDict", "features"), dict):
+        for key, child in children.items():
+            yield from _features(child, f"{name}/{key}" if name else key)
+    elif isinstance(child := _inside(node, "sequence", "feature"), dict):
+        yield from _features(child, name)
     else:
-        raise DemoFileError(path, ALL_EPISODES, name, f"has a type that cannot be read: {sorted(node)}")
+        yield name, _leaf(node)
 
 
-def _shape(node: Mapping[str, Any]) -> tuple[int, ...]:
-    return tuple(int(size) for size in node["shape"].get("dimensions", ()))
+def _leaf(node: Any) -> FeatureType:
+    if isinstance(_inside(node, "text"), dict):
+        return FeatureType("text", ())
+    for kind in ("image", "tensor"):
+        found = _inside(node, kind)
+        shape = _shape(found)
+        if shape is not None and (kind == "image" or found.get("encoding", "none") == "none"):
+            return FeatureType(kind, shape, (kind,))
+    return FeatureType("unknown", (), tuple(sorted(node)) if isinstance(node, dict) else (repr(node),))
 
 
-def _records(folder: Path, info: Mapping[str, Any], split: str) -> Iterator[Record]:
-    path = folder / INFO_FILE
-    splits = {found["name"]: found for found in info.get("splits", ())}
-    if split not in splits:
-        raise DemoFileError(path, ALL_EPISODES, "splits", f"has no {split!r}; found {sorted(splits)}")
-    if info.get("fileFormat", "tfrecord") != "tfrecord":
-        rule = f"is {info['fileFormat']!r}; only 'tfrecord' can be read"
-        raise DemoFileError(path, ALL_EPISODES, "fileFormat", rule)
-    lengths = [int(length) for length in splits[split]["shardLengths"]]
-    for index, length in enumerate(lengths):
-        shard = folder / f"{info['name']}-{split}.tfrecord-{index:05d}-of-{len(lengths):05d}"
-        if not shard.is_file():
-            raise DemoFileError(shard, ALL_EPISODES, "file", "is missing; the download is not complete")
-        try:
-            places = list(find_records(shard))
-        except DamagedRecord as error:
-            raise DemoFileError(shard, f"record {error.number}", "content", str(error)) from error
-        if len(places) != length:
-            rule = f"{len(places)} are there, {INFO_FILE} tells {length}: the file is truncated or of another build"
-            raise DemoFileError(shard, ALL_EPISODES, "records", rule)
-        yield from (Record(shard, place) for place in places)
+def _inside(node: Any, *names: str) -> Any:
+    """What stands below the names; None where nothing does."""
+    for name in names:
+        node = node.get(name) if isinstance(node, dict) else None
+    return node
+
+
+def _shape(node: Any) -> tuple[int, ...] | None:
+    """Sizes, written as texts; a scalar's are left out. None where there is no shape."""
+    sizes = _inside(node, "shape", "dimensions") or []
+    if not isinstance(_inside(node, "shape"), dict) or not isinstance(sizes, list):
+        return None
+    if not all(str(size).removeprefix("-").isdecimal() for size in sizes):
+        return None
+    return tuple(map(int, sizes))

@@ -5,10 +5,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from rsd_jax.demos.lerobot import LeRobotDemos, LeRobotWriter, VideoCoding
+from rsd_jax.demos.file_errors import DemoFileError
+from rsd_jax.demos.lerobot import LeRobotDemos, LeRobotWriter, VideoCoding, digests
 from rsd_jax.demos.lerobot.data_files import _fill_files
 from rsd_jax.demos.lerobot.statistics import channel_histograms, image_statistics, vector_statistics
 from rsd_jax.demos.lerobot.videos import encode_frames
+from rsd_jax.file_digests import file_digest
+from tests.rsd_jax.demos.dataset_edits import edit_json
 from tests.rsd_jax.demos.demo_examples import WITHOUT_FRAMES, example_demo
 from tests.rsd_jax.demos.golden.golden_episodes import golden_episode
 from tests.rsd_jax.demos.golden_datasets import GOLDEN, assert_frames_are_close
@@ -71,6 +74,7 @@ def test_files_hold_many_episodes_and_tables_tell_where_they_lie(tmp_path):
     target = _write(tmp_path, [_demo(3), _demo(1, steps=2), _demo(2, steps=6)])
     assert sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()) == [
         "data/chunk-000/file-000.parquet",
+        "meta/digests.json",
         "meta/episodes/chunk-000/file-000.parquet",
         "meta/info.json",
         "meta/stats.json",
@@ -117,6 +121,64 @@ def test_a_layout_is_the_same_as_lerobots_own(tmp_path):
         for key, value in statistics.items():
             if name != "observation.state":
                 assert np.shape(ours_stats[name][key]) == np.shape(value), (name, key)
+
+
+def _change_one_byte(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["meta/info.json", "meta/tasks.parquet", "meta/episodes/chunk-000/file-000.parquet"])
+def test_a_changed_description_is_named_when_opened(tmp_path, name):
+    target = _write(tmp_path, [_demo(0), _demo(1)])
+    _change_one_byte(target / name, place=(target / name).stat().st_size // 2)
+    with pytest.raises(DemoFileError, match=f"{name}: all episodes: content: does not match its digest in meta/dig"):
+        LeRobotDemos.open(target)
+
+
+@pytest.mark.parametrize(
+    "name", ["data/chunk-000/file-000.parquet", "videos/observation.images.image2/chunk-000/file-000.mp4"]
+)
+def test_a_changed_file_of_episodes_is_named_when_they_are_read(tmp_path, name):
+    target = _write(tmp_path, [_demo(0), _demo(1)])
+    dataset = LeRobotDemos.open(target)
+    assert len(list(dataset)) == 2
+    _change_one_byte(target / name, place=(target / name).stat().st_size // 2)
+    with pytest.raises(DemoFileError, match=f"{name}: episode 1: content: does not match its digest .*Copy it again"):
+        dataset[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda digests: digests["sha256"].pop("meta/info.json"), "info.json: all episodes: content: has no digest"),
+        (lambda digests: digests["sha256"].update({"meta/info.json": "0" * 64}), "info.json: .* does not match its"),
+        (lambda digests: digests.pop("sha256"), "digests.json: all episodes: sha256: is missing or no object"),
+    ],
+)
+def test_changed_digests_are_named(tmp_path, change, message):
+    target = _write(tmp_path, [_demo(0, **WITHOUT_FRAMES)])
+    edit_json(target / "meta/digests.json", change)
+    with pytest.raises(DemoFileError, match=message):
+        LeRobotDemos.open(target)
+
+
+def test_a_dataset_without_digests_is_read(tmp_path):
+    """As versions before them wrote it."""
+    target = _write(tmp_path, [_demo(0, **WITHOUT_FRAMES)])
+    (target / "meta/digests.json").unlink()
+    assert len(list(LeRobotDemos.open(target))) == 1
+
+
+def test_each_file_is_digested_once(tmp_path, monkeypatch):
+    target = _write(tmp_path, [_demo(0, **WITHOUT_FRAMES), _demo(1, **WITHOUT_FRAMES)])
+    seen = []
+    monkeypatch.setattr(digests, "file_digest", lambda path: seen.append(path) or file_digest(path))
+    dataset = LeRobotDemos.open(target)
+    list(dataset)
+    list(dataset)
+    assert len(seen) == len(set(seen)) == 4
 
 
 def test_tables_and_videos_are_divided_at_their_limits():

@@ -1,4 +1,3 @@
-import json
 import pickle
 import shutil
 
@@ -10,16 +9,16 @@ from rsd_jax.demos.rlds.example import parse_example
 from rsd_jax.demos.rlds.tfrecord import find_records, masked_crc, read_record
 from rsd_jax.demos.source_conventions import AS_LIBERO_STORES
 from rsd_jax.demos.task_names import TaskNaming
+from tests.rsd_jax.demos.dataset_edits import (
+    SHARD,
+    change_byte,
+    edit_json,
+    rewrite_first_record,
+    second_record,
+    step_features,
+)
 from tests.rsd_jax.demos.golden.golden_episodes import TASKS
 from tests.rsd_jax.demos.golden_datasets import RLDS, assert_is_golden
-
-SHARD = "libero_spatial_no_noops-train.tfrecord-00000-of-00001"
-
-
-@pytest.fixture
-def build(tmp_path):
-    shutil.copytree(RLDS / "1.0.0", tmp_path / "libero_spatial_no_noops" / "1.0.0")
-    return tmp_path / "libero_spatial_no_noops" / "1.0.0"
 
 
 @pytest.mark.parametrize("path", [RLDS, RLDS / "1.0.0"])
@@ -55,22 +54,6 @@ def test_the_checksum_is_that_of_the_format():
     assert masked_crc(b"") == 0xA282EAD8
 
 
-def _change(path, offset, value=None):
-    content = bytearray(path.read_bytes())
-    content[offset] = content[offset] ^ 0xFF if value is None else value
-    path.write_bytes(content)
-
-
-def _edit(path, change):
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
-
-
-def _second_record(shard):
-    return list(find_records(shard))[1]
-
-
 DAMAGES = {
     "cut within the last record": (
         lambda build: (build / SHARD).write_bytes((build / SHARD).read_bytes()[:-100]),
@@ -82,16 +65,16 @@ DAMAGES = {
     ),
     "cut between records": (
         lambda build: (build / SHARD).write_bytes(
-            (build / SHARD).read_bytes()[: _second_record(build / SHARD).offset - 12]
+            (build / SHARD).read_bytes()[: second_record(build / SHARD).offset - 12]
         ),
         rf"{SHARD}: all episodes: records: 1 are there, dataset_info.json tells 2",
     ),
     "length changed": (
-        lambda build: _change(build / SHARD, 0),
+        lambda build: change_byte(build / SHARD, 0),
         f"{SHARD}: record 0: content: its length does not match its checksum",
     ),
     "content changed": (
-        lambda build: _change(build / SHARD, _second_record(build / SHARD).offset + 1000),
+        lambda build: change_byte(build / SHARD, second_record(build / SHARD).offset + 1000),
         rf"{SHARD}: episode 1 \(record 1\): content: .* does not match its checksum \(crc32c\)",
     ),
     "shard missing": (lambda build: (build / SHARD).unlink(), f"{SHARD}: all episodes: file: is missing"),
@@ -104,11 +87,11 @@ DAMAGES = {
         "features.json: .* content: is not JSON",
     ),
     "split missing": (
-        lambda build: _edit(build / "dataset_info.json", lambda info: info["splits"][0].update(name="val")),
+        lambda build: edit_json(build / "dataset_info.json", lambda info: info["splits"][0].update(name="val")),
         r"dataset_info.json: all episodes: splits: has no 'train'; found \['val'\]",
     ),
     "other file format": (
-        lambda build: _edit(build / "dataset_info.json", lambda info: info.update(fileFormat="riegeli")),
+        lambda build: edit_json(build / "dataset_info.json", lambda info: info.update(fileFormat="riegeli")),
         "fileFormat: is 'riegeli'; only 'tfrecord' can be read",
     ),
 }
@@ -121,10 +104,6 @@ def test_a_damaged_build_is_named_with_episode_and_field(build, name):
     with pytest.raises(DemoFileError, match=message) as raised:
         list(RldsDemos.open(build))
     assert str(build) in str(raised.value)
-
-
-def _step(content):
-    return content["featuresDict"]["features"]["steps"]["sequence"]["feature"]["featuresDict"]["features"]
 
 
 @pytest.mark.parametrize(
@@ -153,27 +132,13 @@ def _step(content):
     ],
 )
 def test_features_that_do_not_fit_the_records_are_named(build, change, message):
-    _edit(build / "features.json", lambda content: change(_step(content)))
+    edit_json(build / "features.json", lambda content: change(step_features(content)))
     with pytest.raises(DemoFileError, match=message):
         list(RldsDemos.open(build))
 
 
-def _rewrite(build, change):
-    """Changes the content of the first record, with the right checksums."""
-    shard = build / SHARD
-    places = list(find_records(shard))
-    records = [read_record(shard, place) for place in places]
-    records[0] = change(records[0])
-    content = b""
-    for record in records:
-        length = len(record).to_bytes(8, "little")
-        crcs = (masked_crc(part).to_bytes(4, "little") for part in (length, record))
-        content += length + next(crcs) + record + next(crcs)
-    shard.write_bytes(content)
-
-
 def test_an_image_that_cannot_be_decoded_is_named_with_its_step(build):
-    _rewrite(build, lambda record: record.replace(b"\xff\xd8\xff", b"\x00\x00\x00", 1))
+    rewrite_first_record(build, lambda record: record.replace(b"\xff\xd8\xff", b"\x00\x00\x00", 1))
     with pytest.raises(DemoFileError, match=r"episode 0 .*: steps/observation/\w+: of step 0 cannot be decoded"):
         list(RldsDemos.open(build))
 
@@ -181,13 +146,13 @@ def test_an_image_that_cannot_be_decoded_is_named_with_its_step(build):
 def test_a_value_that_is_not_finite_is_named(build):
     nan = b"\x00\x00\xc0\x7f"
     first = parse_example(read_record(build / SHARD, next(find_records(build / SHARD))))["steps/action"][:1].tobytes()
-    _rewrite(build, lambda record: record.replace(first, nan, 1))
+    rewrite_first_record(build, lambda record: record.replace(first, nan, 1))
     with pytest.raises(DemoFileError, match=r"episode 0 .*: steps/action: is nan at \[0, 0\]; every value must be"):
         list(RldsDemos.open(build))
 
 
 def test_a_record_that_is_no_example_is_named(build):
-    _rewrite(build, lambda record: b"\x0a\xff" + record)
+    rewrite_first_record(build, lambda record: b"\x0a\xff" + record)
     with pytest.raises(DemoFileError, match=r"episode 0 .*: record: is no tf.train.Example"):
         list(RldsDemos.open(build))
 
