@@ -1,6 +1,7 @@
 import dataclasses
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -82,6 +83,7 @@ def test_every_task_of_libero_is_known_by_its_instruction():
         ("source.image_orientation=sideways", "image_orientation='sideways' must be one of"),
         ("source.gripper_convention=franka", "gripper_convention='franka' must be one of"),
         ("source.source_hz=10.0", "source_hz=10"),
+        ("on_error=ignore", "on_error='ignore' must be one of 'stop', 'skip'"),
         ("source.normalisation=q01_q99", "normalisation='q01_q99' needs --config.source.statistics=FILE"),
     ],
 )
@@ -89,6 +91,24 @@ def test_a_wrong_value_names_those_that_fit(tmp_path, override, message):
     with pytest.raises(ValueError, match=message):
         _convert("rlds", RLDS, "libero_hdf5", tmp_path / "demos", f"--config.{override}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demonstration_without_steps_is_left_out_and_the_others_are_converted(tmp_path, capsys):
+    _convert("rlds", RLDS, "libero_hdf5", tmp_path / "demos")
+    path = sorted((tmp_path / "demos").rglob("*_demo.hdf5"))[0]
+    with h5py.File(path, "r+") as file:
+        group = file["data"].create_group("demo_1")
+        group["actions"] = np.zeros((0, 7), np.float32)
+        group["obs/ee_states"], group["obs/gripper_states"] = np.zeros((0, 6)), np.zeros((0, 2))
+    message = r"_demo.hdf5: demo_1: actions: is empty; .*\. To leave out .* --config.on_error=skip"
+    with pytest.raises(ValueError, match=message):
+        _convert("libero_hdf5", tmp_path / "demos", "libero_hdf5", tmp_path / "copy")
+    _convert("libero_hdf5", tmp_path / "demos", "libero_hdf5", tmp_path / "copy", "--config.on_error=skip")
+    output = capsys.readouterr().out
+    assert "2 demonstrations in" in output
+    assert f"left out 1 of 3 episodes, see {tmp_path / 'copy' / 'left_out.json'}:" in output
+    assert f"  {path}: demo_1: actions: is empty" in output
+    assert len(Hdf5Demos.open(tmp_path / "copy")) == 2
 
 
 def test_what_is_declared_is_what_is_converted(tmp_path):
