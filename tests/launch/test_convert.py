@@ -1,4 +1,6 @@
 import dataclasses
+import json
+import shutil
 from pathlib import Path
 
 import h5py
@@ -91,6 +93,29 @@ def test_a_wrong_value_names_those_that_fit(tmp_path, override, message):
     with pytest.raises(ValueError, match=message):
         _convert("rlds", RLDS, "libero_hdf5", tmp_path / "demos", f"--config.{override}")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "wordings",
+    [
+        ("Open the Drawer", "open the drawer"),
+        ("the mug and/or the bowl", "the mug and or the bowl"),
+        ("../../../outside", "/outside"),
+        ("open it " * 40, "open it " * 41),
+    ],
+)
+def test_whatever_the_words_are_every_episode_lies_in_the_target_and_keeps_its_own(tmp_path, wordings):
+    source, target = tmp_path / "source", tmp_path / "in" / "demos"
+    shutil.copytree(GOLDEN / "lerobot_v2.1", source)
+    lines = [json.dumps({"task_index": index, "task": words}) for index, words in enumerate(wordings)]
+    (source / "meta" / "tasks.jsonl").write_text("\n".join(lines))
+    _convert("lerobot", source, "libero_hdf5", target, "--config.source.suite=../../outside")
+    read = Hdf5Demos.open(target)
+    assert sorted(demo.instruction for demo in read) == sorted(wordings)
+    assert {demo.suite for demo in read} == {"../../outside"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "source"]
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["demos"]
+    assert sorted(path.name for path in source.iterdir()) == ["data", "meta", "videos"]
 
 
 def test_a_demonstration_without_steps_is_left_out_and_the_others_are_converted(tmp_path, capsys):

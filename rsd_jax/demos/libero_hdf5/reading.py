@@ -95,7 +95,8 @@ def read_episode(
     Raises:
         DemoFileError: it lacks a field, or a field breaks a rule of `Demo`.
     """
-    with naming_damage(path, name):
+    # What is too large for float32 becomes infinite, and is refused as that.
+    with naming_damage(path, name), np.errstate(over="ignore"):
         episode = _find_episode(StoredEpisode(path, file["data"], name), conventions, suite, with_frames)
         return to_demo(episode, conventions)
 

@@ -117,12 +117,20 @@ def test_a_file_that_was_edited_with_hdf5s_own_tools_is_read_as_it_is_now(path, 
 def test_files_without_a_digest_are_read(path, tmp_path):
     with h5py.File(path) as file, h5py.File(tmp_path / "old_demo.hdf5", "w") as old:
         file.copy("data", old)
+        for name in ("demo_0", "demo_1"):
+            states = old[f"data/{name}"].pop("states")[()]
+            old[f"data/{name}/states"] = states
     assert _is_right(tmp_path / "old_demo.hdf5")
     with pytest.raises(ValueError, match=r"old_demo\.hdf5 tells no digest"):
         seal(tmp_path / "old_demo.hdf5")
     concatenate([tmp_path / "old_demo.hdf5"], path)  # what is made of it has one
     assert path.read_bytes().startswith(b"rsd_jax demonstrations: sha256 ")
     assert _is_right(path)
+    content = path.read_bytes()  # though HDF5 itself has no checksums of what was copied
+    begin = content.index(example_demo(0).states.tobytes())
+    path.write_bytes(content[:begin] + bytes([content[begin] ^ 1]) + content[begin + 1 :])
+    with pytest.raises(DemoFileError, match="is damaged: it is not as it was written"):
+        read_demos(path)
 
 
 def test_a_file_that_hdf5_does_not_come_to_an_end_with_is_named(path, monkeypatch):
@@ -151,6 +159,10 @@ def test_a_shape_that_the_file_cannot_hold_is_refused(path):
     ("edit", "message"),
     [
         (lambda data: data["demo_0"].attrs.create("init_state", "none"), "demo_0: content: cannot be read"),
+        (
+            lambda data: data["demo_0/obs/ee_states"].write_direct(np.full((3, 6), 1e300)),
+            "ee_states.*: is inf",
+        ),
         (lambda data: data["demo_0"].attrs.create("seed", "none"), "demo_0: content: cannot be read"),
         (
             lambda data: data["demo_0"].attrs.modify("fixture_poses", "[]"),

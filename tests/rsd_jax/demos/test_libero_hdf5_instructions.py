@@ -67,7 +67,10 @@ def test_a_file_that_tells_no_words_keeps_those_of_its_name_when_it_is_joined(tm
     with h5py.File(tmp_path / "open_the_drawer_demo.hdf5", "r+") as file:
         del file["data"].attrs["problem_info"], file["data"].attrs["task"]
     concatenate([tmp_path / "open_the_drawer_demo.hdf5"], tmp_path / "joined.hdf5")
-    assert read_instructions(tmp_path / "joined.hdf5") == ["open the drawer"]
+    frames = example_demo(5).require_frames()
+    write_with_frames(tmp_path / "open_the_drawer_demo.hdf5", "demo_0", frames, tmp_path / "rendered.hdf5")
+    for name in ("joined.hdf5", "rendered.hdf5"):
+        assert read_instructions(tmp_path / name) == ["open the drawer"]
 
 
 @pytest.mark.parametrize("name", ["nul\0inside", "nul inside"])
