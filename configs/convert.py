@@ -6,7 +6,8 @@ r"""Converts demonstrations from one format into another.
 
 Read are libero_hdf5 (a file or a folder; also regenerated without no-ops), rlds and lerobot (2.0, 2.1, 3.0).
 Written are libero_hdf5, which training reads from RUN_DIR/demos, and lerobot (3.0).
-Run again after an interruption it goes on where it stopped. On 2 cores about 100 episodes a minute.
+Run again after an interruption, or with another on_error, it goes on where it stopped. On 2 cores about 100 episodes
+a minute.
 """
 
 from ml_collections import ConfigDict
@@ -44,6 +45,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.target = ConfigDict()
     config.target.format = "libero_hdf5"
     config.target.path = ""
+    # An episode that cannot be read: "stop" there, or "skip" it and list it in TARGET/left_out.json.
+    config.on_error = "stop"
     # Worker processes; 0 means one per core.
     config.workers = 0
     config.lock()

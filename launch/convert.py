@@ -4,7 +4,8 @@ r"""Converts demonstrations from one format into another: LIBERO's HDF5, RLDS an
         --config.source.path=datasets/libero --config.target.path=runs/lerobot/demos
 
 The target is a folder that does not exist yet, and appears when it is complete. Run again after an interruption, the
-same command goes on where it stopped.
+same command goes on where it stopped. With --config.on_error=skip episodes that cannot be read are left out, printed
+and listed in TARGET/left_out.json.
 """
 
 import os
@@ -19,7 +20,7 @@ from tqdm import tqdm
 from eval_bridge.simulators.libero.suite_tasks import SUITE_TASKS
 from eval_bridge.simulators.libero.suites import instruction_from_name
 from launch.config_flags import run
-from rsd_jax.demos.conversion import convert
+from rsd_jax.demos.conversion import LEFT_OUT, convert
 from rsd_jax.demos.formats import get_source_format, get_target_format
 from rsd_jax.demos.source_conventions import SourceConventions, read_action_bounds
 from rsd_jax.demos.task_names import TaskName, TaskNaming
@@ -50,15 +51,19 @@ def main(config: ConfigDict) -> None:
         "target": {"format": config.target.format},
     }
     with tqdm(total=len(dataset), desc=str(target), unit="episode") as bar:
-        convert(
+        written, left_out = convert(
             dataset,
             writer,
             target,
             description=description,
+            on_error=config.on_error,
             workers=config.workers or len(os.sched_getaffinity(0)),
             on_episode=bar.update,
         )
-    print(f"{len(dataset)} demonstrations in {time.perf_counter() - started:.0f} s: {target}", flush=True)
+    print(f"{written} demonstrations in {time.perf_counter() - started:.0f} s: {target}", flush=True)
+    if left_out:
+        print(f"left out {len(left_out)} of {len(dataset)} episodes, see {target / LEFT_OUT}:")
+        print("\n".join(f"  {each.file}: {each.episode}: {each.field}: {each.rule}" for each in left_out), flush=True)
     if config.target.format == "lerobot":
         print("LeRobot datasets hold no simulator states: keep the source for replaying and rendering.", flush=True)
 

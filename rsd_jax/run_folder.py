@@ -15,6 +15,8 @@ RUN/
 from collections.abc import Sequence
 from pathlib import Path
 
+from rsd_jax.file_names import file_name
+
 TRAINED_STAGES = ("rfsq", "policy", "draft", "main_head")
 """The stages that are trained, in order; each has the folder ``RUN/STAGE``."""
 
@@ -48,7 +50,12 @@ _DEMOS_ENDING = "_demo.hdf5"
 
 def demo_path(run_dir: Path, suite: str, task: str) -> Path:
     """Where a run keeps the demonstrations of a task."""
-    return run_dir / DEMOS_FOLDER / suite / f"{task}{_DEMOS_ENDING}"
+    return demo_file(run_dir / DEMOS_FOLDER, suite, task)
+
+
+def demo_file(folder: Path, suite: str, task: str) -> Path:
+    """Where the demonstrations of a task lie in a folder of many; the names may be any text (`file_name`)."""
+    return folder / file_name(suite) / f"{file_name(task)}{_DEMOS_ENDING}"
 
 
 def summary_path(demos: Path) -> Path:
@@ -57,7 +64,7 @@ def summary_path(demos: Path) -> Path:
 
 
 def task_of(demos: Path) -> str:
-    """The task whose demonstrations a file holds."""
+    """The task whose demonstrations a file holds, by the file's name: of a suite's tasks, which keep theirs."""
     return demos.name.removesuffix(_DEMOS_ENDING)
 
 

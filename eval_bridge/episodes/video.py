@@ -91,9 +91,9 @@ def read_frames(path: Path, count: int) -> list[NDArray[np.uint8]]:
         with av.open(str(path)) as container:
             images = [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in container.decode(video=0)]
     except av.error.FFmpegError as error:
-        raise ValueError(f"{path} is no readable video ({error}); delete it, or run its episode again.") from error
+        raise ValueError(f"{path} is no readable video ({error}); run its episode again, or move it away.") from error
     if not images:
-        raise ValueError(f"{path} holds no frame; delete it, or run its episode again.")
+        raise ValueError(f"{path} holds no frame; run its episode again, or move it away.")
     picked = np.linspace(0, len(images) - 1, count).round().astype(int) if count > 1 else [len(images) - 1]
     return [images[index] for index in picked]
 

@@ -1,5 +1,6 @@
 """A demonstration: one successful episode, step by step."""
 
+import reprlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -87,7 +88,7 @@ class Demo:
 
     Raises:
         DemoFieldError: on construction, if a field has a wrong shape or type, a value that is not finite, or an action
-            outside [-1, 1].
+            outside [-1, 1]; if a name or the instruction is not a text, or is empty.
     """
 
     suite: str
@@ -103,6 +104,8 @@ class Demo:
     seed: int
 
     def __post_init__(self) -> None:
+        for field in ("suite", "task", "instruction"):
+            check_text(field, getattr(self, field))
         steps = len(self.actions)
         if steps < 1:
             raise DemoFieldError("actions", "is empty; a demonstration has at least one step")
@@ -171,6 +174,24 @@ class Demo:
             _check_array("start.state", self.start.state, np.float64, (expected,))
             for name, pose in self.start.fixture_poses.items():
                 _check_array(f"start.fixture_poses[{name!r}]", pose, np.float64, (7,))
+
+
+def check_text(field: str, value: object) -> str:
+    """`value`, if it is a text that says something.
+
+    Raises:
+        DemoFieldError: it is none (missing, a list, bytes, ...), is empty, or has halves of characters.
+    """
+    if not isinstance(value, str):
+        kind = "missing" if value is None else f"a {type(value).__name__}, {reprlib.repr(value)}"
+        raise DemoFieldError(field, f"is {kind}; expected a text that is not empty")
+    if not value.strip():
+        raise DemoFieldError(field, f"is {value!r}; expected a text that is not empty")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DemoFieldError(field, f"is {reprlib.repr(value)}, which is no valid Unicode ({error.reason})") from error
+    return value
 
 
 def _check_array(field: str, array: np.ndarray, dtype: type, shape: tuple[int, ...]) -> None:

@@ -30,3 +30,11 @@ class DemoWriter(Protocol):
             ValueError: the episodes do not go together.
         """
         ...
+
+    def count(self, target: Path) -> int:
+        """Number of demonstrations in a dataset that `assemble` has made, as readers find them there.
+
+        Raises:
+            DemoFileError: it is damaged.
+        """
+        ...

@@ -20,7 +20,7 @@ def export_checkpoint(run_dir: Path, target: Path) -> int:
         OSError: `target` cannot be written. Whatever is raised, nothing half-written remains.
     """
     if target.exists():
-        raise ValueError(f"target={target} exists; remove it or name another folder")
+        raise ValueError(f"target={target} exists; name another folder, or move it away")
     tokenizer, policy = load_tokenizer(run_dir), load_policy(run_dir)
     load_draft(run_dir, tokenizer.token_hash, policy)
     load_main_head(run_dir, tokenizer.token_hash, policy)

@@ -59,18 +59,18 @@ def _facts(stage: LoadedStage, sizes: type[Sizes], tokenizer_hash: str, policy: 
         facts = HeadFacts.from_json(stage.metadata.facts, sizes)
     except TypeError as error:
         raise CheckpointError(
-            f"stage {name!r} has a network that this version does not know ({error}); remove its folder and train it "
-            f"again: {train}"
+            f"stage {name!r} has a network that this version does not know ({error}): use the version "
+            f"that trained it, or move its folder away and train it again: {train}"
         ) from error
     if facts.tokenizer_hash != tokenizer_hash:
         raise TokenizerMismatchError(
             f"stage {name!r} was trained with tokenizer {facts.tokenizer_hash}, but the tokenizer given is "
-            f"{tokenizer_hash}; use the tokenizer of the same run folder, or remove the stage's folder and train it "
-            f"again: {train}"
+            f"{tokenizer_hash}; use the tokenizer of the same run folder, or move the stage's folder away and "
+            f"train it again: {train}"
         )
     if facts.policy_hash != policy.params_hash:
         raise PolicyMismatchError(
             f"stage {name!r} was trained on the features of policy {facts.policy_hash}, but the run's policy is "
-            f"{policy.params_hash}; remove the stage's folder and train it again: {train}"
+            f"{policy.params_hash}; move the stage's folder away and train it again: {train}"
         )
     return facts

@@ -24,6 +24,14 @@ _NETWORKS = ("encoder", "decoder")
 _LINEAR_LAYERS = {"up": 0, "down": 2}
 """Names of our linear layers and their places in the original's `torch.nn.Sequential`, an activation between them."""
 
+_STATE_DICTS = ("model_state_dict", "model", "state_dict")
+"""Where files have the weights: the first two are the original's, the last is Lightning's."""
+
+_WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+"""What PyTorch puts into names, anywhere, for modules that it has wrapped or compiled."""
+
+_ALWAYS_THERE = ("encoder.0.weight", "rfsq.layers.0.boundaries")
+
 _LEVELS_KEY = re.compile(r"rfsq\.layers\.(\d+)\.boundaries")
 
 
@@ -55,8 +63,10 @@ class OriginalCheckpoint:
 def load_original(path: Path | str, kind: Kind | None = None, chunk_length: int = 8) -> OriginalCheckpoint:
     """Reads a checkpoint of the original's action autoencoder, without PyTorch.
 
-    Accepted are a dict with the weights under ``model_state_dict`` or ``model``, and the bare state dict; ``module.``
-    before every name is ignored. The flag ``use_layernorm`` in the file's ``config`` says the kind.
+    Accepted are a dict with the weights under ``model_state_dict``, ``model`` or (Lightning) ``state_dict``, and the
+    bare state dict. What `torch.compile` and wrappers put into names (``_orig_mod.``, ``module.``) is ignored, and so
+    is the name under which a Lightning module holds the network. The flag ``use_layernorm`` in the file's ``config``
+    or ``hyper_parameters`` says the kind.
 
     Args:
         path: the ``.pt`` file.
@@ -112,15 +122,33 @@ def to_tokenizer(checkpoint: OriginalCheckpoint, normalizer: ActionNormalizer) -
 
 def _weights(path: Path, content: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     """The state dict, by the names that the original gives: where several are present, the first that it looks for."""
-    found = next((content[name] for name in ("model_state_dict", "model") if name in content), content)
+    found = next((content[name] for name in _STATE_DICTS if name in content), content)
     if not isinstance(found, Mapping):
         raise ValueError(f"{path} holds a {type(found).__name__} as its model; it must be a dict of weights")
-    return {str(key).removeprefix("module."): value for key, value in found.items() if isinstance(value, np.ndarray)}
+    unwrapped: dict[str, NDArray[Any]] = {}
+    stored_as: dict[str, str] = {}
+    for stored, value in ((str(key), value) for key, value in found.items() if isinstance(value, np.ndarray)):
+        key = ".".join(part for part in stored.split(".") if part not in _WRAPPERS)
+        if key in unwrapped:
+            raise ValueError(f"{path} holds {key} twice, as {stored_as[key]} and {stored}; keep one of the networks")
+        unwrapped[key], stored_as[key] = value, stored
+    return _network_within(path, unwrapped)
+
+
+def _network_within(path: Path, weights: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The weights of the network, which a Lightning module holds under a name of its own, beside its metrics."""
+    holders = {key.removesuffix(name) for key in weights for name in _ALWAYS_THERE if f".{key}".endswith(f".{name}")}
+    if len(holders) > 1:
+        raise ValueError(
+            f"{path} holds several networks, under {', '.join(map(repr, sorted(holders)))}; keep the weights of one"
+        )
+    holder = next(iter(holders), "")
+    return {key.removeprefix(holder): value for key, value in weights.items() if key.startswith(holder)}
 
 
 def _kind(path: Path, content: Mapping[str, Any], said: Kind | None) -> Kind:
-    extra = content.get("extra_state")
-    places = [content, content.get("config"), extra, extra.get("config") if isinstance(extra, Mapping) else None]
+    holders = [content, content.get("extra_state"), content.get("hyper_parameters")]
+    places = [place for holder in holders if isinstance(holder, Mapping) for place in (holder, holder.get("config"))]
     flags = [place["use_layernorm"] for place in places if isinstance(place, Mapping) and "use_layernorm" in place]
     if said not in (None, "layernorm", "naive"):
         raise ValueError(f"kind is {said!r}; it must be 'layernorm' or 'naive'")

@@ -121,6 +121,7 @@ def _facts(metadata: CheckpointMetadata, run_dir: Path | str) -> PolicyFacts:
         return PolicyFacts.from_json(content)
     except (TypeError, ValueError) as error:
         raise PolicyMismatchError(
-            f"the policy of {run_dir} has a network that this version does not know ({error}); remove its folder and "
-            f"train it again: python -m launch.train --config configs/policy.py --config.run_dir={run_dir}"
+            f"the policy of {run_dir} has a network that this version does not know ({error}): use the "
+            "version that trained it, or move its folder away and train it again: "
+            f"python -m launch.train --config configs/policy.py --config.run_dir={run_dir}"
         ) from error

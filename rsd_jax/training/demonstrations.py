@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rsd_jax.actions.chunking import chunk_episode, foreseeable_steps
 from rsd_jax.demos.demo import ACTION_SIZE, PROPRIO_SIZE, Demo
 from rsd_jax.demos.frames import STORED_SIZE
-from rsd_jax.demos.libero_hdf5 import read_demos, read_instruction
+from rsd_jax.demos.libero_hdf5 import read_demos, read_instructions
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.run_folder import DEMOS_FOLDER, demo_paths
 
@@ -78,8 +78,8 @@ def demonstration_files(run_dir: Path) -> list[Path]:
 
 
 def instructions(run_dir: Path) -> list[str]:
-    """The instructions of all demonstrations of a run, one a file; raises as `demonstration_files`."""
-    return [read_instruction(file) for file in demonstration_files(run_dir)]
+    """The instructions of all demonstrations of a run, each once a file; raises as `demonstration_files`."""
+    return [instruction for file in demonstration_files(run_dir) for instruction in read_instructions(file)]
 
 
 class ActionRows(NamedTuple):

@@ -123,7 +123,8 @@ def _require_same_run(saved: dict[str, Any], given: dict[str, Any], output_dir: 
         changes = "\n".join(f"    {key}: {before.get(key)} there, {now.get(key)} now" for key in different)
         raise ConfigMismatchError(
             f"{output_dir} holds a run of another configuration:\n{changes}\n"
-            "Give the old values to continue it, choose another --config.run_dir, or remove the folder to start anew"
+            "Give the old values to continue it, choose another --config.run_dir, or move the folder away to start "
+            "anew"
         )
 
 

@@ -1,6 +1,9 @@
 import dataclasses
+import json
+import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -84,6 +87,7 @@ def test_every_task_of_libero_is_known_by_its_instruction():
         ("source.source_hz=10.0", "source_hz=10"),
         ("source.split=val", "splits: has no 'val'; found \\['train'\\]"),
         ("source.wrist_key=front", "front: is missing"),
+        ("on_error=ignore", "on_error='ignore' must be one of 'stop', 'skip'"),
         ("source.normalisation=q01_q99", "normalisation='q01_q99' needs --config.source.statistics=FILE"),
     ],
 )
@@ -108,6 +112,47 @@ def test_an_unfinished_conversion_of_before_is_gone_on_with(tmp_path, monkeypatc
     assert not {"agentview_key", "wrist_key", "state_key", "action_key", "split"} & set(told)
     _convert("rlds", RLDS, "libero_hdf5", tmp_path / "demos", "--config.source.split=train")
     assert told["split"] == "train"
+
+
+@pytest.mark.parametrize(
+    "wordings",
+    [
+        ("Open the Drawer", "open the drawer"),
+        ("the mug and/or the bowl", "the mug and or the bowl"),
+        ("../../../outside", "/outside"),
+        ("open it " * 40, "open it " * 41),
+    ],
+)
+def test_whatever_the_words_are_every_episode_lies_in_the_target_and_keeps_its_own(tmp_path, wordings):
+    source, target = tmp_path / "source", tmp_path / "in" / "demos"
+    shutil.copytree(GOLDEN / "lerobot_v2.1", source)
+    lines = [json.dumps({"task_index": index, "task": words}) for index, words in enumerate(wordings)]
+    (source / "meta" / "tasks.jsonl").write_text("\n".join(lines))
+    _convert("lerobot", source, "libero_hdf5", target, "--config.source.suite=../../outside")
+    read = Hdf5Demos.open(target)
+    assert sorted(demo.instruction for demo in read) == sorted(wordings)
+    assert {demo.suite for demo in read} == {"../../outside"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "source"]
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["demos"]
+    assert sorted(path.name for path in source.iterdir()) == ["data", "meta", "videos"]
+
+
+def test_a_demonstration_without_steps_is_left_out_and_the_others_are_converted(tmp_path, capsys):
+    _convert("rlds", RLDS, "libero_hdf5", tmp_path / "demos")
+    path = sorted((tmp_path / "demos").rglob("*_demo.hdf5"))[0]
+    with h5py.File(path, "r+") as file:
+        group = file["data"].create_group("demo_1")
+        group["actions"] = np.zeros((0, 7), np.float32)
+        group["obs/ee_states"], group["obs/gripper_states"] = np.zeros((0, 6)), np.zeros((0, 2))
+    message = r"_demo.hdf5: demo_1: actions: is empty; .*\. To leave out .* --config.on_error=skip"
+    with pytest.raises(ValueError, match=message):
+        _convert("libero_hdf5", tmp_path / "demos", "libero_hdf5", tmp_path / "copy")
+    _convert("libero_hdf5", tmp_path / "demos", "libero_hdf5", tmp_path / "copy", "--config.on_error=skip")
+    output = capsys.readouterr().out
+    assert "2 demonstrations in" in output
+    assert f"left out 1 of 3 episodes, see {tmp_path / 'copy' / 'left_out.json'}:" in output
+    assert f"  {path}: demo_1: actions: is empty" in output
+    assert len(Hdf5Demos.open(tmp_path / "copy")) == 2
 
 
 def test_what_is_declared_is_what_is_converted(tmp_path):

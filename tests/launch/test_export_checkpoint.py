@@ -83,7 +83,7 @@ def test_stages_that_do_not_belong_together_are_refused(copied_run, tmp_path, he
 def test_an_existing_target_is_refused_and_stays(preflight_run, tmp_path):
     (tmp_path / "target").mkdir()
     (tmp_path / "target" / "notes.txt").write_text("mine")
-    with pytest.raises(ValueError, match=r"target=.*target exists; remove it or name another folder"):
+    with pytest.raises(ValueError, match=r"target=.*target exists; name another folder, or move it away"):
         export_checkpoint(preflight_run, tmp_path / "target")
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["target", "target/notes.txt"]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from eval_bridge.report.collection.demo_scene import goal_names, item_addresses, positions_at
 from rsd_jax.actions.conventions import upright
-from rsd_jax.demos.libero_hdf5.files import episode_names, opened
+from rsd_jax.demos.libero_hdf5.files import episode_names, naming_damage, opened
 from rsd_jax.demos.libero_hdf5.layout import FRAME_KEYS
-from rsd_jax.demos.task_names import instruction_of
+from rsd_jax.demos.libero_hdf5.stored_episode import StoredEpisode
 
 BINS = 20
 """Bins of an action dimension's histogram, over [-1, 1]."""
@@ -47,7 +47,7 @@ class TaskStatistics(NamedTuple):
     """The demonstrations of one task.
 
     Attributes:
-        task, instruction: which.
+        task, instruction: which; several wordings of the instruction stand one behind the other.
         steps: of each demonstration.
         action_counts: how many actions lie in each bin, ``int [7, BINS]``. saturated: share at the limits, ``[7]``.
         starts: thing that the goal names -> where it stood in each demonstration, metres, ``float64 [N, 2]``.
@@ -69,24 +69,23 @@ def measure_task(path: Path) -> TaskStatistics:
     """Statistics of a demonstration file; its summary, if there is one, has the same name and ends in ``.json``.
 
     Raises:
-        DemoFileError: the file is damaged.
-        ValueError: the summary is, or the file holds no demonstration.
+        DemoFileError: the file is damaged, or holds no demonstration.
+        ValueError: the summary is damaged.
     """
-    task = path.stem.removesuffix("_demo")
-    with opened(path) as file:
+    with opened(path) as file, naming_damage(path):
         data = file["data"]
-        episodes = [data[name] for name in episode_names(path, file)]
-        if not episodes:
-            raise ValueError(f"{path} holds no demonstration; collect it again, or move it away.")
-        actions = [np.asarray(episode["actions"], np.float64) for episode in episodes]
-        problem = json.loads(data.attrs.get("problem_info", "{}"))
+        stored = [StoredEpisode(path, data, name) for name in episode_names(path, file)]
+        episodes = [episode.group for episode in stored]
+        actions = [np.asarray(episode.array("actions"), np.float64) for episode in stored]
+        task = stored[0].task
+        instructions = dict.fromkeys(episode.instruction for episode in stored)
         starts = _starts(str(data.attrs.get("bddl_file_content", "")), episodes)
         has_images = all(FRAME_KEYS[0] in episode for episode in episodes)
     every = np.clip(np.concatenate(actions), -1, 1)
     edges = np.linspace(-1, 1, BINS + 1)
     return TaskStatistics(
         task=task,
-        instruction=str(problem.get("language_instruction", instruction_of(task))),
+        instruction=" / ".join(instructions),
         steps=tuple(len(each) for each in actions),
         action_counts=np.stack([np.histogram(column, edges)[0] for column in every.T]),
         saturated=np.asarray((np.abs(every) >= 1).mean(axis=0)),
@@ -109,7 +108,7 @@ def read_pictures(path: Path, demos: int, frames: int) -> list[list[NDArray[np.u
     Raises:
         DemoFileError: the file is damaged.
     """
-    with opened(path) as file:
+    with opened(path) as file, naming_damage(path):
         views = [file["data"][name].get(FRAME_KEYS[0]) for name in episode_names(path, file)]
         views = [view for view in views if view is not None]
         return [

@@ -9,6 +9,7 @@ from rsd_jax.demos.lerobot.data_files import join_episode_videos, number_rows, w
 from rsd_jax.demos.lerobot.digests import write_digests
 from rsd_jax.demos.lerobot.episode_parts import VIDEO_KEYS, read_part, write_part
 from rsd_jax.demos.lerobot.meta_files import write_episodes, write_info, write_statistics, write_tasks
+from rsd_jax.demos.lerobot.metadata import read_metadata
 from rsd_jax.demos.lerobot.videos import VideoCoding
 
 
@@ -48,3 +49,7 @@ class LeRobotWriter:
         write_statistics(tables, episodes, video_keys, target)
         write_info(episodes, tasks, video_keys, target)
         write_digests(target)
+
+    def count(self, target: Path) -> int:
+        """Number of episodes that the metadata of `target` tells of."""
+        return len(read_metadata(target).episodes)

@@ -3,7 +3,8 @@
 ```
 data                        attributes: env_name, env_args, problem_info, bddl_file_name, bddl_file_content,
 │                           macros_image_convention, num_demos, total            (+ suite, task, versions)
-└── demo_0, demo_1, ...     attributes: num_samples, model_file, init_state      (+ seed, fixture_poses, noise)
+└── demo_0, demo_1, ...     attributes: num_samples, model_file, init_state      (+ seed, fixture_poses, noise,
+    │                                                                            ep_meta: its own instruction)
     ├── actions [T, 7]      executed actions                                     (+ expert_actions [T, 7]: labels)
     ├── states [T, S]  robot_states [T, 9]  rewards [T]  dones [T]
     └── obs/  agentview_rgb  eye_in_hand_rgb [T, 128, 128, 3] (upside-down, as rendered; left out without images)
@@ -17,15 +18,17 @@ What stands in brackets is this project's addition; readers of the official layo
   states stand in a ``SUITE_metainfo.json`` in the same folder or the one above, if it was kept;
 - files without images or without states.
 
-Every file is written under another name and renamed when it is complete.
+Every file is written under another name and renamed when it is complete, and its first 512 bytes tell its digest
+(`digest`). An instruction belongs to a demonstration: several wordings of a task may stand in one file.
 """
 
 from rsd_jax.demos.file_errors import DemoFileError
 from rsd_jax.demos.libero_hdf5.dataset import Hdf5Demos
+from rsd_jax.demos.libero_hdf5.digest import seal
 from rsd_jax.demos.libero_hdf5.frame_files import write_with_frames
 from rsd_jax.demos.libero_hdf5.merging import concatenate, merge
 from rsd_jax.demos.libero_hdf5.parts import Hdf5Writer
-from rsd_jax.demos.libero_hdf5.reading import lacks_frames, read_demos, read_instruction, read_seeds
+from rsd_jax.demos.libero_hdf5.reading import lacks_frames, read_demos, read_instructions, read_seeds
 from rsd_jax.demos.libero_hdf5.writing import EpisodeDescription, SceneDescription, write_episode
 
 __all__ = [
@@ -38,8 +41,9 @@ __all__ = [
     "lacks_frames",
     "merge",
     "read_demos",
-    "read_instruction",
+    "read_instructions",
     "read_seeds",
+    "seal",
     "write_episode",
     "write_with_frames",
 ]

@@ -1,14 +1,19 @@
 """All demonstrations of a folder of HDF5 files."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Never
 
 from rsd_jax.demos.dataset import DemoDataset
 from rsd_jax.demos.demo import Demo
+from rsd_jax.demos.file_errors import ALL_EPISODES, DemoFileError
 from rsd_jax.demos.libero_hdf5.files import episode_names, opened
 from rsd_jax.demos.libero_hdf5.reading import read_episode
 from rsd_jax.demos.source_conventions import AS_LIBERO_STORES, SourceConventions
 from rsd_jax.demos.task_names import TaskNaming
+
+_ENDING = "_demo.hdf5"
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,8 @@ class Hdf5Demos(DemoDataset):
     Attributes:
         conventions: what images and actions mean.
         naming: of the suite, where a file does not tell it.
-        episodes: file and name of each demonstration.
+        episodes: file and name of each demonstration. A file of a folder that cannot be opened stands for one
+            demonstration, with `ALL_EPISODES` as its name, which cannot be read.
     """
 
     conventions: SourceConventions
@@ -32,17 +38,23 @@ class Hdf5Demos(DemoDataset):
         """Lists the demonstrations of a file, or of the ``*_demo.hdf5`` in a folder and the folders below.
 
         Raises:
-            DemoFileError: a file is truncated, no HDF5 or has no demonstrations.
+            DemoFileError: `path` is a file that is damaged, or has no demonstrations. One in a folder is found out
+                when it is read, like a damaged episode.
             FileNotFoundError: there is no such file or folder, or no HDF5 file in it.
+            OSError: a folder cannot be listed.
         """
         path = Path(path)
-        files = [path] if path.is_file() else sorted(path.rglob("*_demo.hdf5"))
+        if path.is_file():
+            return cls(conventions, naming or TaskNaming(), tuple((path, name) for name in _names_in(path)))
+        files = _demo_files(path)
         if not files:
             raise FileNotFoundError(f"no demonstration files (*_demo.hdf5) at {path}")
         episodes = []
-        for file_path in files:
-            with opened(file_path) as file:
-                episodes += [(file_path, name) for name in episode_names(file_path, file)]
+        for file in files:
+            try:
+                episodes += [(file, name) for name in _names_in(file)]
+            except DemoFileError:
+                episodes.append((file, ALL_EPISODES))
         return cls(conventions, naming or TaskNaming(), tuple(episodes))
 
     def __len__(self) -> int:
@@ -53,4 +65,23 @@ class Hdf5Demos(DemoDataset):
         """Reads a demonstration, see `DemoDataset`."""
         path, name = self.episodes[index]
         with opened(path) as file:
+            if name == ALL_EPISODES:
+                count = len(episode_names(path, file))
+                rule = f"could not be opened before; now it can, and holds {count} demonstrations: run again"
+                raise DemoFileError(path, ALL_EPISODES, "file", rule)
             return read_episode(path, file, name, self.conventions, self.naming.suite)
+
+
+def _demo_files(folder: Path) -> list[Path]:
+    """The files in a folder and those below, sorted; a folder that cannot be listed is no empty one."""
+
+    def refuse(error: OSError) -> Never:
+        raise error
+
+    found = os.walk(folder, onerror=refuse) if folder.is_dir() else ()
+    return sorted(Path(place, name) for place, _, files in found for name in files if name.endswith(_ENDING))
+
+
+def _names_in(path: Path) -> list[str]:
+    with opened(path) as file:
+        return episode_names(path, file)

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from rsd_jax.demos.demo import DemoFrames
-from rsd_jax.demos.libero_hdf5.files import complete_or_absent, opened
+from rsd_jax.demos.libero_hdf5.files import complete_or_absent, naming_damage, opened
 from rsd_jax.demos.libero_hdf5.layout import FRAME_KEYS
+from rsd_jax.demos.libero_hdf5.stored_episode import StoredEpisode
 from rsd_jax.demos.libero_hdf5.writing import write_frames
 
 
@@ -24,8 +25,11 @@ def write_with_frames(source: Path, name: str, frames: DemoFrames, path: Path) -
     """
     with opened(source) as file, complete_or_absent(path) as copy:
         data = copy.create_group("data")
-        data.attrs.update(file["data"].attrs)
-        file.copy(file["data"][name], data, name="demo_0")
+        with naming_damage(source, name):
+            episode = StoredEpisode(source, file["data"], name)
+            data.attrs.update(file["data"].attrs)
+            file.copy(episode.group, data, name="demo_0")
+            StoredEpisode(path, data, "demo_0").keep_instruction(episode.instruction)
         group = data["demo_0"]
         steps = len(group["actions"])
         if {len(view) for view in frames} != {steps}:

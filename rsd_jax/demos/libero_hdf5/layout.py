@@ -9,6 +9,12 @@ FRAME_KEYS = ("obs/agentview_rgb", "obs/eye_in_hand_rgb")
 IMAGE_CONVENTION = "opengl"
 """Value of the attribute ``macros_image_convention``: rows run upwards."""
 
+EPISODE_META = "ep_meta"
+"""Attribute of a demonstration, named as robosuite and RoboCasa name it: JSON with its own `INSTRUCTION_KEY`,
+``suite`` and ``task``, each where it differs from what the file's attributes tell."""
+
+INSTRUCTION_KEY = "lang"
+
 STORED_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "labels": "expert_actions",

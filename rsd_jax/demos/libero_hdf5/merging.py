@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rsd_jax.demos.libero_hdf5.files import complete_or_absent, episode_names, opened
+from rsd_jax.demos.libero_hdf5.files import complete_or_absent, episode_names, naming_damage, opened
 from rsd_jax.demos.libero_hdf5.reading import read_seeds
+from rsd_jax.demos.libero_hdf5.stored_episode import StoredEpisode
 
 
 class _Stored(NamedTuple):
@@ -26,7 +27,7 @@ def merge(sources: Sequence[Path], path: Path) -> None:
     source_of = {seed: source for source in sources for seed in read_seeds(source)}
     chosen = []
     for seed in sorted(source_of):
-        with opened(source_of[seed]) as file:
+        with opened(source_of[seed]) as file, naming_damage(source_of[seed]):
             data = file["data"]
             name = next(name for name in episode_names(source_of[seed], file) if data[name].attrs["seed"] == seed)
         chosen.append(_Stored(source_of[seed], name))
@@ -51,12 +52,16 @@ def concatenate(sources: Sequence[Path], path: Path) -> None:
 def _copy(chosen: Sequence[_Stored], sources: Sequence[Path], path: Path) -> None:
     if not chosen:
         raise ValueError(f"sources hold no demonstration: {[str(source) for source in sources]}")
-    total = 0
+    total, instructions = 0, []
     with complete_or_absent(path) as merged:
         data = merged.create_group("data")
         for index, (source, name) in enumerate(chosen):
-            with opened(source) as file:
-                file.copy(file["data"][name], data, name=f"demo_{index}")
+            with opened(source) as file, naming_damage(source, name):
+                episode = StoredEpisode(source, file["data"], name)
+                file.copy(episode.group, data, name=f"demo_{index}")
                 data.attrs.update(file["data"].attrs)
-            total += int(data[f"demo_{index}"].attrs["num_samples"])
+                instructions.append(episode.instruction)
+                total += len(episode.array("actions"))
+        for index, instruction in enumerate(instructions):
+            StoredEpisode(path, data, f"demo_{index}").keep_instruction(instruction)
         data.attrs["num_demos"], data.attrs["total"] = len(chosen), total

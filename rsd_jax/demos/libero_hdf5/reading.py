@@ -4,19 +4,21 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_jax.demos.demo import Demo, DemoFieldError, DemoStart
+from rsd_jax.demos.demo import Demo, DemoFieldError, DemoStart, check_text
 from rsd_jax.demos.file_errors import ALL_EPISODES, DemoFileError
-from rsd_jax.demos.libero_hdf5.files import episode_names, opened
-from rsd_jax.demos.libero_hdf5.layout import FRAME_KEYS, IMAGE_CONVENTION, STORED_NAMES
+from rsd_jax.demos.libero_hdf5.files import episode_names, naming_damage, opened
+from rsd_jax.demos.libero_hdf5.layout import FRAME_KEYS, IMAGE_CONVENTION
+from rsd_jax.demos.libero_hdf5.stored_episode import StoredEpisode
 from rsd_jax.demos.robot_fields import axis_angle_of
 from rsd_jax.demos.source_conventions import AS_LIBERO_STORES, SourceConventions, SourceEpisode, to_demo
-from rsd_jax.demos.task_names import instruction_of, suite_in
+from rsd_jax.demos.task_names import suite_in
+from rsd_jax.file_names import file_name
 
 _ORIENTATION_OF = {IMAGE_CONVENTION: "as_rendered", "opencv": "upright"}
 
@@ -43,19 +45,23 @@ def lacks_frames(path: Path) -> bool:
         DemoFileError: the file is damaged.
     """
     path = Path(path)
-    with opened(path) as file:
+    with opened(path) as file, naming_damage(path):
         return any(key not in file["data"][name] for name in episode_names(path, file) for key in FRAME_KEYS)
 
 
-def read_instruction(path: Path) -> str:
-    """The instruction of a file's demonstrations, without reading their content.
+def read_instructions(path: Path) -> list[str]:
+    """The instructions of a file's demonstrations, each once, in their order, without reading their content.
 
     Raises:
         DemoFileError: the file is damaged.
     """
     path = Path(path)
+    found = []
     with opened(path) as file:
-        return _instruction(_Episode(path, file["data"], ALL_EPISODES))
+        for name in episode_names(path, file):
+            with naming_damage(path, name):
+                found.append(StoredEpisode(path, file["data"], name).instruction)
+    return list(dict.fromkeys(found))
 
 
 def read_seeds(path: Path) -> dict[int, int]:
@@ -68,10 +74,11 @@ def read_seeds(path: Path) -> dict[int, int]:
     steps = {}
     with opened(path) as file:
         for name in episode_names(path, file):
-            attributes = file["data"][name].attrs
-            if "seed" not in attributes:
-                raise DemoFileError(path, name, "seed", "is missing; this file was not written by collection")
-            steps[int(attributes["seed"])] = int(attributes["num_samples"])
+            with naming_damage(path, name):
+                attributes = StoredEpisode(path, file["data"], name).group.attrs
+                if "seed" not in attributes:
+                    raise DemoFieldError("seed", "is missing; this file was not written by collection")
+                steps[int(attributes["seed"])] = int(attributes["num_samples"])
     return steps
 
 
@@ -88,56 +95,16 @@ def read_episode(
     Raises:
         DemoFileError: it lacks a field, or a field breaks a rule of `Demo`.
     """
-    try:
-        episode = _find_episode(_Episode(path, file["data"], name), conventions, suite, with_frames)
+    # What is too large for float32 becomes infinite, and is refused as that.
+    with naming_damage(path, name), np.errstate(over="ignore"):
+        episode = _find_episode(StoredEpisode(path, file["data"], name), conventions, suite, with_frames)
         return to_demo(episode, conventions)
-    except DemoFieldError as error:
-        raise DemoFileError.of_field(path, name, error, STORED_NAMES) from error
-    except OSError as error:
-        raise DemoFileError(path, name, "content", f"cannot be read, the file is damaged ({error})") from error
-
-
-class _Episode(NamedTuple):
-    """Where an episode lies, and what is in it."""
-
-    path: Path
-    data: h5py.Group
-    name: str
-
-    @property
-    def group(self) -> h5py.Group:
-        return self.data[self.name]
-
-    def has(self, key: str) -> bool:
-        return key in self.group
-
-    def array(self, key: str) -> NDArray[Any]:
-        found = self.group.get(key)
-        if not isinstance(found, h5py.Dataset):
-            raise DemoFieldError(key, f"is missing; found {sorted(self.group)}")
-        return found[()]
-
-    def rows(self, key: str, steps: int, width: int) -> NDArray[np.floating]:
-        found = self.array(key)
-        if found.shape != (steps, width):
-            raise DemoFieldError(key, f"has shape {found.shape}; expected {(steps, width)}")
-        return found
-
-    def json(self, holder: h5py.Group, key: str, default: str) -> Any:
-        try:
-            return json.loads(holder.attrs.get(key, default))
-        except json.JSONDecodeError as error:
-            episode = self.name if holder is not self.data else ALL_EPISODES
-            raise DemoFileError(self.path, episode, key, f"attribute is not JSON ({error})") from error
 
 
 def _find_episode(
-    episode: _Episode, conventions: SourceConventions, declared: str | None, with_frames: bool
+    episode: StoredEpisode, conventions: SourceConventions, declared: str | None, with_frames: bool
 ) -> SourceEpisode:
-    path, data, group = episode.path, episode.data, episode.group
-    folder = path.parent.name
-    suite = str(data.attrs.get("suite", declared or suite_in(folder) or folder))
-    instruction = _instruction(episode)
+    suite, instruction = _suite(episode, declared), episode.instruction
     actions = episode.array("actions")
     frames = None
     if with_frames and any(episode.has(key) for key in FRAME_KEYS):
@@ -145,7 +112,7 @@ def _find_episode(
         frames = (episode.array(FRAME_KEYS[0]), episode.array(FRAME_KEYS[1]))
     return SourceEpisode(
         suite=suite,
-        task=_task(episode),
+        task=episode.task,
         instruction=instruction,
         actions=actions,
         labels=episode.array("expert_actions") if episode.has("expert_actions") else None,
@@ -153,20 +120,18 @@ def _find_episode(
         frames=frames,
         states=episode.array("states") if episode.has("states") else None,
         start=_find_start(episode, suite, instruction),
-        seed=int(group.attrs.get("seed", -1)),
+        seed=int(episode.group.attrs.get("seed", -1)),
     )
 
 
-def _task(episode: _Episode) -> str:
-    return str(episode.data.attrs.get("task", episode.path.stem.removesuffix("_demo")))
+def _suite(episode: StoredEpisode, declared: str | None) -> str:
+    """Name of the suite: the demonstration's own, or the file's, or the declared one, or the folder's."""
+    own = episode.meta.get("suite", episode.text("suite"))
+    folder = episode.path.absolute().parent.name
+    return check_text("suite", own or declared or suite_in(folder) or folder)
 
 
-def _instruction(episode: _Episode) -> str:
-    problem = episode.json(episode.data, "problem_info", "{}")
-    return str(problem.get("language_instruction", instruction_of(_task(episode))))
-
-
-def _find_proprio(episode: _Episode, steps: int) -> NDArray[np.floating]:
+def _find_proprio(episode: StoredEpisode, steps: int) -> NDArray[np.floating]:
     """From the observations, or from ``robot_states``, whichever the file has."""
     if not episode.has("obs/ee_states") and episode.has("robot_states"):
         fingers, position, quaternion = np.split(episode.rows("robot_states", steps, 9), [2, 5], axis=1)
@@ -175,15 +140,16 @@ def _find_proprio(episode: _Episode, steps: int) -> NDArray[np.floating]:
     return np.concatenate([pose, fingers], axis=1)
 
 
-def _find_start(episode: _Episode, suite: str, instruction: str) -> DemoStart | None:
+def _find_start(episode: StoredEpisode, suite: str, instruction: str) -> DemoStart | None:
     attributes = episode.group.attrs
     if "init_state" in attributes:
-        poses = episode.json(episode.group, "fixture_poses", "{}")
+        poses = episode.json("fixture_poses")
         return DemoStart(
             state=np.asarray(attributes["init_state"], np.float64),
             fixture_poses={fixture: np.asarray(pose, np.float64) for fixture, pose in poses.items()},
         )
-    for folder in (episode.path.parent, episode.path.parent.parent):
+    folders = (episode.path.parent, episode.path.parent.parent)
+    for folder in folders if file_name(suite) == suite else ():  # no other name is one of such a file
         path = folder / f"{suite}_metainfo.json"
         if path.is_file():
             task = _read_metainfo(path).get(instruction.replace(" ", "_"), {})
@@ -197,13 +163,13 @@ def _read_metainfo(path: Path) -> Mapping[str, Any]:
     """Task -> demonstration -> its initial state, as OpenVLA's regeneration without no-ops records them."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # of JSON, or of UTF-8
         raise DemoFileError(path, ALL_EPISODES, "content", f"is not JSON ({error})") from error
 
 
-def _require_orientation(episode: _Episode, conventions: SourceConventions) -> None:
+def _require_orientation(episode: StoredEpisode, conventions: SourceConventions) -> None:
     """A file that says how its images lie must agree with what was declared."""
-    stored = str(episode.data.attrs.get("macros_image_convention", ""))
+    stored = episode.text("macros_image_convention") or ""
     orientation = _ORIENTATION_OF.get(stored, conventions.image_orientation)
     if orientation != conventions.image_orientation:
         raise DemoFileError(

@@ -11,6 +11,7 @@ import numpy as np
 from rsd_jax.demos.demo import Demo, DemoFrames
 from rsd_jax.demos.libero_hdf5.files import complete_or_absent
 from rsd_jax.demos.libero_hdf5.layout import FRAME_KEYS, IMAGE_CONVENTION
+from rsd_jax.demos.libero_hdf5.stored_episode import StoredEpisode
 from rsd_jax.demos.robot_fields import arm_joints, quaternion_of
 
 
@@ -56,6 +57,8 @@ def write_episode(path: Path, demo: Demo, scene: SceneDescription, episode: Epis
         group = file.create_group("data/demo_0")
         _write_demo(group, demo, episode)
         _write_header(file["data"], demo, scene)
+        if "\0" in demo.suite + demo.task:
+            StoredEpisode(path, file["data"], "demo_0").write_meta({"suite": demo.suite, "task": demo.task})
 
 
 def _write_header(data: h5py.Group, demo: Demo, scene: SceneDescription) -> None:
@@ -67,8 +70,8 @@ def _write_header(data: h5py.Group, demo: Demo, scene: SceneDescription) -> None
     data.attrs["macros_image_convention"] = IMAGE_CONVENTION
     data.attrs["num_demos"] = 1
     data.attrs["total"] = len(demo)
-    data.attrs["suite"] = demo.suite
-    data.attrs["task"] = demo.task
+    data.attrs["suite"] = _without_nul(demo.suite)
+    data.attrs["task"] = _without_nul(demo.task)
     data.attrs["versions"] = json.dumps(scene.versions)
 
 
@@ -84,23 +87,32 @@ def _write_demo(group: h5py.Group, demo: Demo, episode: EpisodeDescription) -> N
     position, orientation, fingers = np.split(demo.proprio.astype(np.float64), [3, 6], axis=1)
     last = np.zeros(len(demo), np.uint8)
     last[-1] = 1
-    group["actions"] = demo.actions
-    group["expert_actions"] = demo.labels
+    arrays = {
+        "actions": demo.actions,
+        "expert_actions": demo.labels,
+        "robot_states": np.concatenate([fingers, position, quaternion_of(orientation)], axis=1),
+        "rewards": last,
+        "dones": last,
+        "obs/ee_states": np.concatenate([position, orientation], axis=1),
+        "obs/ee_pos": position,
+        "obs/ee_ori": orientation,
+        "obs/gripper_states": fingers,
+    }
     if demo.states is not None:
-        group["states"] = demo.states
-        group["obs/joint_states"] = arm_joints(demo.states)
-    group["robot_states"] = np.concatenate([fingers, position, quaternion_of(orientation)], axis=1)
-    group["rewards"] = last
-    group["dones"] = last
-    group["obs/ee_states"] = np.concatenate([position, orientation], axis=1)
-    group["obs/ee_pos"] = position
-    group["obs/ee_ori"] = orientation
-    group["obs/gripper_states"] = fingers
+        arrays |= {"states": demo.states, "obs/joint_states": arm_joints(demo.states)}
+    for key, array in arrays.items():
+        group.create_dataset(key, data=array, chunks=array.shape, fletcher32=True)
     if demo.has_frames:
         write_frames(group, demo.require_frames())
 
 
 def write_frames(group: h5py.Group, frames: DemoFrames) -> None:
     """Adds the frames of both cameras to the group of a demonstration, each frame compressed on its own."""
+    filters = {"compression": "gzip", "compression_opts": 1, "fletcher32": True}
     for key, view in zip(FRAME_KEYS, frames, strict=True):
-        group.create_dataset(key, data=view, chunks=(1, *view.shape[1:]), compression="gzip", compression_opts=1)
+        group.create_dataset(key, data=view, chunks=(1, *view.shape[1:]), **filters)
+
+
+def _without_nul(name: str) -> str:
+    """As HDF5's text can hold it; the name itself then stands with the demonstration."""
+    return name.replace("\0", " ")

@@ -99,7 +99,7 @@ def load_head_data(run_dir: Path) -> HeadData:
     if policy.variables.action.to_json() != tokenizer.normalizer.to_json():
         raise PolicyMismatchError(
             f"the policy of {run_dir} normalises actions otherwise than its tokenizer; it was trained before the "
-            "tokenizer: remove its folder and train it again: "
+            "tokenizer: move its folder away and train it again: "
             f"python -m launch.train --config configs/policy.py --config.run_dir={run_dir}"
         )
     return head_data(policy, tokenizer, *stored_head_rows(run_dir, policy, tokenizer.chunk_length))

@@ -10,10 +10,12 @@ import pytest
 
 from rsd_jax.demos.conversion import convert
 from rsd_jax.demos.dataset import DemoDataset
+from rsd_jax.demos.file_errors import DemoFileError
 from rsd_jax.demos.formats import SOURCE_FORMATS, TARGET_FORMATS, get_source_format, get_target_format
 from rsd_jax.demos.lerobot import LeRobotWriter
 from rsd_jax.demos.libero_hdf5 import Hdf5Demos, Hdf5Writer, read_demos
 from rsd_jax.demos.source_conventions import AS_LIBERO_STORES
+from rsd_jax.demos.task_names import TaskNaming
 from rsd_jax.folder_lock import InUseError, in_use
 from tests.rsd_jax.demos.demo_examples import assert_same_demo, example_demo
 from tests.running_processes import processes_with, wait_until
@@ -23,10 +25,11 @@ WHAT = {"source": "examples"}
 
 @dataclass(frozen=True)
 class Examples(DemoDataset):
-    """Made-up demonstrations; reading one of `broken` fails."""
+    """Made-up demonstrations; reading one of `broken` fails, `damaged` ones are no demonstrations."""
 
     tasks: tuple[str, ...] = ("a", "b", "a", "a")
     broken: tuple[int, ...] = ()
+    damaged: tuple[int, ...] = ()
     conventions = AS_LIBERO_STORES
 
     def __len__(self):
@@ -35,6 +38,8 @@ class Examples(DemoDataset):
     def __getitem__(self, index):
         if index in self.broken:
             raise OSError("the disk is gone")
+        if index in self.damaged:
+            raise DemoFileError(Path("source"), f"episode {index}", "actions", "is empty")
         return example_demo(index, task=self.tasks[index])
 
 
@@ -72,6 +77,76 @@ def test_what_was_written_before_an_interruption_is_not_read_again(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["demos", "whole"]
 
 
+def test_an_episode_that_cannot_be_read_is_left_out_and_told(tmp_path):
+    seen = []
+    converted = convert(
+        Examples(damaged=(3, 1)),
+        Hdf5Writer(),
+        tmp_path / "demos",
+        description=WHAT,
+        on_error="skip",
+        workers=2,
+        on_episode=lambda: seen.append(1),
+    )
+    assert len(seen) == 4
+    assert converted.demonstrations == 2
+    assert [(each.number, each.episode, each.rule) for each in converted.left_out] == [
+        (1, "episode 1", "is empty"),
+        (3, "episode 3", "is empty"),
+    ]
+    assert [demo.seed for demo in Hdf5Demos.open(tmp_path / "demos")] == [0, 2]
+    told = json.loads((tmp_path / "demos" / "left_out.json").read_text())
+    assert told[0] == {"number": 1, "file": "source", "episode": "episode 1", "field": "actions", "rule": "is empty"}
+    assert [path.name for path in tmp_path.iterdir()] == ["demos"]
+
+
+def test_what_stopped_at_a_damaged_episode_is_gone_on_with_by_skipping(tmp_path):
+    """And what was left out in a run that did not end is read again: it may have been mended."""
+    target = tmp_path / "demos"
+    message = r"source: episode 2: actions: is empty\. To leave out what cannot be read .*: --config.on_error=skip"
+    with pytest.raises(DemoFileError, match=message):
+        convert(Examples(damaged=(2,)), Hdf5Writer(), target, description=WHAT)
+    with pytest.raises(OSError, match="the disk is gone"):
+        convert(Examples(broken=(0, 1, 3), damaged=(2,)), Hdf5Writer(), target, description=WHAT, on_error="skip")
+    converted = convert(Examples(broken=(0, 1), damaged=()), Hdf5Writer(), target, description=WHAT, on_error="skip")
+    assert converted == (4, ())
+    assert len(Hdf5Demos.open(target)) == 4
+    assert not (target / "left_out.json").exists()
+
+
+def test_a_dataset_of_which_nothing_can_be_read_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="none of the 4 episodes can be read; the first: source: episode 0: actions"):
+        convert(Examples(damaged=(0, 1, 2, 3)), Hdf5Writer(), tmp_path / "demos", description=WHAT, on_error="skip")
+    assert not (tmp_path / "demos").exists()
+
+
+def test_what_to_do_about_errors_is_one_of_two(tmp_path):
+    with pytest.raises(ValueError, match="on_error='ignore' must be one of 'stop', 'skip'"):
+        convert(Examples(), Hdf5Writer(), tmp_path / "demos", description=WHAT, on_error="ignore")
+
+
+def test_a_target_that_lacks_a_demonstration_does_not_appear(tmp_path):
+    class Forgetful(Hdf5Writer):
+        def assemble(self, parts, folder):
+            super().assemble(parts[1:], folder)
+
+    with pytest.raises(ValueError, match="demos would hold 3 of the 4 demonstrations; nothing was written"):
+        convert(Examples(), Forgetful(), tmp_path / "demos", description=WHAT)
+    assert not (tmp_path / "demos").exists()
+
+
+@pytest.mark.parametrize("writer", [Hdf5Writer(), LeRobotWriter()], ids=["libero_hdf5", "lerobot"])
+def test_tasks_of_any_name_come_back_as_they_were(tmp_path, writer):
+    tasks = ("Open_it", "open_it", "the mug and/or the bowl", "../../../outside", "/etc/passwd", "nul\0", "x" * 300)
+    converted = convert(Examples(tasks), writer, tmp_path / "in" / "demos", description=WHAT)
+    assert converted.demonstrations == len(tasks)
+    reader = SOURCE_FORMATS["lerobot" if isinstance(writer, LeRobotWriter) else "libero_hdf5"]
+    found = reader.open(tmp_path / "in" / "demos", reader.conventions, TaskNaming())
+    assert {demo.task: demo.seed for demo in found} == {task: seed for seed, task in enumerate(tasks)}
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["demos"]
+
+
 def test_an_interruption_while_the_dataset_is_made_leaves_no_half_of_it(tmp_path):
     target = tmp_path / "demos"
 
@@ -95,12 +170,23 @@ def test_another_conversion_in_the_way_is_not_gone_on_with(tmp_path):
     with pytest.raises(ValueError, match="of another source"):
         convert(Examples(tasks=("a",) * 5), Hdf5Writer(), tmp_path / "demos", description=WHAT)
     description = json.loads((tmp_path / ".demos.unfinished" / "conversion.json").read_text())
-    assert description == {"source": "examples", "episodes": 4}
+    assert description == {"source": "examples", "episodes": 4, "on_error": "stop"}
+
+
+def test_an_unfinished_conversion_of_nobody_knows_what_is_left_as_it_is(tmp_path):
+    unfinished = tmp_path / ".demos.unfinished"
+    (unfinished / "episode_000000").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"holds episodes and does not tell of what: .* move that folder away"):
+        convert(Examples(), Hdf5Writer(), tmp_path / "demos", description=WHAT)
+    (unfinished / "conversion.json").write_text("{")
+    with pytest.raises(ValueError, match=r"conversion.json is damaged .* move that folder away"):
+        convert(Examples(), Hdf5Writer(), tmp_path / "demos", description=WHAT)
+    assert (unfinished / "episode_000000").exists()
 
 
 def test_a_target_that_is_there_is_kept(tmp_path):
     (tmp_path / "demos").mkdir()
-    with pytest.raises(FileExistsError, match="is there already; name another target or delete it"):
+    with pytest.raises(FileExistsError, match="is there already; name another target, or move it away"):
         convert(Examples(), Hdf5Writer(), tmp_path / "demos", description=WHAT)
 
 

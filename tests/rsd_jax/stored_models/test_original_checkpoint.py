@@ -39,7 +39,7 @@ def load(monkeypatch):
     return load_content
 
 
-@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -47,6 +47,8 @@ def load(monkeypatch):
         lambda weights, config: {"model_state_dict": weights, "extra_state": {"config": config}},
         lambda weights, config: {"model": weights, "config": config},
         lambda weights, config: weights | {"config": config},
+        lambda weights, config: {"state_dict": weights, "hyper_parameters": config},
+        lambda weights, config: {"state_dict": weights, "hyper_parameters": {"config": config}},
     ],
 )
 def test_every_layout_is_read(load, wrap, prefix):
@@ -58,6 +60,34 @@ def test_every_layout_is_read(load, wrap, prefix):
     up = checkpoint.params["encoder"]["up"]
     np.testing.assert_array_equal(up["kernel"], np.arange(35).reshape(5, 7).T)
     np.testing.assert_array_equal(checkpoint.params["decoder"]["down"]["bias"], np.arange(7))
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [
+        lambda key: f"model.{key}",
+        lambda key: f"model._orig_mod.{key}",
+        lambda key: f"net.module.{key}",
+        lambda key: key.replace("encoder.", "encoder._orig_mod.").replace("rfsq.", "rfsq.module."),
+    ],
+)
+def test_a_network_compiled_in_parts_or_held_by_a_lightning_module_is_read(load, rename):
+    weights = {rename(key): value for key, value in state_dict().items()}
+    checkpoint = load({"state_dict": weights}, kind="naive")
+    np.testing.assert_array_equal(checkpoint.params["encoder"]["up"]["bias"], np.arange(5))
+    assert (checkpoint.num_layers, checkpoint.num_levels) == (4, 5)
+
+
+def test_what_a_lightning_module_holds_beside_the_network_is_left(load):
+    checkpoint = load({"state_dict": state_dict("model.") | {"accuracy.total": np.ones(1, "f4")}}, kind="naive")
+    assert checkpoint.num_layers == 4
+
+
+def test_two_networks_in_one_file_are_refused_by_name(load):
+    with pytest.raises(ValueError, match=r"holds several networks, under 'ema\.', 'model\.'; keep the weights of one"):
+        load({"state_dict": state_dict("model.") | state_dict("ema.")}, kind="naive")
+    with pytest.raises(ValueError, match=r"holds encoder\.0\.weight twice, as encoder.* and _orig_mod\.encoder"):
+        load(state_dict() | state_dict("_orig_mod."), kind="naive")
 
 
 def test_weights_under_both_names_are_those_that_the_original_loads(load):

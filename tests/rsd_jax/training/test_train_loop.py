@@ -237,7 +237,7 @@ def test_another_configuration_is_an_error_that_names_keys_and_fix(mesh, straigh
     assert "stage.tokenizer_hash: abc there, def now" in message
     assert "rows.inputs: float32[50, 4] there, float32[51, 4] now" in message
     assert "steps" not in message
-    assert "choose another --config.run_dir, or remove the folder" in message
+    assert "choose another --config.run_dir, or move the folder away" in message
 
 
 @pytest.mark.parametrize("steps_per_dispatch", [1, 4])

@@ -66,7 +66,7 @@ def folder(tmp_path):
 
 def test_statistics_by_hand(folder):
     found = measure_task(folder / "first_demo.hdf5")
-    assert (found.task, found.instruction, found.steps) == ("first", "pick up the bowl", (4, 8))
+    assert (found.task, found.instruction, found.steps) == ("pick_up_the_bowl", "pick up the bowl", (4, 8))
     assert found.action_counts.sum(axis=1).tolist() == [12] * 7
     assert (found.action_counts[0, -1], found.action_counts[1, 12], found.action_counts[6, 0]) == (12, 12, 12)
     assert found.saturated.tolist() == [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
