@@ -136,7 +136,8 @@ def _content(file: h5py.File) -> dict[str, Any]:
 
 
 def _file_digests(folder: Path) -> dict[str, str]:
-    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}]
+    # What protects a manifest is no part of a checkpoint: earlier checkouts have none.
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc", ".sha256"}]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
 
 

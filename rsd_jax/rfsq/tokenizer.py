@@ -19,13 +19,17 @@ from rsd_jax.array_types import Actions, Latents, LayerMask, PyTree, Tokens
 from rsd_jax.rfsq.autoencoders import Autoencoder, describe_autoencoder, make_autoencoder
 from rsd_jax.rfsq.flat_tokens import from_flat, to_flat
 from rsd_jax.rfsq.residual_quantizer import QuantizerTable, dequantize, quantize
-from rsd_jax.rfsq.stored_tokenizer import StoredTokenizer, read, write
+from rsd_jax.rfsq.stored_tokenizer import (
+    TABLE_ARRAYS,
+    StoredTokenizer,
+    check_parts,
+    holding_tokenizer,
+    read,
+    write,
+)
 
 TOKEN_FORMAT = 2
 """Version of what the arrays of a tokenizer mean; part of its hash."""
-
-
-_TABLE_ARRAYS = ("offset", "step", "mode", "fold")
 
 
 class TokenFormatError(ValueError):
@@ -146,7 +150,7 @@ class RfsqTokenizer:
         Raises:
             OSError: it cannot be written; nothing half-written remains.
         """
-        table = {name: getattr(self.table, name) for name in _TABLE_ARRAYS}
+        table = {name: getattr(self.table, name) for name in TABLE_ARRAYS}
         write(Path(path), StoredTokenizer(self.layout(), self.params, table, self.normalizer))
 
     @classmethod
@@ -157,20 +161,24 @@ class RfsqTokenizer:
             CheckpointError: it is missing, damaged, or holds something else.
             TokenFormatError: it was saved in another format.
         """
-        layout, params, table, normalizer = read(Path(path))
-        if layout["format_version"] != TOKEN_FORMAT:
+        stored = read(Path(path))
+        layout = stored.layout
+        if layout.get("format_version") != TOKEN_FORMAT:
             raise TokenFormatError(
-                f"the tokenizer in {path} has token format {layout['format_version']}; this version reads "
+                f"the tokenizer in {path} has token format {layout.get('format_version')}; this version reads "
                 f"{TOKEN_FORMAT}. Train it again: python -m launch.train --config configs/rfsq.py"
             )
-        constants = {name: jnp.asarray(table[name]) for name in _TABLE_ARRAYS}
-        return cls(
-            params=jax.tree.map(jnp.asarray, params),
-            table=QuantizerTable(**constants, num_levels=layout["num_levels"]),
-            normalizer=normalizer,
-            autoencoder=make_autoencoder(**layout["autoencoder"]),
-            chunk_length=layout["chunk_length"],
-        )
+        with holding_tokenizer(Path(path)):
+            autoencoder = make_autoencoder(**layout["autoencoder"])
+            check_parts(stored, autoencoder)
+            constants = {name: jnp.asarray(stored.table[name]) for name in TABLE_ARRAYS}
+            return cls(
+                params=jax.tree.map(jnp.asarray, stored.params),
+                table=QuantizerTable(**constants, num_levels=layout["num_levels"]),
+                normalizer=stored.normalizer,
+                autoencoder=autoencoder,
+                chunk_length=layout["chunk_length"],
+            )
 
     def _check_shape(self, actions: Actions) -> None:
         expected = (self.chunk_length, self.autoencoder.action_dim)

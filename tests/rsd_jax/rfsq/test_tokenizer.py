@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.checkpoints import CheckpointError
+from rsd_jax.checkpoints.array_file import read_array_file, write_array_file
 from rsd_jax.pretrained import PRETRAINED
 from rsd_jax.rfsq import MlpAutoencoder, RepetitionFrame, RfsqTokenizer, TokenFormatError, make_strategy, make_table
 from rsd_jax.rfsq import tokenizer as tokenizer_module
@@ -188,3 +190,37 @@ def test_importing_the_tokenizer_alone_loads_no_simulator_and_no_hub() -> None:
     code = f"import sys, rsd_jax.rfsq; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_the_shipped_tokenizer_is_not_read_with_another_digit(tmp_path: Path) -> None:
+    shutil.copytree(PRETRAINED / "rfsq", tmp_path / "rfsq")
+    (manifest,) = (tmp_path / "rfsq").glob("best/*/metadata.json")
+    manifest.write_text(manifest.read_text().replace("0.33299848437309265", "0.43299848437309265", 1))
+    with pytest.raises(CheckpointError, match=r"rfsq/best/00000001 is damaged: metadata.json is altered"):
+        RfsqTokenizer.load(tmp_path / "rfsq")
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        (lambda arrays, layout: arrays.pop("normalizer"), "it has no 'normalizer'"),
+        (lambda arrays, layout: arrays["table"].pop("fold"), "it has no 'fold'"),
+        (
+            lambda arrays, layout: arrays["table"].update(step=np.zeros((7, 16), np.float32)),
+            r"float32\(7, 16\); it",
+        ),
+        (lambda arrays, layout: arrays["normalizer"].update(center=np.full(7, np.nan)), "center holds numbers that"),
+        (lambda arrays, layout: layout.pop("num_layers"), "it has no 'num_layers'"),
+        (lambda arrays, layout: layout.pop("autoencoder"), "it has no 'autoencoder'"),
+        (lambda arrays, layout: layout["autoencoder"].update(kind="unheard_of"), "unheard_of"),
+        (lambda arrays, layout: layout.update(num_levels="7"), "num_levels is '7'"),
+        (lambda arrays, layout: layout.update(chunk_length=0), "chunk_length is 0"),
+    ],
+)
+def test_parts_that_no_tokenizer_has_are_named(tmp_path: Path, edit: Callable[..., None], named: str) -> None:
+    TOKENIZERS["staggered"].save(tmp_path / "t.safetensors")
+    layout, arrays = read_array_file(tmp_path / "t.safetensors")
+    edit(arrays, layout)
+    write_array_file(tmp_path / "t.safetensors", arrays, layout)
+    with pytest.raises(CheckpointError, match=f"t.safetensors holds no tokenizer: .*{named}"):
+        RfsqTokenizer.load(tmp_path / "t.safetensors")

@@ -10,6 +10,7 @@ import pytest
 from launch.config_flags import load_config
 from rsd_jax.backbones.choice import BACKBONES
 from rsd_jax.checkpoints import StageCheckpoints, load_stage, stage_checkpoints
+from rsd_jax.checkpoints.manifest import read_manifest, write_manifest
 from rsd_jax.checkpoints.params_hash import hash_params
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.observation_needs import ObservationNeeds
@@ -35,9 +36,9 @@ def copy(preflight_run, tmp_path):
 
 
 def change(manifest, edit):
-    content = json.loads(manifest.read_text())
+    content = read_manifest(manifest.parent)
     edit(content)
-    manifest.write_text(json.dumps(content))
+    write_manifest(manifest.parent, content)
 
 
 def stored_facts(run_dir):
