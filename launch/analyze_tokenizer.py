@@ -19,6 +19,7 @@ from eval_bridge.report.tokenizer.table import document_table, terminal_table
 from launch.config_flags import load_config, run
 from rsd_jax.atomic_files import write_json
 from rsd_jax.checkpoints.metadata import json_value
+from rsd_jax.content_check import read_checked_json, write_checked_json
 from rsd_jax.registry import to_dataclass
 from rsd_jax.stored_models import load_policy
 from rsd_jax.tokenizer_analysis.head_probe import ProbeSettings
@@ -53,8 +54,8 @@ def main(config: ConfigDict) -> None:
             kept = folder / name / f"seed_{seed}" / "figures.json"
             if not kept.exists():
                 kept.parent.mkdir(parents=True, exist_ok=True)
-                write_json(kept, json_value(measure(kept.parent)))
-            seeds.setdefault(name, []).append({"seed": seed, **json.loads(kept.read_text())})
+                write_checked_json(kept, json_value(measure(kept.parent)))
+            seeds.setdefault(name, []).append({"seed": seed, **read_checked_json(kept)})
     results = as_record(
         seeds, policy, rows, default=config.default, head_steps=config.head_steps, throughput=throughput
     )

@@ -26,8 +26,9 @@ import numpy as np
 MEASURED = {
     *("seconds", "chunk_seconds", "latency_ms", "started", "commit", "commits", "versions", "workers"),
     *("stage_seconds", "date", "history"),
+    "check",
 }
-"""Keys whose values two runs of the same program differ in, or that say who made a file."""
+"""Keys whose values two runs of the same program differ in, that say who made a file, or that it is unaltered."""
 
 LOADED = """
 from pathlib import Path

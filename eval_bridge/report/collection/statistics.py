@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from eval_bridge.report.collection.demo_scene import goal_names, item_addresses, positions_at
 from rsd_jax.actions.conventions import upright
+from rsd_jax.content_check import DamagedJsonError, read_checked_json
 from rsd_jax.demos.libero_hdf5.files import episode_names, opened
 from rsd_jax.demos.libero_hdf5.layout import FRAME_KEYS
 from rsd_jax.demos.task_names import instruction_of
@@ -140,7 +141,7 @@ def _read_attempts(path: Path) -> Attempts | None:
     if not path.is_file():
         return None
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
+        summary = read_checked_json(path)
         attempts = summary.pop("attempts")
         failed = [each for each in attempts if not each["is_success"]]
         return Attempts(
@@ -150,5 +151,7 @@ def _read_attempts(path: Path) -> Attempts | None:
             failed=tuple(FailedAttempt(each["seed"], each["steps"], each["reason"]) for each in failed),
             provenance=summary,
         )
+    except DamagedJsonError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is no summary of a collection ({error!r}); move it away.") from error
