@@ -45,6 +45,7 @@ def main(config: ConfigDict) -> None:
         folder / "rows.safetensors",
         chunk_length=settings.chunk_length,
         smallest_half_range=settings.smallest_half_range,
+        action_range=settings.action_range,
     )
     work = plan_measurements(variants, _probe_settings(config), config.dct_scales, config.seeds, policy, rows)
     seeds: dict[str, list[Record]] = {}
@@ -69,6 +70,8 @@ def main(config: ConfigDict) -> None:
         renew(document, "results", document_table(results, target, document))
     print(terminal_table(results))
     print("clipping at q01 and q99 would lose", " ".join(f"{x:.1e}" for x in results["data"]["quantile_clip_loss"]))
+    clipped = results["data"]["clipped_fraction"]
+    print(f"beyond the range, and clipped: {clipped['labels']:.3%} of labels, {clipped['executed']:.3%} as executed")
     print(f"\n{target}\n{page}")
 
 
