@@ -1,6 +1,7 @@
 """A main function that reads other columns is found, and the decoder that needs one that does not refuses it."""
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -32,12 +33,12 @@ def reading_digits(main: MainFn) -> MainFn:
     return reading
 
 
-def reading_one_column(main: MainFn) -> MainFn:
-    """`main`, of which the first column's logits are moved by one digit of the last column."""
+def reading_one_column(reader: int, read: int, main: MainFn) -> MainFn:
+    """`main`, of which the logits of column `reader` of the first step are moved by a digit of column `read`."""
 
     def reading(features: jax.Array, tokens: jax.Array, position: jax.Array, *, num_layers: int) -> jax.Array:
         own = main(features, tokens, position, num_layers=num_layers)
-        return own.at[:, 0, 0].add(tokens[:, -1, -1, 0, None, None] * jnp.arange(1.0, LEVELS + 1))
+        return own.at[:, 0, reader].add(tokens[:, 0, read, 0, None, None] * jnp.arange(1.0, LEVELS + 1))
 
     return reading
 
@@ -56,7 +57,10 @@ def random_draft(features: jax.Array, tokens: jax.Array, position: jax.Array) ->
     return jax.random.normal(jax.random.fold_in(jax.random.key(0), position.sum()), (*position.shape, 3, LEVELS))
 
 
-@pytest.mark.parametrize("reading", [reading_digits, reading_one_column, reading_positions])
+ONE_COLUMN = [partial(reading_one_column, 0, 2), partial(reading_one_column, 2, 0), partial(reading_one_column, 1, 2)]
+
+
+@pytest.mark.parametrize("reading", [reading_digits, reading_positions, *ONE_COLUMN])
 def test_what_reads_other_columns_is_found(
     reading: Callable[[MainFn], MainFn],
     code_shape: Callable[[int], CodeShape],

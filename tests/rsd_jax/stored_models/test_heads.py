@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from rsd_jax.checkpoints import StageCheckpoints, TokenizerMismatchError
+from rsd_jax.checkpoints import CheckpointError, StageCheckpoints, TokenizerMismatchError
 from rsd_jax.checkpoints.manifest import read_manifest, write_manifest
 from rsd_jax.heads.draft_model import DraftConfig
 from rsd_jax.heads.main_head import MainHeadConfig
@@ -46,4 +46,10 @@ def test_a_head_of_another_tokenizer_or_policy_is_refused_by_name_and_with_the_f
     content["facts"]["policy_hash"] = "abc"
     write_manifest(folder, content)
     with pytest.raises(PolicyMismatchError, match=r"features of policy abc, but .*configs/draft.py"):
+        load_draft(tmp_path, content["facts"]["tokenizer_hash"], policy)
+    del content["facts"]["model"]
+    write_manifest(folder, content)
+    with pytest.raises(
+        CheckpointError, match=r"'draft' has a network that this version does not know \(KeyError.*move"
+    ):
         load_draft(tmp_path, content["facts"]["tokenizer_hash"], policy)

@@ -80,6 +80,11 @@ def test_a_policy_is_hashed_only_where_that_was_not_done_when_it_was_saved(copy,
 
 def test_a_policy_of_other_conventions_or_of_an_unknown_network_is_refused(copy):
     run_dir, manifest = copy
+    change(manifest, lambda content: content["facts"].pop("heldout_every"))
+    with pytest.raises(
+        PolicyMismatchError, match=r"does not know \(KeyError\('heldout_every'\)\); .*move its folder away"
+    ):
+        load_policy(run_dir)
     change(manifest, lambda content: content["facts"]["backbone"].update(kind="unheard_of"))
     with pytest.raises(PolicyMismatchError, match=r"'unheard_of'; it must be one of compact.*configs/policy.py"):
         load_policy(run_dir)
