@@ -6,6 +6,7 @@ checkpoints is the success rate of neither. As long as there is no episode, an i
 by an installation that is then repaired): another one begins the log anew, and what stands before it counts no more.
 
 Every line ends with a check of itself (`rsd_jax.content_check`); those of earlier versions have none and are read.
+Behind a line with a check none stands without, since earlier versions cannot go on with such a log.
 """
 
 import dataclasses
@@ -30,7 +31,7 @@ from eval_bridge.evaluation.records import (
     from_line,
     to_line,
 )
-from rsd_jax.content_check import AlteredContentError, with_check, without_check
+from rsd_jax.content_check import CHECK, AlteredContentError, with_check, without_check
 from rsd_jax.folder_lock import InUseError, in_use
 
 CHECKPOINT = "checkpoint."
@@ -192,13 +193,17 @@ def read_episode_log(path: Path) -> LogContents:
 def _parse(path: Path, data: bytes) -> tuple[LogContents, int]:
     """Contents of a log, and how many of its bytes are whole lines."""
     contents = LogContents()
-    position = 0
+    position, is_checked = 0, False
     for number, line in enumerate(data.split(b"\n"), start=1):
         end = position + len(line)
         if end == len(data):  # without a line end: torn, or whole and the next line would be glued to it
             break
         try:
-            contents = _with_line(contents, _content(line))
+            value = _object(line)
+            contents = _with_line(contents, without_check(value))
+            if is_checked and CHECK not in value:
+                raise AlteredContentError("it has lost its check")
+            is_checked = CHECK in value
         except AlteredContentError as error:
             raise EpisodeLogError(
                 f"{path}, line {number} is damaged: {error}. Put back an intact copy, or {_way_on(number)}."
@@ -218,16 +223,16 @@ def _way_on(line: int) -> str:
     return "move the file away to start anew" if line == 1 else "remove that line to run its episode again"
 
 
-def _content(line: bytes) -> dict[str, Any]:
-    """A line of a log without its check.
+def _object(line: bytes) -> dict[str, Any]:
+    """What a line of a log holds.
 
     Raises:
-        ValueError: it is no JSON. AlteredContentError: it is not what was written. TypeError: it is no object.
+        ValueError: it is no JSON. TypeError: it is no object.
     """
     value = json.loads(line)
     if not isinstance(value, dict):
         raise TypeError(f"{value!r} is no object")
-    return without_check(value)
+    return value
 
 
 def _with_line(contents: LogContents, line: Mapping[str, Any]) -> LogContents:

@@ -154,6 +154,14 @@ def test_another_result_than_was_written_is_noticed_in_every_line(full_log):
             EpisodeLog(full_log, IDENTITY)
 
 
+def test_a_line_that_has_lost_its_check_is_noticed(full_log):
+    text = full_log.read_text()
+    first = text.index('"seconds": 3.0, "check": "') + len('"seconds": ')
+    full_log.write_text(text[:first] + text[first + len('3.0, "check": ') :])
+    with pytest.raises(EpisodeLogError, match="line 7 is damaged: it has lost its check"):
+        read_episode_log(full_log)
+
+
 def test_no_byte_changes_without_being_noticed(full_log, caplog):
     whole = full_log.read_bytes()
     for place in range(0, len(whole), 5):
