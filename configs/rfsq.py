@@ -57,6 +57,9 @@ def get_config(variant: str = "") -> ConfigDict:
     model.latent_dim = 16
     # Floor of an action dimension's half range, in action units.
     model.smallest_half_range = 0.05
+    # Range that tokens cover: training, which no training action exceeds and others may (they are clipped, and metrics
+    # count them), or declared, the environment's own: nothing is clipped, and narrow dimensions get coarser cells.
+    model.action_range = "training"
     # Every how many-th episode of a task is held out.
     model.heldout_every = 5
 

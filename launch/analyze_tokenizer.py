@@ -19,6 +19,7 @@ from eval_bridge.report.tokenizer.table import document_table, terminal_table
 from launch.config_flags import load_config, run
 from rsd_jax.atomic_files import write_json
 from rsd_jax.checkpoints.metadata import json_value
+from rsd_jax.content_check import read_checked_json, write_checked_json
 from rsd_jax.registry import to_dataclass
 from rsd_jax.stored_models import load_policy
 from rsd_jax.tokenizer_analysis.head_probe import ProbeSettings
@@ -44,6 +45,7 @@ def main(config: ConfigDict) -> None:
         folder / "rows.safetensors",
         chunk_length=settings.chunk_length,
         smallest_half_range=settings.smallest_half_range,
+        action_range=settings.action_range,
     )
     work = plan_measurements(variants, _probe_settings(config), config.dct_scales, config.seeds, policy, rows)
     seeds: dict[str, list[Record]] = {}
@@ -53,8 +55,8 @@ def main(config: ConfigDict) -> None:
             kept = folder / name / f"seed_{seed}" / "figures.json"
             if not kept.exists():
                 kept.parent.mkdir(parents=True, exist_ok=True)
-                write_json(kept, json_value(measure(kept.parent)))
-            seeds.setdefault(name, []).append({"seed": seed, **json.loads(kept.read_text())})
+                write_checked_json(kept, json_value(measure(kept.parent)))
+            seeds.setdefault(name, []).append({"seed": seed, **read_checked_json(kept)})
     results = as_record(
         seeds, policy, rows, default=config.default, head_steps=config.head_steps, throughput=throughput
     )
@@ -68,6 +70,8 @@ def main(config: ConfigDict) -> None:
         renew(document, "results", document_table(results, target, document))
     print(terminal_table(results))
     print("clipping at q01 and q99 would lose", " ".join(f"{x:.1e}" for x in results["data"]["quantile_clip_loss"]))
+    clipped = results["data"]["clipped_fraction"]
+    print(f"beyond the range, and clipped: {clipped['labels']:.3%} of labels, {clipped['executed']:.3%} as executed")
     print(f"\n{target}\n{page}")
 
 

@@ -8,7 +8,6 @@ On several processes give each ``--coordinator=HOST:PORT --num_processes=N --pro
 RSD_COORDINATOR, RSD_NUM_PROCESSES, RSD_PROCESS_ID), or start it with srun.
 """
 
-import json
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from ml_collections import ConfigDict
 
 from launch.config_flags import run
 from rsd_jax.checkpoints import CheckpointWriteError
+from rsd_jax.content_check import read_checked_json
 from rsd_jax.distributed import hosts
 from rsd_jax.distributed.mesh import make_mesh
 from rsd_jax.run_folder import METRICS_NAME
@@ -44,7 +44,7 @@ def main(config: ConfigDict) -> None:
         hosts.leave()
         raise
     if hosts.is_primary():
-        print(final_table(json.loads((directory / METRICS_NAME).read_text()), directory))
+        print(final_table(read_checked_json(directory / METRICS_NAME), directory))
 
 
 def final_table(metrics: dict[str, Any], directory: Path) -> str:

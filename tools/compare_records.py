@@ -26,8 +26,9 @@ import numpy as np
 MEASURED = {
     *("seconds", "chunk_seconds", "latency_ms", "started", "commit", "commits", "versions", "workers"),
     *("stage_seconds", "date", "history"),
+    "check",
 }
-"""Keys whose values two runs of the same program differ in, or that say who made a file."""
+"""Keys whose values two runs of the same program differ in, that say who made a file, or that it is unaltered."""
 
 LOADED = """
 from pathlib import Path
@@ -136,7 +137,8 @@ def _content(file: h5py.File) -> dict[str, Any]:
 
 
 def _file_digests(folder: Path) -> dict[str, str]:
-    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}]
+    # What protects a manifest is no part of a checkpoint: earlier checkouts have none.
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc", ".sha256"}]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rsd_jax.atomic_files import write_json
+from rsd_jax.content_check import DamagedJsonError, read_checked_json, write_checked_json
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,18 @@ class CollectionLog:
         """Goes on with the log at `path` if there is one.
 
         Raises:
-            ValueError: the file is no log, or its collection had other settings.
+            ValueError: the file is damaged or no log, or its collection had other settings.
         """
         log = CollectionLog(path, settings, provenance)
         if not path.exists():
             return log
         try:
-            stored = json.loads(path.read_text())
+            stored = read_checked_json(path)
             earlier = stored["settings"]
             attempts = [Attempt(**attempt) for attempt in stored["attempts"]]
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except DamagedJsonError:
+            raise
+        except (KeyError, TypeError) as error:
             raise ValueError(f"{path} is no summary of a collection ({error!r}); move it away") from error
         if earlier != json.loads(json.dumps(settings)):
             changed = sorted(key for key in {*earlier, *settings} if earlier.get(key) != settings.get(key))
@@ -82,7 +84,7 @@ class CollectionLog:
 
     def save(self) -> None:
         """Writes the file. Raises `OSError` as `add` does."""
-        write_json(self.path, self.summary())
+        write_checked_json(self.path, self.summary())
 
     def summary(self) -> dict[str, Any]:
         """Counts, sums, settings, provenance and every attempt, as JSON values."""

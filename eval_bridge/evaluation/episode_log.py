@@ -4,6 +4,9 @@ Every line is on disk before the next episode starts, so a killed evaluation los
 first line is the evaluation's identity; a log takes episodes of that identity only, because a success rate over two
 checkpoints is the success rate of neither. As long as there is no episode, an identity binds nobody (a start may fail
 by an installation that is then repaired): another one begins the log anew, and what stands before it counts no more.
+
+Every line ends with a check of itself (`rsd_jax.content_check`); those of earlier versions have none and are read.
+Behind a line with a check none stands without, since earlier versions cannot go on with such a log.
 """
 
 import dataclasses
@@ -28,10 +31,14 @@ from eval_bridge.evaluation.records import (
     from_line,
     to_line,
 )
+from rsd_jax.content_check import CHECK, AlteredContentError, with_check, without_check
 from rsd_jax.folder_lock import InUseError, in_use
 
 CHECKPOINT = "checkpoint."
 """In a log's identity, before the name of each stage whose checkpoint acted."""
+
+REQUIRED = ("simulator", "suite", "step_limit", "decoder", "seed")
+"""What every identity tells; summaries and comparisons read it."""
 
 _IDENTITY = "evaluation"  # kind of the line that says of which evaluation the log is
 
@@ -160,7 +167,7 @@ class EpisodeLog:
     def _write(self, line: Mapping[str, Any]) -> None:
         length = self._file.seek(0, os.SEEK_END)
         try:
-            self._file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+            self._file.write(json.dumps(with_check(line), allow_nan=False).encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError:
@@ -169,39 +176,41 @@ class EpisodeLog:
 
 
 def read_episode_log(path: Path) -> LogContents:
-    """Reads a log without opening it for writing; a torn last line is left out.
+    """Reads a log without opening it for writing; a torn last line is left out, and said.
 
     Raises:
         EpisodeLogError: it is missing, or a line is damaged.
     """
     if not path.is_file():
         raise EpisodeLogError(f"{path} does not exist; `python -m launch.evaluate` makes it.")
-    return _parse(path, path.read_bytes())[0]
+    data = path.read_bytes()
+    contents, valid_length = _parse(path, data)
+    if valid_length < len(data):
+        _LOGGER.warning("%s ends in a torn line, which is left out; the same evaluation runs its episode again.", path)
+    return contents
 
 
 def _parse(path: Path, data: bytes) -> tuple[LogContents, int]:
     """Contents of a log, and how many of its bytes are whole lines."""
     contents = LogContents()
-    position = 0
-    while position < len(data):
-        end = data.find(b"\n", position)
-        is_last = end in (-1, len(data) - 1)
-        line = data[position:] if end == -1 else data[position:end]
-        try:
-            value = json.loads(line)
-        except ValueError as error:
-            if is_last:
-                break
-            number = data.count(b"\n", 0, position) + 1
-            raise EpisodeLogError(
-                f"{path}, line {number} is no JSON; remove that line to run its episode again."
-            ) from error
-        if end == -1:  # Whole, but its line end is missing: the next line would be glued to it.
+    position, is_checked = 0, False
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        end = position + len(line)
+        if end == len(data):  # without a line end: torn, or whole and the next line would be glued to it
             break
         try:
-            contents = _with_line(contents, value)
-        except (KeyError, TypeError) as error:
-            number = data.count(b"\n", 0, position) + 1
+            value = _object(line)
+            contents = _with_line(contents, without_check(value))
+            if is_checked and CHECK not in value:
+                raise AlteredContentError("it has lost its check")
+            is_checked = CHECK in value
+        except AlteredContentError as error:
+            raise EpisodeLogError(
+                f"{path}, line {number} is damaged: {error}. Put back an intact copy, or {_way_on(number)}."
+            ) from error
+        except ValueError as error:
+            raise EpisodeLogError(f"{path}, line {number} is no JSON; {_way_on(number)}.") from error
+        except (KeyError, TypeError, AttributeError) as error:
             raise EpisodeLogError(
                 f"{path}, line {number} is not a record of this version ({error!r}); move the file away to start anew."
             ) from error
@@ -209,16 +218,40 @@ def _parse(path: Path, data: bytes) -> tuple[LogContents, int]:
     return contents, position
 
 
+def _way_on(line: int) -> str:
+    """What can be done about a damaged line."""
+    return "move the file away to start anew" if line == 1 else "remove that line to run its episode again"
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    """What a line of a log holds.
+
+    Raises:
+        ValueError: it is no JSON. TypeError: it is no object.
+    """
+    value = json.loads(line)
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is no object")
+    return value
+
+
 def _with_line(contents: LogContents, line: Mapping[str, Any]) -> LogContents:
     """What a log holds with one more line; those of an evaluation that came to no episode are left behind."""
     if line["kind"] != _IDENTITY:
+        if contents.identity is None:
+            raise TypeError("it stands where the evaluation's identity must")
         contents.add(from_line(line))
         return contents
-    if line["identity"] == contents.identity:
+    identity = line["identity"]
+    if line.keys() != {"kind", "identity"} or not isinstance(identity, dict):
+        raise TypeError(f"an identity is an object and stands alone, not beside {', '.join(sorted(line))}")
+    if missing := [name for name in REQUIRED if name not in identity]:
+        raise TypeError(f"the identity lacks {', '.join(missing)}")
+    if identity == contents.identity:
         return contents
     if contents.episodes:
         raise TypeError("the identity of another evaluation, behind episodes")
-    return LogContents(line["identity"])
+    return LogContents(identity)
 
 
 def _check_same_evaluation(path: Path, logged: Mapping[str, Any], asked: Mapping[str, Any]) -> None:

@@ -1,14 +1,13 @@
 """Unites the parts of an evaluation that several hosts ran, into what one host would have written."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from eval_bridge.evaluation.episode_log import EpisodeLog, LogContents, read_episode_log
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.summary import Summary, summarise, write_summary
+from rsd_jax.content_check import read_checked_json
 from rsd_jax.run_folder import LOG_NAME, SHARD_FOLDER, SUMMARY_NAME, TRACE_FOLDER, VIDEO_FOLDER
 
 
@@ -63,7 +62,7 @@ def merge_evaluations(output: Path, shards: Sequence[Path]) -> tuple[Summary, tu
 def _episodes_of_complete(shard: Path) -> int:
     """How many episodes a part consists of, if it has all of them; its summary appears when it ends."""
     path = shard / SUMMARY_NAME
-    summary: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    summary = read_checked_json(path) if path.is_file() else {}
     if not summary or summary["episodes"] != summary["planned"]:
         raise ValueError(f"{shard} is not complete; run its command again, which goes on where it stopped.")
     return int(summary["planned"])

@@ -1,7 +1,6 @@
 """``summary.json``: an evaluation in numbers, computed from its log alone."""
 
 import dataclasses
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.records import EpisodeRecord
 from eval_bridge.policies.latency import Latency
 from eval_bridge.statistics.intervals import Interval, wilson_interval
-from rsd_jax.atomic_files import write_atomically
+from rsd_jax.content_check import write_checked_json
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def summarise(log: LogContents, planned: int) -> Summary:
 
 def write_summary(path: Path, summary: Summary) -> None:
     """Writes ``summary.json`` whole or not at all."""
-    write_atomically(path, json.dumps(summary.to_json(), indent=2, allow_nan=False) + "\n")
+    write_checked_json(path, summary.to_json(), allow_nan=False)
 
 
 def describe(summary: Summary, report: Path) -> str:

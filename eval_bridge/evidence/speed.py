@@ -1,17 +1,17 @@
 """How fast a run was collected and evaluated, read from its folder."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from eval_bridge.evaluation.episode_log import read_episode_log
+from eval_bridge.runs.run_record import read_collections
 from eval_bridge.simulators.libero.suites import SETTLE_STEPS
-from rsd_jax.run_folder import LOG_NAME, collection_summaries
+from rsd_jax.run_folder import LOG_NAME
 
 
 def describe_collection(run_dir: Path, seconds: float) -> dict[str, Any]:
     """What was collected, and at which rate of recorded steps."""
-    summaries = [json.loads(path.read_text()) for path in collection_summaries(run_dir)]
+    summaries = read_collections(run_dir)
     steps = sum(attempt["steps"] for summary in summaries for attempt in summary["attempts"])
     return {
         "demonstrations": sum(summary["successes"] for summary in summaries),

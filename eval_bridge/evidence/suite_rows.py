@@ -1,6 +1,5 @@
 """Evaluations as rows of the published results: each with its interval, its episodes paired with another decoder's."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from eval_bridge.runs.run_record import pipeline_command, read_result
 from eval_bridge.simulators.libero.suites import get_suite, suite_names
 from eval_bridge.statistics.intervals import Interval, wilson_interval
 from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
+from rsd_jax.content_check import read_checked_json
 from rsd_jax.run_folder import HEADLINE, LOG_NAME, SUMMARY_NAME
 
 TEACHER = "l1_regression"
@@ -221,7 +221,7 @@ def _is_alike(headline: Path, folder: Path) -> bool:
     """Whether `folder` holds a complete evaluation of the same suite in the same simulator."""
     if not (folder / SUMMARY_NAME).is_file():
         return False
-    own, summary = (json.loads((path / SUMMARY_NAME).read_text()) for path in (headline, folder))
+    own, summary = (read_checked_json(path / SUMMARY_NAME) for path in (headline, folder))
     is_complete = summary["episodes"] == summary["planned"]
     return is_complete and all(summary[name] == own[name] for name in ("suite", "simulator", "tasks", "episodes"))
 

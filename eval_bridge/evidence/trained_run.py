@@ -1,6 +1,5 @@
 """What the stages of a run took and found, read from its folder."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from eval_bridge.evaluation.episode_log import read_episode_log
 from eval_bridge.runs.run_record import pipeline_command, read_collections, read_result
+from rsd_jax.content_check import read_checked_json
 from rsd_jax.run_folder import DEMOS_FOLDER, HEADLINE, LOG_NAME, METRICS_NAME, RUN_RECORD, SUMMARY_NAME, TRAINED_STAGES
 
 REPORTED = ("collect", *TRAINED_STAGES, "evaluate")
@@ -114,5 +114,5 @@ def _evaluation_facts(run_dir: Path, stage: str) -> dict[str, Any]:
     if not (folder / SUMMARY_NAME).is_file():
         return {}
     episodes = read_episode_log(folder / LOG_NAME).episodes.values()
-    device = json.loads((folder / SUMMARY_NAME).read_text())["device"]
+    device = read_checked_json(folder / SUMMARY_NAME)["device"]
     return {"device": device, "steps": sum(episode.rollout.steps for episode in episodes)}

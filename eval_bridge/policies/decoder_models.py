@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from rsd_jax.array_types import Actions, Features, Latents, LayerMask, Logits, Position, PyTree, Tokens
 from rsd_jax.backbones.interface import PolicyInputs
-from rsd_jax.decoding import CodeShape
+from rsd_jax.decoding import CodeShape, MainFn, column_local, is_column_local
 from rsd_jax.heads.draft_model import DraftModel
 from rsd_jax.heads.main_head import ColumnContext, MainHead, main_function
 from rsd_jax.rfsq import RfsqTokenizer
@@ -90,11 +90,16 @@ class Models:
         with _whole_float32():
             return self._draft.apply({"params": self.arrays.draft}, *arguments, method="propose")
 
-    def main(self, features: DecoderFeatures, tokens: Tokens, position: Position, *, num_layers: int) -> Logits:
-        """A `MainFn`."""
+    @property
+    def main(self) -> MainFn:
+        """The main head's `MainFn`, which declares what the network does."""
         score = main_function(self._main, self.arrays.main, self._tokenizer.table)
-        with _whole_float32():
-            return score(features.columns, tokens, position, num_layers=num_layers)
+
+        def main(features: DecoderFeatures, tokens: Tokens, position: Position, *, num_layers: int) -> Logits:
+            with _whole_float32():
+                return score(features.columns, tokens, position, num_layers=num_layers)
+
+        return column_local(main) if is_column_local(score) else main
 
     @property
     def code_shape(self) -> CodeShape:
@@ -108,6 +113,11 @@ class Models:
             draft_layers=0 if draft is None else draft.config.draft_layers,
             informative=tokenizer.informative if informative is None else jnp.asarray(informative),
         )
+
+    @property
+    def num_levels(self) -> int:
+        """V of the tokenizer's code."""
+        return self._tokenizer.table.num_levels
 
     @property
     def _policy(self) -> PolicyVariables:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from eval_bridge.policies.observation_needs import PolicyObservation
+from eval_bridge.policies.observation_needs import PolicyObservation, check_state
 from rsd_jax.backbones.interface import Backbone, PolicyInputs
 
 
@@ -28,7 +28,8 @@ class HostBatch:
         """Puts an observation into a row.
 
         Raises:
-            ValueError: its arrays have other shapes than the policy needs, or its instruction cannot be encoded.
+            ValueError: its arrays have other shapes than the policy needs, its state holds a number that is not
+                finite, or its instruction cannot be encoded.
         """
         expected = (self._images.shape[1:], self._proprio.shape[1:])
         if (found := (observation.frames.shape, observation.proprio.shape)) != expected:
@@ -36,6 +37,7 @@ class HostBatch:
                 f"the observation has frames and state of shapes {found}; this policy needs {expected}: reduce it by "
                 "`reduce_observation` with the policy's observation_needs"
             )
+        check_state(observation.proprio)
         if self._instructions[row] != observation.instruction:
             self._ids[row] = self._encode(observation.instruction)
             self._instructions[row] = observation.instruction

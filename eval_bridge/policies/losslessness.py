@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from numpy.typing import NDArray
 
 from eval_bridge.policies.compiled_policy import LoadedModels
 from eval_bridge.policies.decoder_models import ModelArrays, Models
 from eval_bridge.policies.decoders import LOSSLESS, Autoregressive, TokenDecoder
 from rsd_jax.array_types import Features
-from rsd_jax.decoding import DecodeResult
+from rsd_jax.decoding import DecodeResult, sees_other_columns
 
 TOLERANCES = (1e-3, 1e-4, 1e-5, 1e-6)
 """Differences of the two largest logits of a digit below which it counts as a near-tie."""
@@ -126,10 +126,38 @@ def compare(reference: Decoded, other: Decoded, gaps: NDArray[np.float32]) -> Di
     )
 
 
+def require_column_local(models: LoadedModels, features: Features) -> None:
+    """Compares what the main head declares of itself with what it does, on one row of `features` ``[N, C, F]``.
+
+    Raises:
+        ValueError: it declares that it is `column_local`, and a column's logits change with other columns.
+    """
+
+    @jax.jit
+    def sees_others(arrays: ModelArrays, row: Features) -> Bool[Array, ""]:
+        bound = Models(models.networks, arrays)
+        num_levels, key = bound.num_levels, jax.random.key(0)
+        return sees_other_columns(bound.prepare(row), bound.main, bound.code_shape, len(row), num_levels, key)
+
+    head = models.networks.main
+    assert head is not None, "models of a decoder without a main head"
+    if head.column_local and bool(sees_others(models.arrays, features[:1])):
+        raise ValueError(
+            f"{type(head).__name__} declares column_local, but the logits of a column change with digits or positions "
+            "of others: speculative decoding would find other tokens. Declare column_local = False and decode by "
+            "autoregressive, or leave other columns' digits out of what it reads"
+        )
+
+
 def check_against_autoregressive(
     decoder: TokenDecoder, models: LoadedModels, features: Features, batch_size: int
 ) -> tuple[Differences, Decoded]:
-    """Decodes `features` by `decoder` and layer by layer; how they differ, and what `decoder` found."""
+    """Decodes `features` by `decoder` and layer by layer; how they differ, and what `decoder` found.
+
+    Raises:
+        ValueError: the main head is not what it declares (`require_column_local`).
+    """
+    require_column_local(models, features)
     reference = decode_all(Autoregressive(), models, features, batch_size)
     found = decode_all(decoder, models, features, batch_size)
     return compare(reference, found, logit_gaps(models, features, reference.tokens, batch_size)), found
@@ -138,7 +166,12 @@ def check_against_autoregressive(
 def check_lossless_decoders(
     models: LoadedModels, features: Features, batch_sizes: Sequence[int]
 ) -> Iterator[LosslessCheck]:
-    """Every lossless decoder at every batch size, beside autoregressive decoding itself in batches of another size."""
+    """Every lossless decoder at every batch size, beside autoregressive decoding itself in batches of another size.
+
+    Raises:
+        ValueError: the main head is not what it declares (`require_column_local`).
+    """
+    require_column_local(models, features)
     references: dict[int, Decoded] = {}
     for batch_size in batch_sizes:
         reference = references[batch_size] = decode_all(Autoregressive(), models, features, batch_size)

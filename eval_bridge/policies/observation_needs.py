@@ -40,8 +40,23 @@ def check_needs(needs: ObservationNeeds) -> ObservationNeeds:
     return needs
 
 
+def check_state(proprio: NDArray[np.float32]) -> None:
+    """Raises ValueError where a number of the robot's state is not finite: a policy would make a motion of it."""
+    if not np.isfinite(proprio).all():
+        place = int(np.flatnonzero(~np.isfinite(proprio))[0])
+        raise ValueError(
+            f"the observation's state has proprio[{place}] = {proprio[place]}; every number must be finite: look for "
+            "the sensor, or the simulation, that gave it"
+        )
+
+
 def reduce_observation(observation: Observation, needs: ObservationNeeds) -> PolicyObservation:
-    """What a policy with `needs` sees of an observation, by the functions that demonstrations went through."""
+    """What a policy with `needs` sees of an observation, by the functions that demonstrations went through.
+
+    Raises:
+        ValueError: a number of the robot's state is not finite.
+    """
+    check_state(observation.proprio[: needs.state_size])
     frames = np.stack([to_size(getattr(observation, camera), needs.image_size) for camera in needs.cameras])
     return PolicyObservation(frames, observation.proprio[: needs.state_size], observation.instruction)
 

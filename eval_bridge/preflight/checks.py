@@ -3,7 +3,6 @@
 The checks share a run folder and nothing else: each reads what the ones before it saved.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from eval_bridge.simulators.libero.self_check import check_simulator
 from eval_bridge.simulators.point_mass import MAX_STEPS, PointMassSimulator, towards_ball
 from rsd_jax.array_types import PyTree
 from rsd_jax.checkpoints import load_stage
+from rsd_jax.content_check import read_checked_json
 from rsd_jax.demos.demo import Demo
 from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, read_demos, write_episode
 from rsd_jax.distributed.mesh import make_mesh
@@ -82,14 +82,14 @@ def check_training(run_dir: Path, stage_name: str, values: Mapping[str, Any]) ->
     loaded = load_stage(run_dir, stage_name)
     same = _same_arrays(returned._asdict(), loaded.variables)
     require(same, f"the checkpoint of {stage_name} holds other arrays than training returned")
-    metrics = json.loads((run_dir / stage_name / METRICS_NAME).read_text())
+    metrics = read_checked_json(run_dir / stage_name / METRICS_NAME)
     require(stage.best_metric in metrics, f"metrics.json of {stage_name} lacks {stage.best_metric}")
 
 
 def check_tokens(run_dir: Path) -> None:
     """Tokens alone decode, at every depth, and to what the loss saw while training, to the last bit."""
     tokenizer = load_tokenizer(run_dir)
-    trained_hash = json.loads((run_dir / "rfsq" / METRICS_NAME).read_text())["tokenizer_hash"]
+    trained_hash = read_checked_json(run_dir / "rfsq" / METRICS_NAME)["tokenizer_hash"]
     require(tokenizer.token_hash == trained_hash, "the stored tokenizer is not the one that was trained")
     actions = np.stack([demo.labels[: tokenizer.chunk_length] for demo in _read_demos(run_dir)])
     tokens = np.asarray(jax.jit(RfsqTokenizer.tokenize)(tokenizer, actions))

@@ -1,17 +1,17 @@
 """Runs the stages of a run that are not finished, in order."""
 
-import json
 import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from eval_bridge.evaluation.summary import describe_acceptance, describe_success
 from eval_bridge.runs.run_record import add_seconds, forget_seconds, read_seconds
 from eval_bridge.runs.stage_process import PipelineStage, run_stage
 from eval_bridge.runs.stop_request import Stopped, StopRequest
 from eval_bridge.statistics.intervals import Interval
+from rsd_jax.content_check import read_checked_json
 from rsd_jax.run_folder import HEADLINE, LOG_FOLDER, REPLACED_FOLDER, REPORT_NAME, SUMMARY_NAME, evaluation_folder
 
 
@@ -93,7 +93,7 @@ def describe_result(run_dir: Path, decoders: Sequence[str]) -> str:
         path = run_dir / evaluation_folder(decoder, decoders) / SUMMARY_NAME
         if not path.is_file():
             continue
-        summary: dict[str, Any] = json.loads(path.read_text())
+        summary = read_checked_json(path)
         success = describe_success(summary["successes"], summary["episodes"], Interval(*summary["success_interval"]))
         lines.append(f"{success}, {summary['errors']} errors, {summary['decoder']}")
         if summary["token_acceptance"] is not None:

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from eval_bridge.policies.decoders import check_decoder
 from eval_bridge.runs.stage_process import PipelineStage
+from rsd_jax.content_check import read_checked_json
 from rsd_jax.run_folder import (
     COMPARISONS_NAME,
     COMPLETE,
@@ -111,9 +111,14 @@ def _has_final_metrics(output: Path) -> bool:
 def _has_all_episodes(output: Path, decoder: str) -> bool:
     if not (output / SUMMARY_NAME).is_file() or not (output / REPORT_NAME).is_file():
         return False
-    summary: dict[str, Any] = json.loads((output / SUMMARY_NAME).read_text())
+    summary = read_checked_json(output / SUMMARY_NAME)
     return bool(summary["decoder"] == decoder and summary["episodes"] == summary["planned"])
 
 
 def _compares_with(output: Path, others: Sequence[str]) -> bool:
-    return output.is_file() and {each["first"]["name"] for each in json.loads(output.read_text())} == set(others)
+    if not output.is_file():
+        return False
+    try:
+        return {each["first"]["name"] for each in json.loads(output.read_bytes())} == set(others)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{output} is damaged ({error!r}); move it away: it is made again from the logs") from error

@@ -1,12 +1,11 @@
 """``pipeline.json``: what a run is made with, and the seconds that its stages took."""
 
-import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rsd_jax.atomic_files import write_atomically
+from rsd_jax.content_check import read_checked_json, write_checked_json
 from rsd_jax.run_folder import RUN_RECORD, collection_summaries
 
 
@@ -52,7 +51,7 @@ def check_same_run(run_dir: Path, wanted: RunIdentity, from_stage: str) -> None:
 def read_record(run_dir: Path) -> dict[str, Any]:
     """The record as it is stored; empty where there is none."""
     path = run_dir / RUN_RECORD
-    return json.loads(path.read_text()) if path.exists() else {}
+    return read_checked_json(path) if path.exists() else {}
 
 
 def read_seconds(run_dir: Path) -> dict[str, float]:
@@ -75,7 +74,7 @@ def forget_seconds(run_dir: Path, stages: Collection[str]) -> None:
         _write(run_dir, record | {"stage_seconds": kept})
 
 
-def read_result(path: Path, command: str) -> Any:
+def read_result(path: Path, command: str) -> dict[str, Any]:
     """Contents of a JSON file that a stage of a run wrote.
 
     Args:
@@ -83,11 +82,11 @@ def read_result(path: Path, command: str) -> Any:
         command: what makes it, for the error.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: there is no such file, or it is damaged.
     """
     if not path.is_file():
         raise ValueError(f"{path} does not exist; finish the run: {command}")
-    return json.loads(path.read_text())
+    return read_checked_json(path)
 
 
 def pipeline_command(run_dir: Path) -> str:
@@ -97,8 +96,8 @@ def pipeline_command(run_dir: Path) -> str:
 
 def read_collections(run_dir: Path) -> list[dict[str, Any]]:
     """The summary of every task's collection."""
-    return [json.loads(path.read_text()) for path in collection_summaries(run_dir)]
+    return [read_checked_json(path) for path in collection_summaries(run_dir)]
 
 
 def _write(run_dir: Path, record: dict[str, Any]) -> None:
-    write_atomically(run_dir / RUN_RECORD, json.dumps(record, indent=1) + "\n")
+    write_checked_json(run_dir / RUN_RECORD, record, indent=1)

@@ -31,6 +31,9 @@ class Conventions:
 LIBERO = Conventions()
 """LIBERO's environment and its demonstrations."""
 
+DECLARED_RANGE = (-1.0, 1.0)
+"""Range of every dimension of an action that LIBERO's controller declares; it clips what lies beyond."""
+
 
 def upright(frames: FramesT) -> FramesT:
     """Turns frames ``[..., H, W, 3]`` by 180 degrees, as rendered <-> upright; its own inverse."""

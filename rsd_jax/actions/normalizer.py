@@ -14,6 +14,8 @@ from rsd_jax.array_types import Actions, typecheck
 GRIPPER = -1
 """Index of the gripper among the action dimensions; it is -1 or +1 and never scaled."""
 
+_ROUNDING = 1e-6
+
 
 @flax.struct.dataclass
 class ActionNormalizer:
@@ -144,14 +146,31 @@ class ActionNormalizer:
         Raises:
             ValueError: if `actions` is not ``[N, A]`` with N >= 1 and as many dimensions as the normalizer has.
         """
+        normalized = self._normalize_rows(actions)
+        loss = jnp.mean(jnp.square(normalized - jnp.clip(normalized, -1.0, 1.0)), axis=0)
+        return loss.at[GRIPPER].set(0.0)
+
+    def clipped_fraction(self, actions: ArrayLike) -> Float[Array, " A"]:
+        """Share of the numbers of each dimension that clipping to [-1, 1] changes, ``[A]``; 0 for the gripper.
+
+        Rounding alone, a millionth of the half range, is not counted.
+
+        Args:
+            actions: in the dataset's units, ``[N, A]``.
+
+        Raises:
+            ValueError: as `clip_loss` does.
+        """
+        is_beyond = jnp.abs(self._normalize_rows(actions)) > 1.0 + _ROUNDING
+        return jnp.mean(is_beyond, axis=0).at[GRIPPER].set(0.0)
+
+    def _normalize_rows(self, actions: ArrayLike) -> Float[Array, "N A"]:
         given = np.asarray(actions, np.float32)
         if given.ndim != 2 or given.shape[0] < 1 or given.shape[1] != self.center.shape[0]:
             raise ValueError(
                 f"actions has shape {given.shape}; expected [N, {self.center.shape[0]}] with at least one row"
             )
-        normalized = self.normalize(jnp.asarray(given)[None])[0]
-        loss = jnp.mean(jnp.square(normalized - jnp.clip(normalized, -1.0, 1.0)), axis=0)
-        return loss.at[GRIPPER].set(0.0)
+        return self.normalize(jnp.asarray(given)[None])[0]
 
     def to_json(self) -> dict[str, Any]:
         """The two vectors as lists of numbers, exact in float32."""

@@ -25,8 +25,8 @@ class DamagedCheckpointError(CheckpointError):
     def __init__(self, checkpoint: Path, reason: str) -> None:
         """Names the checkpoint and what is wrong with it."""
         super().__init__(
-            f"checkpoint {checkpoint} is damaged: {reason}. Remove this folder; where {checkpoint.parent} then holds "
-            "no checkpoint, train the stage again"
+            f"checkpoint {checkpoint} is damaged: {reason}. Put back an intact copy, or move this folder away from "
+            f"{checkpoint.parent}; where that then holds no checkpoint, train the stage again"
         )
 
 

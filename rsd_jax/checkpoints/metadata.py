@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import rsd_jax
-from rsd_jax.checkpoints.errors import FormatVersionError
+from rsd_jax.checkpoints.errors import DamagedCheckpointError, FormatVersionError
 from rsd_jax.provenance import git_commit, library_versions
 
 CHECKPOINT_FORMAT = 1
@@ -49,17 +49,26 @@ class CheckpointMetadata:
 
         Raises:
             FormatVersionError: `content` was written in another format. `source` is named in the message.
+            DamagedCheckpointError: it lacks a field, has one that does not exist, or one of another type.
         """
         content = dict(content)
         found = content.pop("format_version", None)
         if found != CHECKPOINT_FORMAT:
-            writer = content.get("versions", {}).get("rsd_jax", "unknown")
+            versions = content.get("versions")
+            writer = versions.get("rsd_jax", "unknown") if isinstance(versions, dict) else "unknown"
             raise FormatVersionError(
                 f"checkpoint {source} has format version {found} (written by rsd_jax {writer}); rsd_jax "
                 f"{rsd_jax.__version__} reads version {CHECKPOINT_FORMAT}. Train the stage again, or use the rsd_jax "
                 "that wrote it"
             )
-        return cls(**content)
+        try:
+            metadata = cls(**content)
+        except TypeError as error:
+            raise DamagedCheckpointError(source, f"its metadata has other fields than it must ({error})") from error
+        for name, kind in (("stage", str), ("step", int), ("config", dict), ("facts", dict), ("metrics", dict)):
+            if not isinstance(value := getattr(metadata, name), kind):
+                raise DamagedCheckpointError(source, f"its metadata has {name} = {value!r}, no {kind.__name__}")
+        return metadata
 
 
 def json_value(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Decoders: pure functions from features and two model functions to tokens."""
 
 from rsd_jax.decoding.autoregressive import autoregressive
+from rsd_jax.decoding.column_locality import sees_other_columns
 from rsd_jax.decoding.interface import (
     AcceptanceCounts,
     CodeShape,
@@ -8,6 +9,8 @@ from rsd_jax.decoding.interface import (
     DraftFn,
     GivenTokens,
     MainFn,
+    column_local,
+    is_column_local,
     nothing_given,
 )
 from rsd_jax.decoding.speculative import speculative_greedy
@@ -20,6 +23,9 @@ __all__ = [
     "GivenTokens",
     "MainFn",
     "autoregressive",
+    "column_local",
+    "is_column_local",
     "nothing_given",
+    "sees_other_columns",
     "speculative_greedy",
 ]

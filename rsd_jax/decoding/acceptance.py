@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from rsd_jax.array_types import LayerMask, Position, typecheck
-from rsd_jax.decoding.interface import AcceptanceCounts, CodeShape
+from rsd_jax.decoding.interface import AcceptanceCounts, CodeShape, check_draft_layers
 
 
 @typecheck
@@ -52,7 +52,11 @@ def count_acceptance(position: Position, run: Position, draft_layers: int, infor
         run: drafted layers accepted in the round, per column.
         draft_layers: K, layers drafted a round.
         informative: which digits count.
+
+    Raises:
+        ValueError: `draft_layers` is outside 0..L: layers that do not exist would count.
     """
+    check_draft_layers(draft_layers, informative.shape[0])
     ahead = layers_ahead(position, informative.shape[0])
     counted = (ahead >= 0) & informative.T[None, None]
     proposed = counted & (ahead < draft_layers)

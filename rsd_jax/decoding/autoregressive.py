@@ -8,7 +8,14 @@ from jaxtyping import Array, Int
 
 from rsd_jax.array_types import PyTree, Tokens, typecheck
 from rsd_jax.decoding.acceptance import layers_ahead, no_drafts
-from rsd_jax.decoding.interface import CodeShape, DecodeResult, GivenTokens, MainFn, nothing_given
+from rsd_jax.decoding.interface import (
+    CodeShape,
+    DecodeResult,
+    GivenTokens,
+    MainFn,
+    check_code_shape,
+    nothing_given,
+)
 
 
 class AutoregressiveState(NamedTuple):
@@ -33,7 +40,11 @@ def autoregressive(
 
     Returns:
         The greedy tokens, L rounds, and acceptance counts of zero, because nothing was drafted.
+
+    Raises:
+        ValueError: `shape` drafts more layers than there are.
     """
+    check_code_shape(shape)
     given = nothing_given(batch_size, shape) if given is None else given
     columns = (batch_size, shape.chunk_length, shape.latent_dim)
 

@@ -1,6 +1,6 @@
 """How models reach the decoders, what they may be told in advance, and what they return."""
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Int
@@ -27,12 +27,30 @@ class MainFn(Protocol):
     """Scores `num_layers` layers from `position` on, each given all coarser digits in `tokens`.
 
     Returns logits ``[B, C, D, num_layers, V]``. Logits of layer l must depend on no digit of a layer >= l;
-    those behind the last layer are ignored.
+    those behind the last layer are ignored. One whose logits of a column also depend on nothing of another column
+    declares that, see `column_local`.
     """
 
     def __call__(self, features: PyTree, tokens: Tokens, position: Position, *, num_layers: int) -> Logits:
         """Logits of the next `num_layers` layers."""
         ...
+
+
+MainFnT = TypeVar("MainFnT", bound=MainFn)
+
+
+def column_local(main: MainFnT) -> MainFnT:
+    """Declares that the logits of a column depend on no digit and no position of another column; returns `main`.
+
+    Sets the attribute ``column_local``, which classes of callables can also have. `sees_other_columns` checks it.
+    """
+    main.column_local = True  # type: ignore[attr-defined]
+    return main
+
+
+def is_column_local(main: MainFn) -> bool:
+    """Whether `main` declares it; a function that says nothing does not."""
+    return bool(getattr(main, "column_local", False))
 
 
 class CodeShape(NamedTuple):
@@ -60,6 +78,30 @@ class GivenTokens(NamedTuple):
 
     tokens: Tokens
     depth: Position
+
+
+def check_draft_layers(draft_layers: int, num_layers: int) -> None:
+    """Whether a draft proposes no more layers than there are: those behind the last one would be counted.
+
+    Raises:
+        ValueError: `draft_layers` is outside 0..L.
+    """
+    if not 0 <= draft_layers <= num_layers:
+        raise ValueError(f"draft_layers is {draft_layers}; it must be between 0 and num_layers = {num_layers}")
+
+
+def check_code_shape(shape: CodeShape) -> None:
+    """Whether the parts of a shape fit together.
+
+    Raises:
+        ValueError: `draft_layers` is outside 0..L, or `informative` is of another code.
+    """
+    check_draft_layers(shape.draft_layers, shape.num_layers)
+    if shape.informative.shape != (shape.num_layers, shape.latent_dim):
+        raise ValueError(
+            f"informative has shape {shape.informative.shape}; it must be [L, D] = "
+            f"[{shape.num_layers}, {shape.latent_dim}]"
+        )
 
 
 def nothing_given(batch_size: int, shape: CodeShape) -> GivenTokens:

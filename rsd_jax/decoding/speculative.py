@@ -21,6 +21,8 @@ from rsd_jax.decoding.interface import (
     DraftFn,
     GivenTokens,
     MainFn,
+    check_code_shape,
+    is_column_local,
     nothing_given,
 )
 
@@ -55,17 +57,31 @@ def speculative_greedy(
     A round decodes at least one layer of every unfinished column and at most K + 1, so that it takes between
     ``ceil(L / (K + 1))`` and L rounds, whatever the draft proposes.
 
+    While a column waits for none, the digits that `main` sees of the others are drafts, or of other layers than
+    `autoregressive` shows it: that changes nothing only for a `main` that is `column_local`.
+
     Args:
         features: what `draft` and `main` read, opaque here.
         draft: proposes K layers from each column's position.
-        main: scores K + 1 layers from each column's position.
+        main: scores K + 1 layers from each column's position; declared `column_local`.
         shape: static shape of the code.
         batch_size: B.
         given: digits known in advance, which are neither drafted nor counted; None for none.
 
     Returns:
         The main head's greedy tokens, the rounds, and how many drafted tokens were accepted.
+
+    Raises:
+        ValueError: `main` is not declared `column_local`, or `shape` drafts more layers than there are.
     """
+    check_code_shape(shape)
+    if not is_column_local(main):
+        raise ValueError(
+            "main does not declare that it is column_local, and speculative_greedy finds the tokens of autoregressive "
+            "only for one that is: whose logits of a column depend on no digit and no position of another. Declare it "
+            "(rsd_jax.decoding.column_local) where that holds, which sees_other_columns checks; else decode by "
+            "autoregressive"
+        )
 
     def unfinished(state: SpeculativeState) -> jax.Array:
         return jnp.any(state.position < shape.num_layers)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -53,9 +53,15 @@ class MainHead(nn.Module):
 
     The correction sees the column's context, the embedded coarser digits and where the estimate lies in the layer's
     grid; it starts at zero.
+
+    Attributes:
+        config: its size.
+        column_local: what it is of digits (`rsd_jax.decoding.column_local`): the context, which sees all columns, is
+            made of no digit.
     """
 
     config: MainHeadConfig
+    column_local: ClassVar[bool] = True
 
     def setup(self) -> None:
         """Creates the estimator, the column context, the prefix embedding and the correction."""
@@ -130,11 +136,13 @@ def main_function(model: MainHead, params: PyTree, table: QuantizerTable) -> Cal
         table: of the tokenizer.
 
     Returns:
-        A function whose first argument is what `MainHead.contextualise` returns (a `MainFn` of `rsd_jax.decoding`).
+        A function whose first argument is what `MainHead.contextualise` returns (a `MainFn` of `rsd_jax.decoding`). It
+        declares what the network does: its attribute ``column_local``.
     """
 
     def main(columns: ColumnContext, tokens: Tokens, position: Position, *, num_layers: int) -> Logits:
         logits = model.apply({"params": params}, columns, table, tokens, position, num_layers, method="score")
         return cast(jax.Array, logits)
 
+    main.column_local = model.column_local  # type: ignore[attr-defined]
     return main

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rsd_jax.rfsq.given_values import check_token_ids
+
 
 class CodeUsage(NamedTuple):
     """Statistics of tokens over many action steps.
@@ -31,8 +33,14 @@ def code_usage(
         tokens: ``[N, C, D, L]``.
         levels_exist: which tokens each digit can take, ``[L, D, V]``.
         informative: digits that can take more than one level, ``[L, D]``.
+
+    Raises:
+        ValueError: `tokens` is of another shape, or holds what is no token: nothing would count it.
     """
-    num_levels = levels_exist.shape[-1]
+    layers, latents, num_levels = levels_exist.shape
+    if tokens.ndim != 4 or tokens.shape[2:] != (latents, layers):
+        raise ValueError(f"tokens has shape {tokens.shape}; expected [N, C, {latents}, {layers}]")
+    check_token_ids(tokens, num_levels)
     counts = np.stack([(tokens == token).sum(axis=(0, 1)) for token in range(num_levels)], axis=-1)  # [D, L, V]
     frequency = np.swapaxes(counts, 0, 1) / max(len(tokens) * tokens.shape[1], 1)
     entropy = -np.sum(frequency * np.log2(np.where(frequency > 0, frequency, 1.0)), axis=-1)

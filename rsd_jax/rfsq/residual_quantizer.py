@@ -164,7 +164,14 @@ def make_table(
 @_one_program
 @typecheck
 def quantize(table: QuantizerTable, latents: Latents) -> Tokens:
-    """Codes `latents` into tokens, coarse to fine, in float32 whatever the model's type."""
+    """Codes `latents` into tokens, coarse to fine, in float32 whatever the model's type.
+
+    NaN becomes some token: what has to be refused is refused before (`RfsqTokenizer.tokenize`).
+
+    Raises:
+        ValueError: another number of latents than the table's.
+    """
+    _check_latents(table, "latents", latents.shape[-1])
     value = latents.astype(jnp.float32)
     tokens = []
     for constants in table.layers:
@@ -177,17 +184,21 @@ def quantize(table: QuantizerTable, latents: Latents) -> Tokens:
 @partial(_one_program, static_argnames="num_layers")
 @typecheck
 def dequantize(table: QuantizerTable, tokens: Tokens, num_layers: int | None = None) -> Latents:
-    """Decodes the first `num_layers` layers of `tokens` (all by default).
+    """Decodes the first `num_layers` layers of `tokens`; by default those that it holds, all or a prefix.
 
     Tokens that a digit's mode lacks are read as the nearest that it has. The finest layer is added first, so that
     each prefix is summed in one order and small terms are not lost.
 
     Raises:
-        ValueError: if `num_layers` is outside 0..L.
+        ValueError: if `num_layers` is outside 0..L or more than `tokens` holds, or on another number of latents.
     """
-    depth = table.num_layers if num_layers is None else num_layers
+    _check_latents(table, "tokens", tokens.shape[2])
+    held = tokens.shape[-1]
+    depth = held if num_layers is None else num_layers
     if not 0 <= depth <= table.num_layers:
-        raise ValueError(f"num_layers is {num_layers}; it must be between 0 and the table's {table.num_layers}")
+        raise ValueError(f"num_layers is {depth}; it must be between 0 and the table's {table.num_layers}")
+    if depth > held:
+        raise ValueError(f"num_layers is {depth}, but tokens has shape {tokens.shape} and holds {held} layers")
     latents = jnp.zeros(tokens.shape[:-1], jnp.float32)
     for layer, constants in reversed(list(enumerate(table.layers[:depth]))):
         digit = existing_digit(tokens[..., layer].astype(jnp.int32) - table.reach, constants.mode)
@@ -201,7 +212,13 @@ def residuals(table: QuantizerTable, latents: Latents, tokens: Tokens) -> Layere
     """What the digits of `tokens` before each layer leave of `latents`: ``v_0 .. v_{L-1}``, ``[B, C, D, L]``.
 
     Residual l depends on no digit of layer l or finer.
+
+    Raises:
+        ValueError: another number of latents or layers than the table's.
     """
+    _check_latents(table, "latents", latents.shape[-1])
+    if tokens.shape[-1] != table.num_layers:
+        raise ValueError(f"tokens holds {tokens.shape[-1]} layers; all {table.num_layers} of the table are needed")
     value = latents.astype(jnp.float32)
     values = []
     for layer, constants in enumerate(table.layers):
@@ -219,3 +236,9 @@ def grid_coordinates(table: QuantizerTable, latents: Latents, tokens: Tokens) ->
     it is the digit plus what rounding took away. A head that estimates latents reads its opinion on every digit here.
     """
     return (residuals(table, latents, tokens) - table.offset.T) / table.step.T
+
+
+def _check_latents(table: QuantizerTable, name: str, found: int) -> None:
+    """One latent would silently be taken for all."""
+    if found != (expected := table.offset.shape[1]):
+        raise ValueError(f"{name} has {found} latents a step; the table has {expected}")

@@ -32,4 +32,4 @@ def _stack_words(*values: jax.Array) -> jax.Array:
         for start in range(0, len(padded), _BYTES)
     ]
     in_bytes = jax.lax.bitcast_convert_type(jnp.stack(jax.lax.optimization_barrier(words), axis=-1), jnp.int8)
-    return in_bytes.reshape(*values[0].shape, -1)[..., : len(values)].astype(jnp.int32)
+    return in_bytes.reshape(*values[0].shape, len(padded))[..., : len(values)].astype(jnp.int32)

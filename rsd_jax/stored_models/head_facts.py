@@ -52,7 +52,7 @@ class HeadFacts(Generic[Sizes]):
         """Inverse of `to_json`, of a head whose network is described by `sizes`.
 
         Raises:
-            TypeError: a network that this version does not know.
+            TypeError, KeyError, ValueError: a network that this version does not know.
         """
         normalizer = content.get("normalizer")
         return HeadFacts(

@@ -57,10 +57,10 @@ def _facts(stage: LoadedStage, sizes: type[Sizes], tokenizer_hash: str, policy: 
     train = f"python -m launch.train --config configs/{name}.py"
     try:
         facts = HeadFacts.from_json(stage.metadata.facts, sizes)
-    except TypeError as error:
+    except (TypeError, KeyError, ValueError) as error:
         raise CheckpointError(
-            f"stage {name!r} has a network that this version does not know ({error}): use the version "
-            f"that trained it, or move its folder away and train it again: {train}"
+            f"stage {name!r} has a network that this version does not know ({error!r}); use the version that wrote "
+            f"it, or move its folder away and train it again: {train}"
         ) from error
     if facts.tokenizer_hash != tokenizer_hash:
         raise TokenizerMismatchError(

@@ -112,16 +112,16 @@ def _shardings(run_dir: Path | str, mesh: Mesh, metadata: CheckpointMetadata) ->
 
 def _facts(metadata: CheckpointMetadata, run_dir: Path | str) -> PolicyFacts:
     content = metadata.facts
-    if content["conventions"] != asdict(LIBERO):
+    if (conventions := content.get("conventions")) != asdict(LIBERO):
         raise ConventionMismatchError(
-            f"the policy of {run_dir} was trained with conventions {content['conventions']}, but observations and "
+            f"the policy of {run_dir} was trained with conventions {conventions}, but observations and "
             f"actions here follow {asdict(LIBERO)}; train it on demonstrations of these conventions"
         )
     try:
         return PolicyFacts.from_json(content)
-    except (TypeError, ValueError) as error:
+    except (TypeError, KeyError, ValueError) as error:
         raise PolicyMismatchError(
-            f"the policy of {run_dir} has a network that this version does not know ({error}): use the "
-            "version that trained it, or move its folder away and train it again: "
-            f"python -m launch.train --config configs/policy.py --config.run_dir={run_dir}"
+            f"the policy of {run_dir} has a network that this version does not know ({error!r}); use the version that "
+            "wrote it, or move its folder away and train it again: python -m launch.train --config configs/policy.py "
+            f"--config.run_dir={run_dir}"
         ) from error

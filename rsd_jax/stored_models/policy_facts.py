@@ -58,7 +58,7 @@ class PolicyFacts:
         """Inverse of `to_json`.
 
         Raises:
-            ValueError, TypeError: a network that this version does not know.
+            TypeError, KeyError, ValueError: a network that this version does not know.
         """
         return PolicyFacts(
             network=PolicyNetwork(make_backbone(**content["backbone"]), RegressionConfig(**content["head"])),

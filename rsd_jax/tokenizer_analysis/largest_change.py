@@ -3,6 +3,7 @@
 What it finds is a lower limit of the largest change, `RfsqTokenizer.error_bound` an upper one.
 """
 
+import dataclasses
 from functools import partial
 
 import jax
@@ -28,6 +29,7 @@ def largest_change_found(tokenizer: RfsqTokenizer, seed: int) -> NDArray[np.floa
     Random strings, improved column by column: a column's prefix is drawn anew and its later layers are those that move
     its latent furthest up or down, and what enlarges the change of the string's own action dimension is kept.
     """
+    tokenizer = dataclasses.replace(tokenizer, chunk_length=1)  # every step of a chunk decodes by itself
     found = []
     for depth in range(tokenizer.num_layers + 1):
         extremes = extreme_suffixes(tokenizer.table, depth)

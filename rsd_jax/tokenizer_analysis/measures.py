@@ -12,7 +12,7 @@ from rsd_jax.rfsq import RfsqTokenizer, residuals
 from rsd_jax.rfsq.code_usage import code_usage
 from rsd_jax.tokenizer_analysis.largest_change import largest_change_found
 from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding
-from rsd_jax.training.stages.rfsq import loss_forward, token_errors
+from rsd_jax.training.stages.rfsq import ActionData, clipped_fraction, loss_forward, token_errors
 
 NOISE = {"1e-3": 1e-3, "1e-2": 1e-2}
 """Standard deviations of the noise under which tokens are watched, in normalised action units."""
@@ -68,6 +68,12 @@ def forward_minus_token_mse(
     """Mean squared difference between what tokens decode to and the loss function's own forward pass."""
     decoded = np.asarray(tokenizer.detokenize(tokenizer.tokenize(actions)), np.float64)
     return float(np.mean((np.asarray(loss_forward(objective, tokenizer, actions)) - decoded) ** 2))
+
+
+def clipped_fractions(actions: ActionData) -> dict[str, float]:
+    """Share of the motion numbers that lie beyond the normalizer's range, of held-out labels and executed actions."""
+    held_out = {"labels": actions.heldout, "executed": actions.heldout_executed}
+    return {name: clipped_fraction(actions.normalizer, chunks) for name, chunks in held_out.items()}
 
 
 def quantile_clip_loss(train: NDArray[np.float32], heldout: NDArray[np.float32]) -> list[float]:

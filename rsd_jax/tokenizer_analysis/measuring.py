@@ -1,6 +1,5 @@
 """What an analysis measures: every tokenizer and baseline, once a seed."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rsd_jax.content_check import read_checked_json
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.rfsq.baselines import DctBpe, UniformBins
@@ -70,7 +70,7 @@ def plan_measurements(
             tokenizer = RfsqTokenizer.load(directory / "rfsq")
             figures = measure(tokenizer, actions.heldout, actions.heldout_executed, seed)
             moving = np.asarray(figures.pop("moving"))
-            trained = json.loads((directory / "rfsq" / METRICS_NAME).read_text())
+            trained = read_checked_json(directory / "rfsq" / METRICS_NAME)
             seeded = heads._replace(
                 draft_training=replace(heads.draft_training, seed=seed),
                 main_training=replace(heads.main_training, seed=seed),

@@ -8,7 +8,7 @@ import numpy as np
 
 from rsd_jax.provenance import git_commit, library_versions
 from rsd_jax.stored_models.policy import StoredPolicy
-from rsd_jax.tokenizer_analysis.measures import quantile_clip_loss
+from rsd_jax.tokenizer_analysis.measures import clipped_fractions, quantile_clip_loss
 from rsd_jax.tokenizer_analysis.rows import AnalysisRows
 
 Record = dict[str, Any]
@@ -38,6 +38,7 @@ def as_record(
         "variants": {name: {**mean_record(records), "seeds": records} for name, records in seeds.items()},
         "data": {
             **rows.facts,
+            "clipped_fraction": clipped_fractions(rows.actions),
             "quantile_clip_loss": quantile_clip_loss(rows.actions.train_labels, rows.actions.heldout),
         },
         "policy_hash": policy.params_hash,

@@ -11,7 +11,7 @@ from rsd_jax.checkpoints.array_file import read_array_file, write_array_file
 from rsd_jax.stored_models import StoredPolicy
 from rsd_jax.training.demonstrations import load_split
 from rsd_jax.training.stages.head_rows import HeadRows, stored_head_rows
-from rsd_jax.training.stages.rfsq import ActionData, action_data
+from rsd_jax.training.stages.rfsq import ActionData, ActionRange, action_data
 
 
 class AnalysisRows(NamedTuple):
@@ -30,7 +30,13 @@ class AnalysisRows(NamedTuple):
 
 
 def load_rows(
-    run_dir: Path, policy: StoredPolicy, kept: Path, *, chunk_length: int, smallest_half_range: float
+    run_dir: Path,
+    policy: StoredPolicy,
+    kept: Path,
+    *,
+    chunk_length: int,
+    smallest_half_range: float,
+    action_range: ActionRange = "training",
 ) -> AnalysisRows:
     """Reads the rows from the file `kept`, or makes them from the run's demonstrations and keeps them there.
 
@@ -45,14 +51,15 @@ def load_rows(
         "heldout_every": policy.heldout_every,
         "chunk_length": chunk_length,
         "smallest_half_range": smallest_half_range,
+        "action_range": action_range,
     }
     if not kept.exists():
         split = load_split(run_dir, policy.heldout_every, with_frames=False)
-        actions = action_data(split, chunk_length, smallest_half_range)
+        actions = action_data(split, chunk_length, smallest_half_range, action_range)
         if actions.normalizer.to_json() != policy.variables.action.to_json():
             raise ValueError(
                 f"the policy of {run_dir} normalises actions otherwise than tokenizers of its demonstrations would; "
-                f"train it again on them: remove {run_dir}/rfsq and {run_dir}/policy, then launch.train both"
+                f"train it again on them: move {run_dir}/rfsq and {run_dir}/policy away, then launch.train both"
             )
         train, heldout = stored_head_rows(run_dir, policy, chunk_length)
         facts = {
@@ -70,10 +77,12 @@ def load_rows(
         }
         write_array_file(kept, arrays, {**identity, "facts": facts})
     metadata, stored = read_array_file(kept)
+    made_with = {"action_range": "training", **metadata}  # earlier versions had no other
     for name, value in identity.items():
-        if metadata[name] != value:
+        if made_with.get(name) != value:
             raise ValueError(
-                f"{kept} was made with {name} {metadata[name]}, but it is {value} now; remove the file to renew it"
+                f"{kept} was made with {name} {made_with.get(name)}, but it is {value} now; remove the file to renew "
+                "it"
             )
     return _assemble(stored, metadata["facts"])
 

@@ -55,7 +55,7 @@ class MetricLog:
             tensorboard: also write TensorBoard events into ``tensorboard/``.
 
         Raises:
-            ValueError: TensorBoard is asked for, and tensorboardX is not installed.
+            ValueError: TensorBoard is asked for, and tensorboardX is not installed; or an earlier row is damaged.
         """
         self._file = None
         self._events = None
@@ -103,8 +103,15 @@ def _keep_rows_until(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text().splitlines(keepends=True):
-        # A killed process may leave an unfinished last line; it belongs to a step that will be repeated.
-        if line.endswith("\n") and json.loads(line)["step"] <= step:
-            kept.append(line)
+    # A killed process may leave an unfinished last line; it belongs to a step that will be repeated.
+    *whole, _ = path.read_bytes().split(b"\n")
+    for number, line in enumerate(whole, start=1):
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line.decode() + "\n")
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path}, line {number} is no row of metrics ({error!r}); mend the line, or move the file away: the "
+                "training needs no earlier row"
+            ) from error
     write_atomically(path, "".join(kept))

@@ -20,6 +20,7 @@ from rsd_jax.array_types import PyTree
 from rsd_jax.atomic_files import write_json
 from rsd_jax.checkpoints import CheckpointMetadata, StageCheckpoints
 from rsd_jax.checkpoints.metadata import json_value
+from rsd_jax.content_check import write_checked_json
 from rsd_jax.distributed import hosts
 from rsd_jax.distributed.sharding_rules import state_shardings
 from rsd_jax.folder_lock import in_use
@@ -299,7 +300,7 @@ class _Run:
                     "num_devices": len(devices),
                     "num_processes": jax.process_count(),
                 }
-                write_json(self._output_dir / METRICS_NAME, {**best.metrics, "training": facts})
+                write_checked_json(self._output_dir / METRICS_NAME, {**best.metrics, "training": facts})
         return load_best(self._stage, self._checkpoints, self._mesh)
 
     def _seconds(self) -> float:

@@ -43,6 +43,7 @@ def test_results_hold_every_tokenizer_with_its_figures(analysed: Path) -> None:
     assert figures["forward_minus_token_mse"] == 0
     assert {"draft_l0_l2", "main_l3_l7", "draft_l0_l2_majority", "free_running_mse"} <= set(figures["head"])
     assert results["data"]["heldout_episodes"] == 5
+    assert results["data"]["clipped_fraction"].keys() == {"labels", "executed"}
     assert results["default"] == "staggered"
     assert results["seeds"] == [0]
     assert "<svg" in (analysed / "tokenizer_analysis" / "report.html").read_text()
@@ -73,7 +74,7 @@ def test_a_trained_variant_keeps_its_schedule_over_another_number_of_steps() -> 
 
 
 class _Settings:
-    chunk_length, smallest_half_range = 4, 0.05
+    chunk_length, smallest_half_range, action_range = 4, 0.05, "training"
 
 
 def test_means_over_seeds_keep_the_structure() -> None:

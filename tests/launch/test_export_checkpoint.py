@@ -1,6 +1,5 @@
 """Handing on what a run has trained, on the miniature run that preflight trains."""
 
-import json
 import shutil
 
 import jax
@@ -11,6 +10,7 @@ from launch import export_checkpoint as command
 from launch.config_flags import parse_config
 from launch.evaluate import evaluate
 from rsd_jax.checkpoints import MissingCheckpointError, load_stage
+from rsd_jax.checkpoints.manifest import read_manifest, write_manifest
 from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
 from rsd_jax.stored_models import export
 from rsd_jax.stored_models.export import export_checkpoint
@@ -71,10 +71,10 @@ def test_a_missing_stage_is_named_with_its_command(copied_run, tmp_path, missing
 
 @pytest.mark.parametrize("head", ["draft", "main_head"])
 def test_stages_that_do_not_belong_together_are_refused(copied_run, tmp_path, head):
-    (manifest,) = copied_run.glob(f"{head}/best/*/metadata.json")
-    content = json.loads(manifest.read_text())
+    (folder,) = copied_run.glob(f"{head}/best/*")
+    content = read_manifest(folder)
     content["facts"]["policy_hash"] = "0" * 64
-    manifest.write_text(json.dumps(content))
+    write_manifest(folder, content)
     with pytest.raises(PolicyMismatchError, match=f"'{head}' was trained on the features of policy 0000"):
         export_checkpoint(copied_run, tmp_path / "target")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -9,6 +9,7 @@ from eval_bridge.evaluation.summary import summarise, write_summary
 from eval_bridge.evidence.suite_rows import FINEST_TASKS
 from eval_bridge.statistics.intervals import wilson_interval
 from launch.record_suite import main
+from rsd_jax.content_check import read_checked_json, write_checked_json
 from rsd_jax.run_folder import LOG_NAME
 from tests.eval_bridge.evaluation.log_examples import DIGEST, MANIFEST, log_of, make_log, make_record
 
@@ -160,7 +161,7 @@ def test_devices_are_told_where_they_differ(run_dir, tmp_path, capsys):
     assert "evaluated on" not in capsys.readouterr().out
     for name in ("evaluation_autoregressive", "evaluation_l1_regression", "evaluation"):
         path = second / name / "summary.json"
-        write_json(path, {**json.loads(path.read_text()), "device": "two CPUs"})
+        write_checked_json(path, {**read_checked_json(path), "device": "two CPUs"})
         record(tmp_path, run_dir, second)
         if name == "evaluation_autoregressive":
             mixed = "`speculative_greedy`: one GPU; `l1_regression`: one GPU; `autoregressive`: two CPUs"

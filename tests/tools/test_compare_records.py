@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from rsd_jax.content_check import with_check
 from tools.compare_records import compare_demonstrations, compare_evaluations, compare_results, main
 
 EPISODE = {"kind": "episode", "task_index": 2, "episode": 0, "steps": 68, "seconds": 8.6, "actions": {"clipped": 0.1}}
@@ -34,7 +35,7 @@ def evaluation(tmp_path):
 
 def test_times_sessions_and_the_order_of_lines_may_differ(evaluation):
     before, after = evaluation
-    write_log(after, [{**EPISODE, "seconds": 1.0}, {**LOG[1], "commit": "b"}, LOG[0]])
+    write_log(after, [with_check({**EPISODE, "seconds": 1.0}), {**LOG[1], "commit": "b"}, with_check(LOG[0])])
     (after / "summary.json").write_text(json.dumps({"successes": 1, "commit": "b", "per_task": [{"successes": 1}]}))
     assert list(compare_evaluations(before, after)) == []
 

@@ -1,6 +1,5 @@
 """The results of ablations: of every policy its held-out metrics and its success, beside the base."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ from eval_bridge.report.markdown import markdown_table
 from eval_bridge.runs.ablation.trials import DECODER, SHARED, AblationSettings, DevelopmentEvaluation, Trial
 from eval_bridge.statistics.intervals import wilson_interval
 from eval_bridge.statistics.paired import PairedCounts, bootstrap_difference, mcnemar_p_value
+from rsd_jax.content_check import read_checked_json
 from rsd_jax.provenance import git_commit
 from rsd_jax.run_folder import METRICS_NAME, SUMMARY_NAME
 
@@ -86,7 +86,7 @@ def _variant(trials: Sequence[Trial], base: dict[int, Trial]) -> Record:
 
 
 def _run(trial: Trial) -> Record:
-    metrics: Record = json.loads((trial.training.output / METRICS_NAME).read_text())
+    metrics: Record = read_checked_json(trial.training.output / METRICS_NAME)
     training = metrics.pop("training")
     record = {
         "seed": trial.seed,
@@ -99,7 +99,7 @@ def _run(trial: Trial) -> Record:
         "heldout": metrics,
     }
     if trial.evaluation is not None:
-        summary = json.loads((trial.evaluation.output / SUMMARY_NAME).read_text())
+        summary = read_checked_json(trial.evaluation.output / SUMMARY_NAME)
         per_task = {str(task["task_index"]): task["successes"] for task in summary["per_task"]}
         record["development"] = {**_success(summary["successes"], summary["episodes"]), "per_task": per_task}
     return record

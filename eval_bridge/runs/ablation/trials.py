@@ -15,9 +15,9 @@ from eval_bridge.evaluation.benchmarks import get_benchmark
 from eval_bridge.evaluation.episode_log import read_episode_log
 from eval_bridge.evaluation.plan import EpisodeId, EvaluationPlan, plan_evaluation
 from eval_bridge.runs.stage_process import PipelineStage
-from rsd_jax.atomic_files import write_atomically
 from rsd_jax.checkpoints.errors import MissingCheckpointError
 from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
+from rsd_jax.content_check import read_checked_json, write_checked_json
 from rsd_jax.run_folder import (
     ABLATION_EVALUATION,
     ABLATION_FOLDER,
@@ -127,7 +127,7 @@ class Trial:
             OSError: the folder cannot be written.
         """
         if (self.folder / ABLATION_RECORD).exists() and not self._has_same_record():
-            found = json.loads((self.folder / ABLATION_RECORD).read_text())
+            found = read_checked_json(self.folder / ABLATION_RECORD)
             different = [key for key in self.record if self.record[key] != found.get(key)]
             raise ValueError(
                 f"{self.folder} was trained with other values of {', '.join(different)} "
@@ -140,11 +140,11 @@ class Trial:
             link = self.folder / name
             if not link.is_symlink():
                 link.symlink_to(os.path.relpath(source, self.folder), target_is_directory=True)
-        write_atomically(self.folder / ABLATION_RECORD, json.dumps(dict(self.record), indent=1) + "\n")
+        write_checked_json(self.folder / ABLATION_RECORD, self.record, indent=1)
 
     def _has_same_record(self) -> bool:
         path = self.folder / ABLATION_RECORD
-        return path.exists() and json.loads(path.read_text()) == self.record
+        return path.exists() and read_checked_json(path) == self.record
 
 
 def plan_trials(config: AblationSettings, read_config: ReadConfig) -> list[Trial]:
@@ -308,7 +308,7 @@ def _holds_evaluation(output: Path, of: DevelopmentEvaluation, episodes: Sequenc
         return False
     if not _is_trained(output.parent / "policy"):
         return False
-    summary = json.loads((output / SUMMARY_NAME).read_text())
+    summary = read_checked_json(output / SUMMARY_NAME)
     tasks = {task["task_index"] for task in summary["per_task"]}
     return bool(
         (summary["simulator"], summary["suite"]) == (of.simulator, of.suite)

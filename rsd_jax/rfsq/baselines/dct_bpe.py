@@ -25,6 +25,7 @@ from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
 from rsd_jax.actions.normalizer import ActionNormalizer
+from rsd_jax.rfsq.given_values import check_actions
 
 _FIRST_CHARACTER = 0xF0000
 """Start of a plane for private use: no rule of Unicode applies to its characters."""
@@ -76,12 +77,13 @@ class DctBpe:
                 twice.
 
         Raises:
-            ValueError: if `actions` is not ``[N, C, A]`` with N >= 1 and the normalizer's A, if `scale` is not
-                positive, or if `vocab_size` has no room for the single integers.
+            ValueError: if `actions` is not ``[N, C, A]`` with N >= 1 and the normalizer's A, or not finite, if `scale`
+                is not positive, or if `vocab_size` has no room for the single integers.
         """
         action_dim = normalizer.center.shape[0]
         if actions.ndim != 3 or 0 in actions.shape or actions.shape[2] != action_dim:
             raise ValueError(f"actions has shape {actions.shape}; expected [N, C, {action_dim}] with N, C >= 1")
+        check_actions(actions, actions.shape[1], action_dim)
         if not 0 < scale < math.inf:
             raise ValueError(f"scale is {scale}; it must be positive")
         tokenizer = DctBpe(normalizer, actions.shape[1], scale, Tokenizer(BPE()))
@@ -111,14 +113,10 @@ class DctBpe:
         """Tokens of every chunk of `actions` ``[B, C, A]``, in the dataset's own units.
 
         Raises:
-            ValueError: on another chunk length or action dimension than the tokenizer's.
+            ValueError: on another chunk length or action dimension than the tokenizer's, or on a number that is not
+                finite.
         """
-        expected = (self.chunk_length, self.normalizer.center.shape[0])
-        if actions.ndim != 3 or actions.shape[1:] != expected:
-            raise ValueError(
-                f"actions has shape {actions.shape}; this tokenizer takes [B, {expected[0]}, {expected[1]}]: chunks "
-                f"of {expected[0]} steps with {expected[1]} numbers each. Cut or pad the chunk, or train another"
-            )
+        check_actions(actions, self.chunk_length, self.normalizer.center.shape[0])
         return [encoding.ids for encoding in self.bpe.encode_batch(self._strings(actions))]
 
     def detokenize(self, sequences: Sequence[Sequence[int]]) -> DecodedActions:
@@ -152,7 +150,7 @@ class DctBpe:
         normalized = np.clip(self.normalizer.normalize(jnp.asarray(actions, jnp.float32)), -1.0, 1.0)
         coefficients = np.einsum("fc,bca->bfa", _dct_matrix(self.chunk_length), normalized)
         integers = np.rint(self.scale * coefficients).astype(np.int64)
-        codes = integers.reshape(len(actions), -1) + self.largest_integer + _FIRST_CHARACTER
+        codes = integers.reshape(len(actions), math.prod(actions.shape[1:])) + self.largest_integer + _FIRST_CHARACTER
         return ["".join(map(chr, row)) for row in codes.tolist()]
 
 

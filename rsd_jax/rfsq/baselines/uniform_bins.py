@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.array_types import Actions, Tokens
+from rsd_jax.rfsq.given_values import check_actions, check_integers
 
 
 @flax.struct.dataclass
@@ -37,20 +38,16 @@ class UniformBins:
         if self.num_levels < 2:
             raise ValueError(f"num_levels is {self.num_levels}; it must be at least 2, the two ends of one bin")
 
-    @jax.jit
     def tokenize(self, actions: ArrayLike) -> Tokens:
         """Tokens ``int32 [B, C, A, 1]`` of `actions` ``[B, C, A]`` in the dataset's own units.
 
         Raises:
-            ValueError: on another chunk length or action dimension than the tokenizer's.
+            ValueError: on another chunk length or action dimension than the tokenizer's, or on a number that is not
+                finite.
         """
-        actions = jnp.asarray(actions, jnp.float32)
-        self._check_shape("actions", actions.shape, ())
-        normalized = jnp.clip(self.normalizer.normalize(actions), -1.0, 1.0)
-        reached = jnp.searchsorted(_first_of_bins(self.num_levels), normalized, side="right")
-        return (reached - 1).astype(jnp.int32)[..., None]
+        check_actions(actions, self.chunk_length, self.normalizer.center.shape[0])
+        return self._tokenize(jnp.asarray(actions, jnp.float32))
 
-    @partial(jax.jit, static_argnames="num_layers")
     def detokenize(self, tokens: ArrayLike, num_layers: int | None = None) -> Actions:
         """Actions ``[B, C, A]`` in the dataset's units: the middles of the bins; the gripper is -1 or +1.
 
@@ -61,23 +58,27 @@ class UniformBins:
             num_layers: 1, the default, or 0 for the middle of the range whatever the tokens.
 
         Raises:
-            ValueError: if `num_layers` is neither, or on another shape of tokens than the tokenizer's.
+            ValueError: if `num_layers` is neither, or if `tokens` has another shape or is not of integers.
         """
         if num_layers not in (None, 0, 1):
             raise ValueError(f"num_layers is {num_layers}; uniform bins have one layer, so it must be 0 or 1")
-        tokens = jnp.asarray(tokens, jnp.int32)
-        self._check_shape("tokens", tokens.shape, (1,))
+        shape, expected = np.shape(tokens), (self.chunk_length, self.normalizer.center.shape[0], 1)
+        if shape[1:] != expected:
+            raise ValueError(f"tokens has shape {shape}; this tokenizer takes [B, {', '.join(map(str, expected))}]")
+        check_integers("tokens", tokens)
+        return self._detokenize(jnp.asarray(tokens, jnp.int32), num_layers)
+
+    @jax.jit
+    def _tokenize(self, actions: Actions) -> Tokens:
+        normalized = jnp.clip(self.normalizer.normalize(actions), -1.0, 1.0)
+        reached = jnp.searchsorted(_first_of_bins(self.num_levels), normalized, side="right")
+        return (reached - 1).astype(jnp.int32)[..., None]
+
+    @partial(jax.jit, static_argnames="num_layers")
+    def _detokenize(self, tokens: Tokens, num_layers: int | None) -> Actions:
         bins = jnp.clip(tokens[..., 0], 0, self.num_levels - 2)
         middles = jnp.asarray(_middles_of_bins(self.num_levels))[bins]
         return self.normalizer.denormalize(jnp.zeros_like(middles) if num_layers == 0 else middles)
-
-    def _check_shape(self, name: str, shape: tuple[int, ...], layers: tuple[int, ...]) -> None:
-        expected = (self.chunk_length, self.normalizer.center.shape[0], *layers)
-        if len(shape) != len(expected) + 1 or shape[1:] != expected:
-            raise ValueError(
-                f"{name} has shape {shape}; this tokenizer takes [B, {', '.join(map(str, expected))}]. Cut or pad the "
-                "chunk, or make a tokenizer of this chunk length"
-            )
 
 
 def _boundaries(num_levels: int) -> NDArray[np.float64]:

@@ -6,7 +6,6 @@ before, to all processes of a machine. Folders may be removed at any time; they 
 """
 
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_jax.atomic_files import whole_folder
+from rsd_jax.content_check import read_checked_json, write_checked_json
 from rsd_jax.folder_lock import one_at_a_time
 from rsd_jax.training.row_sources.interface import Rows
 
@@ -63,7 +63,7 @@ class RowWriter:
         """Closes the files and writes the table of contents."""
         for file in self._files.values():
             file.close()
-        (self._folder / _CONTENTS).write_text(json.dumps(self._contents, indent=2) + "\n")
+        write_checked_json(self._folder / _CONTENTS, self._contents)
 
 
 def stored_rows(folder: Path, write: Callable[[RowWriter], None]) -> dict[str, NDArray[Any]]:
@@ -102,7 +102,7 @@ def rows_on_disk(rows: Rows, parent: Path, name: str) -> dict[str, NDArray[Any]]
 
 def _mapped(folder: Path) -> dict[str, NDArray[Any]]:
     try:
-        contents = json.loads((folder / _CONTENTS).read_text())
+        contents = read_checked_json(folder / _CONTENTS)
     except (OSError, ValueError) as error:
         raise DamagedRowFilesError(f"{folder / _CONTENTS}: {error}; remove the folder, it is made again") from error
     rows: dict[str, NDArray[Any]] = {}

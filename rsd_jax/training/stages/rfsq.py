@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ import numpy as np
 from flax.core import meta
 from numpy.typing import NDArray
 
+from rsd_jax.actions.conventions import DECLARED_RANGE
 from rsd_jax.actions.normalizer import GRIPPER, ActionNormalizer
 from rsd_jax.array_types import PyTree
 from rsd_jax.demos.demo import Demo
@@ -23,6 +24,9 @@ from rsd_jax.rfsq.strategies import describe_strategy
 from rsd_jax.training.demonstrations import Split, action_rows, load_split
 from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding
 from rsd_jax.training.objectives.interface import Stage, Variables
+
+ActionRange = Literal["training", "declared"]
+"""What the normalizer's range is taken from."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class RfsqSettings:
         quantizer: ``strategy`` and fields of `rsd_jax.rfsq.strategies`, without the three sizes above.
         smallest_half_range: see `ActionNormalizer.from_actions`.
         heldout_every: every how many-th episode of a task is held out.
+        action_range: ``training``, the range that no training action exceeds, or ``declared``, that of the environment
+            (`DECLARED_RANGE`): nothing that can be executed is clipped then, and cells are as much wider.
     """
 
     chunk_length: int
@@ -46,9 +52,14 @@ class RfsqSettings:
     quantizer: Mapping[str, Any]
     smallest_half_range: float
     heldout_every: int
+    action_range: ActionRange = "training"
 
     def __post_init__(self) -> None:
         """Rejects what no objective can be made of, long before there are demonstrations."""
+        if self.action_range not in get_args(ActionRange):
+            raise ValueError(
+                f"model.action_range is {self.action_range!r}; it must be one of {', '.join(get_args(ActionRange))}"
+            )
         self.objective()
 
     def objective(self) -> ActionAutoencoding:
@@ -73,7 +84,8 @@ class RfsqSettings:
     def build(self, run_dir: Path) -> Stage:
         """Chunks of all demonstrations of the run, those behind an episode's end left out."""
         split = load_split(run_dir, self.heldout_every, with_frames=False)
-        return rfsq_stage(self.objective(), action_data(split, self.chunk_length, self.smallest_half_range))
+        data = action_data(split, self.chunk_length, self.smallest_half_range, self.action_range)
+        return rfsq_stage(self.objective(), data)
 
 
 class ActionData(NamedTuple):
@@ -85,7 +97,7 @@ class ActionData(NamedTuple):
         train_labels: the expert's labels of the training episodes, which policies learn.
         train_executed: the same steps as they were executed, with the noise that was injected.
         heldout, heldout_executed: the same of the held-out episodes.
-        normalizer: a range that no training action exceeds, label or executed.
+        normalizer: a range that no training action exceeds, label or executed; or the declared one.
     """
 
     train_labels: NDArray[np.float32]
@@ -100,7 +112,9 @@ class ActionData(NamedTuple):
         return np.concatenate([self.train_labels, self.train_executed])
 
 
-def action_data(split: Split, chunk_length: int, smallest_half_range: float) -> ActionData:
+def action_data(
+    split: Split, chunk_length: int, smallest_half_range: float, action_range: ActionRange = "training"
+) -> ActionData:
     """Chunks of demonstrations."""
 
     def chunks(demos: Sequence[Demo], source: Literal["labels", "actions"]) -> NDArray[np.float32]:
@@ -109,12 +123,15 @@ def action_data(split: Split, chunk_length: int, smallest_half_range: float) -> 
 
     # Steps of the last, incomplete chunks count for the range: a policy learns and executes them, too.
     steps = np.concatenate([getattr(demo, source) for demo in split.train for source in ("labels", "actions")])
+    low, high = (np.full(steps.shape[1], end) for end in DECLARED_RANGE)
     return ActionData(
         train_labels=chunks(split.train, "labels"),
         train_executed=chunks(split.train, "actions"),
         heldout=chunks(split.heldout, "labels"),
         heldout_executed=chunks(split.heldout, "actions"),
-        normalizer=ActionNormalizer.from_actions(steps, smallest_half_range),
+        normalizer=ActionNormalizer.from_actions(steps, smallest_half_range)
+        if action_range == "training"
+        else ActionNormalizer.from_quantiles(low, high),
     )
 
 
@@ -147,10 +164,16 @@ def _evaluate(objective: ActionAutoencoding, data: ActionData, variables: Variab
         "heldout_token_mse_by_layer": by_layer,
         "heldout_executed_token_mse": token_errors(tokenizer, data.heldout_executed)[-1],
         "largest_forward_minus_token": float(np.abs(forward - decoded).max()),
+        "heldout_clipped_fraction": clipped_fraction(data.normalizer, data.heldout),
         "gripper_exact_fraction": float(np.mean(decoded[..., GRIPPER] == np.sign(data.heldout[..., GRIPPER]))),
         "heldout_chunks": len(data.heldout),
         "tokenizer_hash": tokenizer.token_hash,
     }
+
+
+def clipped_fraction(normalizer: ActionNormalizer, actions: NDArray[np.float32]) -> float:
+    """Share of the motion numbers of chunks ``[N, C, A]`` that lie beyond the normalizer's range, and are clipped."""
+    return float(np.mean(np.asarray(normalizer.clipped_fraction(actions.reshape(-1, actions.shape[-1])))[:GRIPPER]))
 
 
 def loss_forward(objective: ActionAutoencoding, tokenizer: RfsqTokenizer, actions: NDArray[np.float32]) -> jax.Array:

@@ -7,7 +7,7 @@ import pytest
 
 from eval_bridge.episodes.acceptance import EpisodeAcceptance, count_acceptance, total_acceptance
 from eval_bridge.policies.interface import PolicyOutput
-from rsd_jax.decoding import CodeShape, speculative_greedy
+from rsd_jax.decoding import CodeShape, column_local, speculative_greedy
 from rsd_jax.decoding.acceptance import layers_ahead
 
 
@@ -71,6 +71,7 @@ def test_layers_of_the_first_draft_are_whole_exactly_where_the_first_run_covers_
         levels = [jnp.sum(jnp.where(ahead == k, features, 0), axis=-1) for k in range(draft_layers)]
         return jax.nn.one_hot(jnp.stack(levels, axis=-1), 2)
 
+    @column_local
     def main(features, tokens, position, *, num_layers):
         return jax.nn.one_hot(jnp.zeros((*position.shape, num_layers), jnp.int32), 2)
 

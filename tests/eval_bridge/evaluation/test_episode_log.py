@@ -6,11 +6,18 @@ import pytest
 from eval_bridge.episodes.rollout import ActionSummary, Rollout
 from eval_bridge.evaluation.episode_log import EpisodeLog, EpisodeLogError, LogContents, read_episode_log
 from eval_bridge.evaluation.plan import EpisodeId
-from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord, LatencyRecord, SessionRecord
+from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord, LatencyRecord, SessionRecord, SpeedRecord
 from eval_bridge.policies.latency import Latency
 from tests.eval_bridge.evaluation.log_examples import HALF_ACCEPTED, NO_TOKENS
 
-IDENTITY = {"suite": "libero_spatial", "decoder": "speculative_greedy", "seed": 7, "checkpoint.rfsq": "abc"}
+IDENTITY = {
+    "simulator": "libero",
+    "suite": "libero_spatial",
+    "step_limit": 220,
+    "decoder": "speculative_greedy",
+    "seed": 7,
+    "checkpoint.rfsq": "abc",
+}
 
 
 def episode(number, success=True):
@@ -35,6 +42,7 @@ def episode(number, success=True):
 
 CRASH = ErrorRecord("libero_spatial", "a_task", 2, 5, 1, "RuntimeError('driver')", "Traceback ...")
 SESSION = SessionRecord("2025-01-01T00:00:00+00:00", "CPU", "abcdef", {"jax": "0.10.2"})
+SPEED = SpeedRecord("CPU", 2, 2, 200, 3.0)
 LATENCY = LatencyRecord("CPU", 100, {"chunk": Latency(1.0, 2.0, 3.0)})
 
 
@@ -102,6 +110,97 @@ def test_damage_before_the_last_line_is_an_error_that_names_the_line(tmp_path):
     path.write_text("\n".join([lines[0], lines[1][:20], lines[2]]) + "\n")
     with pytest.raises(EpisodeLogError, match="line 2 is no JSON"):
         read_episode_log(path)
+
+
+def without_checks(path):
+    """The log as an earlier version has written it."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps({k: v for k, v in line.items() if k != "check"}) + "\n" for line in lines))
+
+
+@pytest.fixture
+def full_log(tmp_path):
+    path = tmp_path / "episodes.jsonl"
+    with EpisodeLog(path, IDENTITY) as log:
+        for record in (SESSION, episode(0), CRASH, episode(1, success=False), LATENCY, SPEED):
+            log.append(record)
+    return path
+
+
+def test_a_log_of_an_earlier_version_has_no_checks_and_is_read(full_log):
+    whole = read_episode_log(full_log)
+    without_checks(full_log)
+    assert read_episode_log(full_log) == whole
+    with EpisodeLog(full_log, IDENTITY) as log:
+        log.append(episode(2))
+    assert list(read_episode_log(full_log).episodes) == [EpisodeId(2, 0), EpisodeId(2, 1), EpisodeId(2, 2)]
+
+
+def test_another_result_than_was_written_is_noticed_in_every_line(full_log):
+    text = full_log.read_text()
+    for written, altered, line in (
+        ('"success": false', '"success": true', 5),
+        ('"steps": 100', '"steps": 101', 3),
+        ('"suite": "libero_spatial"', '"suite": "libero_object"', 1),
+        ("2025-01-01", "2025-01-02", 2),
+        ("driver", "drivel", 4),
+        ('"p90": 2.0', '"p90": 2.5', 6),
+        ('"workers": 2', '"workers": 3', 7),
+    ):
+        full_log.write_text(text.replace(written, altered, 1))
+        with pytest.raises(EpisodeLogError, match=rf"episodes\.jsonl, line {line} is damaged: its check is"):
+            read_episode_log(full_log)
+        with pytest.raises(EpisodeLogError, match=f"line {line} is damaged.*Put back an intact copy, or"):
+            EpisodeLog(full_log, IDENTITY)
+
+
+def test_a_line_that_has_lost_its_check_is_noticed(full_log):
+    text = full_log.read_text()
+    first = text.index('"seconds": 3.0, "check": "') + len('"seconds": ')
+    full_log.write_text(text[:first] + text[first + len('3.0, "check": ') :])
+    with pytest.raises(EpisodeLogError, match="line 7 is damaged: it has lost its check"):
+        read_episode_log(full_log)
+
+
+def test_no_byte_changes_without_being_noticed(full_log, caplog):
+    whole = full_log.read_bytes()
+    for place in range(0, len(whole), 5):
+        full_log.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        with pytest.raises(EpisodeLogError, match=r"episodes\.jsonl, line \d "):
+            read_episode_log(full_log)
+    full_log.write_bytes(whole[:-1] + b" ")  # as if its end had not been written
+    assert len(read_episode_log(full_log).episodes) == 2
+    assert "ends in a torn line, which is left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (lambda line: line.update(identity=7), "line 1 .*an identity is an object and stands alone"),
+        (lambda line: line.update(identitx=line.pop("identity")), "line 1 .*KeyError.*'identity'"),
+        (
+            lambda line: line["identity"].update(suitf=line["identity"].pop("suite")),
+            "line 1 .*the identity lacks suite",
+        ),
+        (lambda line: line.update(kind="evaluatiom"), "line 1 .*it stands where the evaluation's identity must"),
+        (lambda line: line.update(kind=["evaluation"]), "line 1 .*it stands where"),
+    ],
+)
+def test_a_damaged_identity_of_an_earlier_version_names_file_and_line(full_log, damage, named):
+    without_checks(full_log)
+    first, *others = full_log.read_text().splitlines()
+    line = json.loads(first)
+    damage(line)
+    full_log.write_text("\n".join([json.dumps(line), *others]) + "\n")
+    with pytest.raises(EpisodeLogError, match=r"episodes\.jsonl, " + named):
+        read_episode_log(full_log)
+
+
+@pytest.mark.parametrize("line", [b"7", b"[]", b"null", b"{}", b'{"kind": ["a"]}', b'{"kind": "speed"}', b"\xff"])
+def test_what_is_no_record_names_its_line(full_log, line):
+    full_log.write_bytes(full_log.read_bytes() + line + b"\n")
+    with pytest.raises(EpisodeLogError, match="line 8 is n"):
+        read_episode_log(full_log)
 
 
 def test_line_of_another_version_is_an_error(tmp_path):

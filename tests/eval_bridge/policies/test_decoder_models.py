@@ -3,11 +3,17 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from eval_bridge.policies.compiled_policy import LoadedModels
 from eval_bridge.policies.decoder_models import ModelArrays, Networks
 from eval_bridge.policies.decoders import SpeculativeGreedy
-from eval_bridge.policies.losslessness import Differences, check_against_autoregressive
+from eval_bridge.policies.losslessness import (
+    Differences,
+    check_against_autoregressive,
+    decode_all,
+    require_column_local,
+)
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.heads.draft_model import DraftConfig, DraftModel
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig
@@ -18,9 +24,24 @@ from tests.rsd_jax.random_params import alive, initialised
 BATCH, CHUNK, LATENTS, LAYERS, FEATURES = 8, 4, 16, 8, 24
 
 
-def test_tokens_of_real_heads_are_equal_to_the_last_one() -> None:
+class ColumnMixingHead(MainHead):
+    """A main head that is moved by the digits of all columns, and says that it is not."""
+
+    def score(self, columns, table, tokens, position, num_layers):
+        logits = super().score(columns, table, tokens, position, num_layers)
+        return logits + tokens[..., 0].sum(axis=(1, 2), keepdims=True)[..., None, None] * jnp.arange(7.0)
+
+
+class HonestMixingHead(ColumnMixingHead):
+    """The same, but it says so."""
+
+    column_local = False
+
+
+def make_models(head: type[MainHead] = MainHead) -> tuple[LoadedModels, jax.Array]:
+    """Random models with this main head, and features."""
     sizes = {"num_layers": LAYERS, "latent_dim": LATENTS, "width": 16, "depth": 1}
-    draft, main = DraftModel(DraftConfig(**sizes)), MainHead(MainHeadConfig(**sizes, column_features=4))
+    draft, main = DraftModel(DraftConfig(**sizes)), head(MainHeadConfig(**sizes, column_features=4))
     step = 0.3 * 0.4 ** jnp.arange(float(LAYERS))[:, None] * jnp.ones((LAYERS, LATENTS))
     table = make_table(0.01 * step, step, 7)
     features = jax.random.normal(jax.random.key(0), (BATCH, CHUNK, FEATURES))
@@ -35,9 +56,23 @@ def test_tokens_of_real_heads_are_equal_to_the_last_one() -> None:
         draft=alive(initialised(draft.init, 1, *arguments)["params"], 2),
         main=alive(initialised(main.init, 3, *arguments, num_layers=1)["params"], 4),
     )
-    models = LoadedModels(Networks(None, draft, main), arrays)
+    return LoadedModels(Networks(None, draft, main), arrays), features
+
+
+def test_tokens_of_real_heads_are_equal_to_the_last_one() -> None:
+    models, features = make_models()
     differences, found = check_against_autoregressive(SpeculativeGreedy(), models, features, BATCH)
     assert differences == Differences(BATCH, found.tokens.size, 0, 0, None)
     assert len(np.unique(found.tokens)) == 7
     assert found.rounds.max() <= LAYERS
     assert 0 < found.accepted < found.proposed
+
+
+def test_a_head_that_sees_other_columns_is_found_whatever_it_declares() -> None:
+    models, features = make_models(ColumnMixingHead)
+    with pytest.raises(ValueError, match=r"ColumnMixingHead declares column_local, but the logits of a column change"):
+        check_against_autoregressive(SpeculativeGreedy(), models, features, BATCH)
+    models, features = make_models(HonestMixingHead)
+    require_column_local(models, features)
+    with pytest.raises(ValueError, match="main does not declare that it is column_local"):
+        decode_all(SpeculativeGreedy(), models, features, BATCH)

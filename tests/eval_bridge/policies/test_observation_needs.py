@@ -59,3 +59,12 @@ def test_needs_that_no_observation_meets_are_refused(change, message):
     assert check_needs(STORED) == STORED
     with pytest.raises(ValueError, match=message):
         check_needs(dataclasses.replace(STORED, **change))
+
+
+def test_a_state_that_is_not_finite_is_refused_where_it_is_taken(observation):
+    proprio = observation.proprio.copy()
+    proprio[5] = np.nan
+    with pytest.raises(ValueError, match=r"proprio\[5\] = nan; every number must be finite"):
+        reduce_observation(observation._replace(proprio=proprio), STORED)
+    blind = reduce_observation(observation._replace(proprio=proprio), ObservationNeeds(256, ("wrist",), 0))
+    assert blind.proprio.shape == (0,)

@@ -122,3 +122,13 @@ def test_a_range_that_holds_all_actions_loses_nothing_by_clipping() -> None:
 def test_clip_loss_names_actions_of_another_shape() -> None:
     with pytest.raises(ValueError, match=r"shape \(2, 3\); expected \[N, 4\]"):
         ActionNormalizer.from_quantiles(Q01, Q99).clip_loss(ACTIONS)
+
+
+def test_what_clipping_changes_is_counted_by_dimension() -> None:
+    normalizer = ActionNormalizer.from_quantiles(Q01, Q99)
+    # One of two rows too high; both out; inside; a gripper far outside.
+    actions = np.array([[0.7, -0.25, 0.01, 9.0], [0.3, 1.5, -0.01, -1.0]], np.float32)
+    np.testing.assert_allclose(normalizer.clipped_fraction(actions), [0.5, 1.0, 0.0, 0.0])
+    assert not ActionNormalizer.from_actions(ACTIONS).clipped_fraction(ACTIONS).any()
+    with pytest.raises(ValueError, match=r"shape \(2, 3\); expected \[N, 4\]"):
+        normalizer.clipped_fraction(actions[:, :3])

@@ -1,4 +1,3 @@
-import json
 import resource
 import shutil
 import signal
@@ -17,6 +16,7 @@ from rsd_jax.checkpoints import (
     StageCheckpoints,
     load_stage,
 )
+from rsd_jax.checkpoints.manifest import MANIFEST, MANIFEST_DIGEST, read_manifest, write_manifest
 
 
 def trees(value=1.0):
@@ -92,16 +92,53 @@ def test_every_damaged_file_is_noticed_and_named(saved, damage):
             path.write_bytes(content[:middle] + bytes([content[middle] ^ 0x80]) + content[middle + 1 :])
         else:
             path.unlink()
+        if damage == "missing" and path.name == MANIFEST_DIGEST:
+            continue  # as an earlier version wrote it
         with pytest.raises(DamagedCheckpointError, match=path.name):
             load_stage(saved, "draft")
         path.write_bytes(content)
     load_stage(saved, "draft")
 
 
+def test_one_other_digit_in_the_facts_is_noticed(saved):
+    """Whatever else a run holds may be right: facts hold normalizers, which no array tells."""
+    folder = saved / "draft" / "best" / "00000010"
+    StageCheckpoints(saved / "draft").save("best", trees(), metadata(facts={"center": [0.1728, 0.25]}))
+    text = (folder / MANIFEST).read_text()
+    (folder / MANIFEST).write_text(text.replace("0.1728", "0.1738"))
+    with pytest.raises(DamagedCheckpointError, match=r"00000010 is damaged: metadata.json is altered, or meta"):
+        load_stage(saved, "draft")
+    with pytest.raises(DamagedCheckpointError, match=r"Put back an intact copy, or move this folder away"):
+        StageCheckpoints(saved / "draft").read_metadata("best")
+
+
+def test_a_checkpoint_of_an_earlier_version_is_read_with_a_note(saved, caplog):
+    (saved / "draft" / "best" / "00000010" / MANIFEST_DIGEST).unlink()
+    assert load_stage(saved, "draft").metrics == {"mse": 0.5}
+    load_stage(saved, "draft")
+    assert [record.getMessage().count("has no metadata.sha256") for record in caplog.records] == [1]
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        (lambda content: content.pop("facts") and content.update(fbcts={}), "other fields than it must .*fbcts"),
+        (lambda content: content.update(step="10"), "step = '10', no int"),
+        (lambda content: content.update(facts=[]), r"facts = \[\], no dict"),
+    ],
+)
+def test_fields_that_no_checkpoint_has_are_named(saved, edit, named):
+    folder = saved / "draft" / "best" / "00000010"
+    content = {**read_manifest(folder), "facts": {"a": 1}}
+    edit(content)
+    write_manifest(folder, content)
+    with pytest.raises(DamagedCheckpointError, match=f"00000010 is damaged: its metadata has {named}"):
+        load_stage(saved, "draft")
+
+
 def test_another_format_version_is_an_error_that_names_both(saved):
-    path = saved / "draft" / "best" / "00000010" / "metadata.json"
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps({**content, "format_version": 0}))
+    folder = saved / "draft" / "best" / "00000010"
+    write_manifest(folder, {**read_manifest(folder), "format_version": 0})
     with pytest.raises(FormatVersionError, match=r"format version 0 \(written by rsd_jax .*reads version 1"):
         load_stage(saved, "draft")
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from rsd_jax.decoding.interface import CodeShape, MainFn
+from rsd_jax.decoding.interface import CodeShape, MainFn, column_local
 
 CHUNK, LATENT, LAYERS, LEVELS, FEATURES = 2, 3, 8, 7, 5
 
@@ -38,6 +38,7 @@ def random_main() -> Callable[[int], MainFn]:
         digit_weights = jax.random.normal(from_digits, (LATENT, 2 * LAYERS + 1, LAYERS, LEVELS, LEVELS))
         coarser = jnp.arange(LAYERS)[None] < jnp.arange(2 * LAYERS + 1)[:, None]
 
+        @column_local
         def main(features: jax.Array, tokens: jax.Array, position: jax.Array, *, num_layers: int) -> jax.Array:
             digits = jax.nn.one_hot(tokens, LEVELS)[:, :, :, None] * coarser[None, None, None, :, :, None]
             by_layer = jnp.einsum("bcf,fdlv->bcdlv", features, feature_weights)

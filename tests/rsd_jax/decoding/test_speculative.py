@@ -13,8 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from rsd_jax.decoding import CodeShape, DecodeResult, DraftFn, GivenTokens, MainFn, autoregressive, speculative_greedy
-from rsd_jax.decoding.acceptance import layers_ahead
+from rsd_jax.decoding import (
+    CodeShape,
+    DecodeResult,
+    DraftFn,
+    GivenTokens,
+    MainFn,
+    autoregressive,
+    column_local,
+    speculative_greedy,
+)
+from rsd_jax.decoding.acceptance import count_acceptance, layers_ahead
 
 BATCH, LEVELS = 3, 7
 
@@ -225,6 +234,7 @@ def test_models_run_once_a_round_in_one_loop(
         jax.debug.callback(lambda: calls.append("draft"))
         return random_draft(5, 3)(features, tokens, position)
 
+    @column_local
     def main_calls(features: jax.Array, tokens: jax.Array, position: jax.Array, *, num_layers: int) -> jax.Array:
         jax.debug.callback(lambda: calls.append("main"))
         return main(features, tokens, position, num_layers=num_layers)
@@ -253,8 +263,29 @@ def _decode_with_fixed_target(is_right: jax.Array, informative: jax.Array, draft
     _, chunk_length, latent_dim, num_layers = is_right.shape
     shape = CodeShape(chunk_length, latent_dim, num_layers, draft_layers, informative)
 
+    @column_local
     def main(features: jax.Array, tokens: jax.Array, position: jax.Array, *, num_layers: int) -> jax.Array:
         return oracle_draft(target, jnp.ones_like(target, bool), num_layers)(features, tokens, position)
 
     draft = oracle_draft(target, is_right, shape.draft_layers)
     return speculative_greedy(None, draft, main, shape, is_right.shape[0])
+
+
+@pytest.mark.parametrize("draft_layers", [-1, 9])
+def test_a_draft_of_layers_that_do_not_exist_is_refused(
+    draft_layers: int,
+    code_shape: Callable[[int], CodeShape],
+    random_features: Callable[[int, int], jax.Array],
+    random_main: Callable[[int], MainFn],
+) -> None:
+    features, main, shape = random_features(0, 1), random_main(0), code_shape(draft_layers)
+    message = f"draft_layers is {draft_layers}; it must be between 0 and num_layers = 8"
+    with pytest.raises(ValueError, match=message):
+        speculative_greedy(features, random_draft(0, 9), main, shape, 1)
+    with pytest.raises(ValueError, match=message):
+        autoregressive(features, main, shape, 1)
+    position = jnp.zeros((1, 2, 3), jnp.int32)
+    with pytest.raises(ValueError, match=message):
+        count_acceptance(position, position, draft_layers, shape.informative)
+    with pytest.raises(ValueError, match=r"informative has shape \(3, 8\); it must be \[L, D\] = \[8, 3\]"):
+        autoregressive(features, main, code_shape(3)._replace(informative=shape.informative.T), 1)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from rsd_jax.rfsq.code_usage import code_usage
 
@@ -12,3 +13,12 @@ def test_by_hand() -> None:
     assert usage.bits_per_step == 2.0
     np.testing.assert_allclose(usage.perplexity_by_layer, [4.0, 1.0])
     np.testing.assert_allclose(usage.usage_by_layer, [4 / 7, 0.0])
+
+
+def test_what_would_not_be_counted_is_refused() -> None:
+    exists, informative = np.ones((2, 1, 7), bool), np.ones((2, 1), bool)
+    tokens = np.zeros((3, 4, 1, 2), int)
+    with pytest.raises(ValueError, match=r"tokens\[2, 1, 0, 1\] is 7"):
+        code_usage(np.where(np.arange(24).reshape(tokens.shape) == 19, 7, tokens), exists, informative)
+    with pytest.raises(ValueError, match=r"tokens has shape \(3, 4, 2, 1\); expected \[N, C, 1, 2\]"):
+        code_usage(tokens.swapaxes(2, 3), exists, informative)

@@ -43,6 +43,23 @@ def test_prefix_outside_the_table_is_refused(depth: int) -> None:
         dequantize(_two_layers(), jnp.zeros((1, 1, 1, 2), jnp.int32), depth)
 
 
+def test_a_prefix_is_decoded_as_far_as_it_reaches_and_residuals_need_all() -> None:
+    table, tokens = _random_table(0), jnp.asarray(np.random.default_rng(0).integers(0, 7, (2, 3, LATENTS, LAYERS)))
+    for decode in (dequantize, jitted_dequantize):
+        np.testing.assert_array_equal(decode(table, tokens[..., :3]), decode(table, tokens, 3))
+    with pytest.raises(ValueError, match=r"num_layers is 4, but tokens has shape \(2, 3, 16, 3\) and holds 3 layers"):
+        dequantize(table, tokens[..., :3], 4)
+    with pytest.raises(ValueError, match="tokens holds 3 layers; all 8 of the table are needed"):
+        grid_coordinates(table, jnp.zeros((2, 3, LATENTS)), tokens[..., :3])
+
+
+def test_one_latent_is_not_taken_for_all() -> None:
+    with pytest.raises(ValueError, match="latents has 1 latents a step; the table has 16"):
+        quantize(_random_table(0), jnp.zeros((1, 1, 1)))
+    with pytest.raises(ValueError, match="tokens has 1 latents a step; the table has 16"):
+        dequantize(_random_table(0), jnp.zeros((1, 1, 1, LAYERS), jnp.int32))
+
+
 @pytest.mark.parametrize("levels", [1, 6, 17])
 def test_number_of_levels_is_checked(levels: int) -> None:
     with pytest.raises(ValueError, match=f"num_levels is {levels}"):

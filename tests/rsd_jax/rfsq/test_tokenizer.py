@@ -1,6 +1,8 @@
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,8 +15,17 @@ from hypothesis import strategies as st
 
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.checkpoints import CheckpointError
+from rsd_jax.checkpoints.array_file import read_array_file, write_array_file
 from rsd_jax.pretrained import PRETRAINED
-from rsd_jax.rfsq import MlpAutoencoder, RepetitionFrame, RfsqTokenizer, TokenFormatError, make_strategy, make_table
+from rsd_jax.rfsq import (
+    MlpAutoencoder,
+    RepetitionFrame,
+    RfsqTokenizer,
+    TokenFormatError,
+    make_strategy,
+    make_table,
+    to_flat,
+)
 from rsd_jax.rfsq import tokenizer as tokenizer_module
 from tests.rsd_jax.random_params import initialised
 
@@ -137,6 +148,115 @@ def test_wrong_chunk_length_or_action_dimension_is_named(tokenizer: RfsqTokenize
         tokenizer.tokenize(np.zeros(shape, np.float32))
 
 
+def _actions(batch: int = 2) -> np.ndarray:
+    return np.zeros((batch, 8, 7), np.float32)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
+@pytest.mark.parametrize("convert", [np.asarray, np.ndarray.tolist])
+def test_a_number_that_is_not_finite_is_named(value: float, convert: Callable[[np.ndarray], object]) -> None:
+    actions = _actions().astype(np.float64)
+    actions[1, 3, 4] = value
+    for method in (TOKENIZERS["staggered"].tokenize, TOKENIZERS["staggered"].latents):
+        with pytest.raises(ValueError, match=rf"actions\[1, 3, 4\] is {re.escape(str(value))}; actions must be"):
+            method(convert(actions))
+
+
+def test_numbers_on_the_device_are_looked_at_too() -> None:
+    with pytest.raises(ValueError, match=r"actions\[0, 7, 6\] is nan"):
+        TOKENIZERS["staggered"].tokenize(jnp.zeros((2, 8, 7)).at[0, 7, 6].set(jnp.nan))
+    with pytest.raises(ValueError, match=r"tokens\[1, 2, 3, 4\] is 7"):
+        TOKENIZERS["staggered"].detokenize(jnp.zeros((2, 8, 16, 8), jnp.int32).at[1, 2, 3, 4].set(7))
+
+
+@pytest.mark.parametrize("value", [-1, 7, 99])
+@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64])
+def test_an_id_that_is_no_token_is_named(value: int, dtype: type) -> None:
+    tokens = np.zeros((2, 8, 16, 8), dtype)
+    tokens[1, 0, 15, 2] = value
+    with pytest.raises(ValueError, match=rf"tokens\[1, 0, 15, 2\] is {value}; they must be 0 .. num_levels - 1 = 6"):
+        TOKENIZERS["staggered"].detokenize(tokens)
+    with pytest.raises(ValueError, match=rf"tokens\[1, 0, 15, 2\] is {value}"):
+        TOKENIZERS["staggered"].to_flat(tokens)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "named"),
+    [
+        (np.zeros((2, 8, 15, 8), int), r"shape \(2, 8, 15, 8\); expected \[B, C, 16, M\]: M layers, up to 8"),
+        (np.zeros((2, 8, 1, 8), int), r"shape \(2, 8, 1, 8\); expected \[B, C, 16, M\]"),
+        (np.zeros((2, 7, 16, 8), int), r"shape \(2, 7, 16, 8\); this tokenizer's chunks have 8 steps"),
+        (np.zeros((2, 8, 16, 9), int), r"shape \(2, 8, 16, 9\); expected \[B, C, 16, M\]: M layers, up to 8"),
+        (np.zeros((8, 16, 8), int), r"shape \(8, 16, 8\); expected"),
+        (np.zeros((2, 1024), int), r"shape \(2, 1024\); expected .*become tokens by `from_flat`"),
+        (np.zeros((2, 8, 16, 8)), "tokens is float(32|64); tokens must be whole numbers"),
+        (np.zeros((2, 8, 16, 8), bool), "tokens is bool; tokens must be whole numbers"),
+    ],
+)
+def test_what_is_no_tokens_is_named(tokens: np.ndarray, named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        TOKENIZERS["staggered"].detokenize(tokens)
+    with pytest.raises(ValueError, match=named):
+        jax.jit(TOKENIZERS["staggered"].detokenize)(tokens)
+
+
+def test_actions_that_are_no_numbers_are_named() -> None:
+    for actions in (_actions().astype(complex), _actions().astype(str)):
+        with pytest.raises(ValueError, match=r"actions is .*; actions are real numbers"):
+            TOKENIZERS["staggered"].tokenize(actions)
+    whole_numbers = TOKENIZERS["staggered"].tokenize(_actions().astype(int))
+    np.testing.assert_array_equal(whole_numbers, TOKENIZERS["staggered"].tokenize(_actions()))
+
+
+def test_a_compiled_caller_is_told_which_chunks_are_valid() -> None:
+    tokenizer = TOKENIZERS["staggered"]
+    actions, tokens = _actions(3), np.zeros((3, 8, 16, 8), np.int32)
+    actions[1, 2, 3], tokens[0, 1, 2, 3], tokens[2, 0, 0, 0] = np.nan, -1, 7
+
+    @jax.jit
+    def whole(actions: jax.Array, tokens: jax.Array) -> tuple[jax.Array, ...]:
+        decoded = tokenizer.detokenize(tokens), tokenizer.tokenize(actions)
+        return *decoded, tokenizer.valid_actions(actions), tokenizer.valid_tokens(tokens)
+
+    *_, actions_are_valid, tokens_are_valid = whole(actions, tokens)
+    assert actions_are_valid.tolist() == [True, False, True]
+    assert tokens_are_valid.tolist() == [False, True, False]
+
+
+def test_a_batch_may_be_empty(tokenizer: RfsqTokenizer) -> None:
+    for make in (tokenizer.tokenize, jax.jit(tokenizer.tokenize)):
+        assert make(_actions(0)).shape == (0, 8, 16, 8)
+    tokens = tokenizer.tokenize(_actions(0))
+    assert tokenizer.detokenize(tokens).shape == (0, 8, 7)
+    assert tokenizer.latents(_actions(0)).shape == (0, 8, 16)
+    flat = tokenizer.to_flat(tokens)
+    assert flat.shape == (0, 1024)
+    assert tokenizer.from_flat(flat).shape == (0, 8, 16, 8)
+    assert tokenizer.valid_tokens(tokens).shape == tokenizer.valid_actions(_actions(0)).shape == (0,)
+
+
+def test_a_prefix_decodes_as_far_as_it_reaches() -> None:
+    tokenizer = TOKENIZERS["staggered"]
+    tokens = _random_tokens(6, batch=3)
+    flat = tokenizer.to_flat(tokens, first_id=100)
+    compiled = jax.jit(tokenizer.detokenize)
+    for depth in (0, 3, 8):
+        expected = tokenizer.detokenize(tokens, depth)
+        np.testing.assert_array_equal(tokenizer.detokenize(tokens[..., :depth]), expected)
+        np.testing.assert_array_equal(compiled(tokens[..., :depth]), expected)
+        np.testing.assert_array_equal(tokenizer.detokenize(tokenizer.from_flat(flat[:, : depth * 128], 100)), expected)
+    with pytest.raises(ValueError, match=r"num_layers is 5, but tokens has shape \(3, 8, 16, 3\): it holds 3 layers"):
+        tokenizer.detokenize(tokens[..., :3], 5)
+    with pytest.raises(ValueError, match="num_layers is 9; it must be between 0 and 8"):
+        tokenizer.detokenize(tokens, 9)
+
+
+def test_sequences_of_more_layers_than_there_are() -> None:
+    longer = to_flat(np.zeros((1, 8, 16, 9), int), 7)
+    with pytest.raises(ValueError, match=r"shape \(1, 1152\) and holds 9 layers; this tokenizer has 8"):
+        TOKENIZERS["staggered"].from_flat(longer)
+
+
 def test_hash_sees_every_part() -> None:
     tokenizer = TOKENIZERS["layernorm"]
     others = [
@@ -191,3 +311,37 @@ def test_importing_the_tokenizer_alone_loads_no_simulator_and_no_hub() -> None:
     code = f"import sys, rsd_jax.rfsq; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_the_shipped_tokenizer_is_not_read_with_another_digit(tmp_path: Path) -> None:
+    shutil.copytree(PRETRAINED / "rfsq", tmp_path / "rfsq")
+    (manifest,) = (tmp_path / "rfsq").glob("best/*/metadata.json")
+    manifest.write_text(manifest.read_text().replace("0.33299848437309265", "0.43299848437309265", 1))
+    with pytest.raises(CheckpointError, match=r"rfsq/best/00000001 is damaged: metadata.json is altered"):
+        RfsqTokenizer.load(tmp_path / "rfsq")
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        (lambda arrays, layout: arrays.pop("normalizer"), "it has no 'normalizer'"),
+        (lambda arrays, layout: arrays["table"].pop("fold"), "it has no 'fold'"),
+        (
+            lambda arrays, layout: arrays["table"].update(step=np.zeros((7, 16), np.float32)),
+            r"float32\(7, 16\); it",
+        ),
+        (lambda arrays, layout: arrays["normalizer"].update(center=np.full(7, np.nan)), "center holds numbers that"),
+        (lambda arrays, layout: layout.pop("num_layers"), "it has no 'num_layers'"),
+        (lambda arrays, layout: layout.pop("autoencoder"), "it has no 'autoencoder'"),
+        (lambda arrays, layout: layout["autoencoder"].update(kind="unheard_of"), "unheard_of"),
+        (lambda arrays, layout: layout.update(num_levels="7"), "num_levels is '7'"),
+        (lambda arrays, layout: layout.update(chunk_length=0), "chunk_length is 0"),
+    ],
+)
+def test_parts_that_no_tokenizer_has_are_named(tmp_path: Path, edit: Callable[..., None], named: str) -> None:
+    TOKENIZERS["staggered"].save(tmp_path / "t.safetensors")
+    layout, arrays = read_array_file(tmp_path / "t.safetensors")
+    edit(arrays, layout)
+    write_array_file(tmp_path / "t.safetensors", arrays, layout)
+    with pytest.raises(CheckpointError, match=f"t.safetensors holds no tokenizer: .*{named}"):
+        RfsqTokenizer.load(tmp_path / "t.safetensors")

@@ -3,7 +3,8 @@ import shutil
 
 import pytest
 
-from rsd_jax.checkpoints import StageCheckpoints, TokenizerMismatchError
+from rsd_jax.checkpoints import CheckpointError, StageCheckpoints, TokenizerMismatchError
+from rsd_jax.checkpoints.manifest import read_manifest, write_manifest
 from rsd_jax.heads.draft_model import DraftConfig
 from rsd_jax.heads.main_head import MainHeadConfig
 from rsd_jax.pretrained import PRETRAINED
@@ -40,9 +41,15 @@ def test_a_head_of_another_tokenizer_or_policy_is_refused_by_name_and_with_the_f
         TokenizerMismatchError, match=r"'draft' was trained with tokenizer .* is def; .*configs/draft.py"
     ):
         load_draft(tmp_path, "def", policy)
-    (manifest,) = (tmp_path / "draft" / "best").glob("*/metadata.json")
-    content = json.loads(manifest.read_text())
+    (folder,) = (tmp_path / "draft" / "best").iterdir()
+    content = read_manifest(folder)
     content["facts"]["policy_hash"] = "abc"
-    manifest.write_text(json.dumps(content))
+    write_manifest(folder, content)
     with pytest.raises(PolicyMismatchError, match=r"features of policy abc, but .*configs/draft.py"):
+        load_draft(tmp_path, content["facts"]["tokenizer_hash"], policy)
+    del content["facts"]["model"]
+    write_manifest(folder, content)
+    with pytest.raises(
+        CheckpointError, match=r"'draft' has a network that this version does not know \(KeyError.*move"
+    ):
         load_draft(tmp_path, content["facts"]["tokenizer_hash"], policy)

@@ -10,6 +10,7 @@ import pytest
 from launch.config_flags import load_config
 from rsd_jax.backbones.choice import BACKBONES
 from rsd_jax.checkpoints import StageCheckpoints, load_stage, stage_checkpoints
+from rsd_jax.checkpoints.manifest import read_manifest, write_manifest
 from rsd_jax.checkpoints.params_hash import hash_params
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.observation_needs import ObservationNeeds
@@ -35,9 +36,9 @@ def copy(preflight_run, tmp_path):
 
 
 def change(manifest, edit):
-    content = json.loads(manifest.read_text())
+    content = read_manifest(manifest.parent)
     edit(content)
-    manifest.write_text(json.dumps(content))
+    write_manifest(manifest.parent, content)
 
 
 def stored_facts(run_dir):
@@ -79,6 +80,11 @@ def test_a_policy_is_hashed_only_where_that_was_not_done_when_it_was_saved(copy,
 
 def test_a_policy_of_other_conventions_or_of_an_unknown_network_is_refused(copy):
     run_dir, manifest = copy
+    change(manifest, lambda content: content["facts"].pop("heldout_every"))
+    with pytest.raises(
+        PolicyMismatchError, match=r"does not know \(KeyError\('heldout_every'\)\); .*move its folder away"
+    ):
+        load_policy(run_dir)
     change(manifest, lambda content: content["facts"]["backbone"].update(kind="unheard_of"))
     with pytest.raises(PolicyMismatchError, match=r"'unheard_of'; it must be one of compact.*configs/policy.py"):
         load_policy(run_dir)

@@ -9,6 +9,7 @@ import numpy as np
 
 from rsd_jax.checkpoints import StageCheckpoints
 from rsd_jax.checkpoints.array_files import read_tree
+from rsd_jax.content_check import read_checked_json
 
 TIMES = ("seconds", "training")
 
@@ -31,8 +32,6 @@ def fingerprint(folder: Path) -> dict[str, Any]:
         **{name: array.tobytes() for name, array in saved_arrays(folder).items()},
         "rows": [{name: value for name, value in row.items() if name not in TIMES} for row in rows],
         "metrics": {
-            name: value
-            for name, value in json.loads((folder / "metrics.json").read_text()).items()
-            if name not in TIMES
+            name: value for name, value in read_checked_json(folder / "metrics.json").items() if name not in TIMES
         },
     }

@@ -24,6 +24,13 @@ def test_rows_are_appended_and_those_behind_the_resumed_step_written_anew(tmp_pa
     assert rows_of(tmp_path) == [{"step": 1, "train/loss": 3.0}, {"step": 2, "train/loss": 2.5}]
 
 
+@pytest.mark.parametrize("damaged", [b'{"step": 1, "loss', b'{"stfp": 1}', b"7", b'{"step": "1"}', b'{"step": 1}\xff'])
+def test_a_damaged_row_is_named(tmp_path, damaged):
+    (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 1}\n' + damaged + b"\n" + b'{"step": 2}\n')
+    with pytest.raises(ValueError, match=r"metrics.jsonl, line 2 is no row of metrics .*move the file away"):
+        MetricLog(tmp_path, first_step=2, enabled=True, tensorboard=False)
+
+
 def test_processes_that_are_not_primary_write_nothing(tmp_path):
     log = MetricLog(tmp_path, first_step=0, enabled=False, tensorboard=True)
     log.write(1, {"train/loss": 3.0})

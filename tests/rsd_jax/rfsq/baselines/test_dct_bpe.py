@@ -153,3 +153,13 @@ def test_settings_that_cannot_be_met_are_named(tokenizer: DctBpe) -> None:
         DctBpe.train(ACTIONS[..., :3], NORMALIZER)
     with pytest.raises(ValueError, match=r"this tokenizer takes \[B, 8, 4\]"):
         tokenizer.tokenize(ACTIONS[:, :7])
+
+
+def test_what_is_no_number_is_named(tokenizer: DctBpe) -> None:
+    chunk = ACTIONS[:2].copy()
+    chunk[1, 0, 2] = np.inf
+    with pytest.raises(ValueError, match=r"actions\[1, 0, 2\] is inf; actions must be finite"):
+        tokenizer.tokenize(chunk)
+    with pytest.raises(ValueError, match=r"actions\[1, 0, 2\] is inf; actions must be finite"):
+        DctBpe.train(chunk, NORMALIZER)
+    assert tokenizer.tokenize(ACTIONS[:0]) == []

@@ -89,3 +89,12 @@ def test_wrong_shapes_and_too_few_levels_are_named() -> None:
         bins.detokenize(np.zeros((2, 8, 3), np.int32))
     with pytest.raises(ValueError, match="num_levels is 1"):
         UniformBins(UNIT, chunk_length=8, num_levels=1)
+
+
+def test_what_is_no_number_or_no_token_is_named() -> None:
+    bins = UniformBins(UNIT, chunk_length=1)
+    with pytest.raises(ValueError, match=r"actions\[0, 0, 1\] is nan; actions must be finite"):
+        bins.tokenize(as_chunk([0.0, np.nan, 1.0]))
+    with pytest.raises(ValueError, match="tokens is float32; tokens must be whole numbers"):
+        bins.detokenize(np.zeros((1, 1, 3, 1), np.float32))
+    assert bins.detokenize(bins.tokenize(np.zeros((0, 1, 3)))).shape == (0, 1, 3)

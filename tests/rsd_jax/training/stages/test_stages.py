@@ -18,14 +18,14 @@ from rsd_jax.registry import to_dataclass
 from rsd_jax.rfsq import RfsqTokenizer, dequantize
 from rsd_jax.stored_models import load_main_head, load_policy, load_tokenizer
 from rsd_jax.training.configuration import TrainingConfig
-from rsd_jax.training.demonstrations import load_split
+from rsd_jax.training.demonstrations import Split, load_split
 from rsd_jax.training.policy_rows import stored_policy_rows
 from rsd_jax.training.stages import TRAINED_STAGES, build_stage, settings_of
 from rsd_jax.training.stages import head_rows as head_rows_module
 from rsd_jax.training.stages import policy as policy_stage
 from rsd_jax.training.stages.head_rows import DecodedError, load_head_data, stored_head_rows
 from rsd_jax.training.stages.main_head import decode_greedily, name_digits
-from rsd_jax.training.stages.rfsq import action_data, token_errors
+from rsd_jax.training.stages.rfsq import action_data, clipped_fraction, token_errors
 from rsd_jax.training.train_loop import train
 
 
@@ -42,6 +42,7 @@ def metrics(preflight_run):
 def test_tokenizer_reports_errors_of_tokens_alone_by_layer(metrics):
     assert len(metrics["rfsq"]["heldout_token_mse_by_layer"]) == 4
     assert metrics["rfsq"]["heldout_executed_token_mse"] > 0
+    assert 0 <= metrics["rfsq"]["heldout_clipped_fraction"] < 0.5
     assert metrics["rfsq"]["largest_forward_minus_token"] == 0
 
 
@@ -66,6 +67,25 @@ def test_a_variant_without_parameters_trains_in_one_step_and_loads(preflight_run
     assert token_errors(tokenizer, heldout[is_inside])[-1] < 1e-4
     clipped = normalizer.clip_loss(heldout.reshape(-1, 7))[:6].mean()
     assert abs(errors[-1] - clipped) < 1e-4
+
+
+def test_the_range_is_that_of_the_training_or_the_declared_one_and_what_lies_beyond_is_counted():
+    rows = np.linspace(-0.5, 0.5, 70, dtype=np.float32).reshape(10, 7)
+
+    class Steps(SimpleNamespace):
+        def __len__(self):
+            return len(self.labels)
+
+    demos = [Steps(labels=scale * rows, actions=scale * rows) for scale in (1.0, 1.5)]
+    split = Split([demos[0]], [demos[1]])
+    own, declared = (action_data(split, 2, 0.05, action_range) for action_range in ("training", "declared"))
+    np.testing.assert_allclose(own.normalizer.half_range[:-1], 0.5, rtol=0.2)
+    np.testing.assert_array_equal(declared.normalizer.half_range, np.ones(7))
+    np.testing.assert_array_equal(declared.normalizer.center, np.zeros(7))
+    assert 0.2 < clipped_fraction(own.normalizer, own.heldout) < 0.5
+    assert clipped_fraction(own.normalizer, own.train) == clipped_fraction(declared.normalizer, own.heldout) == 0
+    with pytest.raises(ValueError, match=r"model.action_range is 'mine'; it must be one of training, declared"):
+        dataclasses.replace(settings("rfsq"), action_range="mine")
 
 
 def test_sizes_that_do_not_fit_are_named():
