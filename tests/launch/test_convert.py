@@ -10,6 +10,7 @@ import pytest
 import launch.convert
 from launch.config_flags import parse_config
 from launch.convert import main
+from rsd_jax.demos.conversion import Converted
 from rsd_jax.demos.lerobot import LeRobotDemos
 from rsd_jax.demos.libero_hdf5 import Hdf5Demos
 from tests.rsd_jax.demos.demo_examples import assert_same_demo
@@ -107,7 +108,12 @@ def test_what_a_format_does_not_have_cannot_be_declared(tmp_path, source_format,
 def test_an_unfinished_conversion_of_before_is_gone_on_with(tmp_path, monkeypatch):
     """What can be declared since then is not told in its description, nor in one that declares nothing of it."""
     told = {}
-    monkeypatch.setattr(launch.convert, "convert", lambda *_, description, **__: told.update(description["source"]))
+
+    def convert(*_, description, **__):
+        told.update(description["source"])
+        return Converted(2, ())
+
+    monkeypatch.setattr(launch.convert, "convert", convert)
     _convert("rlds", RLDS, "libero_hdf5", tmp_path / "demos")
     assert not {"agentview_key", "wrist_key", "state_key", "action_key", "split"} & set(told)
     _convert("rlds", RLDS, "libero_hdf5", tmp_path / "demos", "--config.source.split=train")
