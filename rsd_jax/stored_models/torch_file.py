@@ -6,6 +6,7 @@ name any function of any module and have it called. Here it finds only the few n
 functions of this file; every other name becomes an `UnknownObject`, which keeps what it is given and does nothing.
 """
 
+import errno
 import pickle
 import zipfile
 import zlib
@@ -140,6 +141,10 @@ def read_torch_file(path: Path | str) -> Any:
                 return _read_archive(path, archive)
         except _DAMAGE as error:
             raise TorchFileError(path, f"{type(error).__name__}: {error}") from error
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a disk that fails is no damage of the file
+                raise
+            raise TorchFileError(path, "the archive's index points before its beginning: bytes are missing") from error
 
 
 # What unpickling and unzipping raise on bytes that are not what they should be.

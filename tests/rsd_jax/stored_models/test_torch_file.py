@@ -202,6 +202,14 @@ def test_damaged_files_are_named(tmp_path):
         assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("place", [50, 199, 1702])
+def test_a_file_that_lost_bytes_before_its_index_is_named(tmp_path, place):
+    content = (Path(__file__).parents[2] / "parity/golden/naive.pt").read_bytes()
+    (tmp_path / "cut.pt").write_bytes(content[:place] + content[place + 60 :])
+    with pytest.raises(TorchFileError, match=r"cut\.pt"):
+        read_torch_file(tmp_path / "cut.pt")
+
+
 def test_a_file_of_before_1_6_gets_the_command_that_converts_it(tmp_path):
     damaged_files(tmp_path)
     with pytest.raises(TorchFileError, match=r'torch\.save\(torch\.load\("legacy\.pt"'):
