@@ -158,11 +158,13 @@ def _expand_home(config: ConfigDict) -> None:
         if isinstance(value, ConfigDict):
             _expand_home(value)
         elif isinstance(value, str):
-            config[key] = str(_in_home(value)) if value.startswith("~") else value
+            config[key] = _without_tilde(value)
         elif isinstance(value, tuple):
-            config[key] = tuple(
-                str(_in_home(item)) if isinstance(item, str) and item.startswith("~") else item for item in value
-            )
+            config[key] = tuple(_without_tilde(item) if isinstance(item, str) else item for item in value)
+
+
+def _without_tilde(value: str) -> str:
+    return str(_in_home(value)) if value.startswith("~") else value
 
 
 def _in_home(text: str) -> Path:

@@ -11,7 +11,6 @@ the hashes of the tokenizer and the policy as its own code loads them.
 """
 
 import argparse
-import hashlib
 import json
 import re
 import subprocess
@@ -22,6 +21,8 @@ from typing import Any
 
 import h5py
 import numpy as np
+
+from rsd_jax.file_digests import file_digest
 
 MEASURED = {
     *("seconds", "chunk_seconds", "latency_ms", "started", "commit", "commits", "versions", "workers"),
@@ -139,7 +140,7 @@ def _content(file: h5py.File) -> dict[str, Any]:
 def _file_digests(folder: Path) -> dict[str, str]:
     # What protects a manifest is no part of a checkpoint: earlier checkouts have none.
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc", ".sha256"}]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
+    return {str(path.relative_to(folder)): file_digest(path) for path in sorted(files)}
 
 
 def _loaded(root: Path) -> str:

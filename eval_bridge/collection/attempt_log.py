@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rsd_jax.content_check import DamagedJsonError, read_checked_json, write_checked_json
+from rsd_jax.content_check import read_checked_json, write_checked_json
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,6 @@ class CollectionLog:
             stored = read_checked_json(path)
             earlier = stored["settings"]
             attempts = [Attempt(**attempt) for attempt in stored["attempts"]]
-        except DamagedJsonError:
-            raise
         except (KeyError, TypeError) as error:
             raise ValueError(f"{path} is no summary of a collection ({error!r}); move it away") from error
         if earlier != json.loads(json.dumps(settings)):

@@ -1,6 +1,5 @@
 """How close demonstrations start to the states that policies are evaluated on."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from eval_bridge.simulators.libero.start_distance import NearestPair, nearest_pa
 from eval_bridge.simulators.libero.suites import get_suite
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.demos.libero_hdf5.dataset import Hdf5Demos
+from rsd_jax.file_digests import file_digest
 from rsd_jax.run_folder import suite_demo_paths, task_of
 
 COINCIDENCE = 1e-6
@@ -93,14 +93,9 @@ def audit_file(suite: str, path: Path) -> TaskAudit:
     demonstrated, states = (positions_of(simulator.queries, each) for each in (starts, evaluated))
     simulator.close()
     closest = nearest_pair(demonstrated, states)
-    return TaskAudit(task, _digest(path), len(starts), seeds[closest.first], closest, nearest_pair_within(states))
+    return TaskAudit(task, file_digest(path), len(starts), seeds[closest.first], closest, nearest_pair_within(states))
 
 
 def write(path: Path, audits: list[TaskAudit]) -> None:
     """Writes the audits of a suite as JSON, whole or not at all."""
     write_atomically(path, json.dumps({audit.task: audit.values() for audit in audits}, indent=1) + "\n")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from rsd_jax.demos.demo import DemoFieldError
+from rsd_jax.demos.demo import DemoFieldError, check_text
 
 
 def whole_number(values: Mapping[str, Any], name: str, least: int = 0) -> int:
@@ -40,9 +40,9 @@ def words(name: str, value: Any) -> str:
     Raises:
         DemoFieldError: it is not.
     """
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str):
         raise DemoFieldError(name, f"is {value!r:.80}; expected a text that is not empty")
-    return value
+    return check_text(name, value)
 
 
 def mapping(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from eval_bridge.report.collection.demo_scene import goal_names, item_addresses, positions_at
 from rsd_jax.actions.conventions import upright
-from rsd_jax.content_check import DamagedJsonError, read_checked_json
+from rsd_jax.content_check import read_checked_json
 from rsd_jax.demos.libero_hdf5.files import episode_names, naming_damage, opened
 from rsd_jax.demos.libero_hdf5.layout import FRAME_KEYS
 from rsd_jax.demos.libero_hdf5.stored_episode import StoredEpisode
@@ -149,7 +149,5 @@ def _read_attempts(path: Path) -> Attempts | None:
             failed=tuple(FailedAttempt(each["seed"], each["steps"], each["reason"]) for each in failed),
             provenance=summary,
         )
-    except DamagedJsonError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is no summary of a collection ({error!r}); move it away.") from error

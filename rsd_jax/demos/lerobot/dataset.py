@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from rsd_jax.demos.dataset import DemoDataset
 from rsd_jax.demos.demo import Demo, DemoFieldError
+from rsd_jax.demos.feature_keys import FeatureKeys
 from rsd_jax.demos.file_errors import DemoFileError
 from rsd_jax.demos.lerobot.episode_places import EpisodePlace
 from rsd_jax.demos.lerobot.episode_rows import EpisodeRows, read_episode_rows
-from rsd_jax.demos.lerobot.layout import LABEL_KEY, FeatureKeys
+from rsd_jax.demos.lerobot.layout import LABEL_KEY
 from rsd_jax.demos.lerobot.metadata import LeRobotMetadata, read_metadata
 from rsd_jax.demos.lerobot.video_index import VideoError, read_video_index
 from rsd_jax.demos.lerobot.video_steps import find_first_frame
@@ -115,7 +116,7 @@ class LeRobotDemos(DemoDataset):
         span, metadata = place.videos[key], self.metadata
         try:
             video = read_video_index(metadata.digests.check(span.path, f"episode {place.number}"))
-            spans, times = metadata.spans(span.path), rows.times(metadata.fps)
+            spans, times = metadata.spans[span.path], rows.times(metadata.fps)
             first = find_first_frame(video, span, times, metadata.fps, spans, metadata.all_listed)
             return decode_frames(video, first, span.length)
         except VideoError as error:

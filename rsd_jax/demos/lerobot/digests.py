@@ -1,12 +1,12 @@
 """Digests of a dataset's files, ``meta/digests.json``: written last here, and ignored by LeRobot."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from rsd_jax.atomic_files import write_json
 from rsd_jax.demos.file_errors import ALL_EPISODES, DemoFileError
+from rsd_jax.demos.file_memory import once_a_file
 from rsd_jax.demos.json_files import read_json_object
 from rsd_jax.demos.lerobot.layout import DIGESTS_FILE
 from rsd_jax.file_digests import file_digest, folder_digests
@@ -32,11 +32,10 @@ class Digests(NamedTuple):
         if self.by_name is None or not path.is_file():
             return path
         name = path.relative_to(self.root).as_posix()
-        status = path.stat()
         if name not in self.by_name:
             rule = f"has no digest in {DIGESTS_FILE}: one of the two has been altered since the dataset was written"
             raise DemoFileError(path, episode, "content", rule)
-        if _digest(path, status.st_mtime_ns, status.st_size) != self.by_name[name]:
+        if _digest(path) != self.by_name[name]:
             rule = (
                 f"does not match its digest in {DIGESTS_FILE}: it has been altered since the dataset was written. "
                 "Copy it again from where it came, or convert its source again"
@@ -65,7 +64,6 @@ def read_digests(root: Path) -> Digests:
     return Digests(root, by_name)
 
 
-@lru_cache(maxsize=4096)
-def _digest(path: Path, modified: int, size: int) -> str:
-    """What `modified` and `size` belong to: a file that changed is read again."""
+@once_a_file(maxsize=4096)
+def _digest(path: Path) -> str:
     return file_digest(path)

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rsd_jax.demos.demo import DemoFieldError
-from rsd_jax.demos.lerobot.layout import KNOWN_KEYS, FeatureKeys
+from rsd_jax.demos.feature_keys import HOW_TO_DECLARE, FeatureKeys
+from rsd_jax.demos.lerobot.layout import KNOWN_KEYS
 
 IMAGE_TYPES = ("video", "image")
-
-UNDECLARED = FeatureKeys("", "", "", "")
-"""Every name is to be found out."""
 
 
 def find_keys(features: Mapping[str, Any], declared: FeatureKeys) -> FeatureKeys:
@@ -33,7 +31,7 @@ def find_keys(features: Mapping[str, Any], declared: FeatureKeys) -> FeatureKeys
             "features", f"agentview_key and wrist_key are both {declared.wrist!r}; they are two cameras"
         )
     for known in KNOWN_KEYS:
-        keys = FeatureKeys(*(mine or theirs for mine, theirs in zip(declared, known, strict=True)))
+        keys = declared.completed_by(known)
         cameras = {keys.agentview, keys.wrist}
         without = not images and not cameras & set(features)
         if {keys.state, keys.action} <= set(features) and (cameras <= set(images) or without):
@@ -41,9 +39,7 @@ def find_keys(features: Mapping[str, Any], declared: FeatureKeys) -> FeatureKeys
     listed = "; ".join(", ".join(keys) for keys in KNOWN_KEYS)
     raise DemoFieldError(
         "features",
-        f"are {sorted(features)}, images among them {sorted(images)}; known are {listed}. Declare other names by "
-        "agentview_key, wrist_key, state_key and action_key, of launch.convert --config.source.agentview_key=NAME "
-        "and so on",
+        f"are {sorted(features)}, images among them {sorted(images)}; known are {listed}. {HOW_TO_DECLARE}",
     )
 
 

@@ -1,8 +1,7 @@
 """Names in LeRobot datasets that reading and writing share."""
 
-from typing import NamedTuple
-
 from rsd_jax.actions.conventions import LIBERO
+from rsd_jax.demos.feature_keys import FeatureKeys
 
 INFO_FILE = "meta/info.json"
 TASKS_FILE = "meta/tasks.parquet"
@@ -26,15 +25,6 @@ LABEL_KEY = "expert_action"
 
 TASK_COLUMN = "__index_level_0__"
 """Column of the instructions in `TASKS_FILE`: the unnamed index of a pandas table."""
-
-
-class FeatureKeys(NamedTuple):
-    """Names of the features in a dataset. Where they are declared, an empty one is to be found out."""
-
-    agentview: str
-    wrist: str
-    state: str
-    action: str
 
 
 WRITTEN_KEYS = FeatureKeys("observation.images.image", "observation.images.image2", "observation.state", "action")

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rsd_jax.demos.demo import DemoFieldError
+from rsd_jax.demos.feature_keys import UNDECLARED, FeatureKeys
 from rsd_jax.demos.file_errors import ALL_EPISODES, DemoFileError
 from rsd_jax.demos.json_files import read_json_lines, read_json_object
 from rsd_jax.demos.lerobot.digests import Digests, read_digests
 from rsd_jax.demos.lerobot.episode_places import EpisodePlace, Places, read_places_v2, read_places_v3
-from rsd_jax.demos.lerobot.feature_keys import IMAGE_TYPES, UNDECLARED, feature_type, find_keys
-from rsd_jax.demos.lerobot.layout import INFO_FILE, TASK_COLUMN, TASKS_FILE, FeatureKeys
+from rsd_jax.demos.lerobot.feature_keys import IMAGE_TYPES, feature_type, find_keys
+from rsd_jax.demos.lerobot.layout import INFO_FILE, TASK_COLUMN, TASKS_FILE
 from rsd_jax.demos.lerobot.tables import column_names, read_columns
 from rsd_jax.demos.lerobot.video_steps import VideoSpan
 from rsd_jax.demos.stored_values import finite_number, mapping, stored_value, whole_number, words
@@ -33,6 +34,7 @@ class LeRobotMetadata(NamedTuple):
         tasks_file: where the instructions are from.
         tasks: index of a task -> what stands there for its instruction.
         episodes: all episodes, by number; where the index is damaged, the error of reading one.
+        spans: video file -> the parts that the episodes have of it.
         all_listed: whether no episode is known to lack, so that the frames of a video are those of `episodes`.
         digests: of its files, if it has any.
     """
@@ -44,6 +46,7 @@ class LeRobotMetadata(NamedTuple):
     tasks_file: Path
     tasks: Mapping[int, Any]
     episodes: Places
+    spans: Mapping[Path, Sequence[VideoSpan]]
     all_listed: bool
     digests: Digests
 
@@ -62,11 +65,6 @@ class LeRobotMetadata(NamedTuple):
             return words(f"task of task_index {task_index}", self.tasks[task_index])
         except DemoFieldError as error:
             raise DemoFileError(self.tasks_file, episode, error.field, error.rule) from error
-
-    def spans(self, path: Path) -> list[VideoSpan]:
-        """The parts that the episodes have of a video file."""
-        places = (place for place in self.episodes if isinstance(place, EpisodePlace))
-        return [span for place in places for span in place.videos.values() if span.path == path]
 
 
 def read_metadata(root: Path, declared: FeatureKeys = UNDECLARED) -> LeRobotMetadata:
@@ -105,9 +103,18 @@ def read_metadata(root: Path, declared: FeatureKeys = UNDECLARED) -> LeRobotMeta
     except DemoFieldError as error:
         raise DemoFileError(path, ALL_EPISODES, error.field, error.rule) from error
     told = _check_total(path, info, episodes)
-    numbers = [place.number for place in episodes if isinstance(place, EpisodePlace)]
-    all_listed = version != "v3.0" or numbers == list(range(max(told, len(episodes))))
-    return LeRobotMetadata(root, fps, keys, features, tasks_file, tasks, episodes, all_listed, digests)
+    places = [place for place in episodes if isinstance(place, EpisodePlace)]
+    all_listed = version != "v3.0" or [place.number for place in places] == list(range(max(told, len(episodes))))
+    spans = _by_file(places)
+    return LeRobotMetadata(root, fps, keys, features, tasks_file, tasks, episodes, spans, all_listed, digests)
+
+
+def _by_file(places: Sequence[EpisodePlace]) -> dict[Path, list[VideoSpan]]:
+    found: dict[Path, list[VideoSpan]] = {}
+    for place in places:
+        for span in place.videos.values():
+            found.setdefault(span.path, []).append(span)
+    return found
 
 
 def _check_total(path: Path, info: Mapping[str, Any], episodes: Sequence[object]) -> int:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rsd_jax.demos.file_errors import ALL_EPISODES, DemoFileError
+from rsd_jax.demos.file_memory import once_a_file
 
 EPISODE_COLUMN = "episode_index"
 """The column that tells which episode a row belongs to."""
@@ -72,14 +72,9 @@ def read_rows(path: Path, names: Sequence[str], number: int) -> pa.Table:
         )
 
 
+@once_a_file(maxsize=4096)
 def count_rows(path: Path) -> Mapping[int, int]:
     """Episode -> number of its rows, of a table. Raises `DemoFileError` if the file is damaged."""
-    status = path.stat()
-    return _count_rows(path, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=4096)
-def _count_rows(path: Path, modified: int, size: int) -> Mapping[int, int]:
     rows = read_columns(path, [EPISODE_COLUMN])
     return Counter(row[EPISODE_COLUMN] for row in rows if EPISODE_COLUMN in row)
 

@@ -10,7 +10,7 @@ import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
-from rsd_jax.demos.lerobot.video_index import VideoError, VideoIndex, fraction
+from rsd_jax.demos.lerobot.video_index import VideoError, VideoIndex, fraction, opened_video
 
 _EXACT = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
@@ -58,21 +58,15 @@ def decode_frames(video: VideoIndex, first: int, count: int) -> NDArray[np.uint8
 def _decode_from(path: Path, start: int, stamps: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
     """Decodes from a key frame at or before the time `start` to the last of `stamps`; keeps the frames at these."""
     wanted, found = set(stamps), {}
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            container.seek(start, stream=stream)
-            for frame in container.decode(stream):
-                if frame.pts is None:
-                    continue
-                if frame.pts in wanted and not frame.is_corrupt:
-                    found[frame.pts] = np.asarray(frame.to_ndarray(format="rgb24", interpolation=_EXACT), np.uint8)
-                if frame.pts >= stamps[-1]:
-                    break
-    except (PermissionError, IsADirectoryError) as error:
-        raise VideoError(f"{path} cannot be read ({error})") from error
-    except (av.FFmpegError, IndexError) as error:
-        raise VideoError(f"{path} cannot be decoded, the file is damaged ({error})") from error
+    with opened_video(path) as (container, stream):
+        container.seek(start, stream=stream)
+        for frame in container.decode(stream):
+            if frame.pts is None:
+                continue
+            if frame.pts in wanted and not frame.is_corrupt:
+                found[frame.pts] = np.asarray(frame.to_ndarray(format="rgb24", interpolation=_EXACT), np.uint8)
+            if frame.pts >= stamps[-1]:
+                break
     return found
 
 

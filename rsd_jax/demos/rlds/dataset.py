@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from rsd_jax.demos.dataset import DemoDataset
 from rsd_jax.demos.demo import Demo, DemoFieldError
 from rsd_jax.demos.encoded_images import decode_image
+from rsd_jax.demos.feature_keys import FeatureKeys
 from rsd_jax.demos.file_errors import DemoFileError
 from rsd_jax.demos.rlds.build import FeatureType, RldsBuild, open_build
 from rsd_jax.demos.rlds.example import Values, parse_example
-from rsd_jax.demos.rlds.feature_names import INSTRUCTION, FeatureNames, find_names
+from rsd_jax.demos.rlds.feature_names import INSTRUCTION, find_names
 from rsd_jax.demos.rlds.tfrecord import DamagedRecord, read_record
 from rsd_jax.demos.source_conventions import UPRIGHT_LIBERO, SourceConventions, SourceEpisode, to_demo
 from rsd_jax.demos.stored_values import words
@@ -36,7 +37,7 @@ class RldsDemos(DemoDataset):
     conventions: SourceConventions
     naming: TaskNaming
     build: RldsBuild
-    names: FeatureNames
+    names: FeatureKeys
 
     @classmethod
     def open(
@@ -66,7 +67,7 @@ class RldsDemos(DemoDataset):
             FileNotFoundError: `path` is no build.
         """
         build = open_build(path, split)
-        names = find_names(build, FeatureNames(agentview_key, wrist_key, state_key, action_key))
+        names = find_names(build, FeatureKeys(agentview_key, wrist_key, state_key, action_key))
         return cls(conventions, naming or TaskNaming(), build, names)
 
     def __len__(self) -> int:
