@@ -25,9 +25,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eval_bridge.provenance import package_versions
 from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.simulators.libero.task_files import initial_states_file, task_definition
 from launch.command_line import path_argument, run_command
+from rsd_jax.atomic_files import write_json
+from rsd_jax.provenance import device_name, git_commit
 
 SUITES = ("libero_spatial", "libero_object", "libero_goal", "libero_10")
 
@@ -130,18 +133,20 @@ def main(arguments: Sequence[str]) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.compare_libero", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("other", type=path_argument, help="a wheel, a source archive or a folder")
+    parser.add_argument("--json", type=path_argument, metavar="FILE", help="write the figures there too")
     parser.add_argument("--suites", nargs="+", default=SUITES, metavar="SUITE", help=f"instead of {' '.join(SUITES)}")
     options = parser.parse_args(arguments)
     os.environ["MUJOCO_GL"] = "disabled"  # nothing is rendered
-    files, differing = read_distribution(options.other), 0
+    files, equal = read_distribution(options.other), {}
     for suite in options.suites:
         found, tasks = list(differences(files, suite)), get_suite(suite).tasks
         different = {line.partition(":")[0] for line in found}
-        differing += len(different)
-        print(
-            "\n".join([*found, f"{suite}: {len(tasks) - len(different)} of {len(tasks)} tasks are equal"]), flush=True
-        )
-    sys.exit(1 if differing else 0)
+        equal[suite] = {"tasks": len(tasks), "equal": len(tasks) - len(different)}
+        print("\n".join([*found, f"{suite}: {equal[suite]['equal']} of {len(tasks)} tasks are equal"]), flush=True)
+    if options.json:
+        origin = {"commit": git_commit(), "device": device_name(), "versions": package_versions()}
+        write_json(options.json, origin | {"other": options.other.name, "suites": equal})
+    sys.exit(1 if any(suite["equal"] < suite["tasks"] for suite in equal.values()) else 0)
 
 
 if __name__ == "__main__":

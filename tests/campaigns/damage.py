@@ -16,8 +16,6 @@ its end reads as the shorter log that it is, with a warning: that counts as name
 """
 
 import argparse
-import fnmatch
-import json
 import logging
 import multiprocessing
 import random
@@ -35,6 +33,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from tqdm import tqdm
+
+from rsd_jax.atomic_files import write_json
+from rsd_jax.provenance import device_name, git_commit, library_versions
 
 OUTCOMES = ("named", "equal", "silent", "raw", "hanging")
 
@@ -169,7 +170,6 @@ def campaign(name: str, cases: int, seed: int, limit: float) -> tuple[Counter[st
         intact.mkdir()
         form.make(intact)
         files = sorted(path for path in intact.rglob("*") if path.is_file() and path.stat().st_size)
-        files = [path for path in files if fnmatch.fnmatch(path.name, form.only)]
         reader = Reader(name, limit)
         try:
             for case in tqdm(range(cases), desc=name, disable=None):
@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=200, help="cases a format (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=float, default=30.0, help="seconds a case may take (default %(default)s)")
-    parser.add_argument("--json", type=Path, help="write the counts there too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts there too")
     arguments = parser.parse_args()
     counts, faults = {}, []
     print(f"{'format':18}" + "".join(f"{outcome:>9}" for outcome in OUTCOMES))
@@ -208,7 +208,15 @@ def main() -> None:
     for fault in faults:
         print(fault)
     if arguments.json:
-        arguments.json.write_text(json.dumps({"cases": arguments.cases, "seed": arguments.seed, "counts": counts}))
+        record = {
+            "commit": git_commit(),
+            "device": device_name(),
+            "versions": library_versions(),
+            "cases": arguments.cases,
+            "seed": arguments.seed,
+            "counts": counts,
+        }
+        write_json(arguments.json, record)
     sys.exit(bool(faults))
 
 

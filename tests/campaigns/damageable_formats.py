@@ -21,9 +21,11 @@ from rsd_jax.demos.task_names import TaskNaming
 from rsd_jax.pretrained import PRETRAINED
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models.original_checkpoint import load_original
-from tests.eval_bridge.evaluation.test_episode_log import CRASH, IDENTITY, LATENCY, SESSION, episode
+from tests.eval_bridge.evaluation.log_examples import IDENTITY, make_log, make_record
 from tests.rsd_jax.demos.demo_examples import WITHOUT_FRAMES, example_demo
 from tests.rsd_jax.demos.golden_datasets import GOLDEN, RLDS
+
+ORIGINAL = Path(__file__).parents[1] / "parity" / "golden" / "naive.pt"
 
 Content = Any
 """What a reader got: a tree of arrays and values, compared leaf by leaf."""
@@ -37,14 +39,12 @@ class Format(NamedTuple):
         read: reads all of it.
         errors: what a reader may raise for a damaged one, by which the file is named.
         is_ours: whether this project writes it, so that no alteration may pass for the truth.
-        only: pattern of the files that are damaged.
     """
 
     make: Callable[[Path], None]
     read: Callable[[Path], Content]
     errors: tuple[type[Exception], ...]
     is_ours: bool
-    only: str = "*"
 
 
 def _demos(dataset: DemoDataset) -> Content:
@@ -84,13 +84,19 @@ def _numbers(tokenizer: RfsqTokenizer) -> Content:
 
 
 def _write_log(folder: Path) -> None:
+    contents = make_log(make_record(0, 0, True), make_record(1, 0, False))
+    assert contents.latency is not None
     with EpisodeLog(folder / "episodes.jsonl", IDENTITY) as log:
-        for record in (SESSION, episode(0), CRASH, episode(1, success=False), LATENCY):
+        for record in (*contents.sessions, *contents.episodes.values(), contents.latency):
             log.append(record)
 
 
+def _copy_original(folder: Path) -> None:
+    shutil.copy(ORIGINAL, folder)
+
+
 def _read_original(folder: Path) -> Content:
-    found = load_original(folder / "naive.pt")
+    found = load_original(folder / ORIGINAL.name)
     return [np.asarray(leaf) for leaf in jax.tree.leaves(found.params)]
 
 
@@ -138,7 +144,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             is_ours=False,
         ),
         "torch": Format(
-            lambda f: shutil.copy(Path("tests/parity/golden/naive.pt"), f / "naive.pt") and None,
+            _copy_original,
             _read_original,
             (ValueError,),
             is_ours=False,

@@ -1,5 +1,6 @@
 import importlib.util
 import io
+import json
 import pickle
 import shutil
 import subprocess
@@ -78,7 +79,9 @@ def test_what_differs_from_the_installed_suites_is_named(tmp_path):
     moved.unlink()
     moved.with_suffix("").write_bytes(as_torch_writes(states))
     (tmp_path / "init_files" / "libero_goal" / "put_the_bowl_on_the_stove.pruned_init.npz").unlink()
-    command = [sys.executable, "-m", "tools.compare_libero", str(tmp_path), "--suites", "libero_goal", "libero_object"]
+    figures = tmp_path / "figures.json"
+    options = ["--suites", "libero_goal", "libero_object", "--json", str(figures)]
+    command = [sys.executable, "-m", "tools.compare_libero", str(tmp_path), *options]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert process.returncode == 1, process.stderr
     assert process.stdout.splitlines() == [
@@ -88,3 +91,5 @@ def test_what_differs_from_the_installed_suites_is_named(tmp_path):
         "libero_goal: 7 of 10 tasks are equal",
         "libero_object: 10 of 10 tasks are equal",
     ]
+    suites = json.loads(figures.read_text())["suites"]
+    assert suites == {"libero_goal": {"tasks": 10, "equal": 7}, "libero_object": {"tasks": 10, "equal": 10}}

@@ -9,15 +9,9 @@ from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord, LatencyRecord, SessionRecord, SpeedRecord
 from eval_bridge.policies.latency import Latency
 from tests.eval_bridge.evaluation.log_examples import HALF_ACCEPTED, NO_TOKENS
+from tests.eval_bridge.evaluation.log_examples import IDENTITY as EVALUATED
 
-IDENTITY = {
-    "simulator": "libero",
-    "suite": "libero_spatial",
-    "step_limit": 220,
-    "decoder": "speculative_greedy",
-    "seed": 7,
-    "checkpoint.rfsq": "abc",
-}
+IDENTITY = EVALUATED | {"checkpoint.rfsq": "abc"}
 
 
 def episode(number, success=True):
