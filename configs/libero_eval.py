@@ -38,8 +38,10 @@ def get_config(variant: str = "") -> ConfigDict:
     # Indices of the tasks; () means all of the suite.
     config.tasks = ()
     config.episodes_per_task = 50
-    # "l1_regression", "autoregressive" or "speculative_greedy".
+    # "l1_regression", "autoregressive", "speculative_greedy" or "cascade".
     config.decoder = "speculative_greedy"
+    # Of the decoder, as in "rule=agreement tolerance=0.2"; left out, they have their defaults.
+    config.decoder_settings = ""
     # Processes with a simulator each; 0 means one per core. The results do not depend on it.
     config.workers = 0
     # Seconds without a word after which a worker counts as hung, and another takes its place.

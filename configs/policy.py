@@ -31,6 +31,8 @@ def get_config(variant: str = "") -> ConfigDict:
 
     backbone = ConfigDict()
     backbone.chunk_length = 8
+    # Chunks that are foreseen, the one to act on included: until its next look a cascade compares its draft with them.
+    backbone.chunks = 1 if is_small else 4
     if is_small:
         camera = {"kind": "keypoints", "features": (16, 32, 32), "kernels": (5, 3, 3), "strides": (2, 2, 1)}
         backbone.camera = ConfigDict({**camera, "keypoints": 32})
@@ -64,6 +66,8 @@ def get_config(variant: str = "") -> ConfigDict:
     # Of a chunk's labels, those that can be foreseen at its first step; "all" also those that answer a disturbance
     # in between.
     model.labels = "foreseeable"
+    # Weight of the error of the chunks behind the first one.
+    model.outlook_weight = 0.5
     # Every how many-th episode of a task is held out.
     model.heldout_every = 5
 
@@ -110,6 +114,7 @@ def get_config(variant: str = "") -> ConfigDict:
         training.ema_decay = 0.0
         model.heldout_every = 2
         model.rewordings = 4
+        backbone.chunks = 2
         backbone.camera.keypoints = 4
         backbone.camera.features, backbone.camera.kernels, backbone.camera.strides = (4,), (5,), (4,)
         backbone.image_size, backbone.width, backbone.depth, backbone.heads, backbone.mlp_features = 32, 16, 1, 2, 32

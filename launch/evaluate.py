@@ -63,7 +63,9 @@ def evaluate(config: ConfigDict) -> Summary:
     if missing := [str(folder) for folder in settings.compared if not (folder / LOG_NAME).is_file()]:
         raise ValueError(f"compare_with names {', '.join(missing)}, which hold no evaluation; run them first")
     batch_size = settings.policy_batch or default_policy_batch()
-    policy = CompiledPolicy.load(settings.checkpoints, decoder=settings.decoder, batch_size=batch_size)
+    policy = CompiledPolicy.load(
+        settings.checkpoints, decoder=settings.decoder, batch_size=batch_size, settings=settings.decoder_settings
+    )
     if settings.simulator.startswith("libero"):
         # Here, once, where a missing renderer is an error of the command and not of a worker.
         prepare_process(rendering=True)
@@ -72,6 +74,7 @@ def evaluate(config: ConfigDict) -> Summary:
         benchmark,
         settings.checkpoints,
         decoder=settings.decoder,
+        settings=settings.decoder_settings,
         seed=settings.seed,
         policy_batch=policy.batch_size,
     )

@@ -28,7 +28,7 @@ class PolicyNetwork:
     def init(self, key: jax.Array) -> PyTree:
         """Draws the parameters, whose leaves carry logical axis names; traceable, consumes `key`."""
         backbone_key, head_key = jax.random.split(key)
-        features = jnp.zeros((1, self.backbone.chunk_length, self.backbone.width), jnp.float32)
+        features = jnp.zeros((1, self.backbone.chunks * self.backbone.chunk_length, self.backbone.width), jnp.float32)
         return {
             BACKBONE: self.backbone.init(backbone_key),
             HEAD: self.teacher.init(head_key, features)["params"],

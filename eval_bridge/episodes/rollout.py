@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.episodes.acceptance import EpisodeAcceptance, count_acceptance
+from eval_bridge.episodes.shadow import EpisodeShadow, shadow_of
 from eval_bridge.episodes.trace import EpisodeTrace
 from eval_bridge.observations import Observation
 from eval_bridge.policies.interface import PolicyOutput
@@ -55,6 +56,7 @@ class Rollout(NamedTuple):
         chunk_seconds: how long the episode waited for each chunk, to 1 us; a shared policy may have been busy.
         acceptance: what became of the draft's tokens.
         actions: summary of the executed actions.
+        looked: whether the main backbone was needed, one a chunk; empty in records of a time when it always was.
     """
 
     success: bool
@@ -64,13 +66,15 @@ class Rollout(NamedTuple):
     chunk_seconds: tuple[float, ...]
     acceptance: EpisodeAcceptance
     actions: ActionSummary
+    looked: tuple[bool, ...] = ()
 
 
 class Recording(NamedTuple):
-    """An episode step by step, and its video's `frames`, which are empty unless asked for."""
+    """An episode step by step, its video's `frames`, which are empty unless asked for, and a cascade's `shadow`."""
 
     trace: EpisodeTrace
     frames: tuple[VideoFrame, ...]
+    shadow: EpisodeShadow | None
 
 
 def run_episode(
@@ -133,9 +137,10 @@ def run_episode(
         chunk_seconds=tuple(round(seconds, 6) for seconds in waited),
         acceptance=count_acceptance(outputs),
         actions=summarise_actions(actions),
+        looked=tuple(output.looked for output in outputs),
     )
     trace = _trace(simulator.goal, actions, np.stack(chunks), np.array(chunk_starts, np.int32), probes)
-    return rollout, Recording(trace, tuple(frames))
+    return rollout, Recording(trace, tuple(frames), shadow_of(outputs))
 
 
 def summarise_actions(actions: NDArray[np.float32]) -> ActionSummary:

@@ -31,14 +31,14 @@ def output_folder(run_dir: Path, output: str, shard: Shard) -> Path:
 
 
 def evaluation_identity(
-    benchmark: Benchmark, checkpoints: Path, *, decoder: str, seed: int, policy_batch: int
+    benchmark: Benchmark, checkpoints: Path, *, decoder: str, settings: str, seed: int, policy_batch: int
 ) -> dict[str, Any]:
     """What two episodes must have in common to be counted together: flat, JSON-serialisable.
 
     Args:
         benchmark: what is evaluated.
         checkpoints: the run whose checkpoints act.
-        decoder: its name.
+        decoder: its name. settings: of it, as configurations write them.
         seed: of the evaluation.
         policy_batch: rows of a call of the policy: sums of another shape may differ in their last bits, and an
             episode with them.
@@ -55,6 +55,8 @@ def evaluation_identity(
         "seed": seed,
         "policy_batch": policy_batch,
     }
+    if settings:  # logs of a time without them go on
+        identity["decoder_settings"] = " ".join(sorted(settings.split()))
     identity |= {f"{CHECKPOINT}{stage}": digest for stage, digest in digests.items()}
     if benchmark.simulator.startswith("libero"):
         identity |= {f"version.{name}": version for name, version in simulator_versions().items()}

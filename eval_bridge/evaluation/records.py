@@ -120,6 +120,7 @@ def _with_rollout(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of an episode's line, those of its rollout gathered."""
     left = dict(fields)
     del left["chunks"]  # the length of `rounds`
+    left = dict(Rollout._field_defaults) | left
     gathered = {name: left.pop(name) for name in Rollout._fields}
     gathered["acceptance"] = EpisodeAcceptance(**gathered["acceptance"])
     gathered["actions"] = ActionSummary(**gathered["actions"])

@@ -7,7 +7,7 @@ from pathlib import Path
 from eval_bridge.evaluation.folder import checkpoint_folder, output_folder, results_folder
 from eval_bridge.evaluation.plan import Benchmark, EvaluationPlan, Shard, plan_evaluation
 from eval_bridge.evaluation.session import WorkerSettings
-from eval_bridge.policies.decoders import check_decoder
+from eval_bridge.policies.decoders import read_decoder
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class EvaluationSettings:
         seed: recorded with every episode.
         simulator: name of the benchmark. suite: what of it.
         tasks: indices; () means all. episodes_per_task: of each.
-        decoder: its name.
+        decoder: its name. decoder_settings: ``NAME=VALUE`` of it, separated by blanks (`read_decoder`).
         workers: processes with a simulator each; 0 means one per core.
         silence_limit: seconds without a word after which a worker counts as hung.
         render_devices: graphics devices, as EGL counts them, that workers render on, in turn; () leaves it to the
@@ -53,6 +53,7 @@ class EvaluationSettings:
     tasks: tuple[int, ...]
     episodes_per_task: int
     decoder: str
+    decoder_settings: str
     workers: int
     silence_limit: float
     render_devices: tuple[int, ...]
@@ -64,7 +65,7 @@ class EvaluationSettings:
     latency_repeats: int
 
     def __post_init__(self) -> None:
-        check_decoder(self.decoder)
+        read_decoder(self.decoder, self.decoder_settings)
         Shard.parse(self.shard)
 
     @property

@@ -12,6 +12,7 @@ from eval_bridge.episodes.acceptance import total_acceptance
 from eval_bridge.evaluation.episode_log import LogContents
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.records import EpisodeRecord
+from eval_bridge.policies.cascade import CASCADE
 from eval_bridge.policies.latency import Latency
 from eval_bridge.statistics.intervals import Interval, wilson_interval
 from rsd_jax.content_check import write_checked_json
@@ -49,6 +50,7 @@ class Summary:
             (`eval_bridge.episodes.acceptance` says what that tells about deciding on whole layers, and what not).
         first_run: chunks by the number of leading layers, 0 to K, that all columns accepted in the first round.
         rounds_mean: passes of the main head a chunk. chunks: chunks decided on.
+        skipped: share of the chunks for which the main backbone was not needed; None without a cascade.
         steps_mean: mean steps of the successful episodes.
         latency_ms: by stage (`eval_bridge.policies.interface`), and the sum of the pipeline's stages.
         device, versions, commit: of the last session. commits: all, in order, if the log has sessions of several.
@@ -77,6 +79,7 @@ class Summary:
     first_run: tuple[int, ...]
     rounds_mean: float | None
     chunks: int
+    skipped: float | None
     steps_mean: float | None
     latency_ms: dict[str, Latency]
     device: str
@@ -106,6 +109,7 @@ def summarise(log: LogContents, planned: int) -> Summary:
     records = list(log.episodes.values())
     successes = sum(record.rollout.success for record in records)
     acceptance = total_acceptance([record.rollout.acceptance for record in records])
+    looked = [value for record in records for value in record.rollout.looked]
     rounds = [value for record in records for value in record.rollout.rounds]
     per_task = _per_task(log)
     return Summary(
@@ -131,6 +135,7 @@ def summarise(log: LogContents, planned: int) -> Summary:
         first_run=acceptance.first_run,
         rounds_mean=float(np.mean(rounds)) if any(rounds) else None,
         chunks=len(rounds),
+        skipped=1 - float(np.mean(looked)) if looked and identity["decoder"] == CASCADE else None,
         steps_mean=float(np.mean([record.rollout.steps for record in records if record.rollout.success]))
         if successes
         else None,
@@ -156,6 +161,10 @@ def describe(summary: Summary, report: Path) -> str:
     ]
     if summary.token_acceptance is not None:
         lines.append(f"{describe_acceptance(summary.token_acceptance)}, {summary.rounds_mean:.2f} rounds")
+    if summary.skipped is not None:
+        lines.append(
+            f"skipped     {summary.skipped:.1%} of {summary.chunks} calls needed no look of the main backbone"
+        )
     if "chunk" in summary.latency_ms:
         chunk = summary.latency_ms["chunk"]
         lines.append(f"chunk       p50 {chunk.p50:.1f} ms, p90 {chunk.p90:.1f} ms, p99 {chunk.p99:.1f} ms")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, assert_never
 
 from eval_bridge.episodes.rollout import Rollout, run_episode
+from eval_bridge.episodes.shadow import save_shadow
 from eval_bridge.episodes.trace import save_trace, trace_name
 from eval_bridge.episodes.video import write_episode_video
 from eval_bridge.evaluation.plan import Benchmark, EpisodeId
@@ -21,7 +22,7 @@ from eval_bridge.simulators.check_result import CheckResult
 from eval_bridge.simulators.kept_simulator import KeptSimulator
 from eval_bridge.workers.messages import Ask
 from rsd_jax.observation_needs import ObservationNeeds
-from rsd_jax.run_folder import TRACE_FOLDER, VIDEO_FOLDER
+from rsd_jax.run_folder import SHADOW_FOLDER, TRACE_FOLDER, VIDEO_FOLDER
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,10 @@ class EpisodeWorker:
         rollout, recording = run_episode(simulator, policy, start, benchmark.step_limit, job.video_stride)
         video = None
         try:
-            trace = save_trace(self._folder / TRACE_FOLDER / trace_name(*job.episode), recording.trace)
+            name = trace_name(*job.episode)
+            trace = save_trace(self._folder / TRACE_FOLDER / name, recording.trace)
+            if recording.shadow is not None:
+                save_shadow(self._folder / SHADOW_FOLDER / name, recording.shadow)
             if job.video_stride is not None:
                 path = write_episode_video(
                     self._folder / VIDEO_FOLDER, *job.episode, rollout.success, simulator.instruction, recording.frames

@@ -10,10 +10,11 @@ from jaxtyping import Array, Int, Key, UInt32
 from numpy.typing import NDArray
 
 from eval_bridge.observations import Observation
+from eval_bridge.policies.decoder_interface import DecodedChunks, Decoder, Shadow
 from eval_bridge.policies.decoder_models import ModelArrays, Models, Networks
-from eval_bridge.policies.decoders import DecodedChunks, Decoder, make_decoder
+from eval_bridge.policies.decoders import read_decoder
 from eval_bridge.policies.host_batch import HostBatch
-from eval_bridge.policies.interface import PolicyAnswer, PolicyOutput, PolicyRequest
+from eval_bridge.policies.interface import PolicyAnswer, PolicyOutput, PolicyRequest, ShadowOutput
 from eval_bridge.policies.observation_needs import check_needs, reduce_observation
 from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.policies.stage_timing import part_functions
@@ -22,7 +23,7 @@ from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.checkpoints import StageCheckpoints
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.pretrained import PRETRAINED
-from rsd_jax.stored_models import load_draft, load_main_head, load_policy, load_tokenizer
+from rsd_jax.stored_models import load_draft, load_draft_policy, load_main_head, load_policy, load_tokenizer
 
 
 def default_policy_batch() -> int:
@@ -58,14 +59,16 @@ def load_models(run_dir: Path | str, decoder: Decoder) -> LoadedModels:
     tokenizer = load_tokenizer(run_dir)
     draft = load_draft(run_dir, tokenizer.token_hash, policy) if with_draft else None
     main = load_main_head(run_dir, tokenizer.token_hash, policy)
+    draft_policy = load_draft_policy(run_dir, policy) if "draft_policy" in decoder.stages else None
     return LoadedModels(
-        Networks(policy, draft.model if draft else None, main.model),
+        Networks(policy, draft.model if draft else None, main.model, draft_policy),
         ModelArrays(
             policy=policy.variables,
             tokenizer=tokenizer,
             informative=tokenizer.informative,
             draft=draft.params if draft else None,
             main=main.params,
+            draft_policy=draft_policy.variables if draft_policy else None,
         ),
     )
 
@@ -97,6 +100,7 @@ class CompiledPolicy:
         # One flat tuple: a nested tree of a few hundred arrays is taken apart anew at every call.
         leaves, tree = jax.tree.flatten(models.arrays)
         self._leaves = tuple(leaves)
+        self._initial_state = decoder.initial_state(Models(*models))
 
         def decide(
             leaves: tuple[jax.Array, ...], inputs: PolicyInputs, state: PyTree, episodes: jax.Array, calls: jax.Array
@@ -108,7 +112,11 @@ class CompiledPolicy:
 
     @classmethod
     def load(
-        cls, run_dir: Path | str = PRETRAINED, decoder: str = "speculative_greedy", batch_size: int = 1
+        cls,
+        run_dir: Path | str = PRETRAINED,
+        decoder: str = "speculative_greedy",
+        batch_size: int = 1,
+        settings: str = "",
     ) -> "CompiledPolicy":
         """Loads what a run has trained.
 
@@ -116,12 +124,13 @@ class CompiledPolicy:
             run_dir: the run's folder; by default the checkpoint that ships with the project.
             decoder: a name of `eval_bridge.policies.decoders.DECODERS`.
             batch_size: rows of `act_batch`.
+            settings: of the decoder (`read_decoder`).
 
         Raises:
-            ValueError: no decoder is called `decoder`, or `batch_size` is below 1.
+            ValueError: no decoder is called `decoder` or has these settings, or `batch_size` is below 1.
             CheckpointError: a stage is missing or damaged, or stages do not belong together.
         """
-        made = make_decoder(decoder)
+        made = read_decoder(decoder, settings)
         return cls(made, load_models(run_dir, made), batch_size)
 
     @property
@@ -171,7 +180,7 @@ class CompiledPolicy:
         size = len(batch.inputs.images)
         episodes: NDArray[np.uint32] = np.zeros((size, 2), np.uint32)
         calls: NDArray[np.int32] = np.zeros(size, np.int32)
-        states: list[Any] = [self._decoder.initial_state()] * size
+        states: list[Any] = [self._initial_state] * size
         for row, (observation, episode, call, state) in requests.items():
             batch.write(row, observation)
             episodes[row], calls[row] = episode, call
@@ -189,4 +198,10 @@ def _output(chunks: DecodedChunks, row: int) -> PolicyOutput:
         accepted=np.asarray(chunks.acceptance.accepted[row]),
         proposed=np.asarray(chunks.acceptance.proposed[row]),
         first_run=np.asarray(chunks.acceptance.first_run[row]),
+        looked=bool(chunks.looked[row]),
+        shadow=_shadow(chunks.shadow, row),
     )
+
+
+def _shadow(shadow: Shadow | None, row: int) -> ShadowOutput | None:
+    return None if shadow is None else ShadowOutput(*(np.asarray(array[row]) for array in shadow))

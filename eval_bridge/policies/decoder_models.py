@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from rsd_jax.array_types import Actions, Features, Latents, LayerMask, Logits, Position, PyTree, Tokens
 from rsd_jax.backbones.interface import PolicyInputs
@@ -24,6 +25,7 @@ class ModelArrays:
         policy: of backbone and teacher; None for parts that use neither.
         tokenizer: None for a decoder without tokens. informative: the tokenizer's, which takes long to compute.
         draft: parameters of the draft model, or None. main: of the main head, or None.
+        draft_policy: of the cascade's draft policy, or None.
     """
 
     policy: PolicyVariables | None
@@ -31,15 +33,17 @@ class ModelArrays:
     informative: LayerMask | None = None
     draft: PyTree = None
     main: PyTree = None
+    draft_policy: PolicyVariables | None = None
 
 
 @dataclass(frozen=True)
 class Networks:
-    """The networks without their arrays; `draft` and `main` are None where a decoder does without."""
+    """The networks without their arrays; those that a decoder does without are None."""
 
     policy: StoredPolicy
     draft: DraftModel | None = None
     main: MainHead | None = None
+    draft_policy: StoredPolicy | None = None
 
 
 @jax.tree_util.register_dataclass
@@ -66,13 +70,32 @@ class Models:
         """The backbone's features ``[B, C, F]``."""
         return self.networks.policy.features(self._policy, inputs)
 
+    def foreseen_features(self, inputs: PolicyInputs) -> Float[Array, "B N C F"]:
+        """The backbone's features of every chunk that it foresees, the one to act on first."""
+        return self.networks.policy.foreseen_features(self._policy, inputs)
+
+    def draft_policy_tokens(self, inputs: PolicyInputs) -> Tokens:
+        """Tokens of the chunk that the draft policy would act on."""
+        draft, variables = self.networks.draft_policy, self.arrays.draft_policy
+        assert draft is not None, "a decoder used a stage that it does not name"
+        assert variables is not None, "a decoder used a stage that it does not name"
+        return self.tokenize(draft.actions(variables, inputs))
+
     def teacher_actions(self, features: Features) -> Actions:
         """What the L1 teacher executes, in the environment's units."""
         return self.networks.policy.teacher_actions(self._policy, features)
 
-    def detokenize(self, tokens: Tokens) -> Actions:
-        """The actions that tokens mean, in the environment's units."""
-        return self._tokenizer.detokenize(tokens)
+    def tokenize(self, actions: Actions) -> Tokens:
+        """Tokens of actions in the environment's units."""
+        return self._tokenizer.tokenize(actions)
+
+    def detokenize(self, tokens: Tokens, num_layers: int | None = None) -> Actions:
+        """The actions that tokens, or their first layers, mean, in the environment's units."""
+        return self._tokenizer.detokenize(tokens, num_layers)
+
+    def normalize(self, actions: Actions) -> Actions:
+        """Actions in half-ranges."""
+        return self._tokenizer.normalizer.normalize(actions)
 
     def prepare(self, features: Features) -> DecoderFeatures:
         """Computes once a chunk what depends on no token."""

@@ -1,63 +1,19 @@
 """The decoders, as values in one registry: what each needs, and how it turns observations into chunks."""
 
+import dataclasses
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
 
+from eval_bridge.policies.cascade import Cascade
+from eval_bridge.policies.decoder_interface import DecodedChunks, Decoder
 from eval_bridge.policies.decoder_models import DecoderFeatures, Models
-from rsd_jax.array_types import Actions, Features, PyTree
+from rsd_jax.array_types import Features, PyTree
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.decoding import AcceptanceCounts, DecodeResult, GivenTokens, autoregressive, speculative_greedy
 from rsd_jax.registry import Registry
-
-
-class DecodedChunks(NamedTuple):
-    """Chunks of a batch: actions ``[B, C, A]`` in the environment's units, and what decoding took."""
-
-    actions: Actions
-    rounds: Int[Array, "B"]
-    acceptance: AcceptanceCounts
-
-
-class Decoder(Protocol):
-    """A way from observations to actions: a frozen dataclass, whose fields are its settings.
-
-    Attributes:
-        name: in configurations and records.
-        stages: training stages that it needs.
-        optional_stages: that are used where they are there, and that no action depends on.
-    """
-
-    name: ClassVar[str]
-    stages: ClassVar[tuple[str, ...]]
-    optional_stages: ClassVar[tuple[str, ...]]
-
-    def initial_state(self) -> PyTree:
-        """What one episode begins with: arrays on the host, without an axis for rows."""
-        ...
-
-    def decode(
-        self, models: Models, inputs: PolicyInputs, given: GivenTokens | None, state: PyTree, keys: jax.Array
-    ) -> tuple[DecodedChunks, PyTree]:
-        """Decides on a chunk for each row; pure and traceable.
-
-        Args:
-            models: of the stages that it names.
-            inputs: a row an observation.
-            given: tokens known in advance; None for none.
-            state: of each row's episode, with a leading axis for the rows.
-            keys: a random key a row, of this call alone.
-
-        Returns:
-            The chunks, and the state for each row's next call.
-
-        Raises:
-            ValueError: tokens are given to a decoder without tokens.
-        """
-        ...
 
 
 @dataclass(frozen=True)
@@ -68,7 +24,7 @@ class L1Regression:
     stages: ClassVar[tuple[str, ...]] = ("policy",)
     optional_stages: ClassVar[tuple[str, ...]] = ()
 
-    def initial_state(self) -> PyTree:
+    def initial_state(self, models: Models) -> PyTree:
         """Nothing."""
         return ()
 
@@ -82,13 +38,13 @@ class L1Regression:
         rows = len(actions)
         no_tokens, no_runs = jnp.zeros((rows, 0, 0), jnp.int32), jnp.zeros((rows, 0), jnp.int32)
         counts = AcceptanceCounts(no_tokens, no_tokens, no_runs)
-        return DecodedChunks(actions, jnp.zeros(rows, jnp.int32), counts), state
+        return DecodedChunks(actions, jnp.zeros(rows, jnp.int32), counts, jnp.ones(rows, bool)), state
 
 
 class TokenDecoder:
     """What decoders of tokens on finished features have in common; each says how it finds the tokens."""
 
-    def initial_state(self) -> PyTree:
+    def initial_state(self, models: Models) -> PyTree:
         """Nothing."""
         return ()
 
@@ -97,7 +53,8 @@ class TokenDecoder:
     ) -> tuple[DecodedChunks, PyTree]:
         """See `Decoder`."""
         result = self.find_tokens(models, models.features(inputs), given)
-        return DecodedChunks(models.detokenize(result.tokens), result.rounds, result.acceptance), state
+        looked = jnp.ones(len(result.rounds), bool)
+        return DecodedChunks(models.detokenize(result.tokens), result.rounds, result.acceptance, looked), state
 
     def find_tokens(self, models: Models, features: Features, given: GivenTokens | None = None) -> DecodeResult:
         """The tokens of a chunk a row, from features ``[B, C, F]``."""
@@ -141,11 +98,16 @@ class SpeculativeGreedy(TokenDecoder):
         return speculative_greedy(prepared, models.draft, models.main, models.code_shape, batch_size, given)
 
 
-DECODERS = Registry("decoder", "name", {kind.name: kind for kind in (L1Regression, Autoregressive, SpeculativeGreedy)})
+DECODERS = Registry(
+    "decoder", "name", {kind.name: kind for kind in (L1Regression, Autoregressive, SpeculativeGreedy, Cascade)}
+)
 """Every decoder by name."""
 
 LOSSLESS = (SpeculativeGreedy(),)
 """Decoders that find exactly the tokens of `Autoregressive`."""
+
+
+_BOOLEANS = {"True": True, "true": True, "False": False, "false": False}
 
 
 def check_decoder(name: str) -> str:
@@ -167,6 +129,30 @@ def make_decoder(name: str, **settings: object) -> Decoder:
     """
     decoder: Decoder = DECODERS.make(check_decoder(name), settings)
     return decoder
+
+
+def read_decoder(name: str, settings: str = "") -> Decoder:
+    """The decoder called `name` with settings as a configuration writes them: ``"rule=both tolerance=0.1"``.
+
+    Raises:
+        ValueError: no decoder is called so, it has no such setting, or a value is none of the setting's type.
+    """
+    kind = DECODERS.kinds[check_decoder(name)]
+    defaults: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(kind)}
+    types = {key: type(default) for key, default in defaults.items()}
+    values: dict[str, object] = {}
+    for part in settings.split():
+        key, equals, text = part.partition("=")
+        if key not in types or not equals:
+            known = ", ".join(types) or "none"
+            raise ValueError(f"decoder_settings has {part!r}: {name} takes NAME=VALUE of these settings: {known}.")
+        try:
+            values[key] = _BOOLEANS[text] if types[key] is bool else types[key](text)
+        except (ValueError, KeyError) as error:
+            raise ValueError(
+                f"decoder_settings has {part!r}: {key} is of type {types[key].__name__}, as in {key}={defaults[key]}."
+            ) from error
+    return make_decoder(name, **values)
 
 
 def stages_of_decoder(name: str) -> tuple[str, ...]:

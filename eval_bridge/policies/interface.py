@@ -21,6 +21,20 @@ PASS_STAGES = ("draft_pass", "verify_pass", "step_pass")
 """Single passes of the cost model: one draft, one verification of its layers, one autoregressive layer. Optional."""
 
 
+class ShadowOutput(NamedTuple):
+    """What a cascade knew at a call where the main model ran whether it was needed or not.
+
+    Attributes:
+        drafted: the draft's tokens, ``int [C, D, L]``.
+        foreseen: the main model's, of the chunk to act on and of those behind it, ``int [N, C, D, L]``.
+        distance: that the draft expected between its chunk and the main model's, in half-ranges.
+    """
+
+    drafted: NDArray[np.integer]
+    foreseen: NDArray[np.integer]
+    distance: NDArray[np.floating]
+
+
 class PolicyOutput(NamedTuple):
     """One chunk of actions and how it was decoded.
 
@@ -30,6 +44,8 @@ class PolicyOutput(NamedTuple):
         accepted: draft tokens accepted, ``int [L, D]``, summed over the chunk's steps; zeros where none was drafted.
         proposed: draft tokens proposed, likewise, informative digits only.
         first_run: ``int [K + 1]``, 1 at the number of leading layers that all columns accepted in the first round.
+        looked: whether the main backbone was needed; always, but for a cascade.
+        shadow: of a cascade that is watched.
     """
 
     actions: NDArray[np.float32]
@@ -37,6 +53,8 @@ class PolicyOutput(NamedTuple):
     accepted: NDArray[np.integer]
     proposed: NDArray[np.integer]
     first_run: NDArray[np.integer]
+    looked: bool = True
+    shadow: ShadowOutput | None = None
 
 
 class PolicyRequest(NamedTuple):

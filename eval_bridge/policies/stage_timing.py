@@ -7,8 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.decoder_models import DecoderFeatures, ModelArrays, Models, Networks
-from eval_bridge.policies.decoders import Decoder, TokenDecoder
+from eval_bridge.policies.decoders import TokenDecoder
 from rsd_jax.array_types import Features, Logits, Position, Tokens
 from rsd_jax.backbones.interface import PolicyInputs
 

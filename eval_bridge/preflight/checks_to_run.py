@@ -26,6 +26,7 @@ def checks_to_run(stages: Mapping[str, Mapping[str, Any]], with_libero: bool = F
     rfsq = trains("rfsq", demonstrations)
     policy = trains("policy", rfsq)
     main_head, draft = (trains(stage, policy) for stage in ("main_head", "draft"))
+    draft_policy = trains("draft_policy", policy)
     heads = (main_head.name, draft.name)
     checks = [
         demonstrations,
@@ -34,6 +35,7 @@ def checks_to_run(stages: Mapping[str, Mapping[str, Any]], with_libero: bool = F
         policy,
         main_head,
         draft,
+        draft_policy,
         Check("speculative decoding equals autoregressive decoding", "check_decoders", needs=heads),
         Check("the policy acts in the point-mass simulator", "check_episode", needs=heads),
     ]

@@ -15,7 +15,13 @@ from rsd_jax.run_folder import DEMOS_FOLDER, ROWS_FOLDER
 DEMO_STEP_BYTES, DEMO_STEP_BYTES_WITHOUT_IMAGES = 45_000, 2_000
 ROW_BYTES = 100_000
 
-TRAINING_BYTES = {"rfsq": 10_000_000, "policy": 400_000_000, "draft": 50_000_000, "main_head": 50_000_000}
+TRAINING_BYTES = {
+    "rfsq": 10_000_000,
+    "policy": 400_000_000,
+    "draft": 50_000_000,
+    "main_head": 50_000_000,
+    "draft_policy": 100_000_000,
+}
 """The latest state, four numbers of 4 bytes a parameter, and the best one, each twice while it is replaced."""
 
 EPISODE_BYTES, FILM_BYTES = 50_000, 500_000

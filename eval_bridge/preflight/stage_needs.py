@@ -57,5 +57,5 @@ def _training_needs(values: Mapping[str, Any]) -> Needs:
         tensorboard=settings.training.tensorboard,
         folders=(run_dir / settings.stage,),
         bytes_written=TRAINING_BYTES[settings.stage],
-        rows_of=run_dir if settings.stage == "policy" else None,
+        rows_of=run_dir if settings.stage in ("policy", "draft_policy") else None,
     )

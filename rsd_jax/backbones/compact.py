@@ -1,10 +1,10 @@
 """A small backbone: convolutions for each camera, a transformer over all that is seen, felt and said.
 
 Each camera is read by a network of its own into tokens (`rsd_jax.backbones.cameras`); with the robot's state and the
-instruction they enter a transformer, beside one learned token for each step of the chunk::
+instruction they enter a transformer, beside one learned token for each step that is foreseen::
 
-    agentview ... | wrist ... | proprio | instruction ... | slot 0 ... slot C - 1
-                                                    -> features [B, C, F]
+    agentview ... | wrist ... | proprio | instruction ... | slot 0 ... slot N * C - 1
+                                                    -> features [B, N * C, F]
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class CompactBackbone:
 
     Attributes:
         camera: network of each camera.
-        chunk_length: C.
+        chunk_length: C. chunks: N, see `Backbone`.
         image_size: side of the images that the cameras' networks see, in pixels.
         width: F, features of a token. depth: transformer blocks. heads: attention heads of a block.
         mlp_features: hidden features of a block's MLP.
@@ -54,9 +54,12 @@ class CompactBackbone:
     heads: int = 4
     mlp_features: int = 256
     instruction_tokens: int = 1
+    chunks: int = 1
 
     def __post_init__(self) -> None:
-        """Checks that heads divide the width."""
+        """Checks that heads divide the width, and that there is a chunk."""
+        if self.chunks < 1:
+            raise ValueError(f"chunks is {self.chunks}; it must be at least 1, the chunk that is acted on")
         if self.width % self.heads:
             raise ValueError(f"width is {self.width}; it must be a multiple of heads = {self.heads}")
 
@@ -66,8 +69,14 @@ class CompactBackbone:
         return NEEDS
 
     def to_json(self) -> dict[str, Any]:
-        """Its fields as JSON values; `camera` has ``kind`` and fields of `rsd_jax.backbones.cameras`."""
-        return {**asdict(self), "camera": describe_camera(self.camera)}
+        """Its fields as JSON values; `camera` has ``kind`` and fields of `rsd_jax.backbones.cameras`.
+
+        `chunks` is left out where it is 1: checkpoints of a time without it stay as they are.
+        """
+        fields = {**asdict(self), "camera": describe_camera(self.camera)}
+        if self.chunks == 1:
+            del fields["chunks"]
+        return fields
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
@@ -141,20 +150,20 @@ class TransformerBlock(nn.Module):
 
 
 class CompactNetwork(nn.Module):
-    """Features of one observation for every step of the chunk; see the module's picture."""
+    """Features of one observation for every step that is foreseen; see the module's picture."""
 
     sizes: CompactBackbone
 
     @nn.compact
     def __call__(self, pixels: Pixels, proprio: Float[Array, "B P"], instruction_ids: Int[Array, "B W"]) -> Features:
-        """Maps prepared pixels, normalised proprio and word ids to features ``[B, C, F]``."""
-        sizes = self.sizes
+        """Maps prepared pixels, normalised proprio and word ids to features ``[B, N * C, F]``."""
+        sizes, steps = self.sizes, self.sizes.chunks * self.sizes.chunk_length
         views = [sizes.camera.encoder(sizes.width, name)(pixels[:, index]) for index, name in enumerate(NEEDS.cameras)]
         state = Mlp(sizes.width, sizes.width, axes=("proprio", "embed"), name="proprio")(proprio)
         language = InstructionEncoder(sizes.width, sizes.instruction_tokens, name="instruction")(instruction_ids)
-        steps = jnp.broadcast_to(jnp.arange(sizes.chunk_length)[None], (pixels.shape[0], sizes.chunk_length))
-        slots = Embedding(sizes.chunk_length, sizes.width, ("position", "embed"), name="slots")(steps)
+        step = jnp.broadcast_to(jnp.arange(steps)[None], (pixels.shape[0], steps))
+        slots = Embedding(steps, sizes.width, ("position", "embed"), name="slots")(step)
         tokens = jnp.concatenate([*views, state[:, None], language, slots], axis=1)
         for index in range(sizes.depth):
             tokens = TransformerBlock(sizes, name=f"block_{index}")(tokens)
-        return LayerNorm(name="final_norm")(tokens[:, -sizes.chunk_length :])
+        return LayerNorm(name="final_norm")(tokens[:, -steps:])

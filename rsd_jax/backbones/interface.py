@@ -30,7 +30,9 @@ class PolicyInputs(NamedTuple):
 
 
 class Backbone(Protocol):
-    """Maps observations to one feature vector for each step of the chunk.
+    """Maps observations to one feature vector for each step that it foresees, N chunks of C steps.
+
+    The first chunk is what is acted on. What comes behind it is a prediction of what the policy will do next.
 
     Implementations are frozen dataclasses of sizes, hashable, and listed by name in `rsd_jax.backbones.choice`. Arrays
     are arguments: `params` is what training updates, the normalizer what it measured beforehand.
@@ -39,6 +41,11 @@ class Backbone(Protocol):
     @property
     def chunk_length(self) -> int:
         """C, steps of a chunk."""
+        ...
+
+    @property
+    def chunks(self) -> int:
+        """N, chunks that are foreseen; 1 for a backbone that looks no further than what is acted on."""
         ...
 
     @property
@@ -73,7 +80,7 @@ class Backbone(Protocol):
         ...
 
     def features(self, params: PyTree, normalizer: ProprioNormalizer, inputs: PolicyInputs) -> Features:
-        """Features ``[B, C, F]``, float32, of observations as they come: nothing random."""
+        """Features ``[B, N * C, F]``, float32, of observations as they come: nothing random."""
         ...
 
     def augmented_features(
@@ -85,7 +92,7 @@ class Backbone(Protocol):
         key: jax.Array,
         compute_dtype: str = "float32",
     ) -> Features:
-        """Features ``[B, C, F]``, float32, of randomly changed images and states, for training; consumes `key`.
+        """Features ``[B, N * C, F]``, float32, of randomly changed images and states, for training; consumes `key`.
 
         `compute_dtype` is that of activations and matrix products.
         """

@@ -1,5 +1,6 @@
 """The trained models of a run, loaded from its checkpoints and checked to belong together."""
 
+from rsd_jax.stored_models.draft_policy import load_draft_policy
 from rsd_jax.stored_models.heads import StoredDraft, StoredMainHead, load_draft, load_main_head
 from rsd_jax.stored_models.original_checkpoint import OriginalCheckpoint, load_original, to_tokenizer
 from rsd_jax.stored_models.policy import StoredPolicy, load_policy
@@ -11,6 +12,7 @@ __all__ = [
     "StoredMainHead",
     "StoredPolicy",
     "load_draft",
+    "load_draft_policy",
     "load_main_head",
     "load_original",
     "load_policy",

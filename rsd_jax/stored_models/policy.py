@@ -1,18 +1,21 @@
 """The policy of a run: backbone and L1 teacher, frozen."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 from jax.sharding import Mesh
+from jaxtyping import Array, Float
 
 from rsd_jax.actions.conventions import LIBERO
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.array_types import Actions, Features, PyTree
 from rsd_jax.backbones.interface import Backbone, PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
-from rsd_jax.checkpoints import CheckpointMetadata, load_stage
+from rsd_jax.checkpoints import CheckpointMetadata, LoadedStage, load_stage
 from rsd_jax.checkpoints.errors import CheckpointError
 from rsd_jax.distributed.sharding_rules import state_shardings
 from rsd_jax.heads.regression_head import RegressionHead
@@ -72,13 +75,27 @@ class StoredPolicy:
         return self.network.teacher
 
     def features(self, variables: PolicyVariables, inputs: PolicyInputs) -> Features:
-        """Features ``[B, C, F]`` of observations."""
-        return self.backbone.features(variables.backbone, variables.proprio, inputs)
+        """Features ``[B, C, F]`` of observations, of the chunk to act on."""
+        return self.foreseen_features(variables, inputs)[:, 0]
+
+    def foreseen_features(self, variables: PolicyVariables, inputs: PolicyInputs) -> Float[Array, "B N C F"]:
+        """Features of all chunks that the backbone foresees, the one to act on first."""
+        features = self.backbone.features(variables.backbone, variables.proprio, inputs)
+        return features.reshape(len(features), self.backbone.chunks, self.backbone.chunk_length, features.shape[-1])
 
     def teacher_actions(self, variables: PolicyVariables, features: Features) -> Actions:
-        """What the L1 teacher executes, in the dataset's units."""
+        """What the L1 teacher executes, in the dataset's units; `features` may be of one chunk or of several."""
         normalized = self.teacher.apply({"params": variables.head}, features)
         return variables.action.denormalize(normalized)
+
+    def actions(self, variables: PolicyVariables, inputs: PolicyInputs) -> Actions:
+        """What the L1 teacher executes when it sees `inputs`, in the dataset's units."""
+        return self.teacher_actions(variables, self.features(variables, inputs))
+
+
+def policy_variables(params: PyTree, like: PolicyVariables) -> PolicyVariables:
+    """Trained parameters of a `PolicyNetwork`, with the constants of `like`."""
+    return PolicyVariables(params[BACKBONE], params[HEAD], like.proprio, like.action)
 
 
 def load_policy(run_dir: Path | str, mesh: Mesh | None = None) -> StoredPolicy:
@@ -96,7 +113,16 @@ def load_policy(run_dir: Path | str, mesh: Mesh | None = None) -> StoredPolicy:
     """
     shardings = None if mesh is None else partial(_shardings, run_dir, mesh)
     stage = load_stage(run_dir, "policy", shardings=shardings)
-    facts, params = _facts(stage.metadata, run_dir), stage.variables["params"]
+    return stored_policy(stage, stage.metadata.facts, run_dir)
+
+
+def stored_policy(stage: LoadedStage, content: Mapping[str, Any], run_dir: Path | str) -> StoredPolicy:
+    """The policy whose parameters a `stage` of a run holds and whose facts are `content` (`PolicyFacts`).
+
+    Raises:
+        CheckpointError: it was trained with other conventions, or has a network that this version does not know.
+    """
+    facts, params = _facts(content, run_dir, stage.metadata.stage), stage.variables["params"]
     return StoredPolicy(
         network=facts.network,
         variables=PolicyVariables(params[BACKBONE], params[HEAD], facts.proprio, facts.normalizer),
@@ -106,12 +132,11 @@ def load_policy(run_dir: Path | str, mesh: Mesh | None = None) -> StoredPolicy:
 
 
 def _shardings(run_dir: Path | str, mesh: Mesh, metadata: CheckpointMetadata) -> PyTree:
-    network = _facts(metadata, run_dir).network
+    network = _facts(metadata.facts, run_dir, metadata.stage).network
     return {"params": state_shardings(jax.eval_shape(network.init, jax.random.key(0)), mesh), "model_state": {}}
 
 
-def _facts(metadata: CheckpointMetadata, run_dir: Path | str) -> PolicyFacts:
-    content = metadata.facts
+def _facts(content: Mapping[str, Any], run_dir: Path | str, stage: str) -> PolicyFacts:
     if (conventions := content.get("conventions")) != asdict(LIBERO):
         raise ConventionMismatchError(
             f"the policy of {run_dir} was trained with conventions {conventions}, but observations and "
@@ -121,7 +146,7 @@ def _facts(metadata: CheckpointMetadata, run_dir: Path | str) -> PolicyFacts:
         return PolicyFacts.from_json(content)
     except (TypeError, KeyError, ValueError) as error:
         raise PolicyMismatchError(
-            f"the policy of {run_dir} has a network that this version does not know ({error!r}); use the version that "
-            "wrote it, or move its folder away and train it again: python -m launch.train --config configs/policy.py "
-            f"--config.run_dir={run_dir}"
+            f"the policy of {run_dir} has a network that this version does not know ({error!r}); use the version "
+            f"that wrote it, or move its folder away and train it again: python -m launch.train --config "
+            f"configs/{stage}.py --config.run_dir={run_dir}"
         ) from error

@@ -21,7 +21,8 @@ class PolicyFacts:
         conventions: fields of the `Conventions` that it was trained with; those of another version may differ.
         tokenizer_hash: of the run's tokenizer, whose normalizer it shares.
         heldout_every: every how many-th episode of a task was held out.
-        augmentation, rewordings, compute_dtype, labels: settings of its training, see `PolicySettings`.
+        augmentation, rewordings, compute_dtype, labels, outlook_weight: settings of its training, see
+            `PolicySettings`.
 
     What only later versions write is ``None`` of an earlier one's checkpoint.
     """
@@ -36,10 +37,11 @@ class PolicyFacts:
     rewordings: int | None
     compute_dtype: str | None
     labels: str | None
+    outlook_weight: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON values, as checkpoints keep them."""
-        return {
+        content = {
             "backbone": describe_backbone(self.network.backbone),
             "head": asdict(self.network.head),
             "proprio": self.proprio.to_json(),
@@ -52,6 +54,8 @@ class PolicyFacts:
             "compute_dtype": self.compute_dtype,
             "labels": self.labels,
         }
+        # One that foresees no further than it acts has no such setting.
+        return content if self.outlook_weight is None else {**content, "outlook_weight": self.outlook_weight}
 
     @staticmethod
     def from_json(content: Mapping[str, Any]) -> "PolicyFacts":
@@ -71,4 +75,5 @@ class PolicyFacts:
             rewordings=content.get("rewordings"),
             compute_dtype=content.get("compute_dtype"),
             labels=content.get("labels"),
+            outlook_weight=content.get("outlook_weight"),
         )

@@ -61,7 +61,7 @@ def load_rows(
                 f"the policy of {run_dir} normalises actions otherwise than tokenizers of its demonstrations would; "
                 f"train it again on them: move {run_dir}/rfsq and {run_dir}/policy away, then launch.train both"
             )
-        train, heldout = stored_head_rows(run_dir, policy, chunk_length)
+        train, heldout = stored_head_rows(run_dir, policy)
         facts = {
             "episodes": len(split.train) + len(split.heldout),
             "heldout_episodes": len(split.heldout),

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rsd_jax.backbones.interface import Backbone
 from rsd_jax.demos.demo import Demo
 from rsd_jax.run_folder import ROWS_FOLDER
 from rsd_jax.training.demonstrations import (
@@ -48,9 +49,9 @@ class PolicyRows(NamedTuple):
     digest: str
 
 
-def policy_rows(demos: Sequence[Demo], chunk_length: int, encode: EncodeInstruction) -> Rows:
+def policy_rows(demos: Sequence[Demo], horizon: int, encode: EncodeInstruction) -> Rows:
     """One row a step: fields of `PolicyInputs`, ``actions`` in the dataset's units, ``mask`` and ``foreseeable``."""
-    chunks = action_rows(demos, chunk_length)
+    chunks = action_rows(demos, horizon)
     instruction_ids = [np.tile(encode(demo.instruction), (len(demo), 1)) for demo in demos]
     return {
         "images": frames(demos),
@@ -62,7 +63,13 @@ def policy_rows(demos: Sequence[Demo], chunk_length: int, encode: EncodeInstruct
     }
 
 
-def stored_policy_rows(run_dir: Path, heldout_every: int, chunk_length: int, encode: EncodeInstruction) -> PolicyRows:
+def policy_rows_of(run_dir: Path, backbone: Backbone, heldout_every: int) -> PolicyRows:
+    """`stored_policy_rows` as a policy with `backbone` needs them."""
+    horizon = backbone.chunks * backbone.chunk_length
+    return stored_policy_rows(run_dir, heldout_every, horizon, backbone.encode_instruction)
+
+
+def stored_policy_rows(run_dir: Path, heldout_every: int, horizon: int, encode: EncodeInstruction) -> PolicyRows:
     """`policy_rows` of a run's training and held-out episodes, mapped from files under ``run_dir/rows``.
 
     The files are made anew only if the demonstrations change.
@@ -73,7 +80,7 @@ def stored_policy_rows(run_dir: Path, heldout_every: int, chunk_length: int, enc
         OSError: the files cannot be written.
     """
     files = demonstration_files(run_dir)
-    digest = hashlib.blake2b(f"{ROWS_FORMAT} {heldout_every} {chunk_length}".encode(), digest_size=16)
+    digest = hashlib.blake2b(f"{ROWS_FORMAT} {heldout_every} {horizon}".encode(), digest_size=16)
     for instruction in instructions(run_dir):
         digest.update(encode(instruction).tobytes())
     for path in files:
@@ -81,7 +88,7 @@ def stored_policy_rows(run_dir: Path, heldout_every: int, chunk_length: int, enc
             digest.update(f"{path.parent.name}/{path.name}".encode())
             digest.update(hashlib.file_digest(file, "blake2b").digest())
     folder = Path(run_dir) / ROWS_FOLDER / f"policy-{digest.hexdigest()}"
-    stored = stored_rows(folder, partial(_write_all, files, folder, heldout_every, chunk_length, encode))
+    stored = stored_rows(folder, partial(_write_all, files, folder, heldout_every, horizon, encode))
     train, heldout = (
         {name.removeprefix(f"{part}."): array for name, array in stored.items() if name.startswith(f"{part}.")}
         for part in Split._fields
@@ -93,13 +100,13 @@ def _write_all(
     files: Sequence[Path],
     folder: Path,
     heldout_every: int,
-    chunk_length: int,
+    horizon: int,
     encode: EncodeInstruction,
     writer: RowWriter,
 ) -> None:
     """Writes the rows of one file after the other, read by several processes at once."""
     parts = [folder.with_name(f"{folder.name}.part{number}") for number in range(len(files))]
-    arguments = (files, parts, repeat(heldout_every), repeat(chunk_length), repeat(encode))
+    arguments = (files, parts, repeat(heldout_every), repeat(horizon), repeat(encode))
     try:
         for part in _in_processes(arguments, min(len(files), os.cpu_count() or 1)):
             writer.append_folder(part)
@@ -119,14 +126,14 @@ def _in_processes(arguments: tuple[Any, ...], count: int) -> Iterator[Path]:
         yield from pool.map(_write_part, *arguments)
 
 
-def _write_part(file: Path, folder: Path, heldout_every: int, chunk_length: int, encode: EncodeInstruction) -> Path:
+def _write_part(file: Path, folder: Path, heldout_every: int, horizon: int, encode: EncodeInstruction) -> Path:
     """Writes the rows of one task's demonstrations."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     writer = RowWriter(folder)
     try:
         for part, demos in split_file(file, heldout_every)._asdict().items():
-            rows = policy_rows(demos, chunk_length, encode)
+            rows = policy_rows(demos, horizon, encode)
             writer.append({f"{part}.{name}": array for name, array in rows.items()})
     finally:
         writer.close()

@@ -46,11 +46,13 @@ class BehaviourCloning:
         augmentation: random changes of what the policy is given.
         compute_dtype: type of the backbone's activations and matrix products in the loss. Parameters, their updates
             and everything at evaluation stay in float32.
+        outlook_weight: weight of the error of the chunks behind the first one, which counts 1.
     """
 
     network: PolicyNetwork
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     compute_dtype: str = "float32"
+    outlook_weight: float = 0.5
 
     def __post_init__(self) -> None:
         """Checks the name of the type."""
@@ -69,8 +71,8 @@ class BehaviourCloning:
         Args:
             variables: parameters of both networks.
             frozen: constants of the robot's state, and rewordings.
-            batch: the fields of `PolicyInputs`, ``actions`` ``[B, C, A]`` normalised, and ``mask`` ``[B, C]``,
-                False (0) where there is no label to imitate, as behind the episode's end.
+            batch: the fields of `PolicyInputs`, ``actions`` ``[B, N * C, A]`` normalised, and ``mask``
+                ``[B, N * C]``, False (0) where there is no label to imitate, as behind the episode's end.
             key: draws the augmentation.
         """
         words_key, feature_key = jax.random.split(key)
@@ -85,14 +87,27 @@ class BehaviourCloning:
             self.compute_dtype,
         )
         predicted = self._act(variables.params[HEAD], features)
-        error = chunk_error(predicted, batch["actions"], batch["mask"].astype(bool))
+        now, behind = self.errors(predicted, batch["actions"], batch["mask"].astype(bool))
         metrics = {
-            "loss/l1": error.l1,
-            "l1/translation": error.translation,
-            "l1/rotation": error.rotation,
-            "accuracy/gripper": error.gripper_accuracy,
+            "loss/l1": now.l1,
+            "l1/translation": now.translation,
+            "l1/rotation": now.rotation,
+            "accuracy/gripper": now.gripper_accuracy,
         }
-        return LossOutput(loss=error.l1, model_state={}, metrics=metrics)
+        if behind is None:
+            return LossOutput(loss=now.l1, model_state={}, metrics=metrics)
+        loss = now.l1 + self.outlook_weight * behind.l1
+        return LossOutput(loss=loss, model_state={}, metrics={**metrics, "l1/outlook": behind.l1})
+
+    def errors(
+        self, predicted: Actions, actions: Actions, mask: Bool[Array, "B S"]
+    ) -> tuple["ChunkError", "ChunkError | None"]:
+        """Errors of the chunk to act on, and of the chunks that are foreseen behind it, if there are any."""
+        first, second = slice(0, self.network.backbone.chunk_length), slice(self.network.backbone.chunk_length, None)
+        now = chunk_error(predicted[:, first], actions[:, first], mask[:, first])
+        if self.network.backbone.chunks == 1:
+            return now, None
+        return now, chunk_error(predicted[:, second], actions[:, second], mask[:, second])
 
     def predict(self, params: PyTree, proprio: ProprioNormalizer, inputs: PolicyInputs) -> Prediction:
         """What the policy does at evaluation: no augmentation, no randomness, float32."""

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rsd_jax.run_folder import TRAINED_STAGES
+from rsd_jax.run_folder import CASCADE_STAGES, TRAINED_STAGES
 from rsd_jax.training.objectives.interface import Stage, StageSettings
 from rsd_jax.training.stages.draft import DraftSettings
+from rsd_jax.training.stages.draft_policy import DraftPolicySettings
 from rsd_jax.training.stages.main_head import MainHeadSettings
 from rsd_jax.training.stages.policy import PolicySettings
 from rsd_jax.training.stages.rfsq import RfsqSettings
@@ -15,6 +16,7 @@ _SETTINGS: Mapping[str, type[StageSettings]] = {
     "policy": PolicySettings,
     "draft": DraftSettings,
     "main_head": MainHeadSettings,
+    "draft_policy": DraftPolicySettings,
 }
 
 
@@ -25,7 +27,7 @@ def settings_of(name: str) -> type[StageSettings]:
         ValueError: no stage has this name.
     """
     if name not in _SETTINGS:
-        raise ValueError(f"stage {name!r} does not exist; stages: {', '.join(TRAINED_STAGES)}")
+        raise ValueError(f"stage {name!r} does not exist; stages: {', '.join(_SETTINGS)}")
     return _SETTINGS[name]
 
 
@@ -33,7 +35,7 @@ def build_stage(name: str, settings: StageSettings, run_dir: Path) -> Stage:
     """Prepares a stage from what the earlier stages of the run have left in `run_dir`.
 
     Args:
-        name: one of `TRAINED_STAGES`.
+        name: one of `TRAINED_STAGES` or `CASCADE_STAGES`.
         settings: an instance of ``settings_of(name)``.
         run_dir: the run's folder.
 
@@ -47,4 +49,4 @@ def build_stage(name: str, settings: StageSettings, run_dir: Path) -> Stage:
     return settings.build(Path(run_dir))
 
 
-__all__ = ["TRAINED_STAGES", "build_stage", "settings_of"]
+__all__ = ["CASCADE_STAGES", "TRAINED_STAGES", "build_stage", "settings_of"]

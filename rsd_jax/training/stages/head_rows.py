@@ -20,7 +20,7 @@ from rsd_jax.training.digit_accuracy import LayerAccuracy, layer_accuracy
 from rsd_jax.training.equal_batches import equal_batches
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.objectives.digit_prediction import DEMONSTRATIONS, TEACHER, FrozenPolicy, teacher_actions
-from rsd_jax.training.policy_rows import stored_policy_rows
+from rsd_jax.training.policy_rows import policy_rows_of
 from rsd_jax.training.row_sources import Rows
 from rsd_jax.training.row_sources.row_files import RowWriter, stored_rows
 
@@ -102,10 +102,10 @@ def load_head_data(run_dir: Path) -> HeadData:
             "tokenizer: move its folder away and train it again: "
             f"python -m launch.train --config configs/policy.py --config.run_dir={run_dir}"
         )
-    return head_data(policy, tokenizer, *stored_head_rows(run_dir, policy, tokenizer.chunk_length))
+    return head_data(policy, tokenizer, *stored_head_rows(run_dir, policy))
 
 
-def stored_head_rows(run_dir: Path, policy: StoredPolicy, chunk_length: int) -> tuple[HeadRows, HeadRows]:
+def stored_head_rows(run_dir: Path, policy: StoredPolicy) -> tuple[HeadRows, HeadRows]:
     """Features and labels of the training and the held-out episodes of a run.
 
     They are computed once for a policy, by whichever head comes first, and kept in files under ``run_dir/rows``.
@@ -114,7 +114,7 @@ def stored_head_rows(run_dir: Path, policy: StoredPolicy, chunk_length: int) -> 
         MissingDemonstrations: the run has none; names the command that makes them.
         OSError: the files cannot be written.
     """
-    rows = stored_policy_rows(run_dir, policy.heldout_every, chunk_length, policy.backbone.encode_instruction)
+    rows = policy_rows_of(run_dir, policy.backbone, policy.heldout_every)
 
     def write(writer: RowWriter) -> None:
         for part, of_part in (("train", rows.train), ("heldout", rows.heldout)):
@@ -157,8 +157,9 @@ def _both(label: Callable[[HeadRows], Any], train: HeadRows, heldout: HeadRows) 
 
 def head_rows(policy: StoredPolicy, rows: Rows) -> HeadRows:
     """Features and labels of all complete chunks among rows of the policy's stage."""
-    complete = np.flatnonzero(rows["mask"].all(axis=1))
-    return HeadRows(features_of(policy, rows, complete), rows["actions"][complete])
+    now = slice(0, policy.backbone.chunk_length)
+    complete = np.flatnonzero(rows["mask"][:, now].all(axis=1))
+    return HeadRows(features_of(policy, rows, complete), rows["actions"][complete, now])
 
 
 def features_of(policy: StoredPolicy, rows: Rows, among: NDArray[np.integer]) -> NDArray[np.float32]:

@@ -29,11 +29,10 @@ from rsd_jax.training.objectives.behaviour_cloning import (
     BehaviourCloning,
     ChunkError,
     PolicyConstants,
-    chunk_error,
     policy_inputs,
 )
 from rsd_jax.training.objectives.interface import Stage, Variables
-from rsd_jax.training.policy_rows import PolicyRows, stored_policy_rows
+from rsd_jax.training.policy_rows import PolicyRows, policy_rows_of
 from rsd_jax.training.row_sources import Rows
 
 EVALUATION_BATCH = 64
@@ -54,6 +53,7 @@ class PolicySettings:
         rewordings: of every instruction, for training, and as many others for measuring on held-out episodes.
         compute_dtype: see `BehaviourCloning`.
         labels: one of `LABELS`.
+        outlook_weight: see `BehaviourCloning`.
         heldout_every: every how many-th episode of a task is held out.
     """
 
@@ -63,6 +63,7 @@ class PolicySettings:
     rewordings: int
     compute_dtype: str
     labels: str
+    outlook_weight: float
     heldout_every: int
 
     def __post_init__(self) -> None:
@@ -90,7 +91,7 @@ class PolicySettings:
                 f"the backbone needs {backbone.observation_needs}, and rows of demonstrations hold {DEMONSTRATED}: "
                 "it cannot be trained on them"
             )
-        rows = stored_policy_rows(run_dir, self.heldout_every, tokenizer.chunk_length, backbone.encode_instruction)
+        rows = policy_rows_of(run_dir, backbone, self.heldout_every)
         return policy_stage(self, PolicyNetwork(backbone, self.head), tokenizer, rows, instructions(run_dir))
 
 
@@ -104,7 +105,7 @@ def policy_stage(
     encode = network.backbone.encode_instruction
     frozen = PolicyConstants(normalizer, InstructionTable.of(texts, settings.rewordings, "training", encode))
     heldout_words = InstructionTable.of(texts, settings.rewordings, "heldout", encode)
-    objective = BehaviourCloning(network, settings.augmentation, settings.compute_dtype)
+    objective = BehaviourCloning(network, settings.augmentation, settings.compute_dtype, settings.outlook_weight)
     facts = PolicyFacts(
         network=network,
         proprio=normalizer,
@@ -116,13 +117,14 @@ def policy_stage(
         rewordings=settings.rewordings,
         compute_dtype=settings.compute_dtype,
         labels=settings.labels,
+        outlook_weight=settings.outlook_weight if network.backbone.chunks > 1 else None,
     )
     return Stage(
         name="policy",
         objective=objective,
         frozen=frozen,
         rows=train,
-        evaluate=partial(_evaluate, jax.jit(objective.predict), normalizer, heldout_words, heldout),
+        evaluate=partial(_evaluate, objective, jax.jit(objective.predict), normalizer, heldout_words, heldout),
         best_metric="heldout_l1",
         metadata=facts.to_json(),
     )
@@ -140,26 +142,44 @@ def _imitated(rows: Rows, labels: str) -> Rows:
 
 
 def _evaluate(
-    predict: Any, normalizer: ProprioNormalizer, words: InstructionTable, rows: Rows, variables: Variables
+    objective: BehaviourCloning,
+    predict: Any,
+    normalizer: ProprioNormalizer,
+    words: InstructionTable,
+    rows: Rows,
+    variables: Variables,
 ) -> dict[str, Any]:
     """Errors on held-out episodes, with the images blanked (what the policy owes to seeing), and reworded.
 
     Whatever the policy was trained on, they are of foreseeable labels: what else it is asked for, nobody could know.
-    ``heldout_l1_all_labels`` is of all.
+    ``heldout_l1_all_labels`` is of all; ``_outlook`` is of the chunks behind the first one, all else of that alone.
     """
     foreseeable, everything = rows["mask"] & rows["foreseeable"], rows["mask"]
     actions = _predict(predict, variables, normalizer, rows)
     blind = _predict(predict, variables, normalizer, {**rows, "images": _Blank(rows["images"])})
     reworded = _predict(predict, variables, normalizer, {**rows, "instruction_ids": _reworded(words, rows)})
-    error = _error(actions, rows, foreseeable)
+
+    def errors(predicted: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[ChunkError, ChunkError | None]:
+        return objective.errors(jnp.asarray(predicted), jnp.asarray(rows["actions"]), jnp.asarray(mask))
+
+    error, outlook = errors(actions, foreseeable)
+    of_outlook = (
+        {}
+        if outlook is None
+        else {
+            "heldout_l1_outlook": float(outlook.l1),
+            "heldout_gripper_accuracy_outlook": float(outlook.gripper_accuracy),
+        }
+    )
     return {
         "heldout_l1": float(error.l1),
         "heldout_l1_translation": float(error.translation),
         "heldout_l1_rotation": float(error.rotation),
         "heldout_gripper_accuracy": float(error.gripper_accuracy),
-        "heldout_l1_zeroed_images": float(_error(blind, rows, foreseeable).l1),
-        "heldout_l1_reworded": float(_error(reworded, rows, foreseeable).l1),
-        "heldout_l1_all_labels": float(_error(actions, rows, everything).l1),
+        "heldout_l1_zeroed_images": float(errors(blind, foreseeable)[0].l1),
+        "heldout_l1_reworded": float(errors(reworded, foreseeable)[0].l1),
+        "heldout_l1_all_labels": float(errors(actions, everything)[0].l1),
+        **of_outlook,
         "heldout_steps": len(everything),
     }
 
@@ -191,7 +211,3 @@ def _predict(
         for batch in equal_batches(rows, EVALUATION_BATCH)
     ]
     return np.concatenate(predicted)[: len(rows["mask"])]
-
-
-def _error(predicted: NDArray[np.float32], rows: Rows, mask: NDArray[np.bool_]) -> ChunkError:
-    return chunk_error(jnp.asarray(predicted), jnp.asarray(rows["actions"]), jnp.asarray(mask))

@@ -108,7 +108,7 @@ class Counting:
     stages = ("policy",)
     optional_stages = ()
 
-    def initial_state(self):
+    def initial_state(self, models):
         return {"calls": np.int32(0)}
 
     def decode(self, models, inputs, given, state, keys):
@@ -116,7 +116,7 @@ class Counting:
         actions = state["calls"][:, None, None] + drawn
         nothing = jnp.zeros((len(keys), 0, 0), jnp.int32)
         counts = AcceptanceCounts(nothing, nothing, nothing.reshape(len(keys), 0))
-        return DecodedChunks(actions, state["calls"], counts), {"calls": state["calls"] + 1}
+        return DecodedChunks(actions, state["calls"], counts, state["calls"] >= 0), {"calls": state["calls"] + 1}
 
 
 def test_state_and_keys_belong_to_the_episode_whatever_row_answers(preflight_run, observations):

@@ -25,6 +25,7 @@ class AverageColours:
 
     width: int = 4
     chunk_length: int = 8
+    chunks: int = 1
 
     @property
     def observation_needs(self) -> ObservationNeeds:

@@ -10,15 +10,19 @@ import numpy as np
 import pytest
 
 from launch.config_flags import load_config
+from rsd_jax.backbones.compact import CompactBackbone
 from rsd_jax.backbones.instruction import encode_instruction
 from rsd_jax.backbones.instruction_table import InstructionTable
 from rsd_jax.checkpoints import MissingCheckpointError
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
+from rsd_jax.heads.regression_head import RegressionConfig
+from rsd_jax.policy_network import PolicyNetwork
 from rsd_jax.registry import to_dataclass
 from rsd_jax.rfsq import RfsqTokenizer, dequantize
 from rsd_jax.stored_models import load_main_head, load_policy, load_tokenizer
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.demonstrations import Split, load_split
+from rsd_jax.training.objectives.behaviour_cloning import BehaviourCloning
 from rsd_jax.training.policy_rows import stored_policy_rows
 from rsd_jax.training.stages import TRAINED_STAGES, build_stage, settings_of
 from rsd_jax.training.stages import head_rows as head_rows_module
@@ -119,7 +123,8 @@ def test_the_policy_is_judged_as_it_is_then_without_images_then_with_words_it_ne
         error = 0.1 * (not inputs.images.any()) + 0.2 * (not np.array_equal(inputs.instruction_ids[0], own))
         return SimpleNamespace(actions=np.full((len(inputs.images), 2, 7), error, np.float32))
 
-    found = policy_stage._evaluate(predict, None, words, rows, SimpleNamespace(params=None))
+    objective = BehaviourCloning(PolicyNetwork(CompactBackbone(chunk_length=2), RegressionConfig()))
+    found = policy_stage._evaluate(objective, predict, None, words, rows, SimpleNamespace(params=None))
     names = ("heldout_l1", "heldout_l1_zeroed_images", "heldout_l1_reworded", "heldout_l1_all_labels")
     assert [found[name] for name in names] == pytest.approx([0.0, 0.1, 0.2, 0.8 / 8])
     known = {ids.tobytes() for ids in np.asarray(words.reword(jax.random.key(1), jnp.tile(own, (64, 1)), share=1.0))}
@@ -132,7 +137,7 @@ def test_the_policy_imitates_what_can_be_foreseen_unless_all_is_asked(labels, pr
     foreseeable = np.ones_like(rows.train["mask"])
     foreseeable[::3, 2:] = False
     monkeypatch.setattr(
-        policy_stage, "stored_policy_rows", lambda *_: rows._replace(train=rows.train | {"foreseeable": foreseeable})
+        policy_stage, "policy_rows_of", lambda *_: rows._replace(train=rows.train | {"foreseeable": foreseeable})
     )
     stage = dataclasses.replace(settings("policy"), labels=labels).build(preflight_run)
     expected = rows.train["mask"] & foreseeable if labels == "foreseeable" else rows.train["mask"]
@@ -193,14 +198,14 @@ def test_decoded_error_is_zero_for_tokens_that_decode_to_the_labels_actions(pref
 def test_features_are_computed_once_for_a_policy(preflight_run, tmp_path, monkeypatch):
     (tmp_path / "demos").symlink_to(preflight_run / "demos")
     policy = load_policy(preflight_run)
-    first = stored_head_rows(tmp_path, policy, 8)
+    first = stored_head_rows(tmp_path, policy)
     monkeypatch.setattr(head_rows_module, "features_of", None)
-    again = stored_head_rows(tmp_path, policy, 8)
+    again = stored_head_rows(tmp_path, policy)
     for rows, same in zip(first, again, strict=True):
         np.testing.assert_array_equal(rows.features, same.features)
         np.testing.assert_array_equal(rows.actions, same.actions)
     with pytest.raises(TypeError):  # another policy's are computed anew
-        stored_head_rows(tmp_path, dataclasses.replace(policy, params_hash="0" * 64), 8)
+        stored_head_rows(tmp_path, dataclasses.replace(policy, params_hash="0" * 64))
 
 
 def test_heads_learn_from_complete_chunks_of_other_episodes_than_they_are_judged_on(preflight_run):

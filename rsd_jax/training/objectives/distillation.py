@@ -1,0 +1,113 @@
+"""Objective of the draft policy: to do what a large, frozen policy does when both see the same."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from rsd_jax.actions.normalizer import GRIPPER
+from rsd_jax.array_types import Actions, PyTree, typecheck
+from rsd_jax.backbones.image_preprocessing import AugmentationConfig
+from rsd_jax.backbones.instruction_table import InstructionTable
+from rsd_jax.backbones.proprioception import ProprioNormalizer
+from rsd_jax.policy_network import BACKBONE, HEAD, PolicyNetwork
+from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
+from rsd_jax.training.objectives.interface import LossOutput, Variables
+
+MOTION = slice(0, GRIPPER)
+
+
+@flax.struct.dataclass
+class DistillationConstants:
+    """What the loss needs beside the batch.
+
+    Attributes:
+        proprio: constants of the robot's state, of both policies.
+        instructions: rewordings.
+        main: parameters of the main policy's networks.
+    """
+
+    proprio: ProprioNormalizer
+    instructions: InstructionTable
+    main: PyTree
+
+
+class DraftError(NamedTuple):
+    """How far a draft's chunks lie from the main policy's, in half-ranges.
+
+    Attributes:
+        l1: mean absolute error over all steps and dimensions, ``[B]``.
+        distance: largest error of any motion dimension and step, ``[B]``.
+        same_gripper: whether the gripper has the same sign at every step, ``[B]``.
+    """
+
+    l1: Float[Array, "B"]
+    distance: Float[Array, "B"]
+    same_gripper: Bool[Array, "B"]
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """Trains a draft policy on the actions of the main policy. `frozen` are `DistillationConstants`.
+
+    Both policies get the same key, and so, where their backbones augment alike, the same view of every frame: the
+    main policy's function is imitated, not its output at the demonstrated frames alone (Beyer et al. 2022, "Knowledge
+    distillation: A good teacher is patient and consistent", section 3).
+
+    Attributes:
+        network: of the draft policy. main: of the main policy, whose first chunk is imitated.
+        augmentation: random changes of what both are given.
+        compute_dtype: see `BehaviourCloning`; of both.
+        worst_weight: weight of each chunk's largest error beside the mean one. A draft is accepted or not by its worst
+            step, which a mean hardly feels.
+    """
+
+    network: PolicyNetwork
+    main: PolicyNetwork
+    augmentation: AugmentationConfig
+    compute_dtype: str = "float32"
+    worst_weight: float = 0.0
+
+    def init(self, key: jax.Array) -> Variables:
+        """Draws the draft policy."""
+        return Variables(params=self.network.init(key), model_state={})
+
+    def loss(
+        self, variables: Variables, frozen: DistillationConstants, batch: dict[str, jax.Array], key: jax.Array
+    ) -> LossOutput:
+        """Distance of the draft's chunk from the main policy's.
+
+        Args:
+            variables: parameters of the draft policy.
+            frozen: the main policy, rewordings, and constants of the robot's state.
+            batch: the fields of `PolicyInputs`.
+            key: draws the augmentation.
+        """
+        words_key, view_key = jax.random.split(key)
+        inputs = policy_inputs(batch)
+        words = frozen.instructions.reword(words_key, inputs.instruction_ids, self.augmentation.reworded)
+        seen = inputs._replace(instruction_ids=words)
+
+        def act(network: PolicyNetwork, params: PyTree) -> Actions:
+            features = network.backbone.augmented_features(
+                self.augmentation, params[BACKBONE], frozen.proprio, seen, view_key, self.compute_dtype
+            )
+            now = features[:, : network.backbone.chunk_length]
+            return cast(jax.Array, network.teacher.apply({"params": params[HEAD]}, now))
+
+        error = draft_error(act(self.network, variables.params), jax.lax.stop_gradient(act(self.main, frozen.main)))
+        l1, worst = jnp.mean(error.l1), jnp.mean(error.distance)
+        metrics = {"loss/l1": l1, "l1/worst": worst, "accuracy/gripper": jnp.mean(error.same_gripper)}
+        return LossOutput(loss=l1 + self.worst_weight * worst, model_state={}, metrics=metrics)
+
+
+@typecheck
+def draft_error(drafted: Actions, acted: Actions) -> DraftError:
+    """Compares normalised chunks of a draft policy with those of the main policy."""
+    error = jnp.abs(drafted - acted)
+    same_sign = (drafted[..., GRIPPER] >= 0) == (acted[..., GRIPPER] >= 0)
+    chunk = (1, 2)
+    return DraftError(jnp.mean(error, chunk), jnp.max(error[..., MOTION], chunk), jnp.all(same_sign, axis=1))
