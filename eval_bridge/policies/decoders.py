@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Bool, Int
 
 from eval_bridge.policies.decoder_models import DecoderFeatures, Models
 from rsd_jax.array_types import Actions, Features, PyTree
@@ -40,7 +40,13 @@ class Decoder(Protocol):
         ...
 
     def decode(
-        self, models: Models, inputs: PolicyInputs, given: GivenTokens | None, state: PyTree, keys: jax.Array
+        self,
+        models: Models,
+        inputs: PolicyInputs,
+        given: GivenTokens | None,
+        state: PyTree,
+        keys: jax.Array,
+        asked: Bool[Array, "B"],
     ) -> tuple[DecodedChunks, PyTree]:
         """Decides on a chunk for each row; pure and traceable.
 
@@ -50,6 +56,8 @@ class Decoder(Protocol):
             given: tokens known in advance; None for none.
             state: of each row's episode, with a leading axis for the rows.
             keys: a random key a row, of this call alone.
+            asked: which rows an episode waits for. Nobody reads what comes out of the others, so what the rows share
+                (whether a part is computed at all) must not depend on them.
 
         Returns:
             The chunks, and the state for each row's next call.
@@ -73,7 +81,13 @@ class L1Regression:
         return ()
 
     def decode(
-        self, models: Models, inputs: PolicyInputs, given: GivenTokens | None, state: PyTree, keys: jax.Array
+        self,
+        models: Models,
+        inputs: PolicyInputs,
+        given: GivenTokens | None,
+        state: PyTree,
+        keys: jax.Array,
+        asked: Bool[Array, "B"],
     ) -> tuple[DecodedChunks, PyTree]:
         """See `Decoder`."""
         if given is not None:
@@ -93,7 +107,13 @@ class TokenDecoder:
         return ()
 
     def decode(
-        self, models: Models, inputs: PolicyInputs, given: GivenTokens | None, state: PyTree, keys: jax.Array
+        self,
+        models: Models,
+        inputs: PolicyInputs,
+        given: GivenTokens | None,
+        state: PyTree,
+        keys: jax.Array,
+        asked: Bool[Array, "B"],
     ) -> tuple[DecodedChunks, PyTree]:
         """See `Decoder`."""
         result = self.find_tokens(models, models.features(inputs), given)

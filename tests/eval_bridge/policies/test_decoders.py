@@ -42,4 +42,4 @@ def test_decoders_are_values():
 
 def test_tokens_cannot_be_given_to_a_decoder_without_tokens():
     with pytest.raises(ValueError, match="given must be None: l1_regression"):
-        L1Regression().decode(None, None, (), (), None)
+        L1Regression().decode(None, None, (), (), None, None)
