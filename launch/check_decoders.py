@@ -54,15 +54,19 @@ def main(arguments: Sequence[str]) -> None:
     if options.chunks < 1 or min(options.batch_sizes) < 1:
         raise ValueError(f"--chunks {options.chunks} and --batch_sizes {options.batch_sizes} must be at least 1")
     models = load_models(options.run_dir, SpeculativeGreedy())
-    needs = models.networks.policy.observation_needs
-    chosen = from_demonstrations(options.demos, options.chunks) if options.demos else patchwork(options.chunks, needs)
+    backbone = models.networks.policy.backbone
+    if options.demos:
+        chosen = from_demonstrations(options.demos, options.chunks, backbone)
+    else:
+        chosen = patchwork(options.chunks, backbone)
+    count = len(chosen.images)
     whole = math.lcm(*options.batch_sizes)
-    if len(chosen) < whole:
+    if count < whole:
         raise ValueError(
-            f"{len(chosen)} chunks do not fill batches of {options.batch_sizes} rows ({whole} chunks do): give more "
+            f"{count} chunks do not fill batches of {options.batch_sizes} rows ({whole} chunks do): give more "
             "--demos, a larger --chunks or smaller --batch_sizes"
         )
-    features = backbone_features(models, chosen[: len(chosen) - len(chosen) % whole])
+    features = backbone_features(models, chosen)[: count - count % whole]
     rows: list[LosslessCheck] = []
     for row in check_lossless_decoders(models, features, options.batch_sizes):
         print(describe(row), flush=True)

@@ -56,7 +56,7 @@ class Rollout(NamedTuple):
         chunk_seconds: how long the episode waited for each chunk, to 1 us; a shared policy may have been busy.
         acceptance: what became of the draft's tokens.
         actions: summary of the executed actions.
-        looked: whether the main backbone was needed, one a chunk; empty in records of a time when it always was.
+        looked: whether the main backbone was needed, one a chunk; empty where it always was.
     """
 
     success: bool
@@ -67,6 +67,11 @@ class Rollout(NamedTuple):
     acceptance: EpisodeAcceptance
     actions: ActionSummary
     looked: tuple[bool, ...] = ()
+
+    @property
+    def skipped(self) -> int:
+        """Chunks for which the main backbone was not needed."""
+        return len(self.looked) - sum(self.looked)
 
 
 class Recording(NamedTuple):
@@ -137,7 +142,7 @@ def run_episode(
         chunk_seconds=tuple(round(seconds, 6) for seconds in waited),
         acceptance=count_acceptance(outputs),
         actions=summarise_actions(actions),
-        looked=tuple(output.looked for output in outputs),
+        looked=() if all(output.looked for output in outputs) else tuple(output.looked for output in outputs),
     )
     trace = _trace(simulator.goal, actions, np.stack(chunks), np.array(chunk_starts, np.int32), probes)
     return rollout, Recording(trace, tuple(frames), shadow_of(outputs))

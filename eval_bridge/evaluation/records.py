@@ -110,6 +110,8 @@ def from_line(line: Mapping[str, Any]) -> Record:
 def _rollout_fields(rollout: Rollout) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in rollout._asdict().items():
+        if name == "looked" and not value:  # lines of a time without it stay as they are
+            continue
         if name == "rounds":
             fields["chunks"] = len(rollout.rounds)
         fields[name] = _objects(value)

@@ -109,7 +109,6 @@ def summarise(log: LogContents, planned: int) -> Summary:
     records = list(log.episodes.values())
     successes = sum(record.rollout.success for record in records)
     acceptance = total_acceptance([record.rollout.acceptance for record in records])
-    looked = [value for record in records for value in record.rollout.looked]
     rounds = [value for record in records for value in record.rollout.rounds]
     per_task = _per_task(log)
     return Summary(
@@ -135,7 +134,9 @@ def summarise(log: LogContents, planned: int) -> Summary:
         first_run=acceptance.first_run,
         rounds_mean=float(np.mean(rounds)) if any(rounds) else None,
         chunks=len(rounds),
-        skipped=1 - float(np.mean(looked)) if looked and identity["decoder"] == CASCADE else None,
+        skipped=_ratio(sum(record.rollout.skipped for record in records), len(rounds))
+        if identity["decoder"] == CASCADE
+        else None,
         steps_mean=float(np.mean([record.rollout.steps for record in records if record.rollout.success]))
         if successes
         else None,

@@ -16,7 +16,7 @@ from eval_bridge.episodes.video import write_episode_video
 from eval_bridge.evaluation.plan import Benchmark, EpisodeId
 from eval_bridge.observations import Observation
 from eval_bridge.policies.interface import PolicyOutput
-from eval_bridge.policies.observation_needs import PolicyObservation, reduce_observation
+from eval_bridge.policies.observation_needs import PolicyObservation, select_observation
 from eval_bridge.policies.random_streams import EpisodeKey
 from eval_bridge.simulators.check_result import CheckResult
 from eval_bridge.simulators.kept_simulator import KeptSimulator
@@ -77,7 +77,7 @@ class PolicyQuestion(NamedTuple):
         row: of the policy's batch.
         key: of the episode.
         call: how often the episode has asked before; at 0 the owner begins with a fresh state.
-        observation: reduced to what the policy needs.
+        observation: as far as the policy needs it.
     """
 
     row: int
@@ -164,7 +164,7 @@ class _RemotePolicy:
 
     def act(self, observation: Observation) -> PolicyOutput:
         """Sends what the policy needs of the observation and waits for the chunk."""
-        seen = reduce_observation(observation, self._needs)
+        seen = select_observation(observation, self._needs)
         output = self._ask(PolicyQuestion(self._job.row, self._job.key, self._calls, seen))
         self._calls += 1
         return output

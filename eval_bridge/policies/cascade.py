@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Bool, Int
 
 from eval_bridge.policies.decoder_interface import DecodedChunks, Shadow
 from eval_bridge.policies.decoder_models import Models
@@ -115,6 +115,7 @@ class Cascade:
         given: GivenTokens | None,
         state: CascadeState,
         keys: jax.Array,
+        asked: Bool[Array, "B"],
     ) -> tuple[DecodedChunks, CascadeState]:
         """See `Decoder`."""
         if given is not None:
@@ -130,7 +131,7 @@ class Cascade:
         def skip() -> Foresight:
             return Foresight(jnp.zeros(shape, jnp.int32), jnp.zeros(shape[0], jnp.int32))
 
-        seen = look() if self.shadow else jax.lax.cond(jnp.any(looks), look, skip)
+        seen = look() if self.shadow else jax.lax.cond(jnp.any(looks & asked), look, skip)
         acted = _where(looks, seen.tokens[:, 0], drafted)
         actions = models.detokenize(acted)
         chunks = DecodedChunks(

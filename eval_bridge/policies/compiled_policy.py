@@ -2,40 +2,33 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Int, Key, UInt32
-from numpy.typing import NDArray
 
 from eval_bridge.observations import Observation
-from eval_bridge.policies.decoder_interface import DecodedChunks, Decoder, Shadow
+from eval_bridge.policies.compiled_call import CompiledCall
+from eval_bridge.policies.decoder_interface import DecodedChunks, Decoder
 from eval_bridge.policies.decoder_models import ModelArrays, Models, Networks
 from eval_bridge.policies.decoders import read_decoder
-from eval_bridge.policies.host_batch import HostBatch
-from eval_bridge.policies.interface import PolicyAnswer, PolicyOutput, PolicyRequest, ShadowOutput
-from eval_bridge.policies.observation_needs import check_needs, reduce_observation
+from eval_bridge.policies.interface import FUSED_STAGE, PolicyAnswer, PolicyOutput, PolicyRequest, ShadowOutput
+from eval_bridge.policies.observation_needs import check_needs, select_observation
+from eval_bridge.policies.packed_arrays import PackedArrays
 from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.policies.stage_timing import part_functions
-from rsd_jax.array_types import PyTree, typecheck
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.checkpoints import StageCheckpoints
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.pretrained import PRETRAINED
 from rsd_jax.stored_models import load_draft, load_draft_policy, load_main_head, load_policy, load_tokenizer
 
+_SOME_EPISODE = episode_key(0, 0, 0)
+
 
 def default_policy_batch() -> int:
     """Rows of a call of the policy: on a CPU a row more is a call more, an accelerator computes 32 as fast as one."""
     return 1 if jax.default_backend() == "cpu" else 32
-
-
-@typecheck
-def row_keys(episodes: UInt32[Array, "B 2"], calls: Int[Array, "B"]) -> Key[Array, "B"]:
-    """The random key of each row: its episode's, folded with the number of the call within the episode."""
-    keys = jax.random.wrap_key_data(episodes, impl="threefry2x32")
-    return jax.vmap(jax.random.fold_in)(keys, calls)
 
 
 class LoadedModels(NamedTuple):
@@ -95,20 +88,13 @@ class CompiledPolicy:
         self.decoder, self.batch_size = decoder.name, batch_size
         self._decoder, self._models = decoder, models
         self._needs = check_needs(models.networks.policy.observation_needs)
-        self._backbone = models.networks.policy.backbone
-        self._batch, self._one = HostBatch(batch_size, self._backbone), HostBatch(1, self._backbone)
-        # One flat tuple: a nested tree of a few hundred arrays is taken apart anew at every call.
-        leaves, tree = jax.tree.flatten(models.arrays)
-        self._leaves = tuple(leaves)
-        self._initial_state = decoder.initial_state(Models(*models))
+        arrays, start = PackedArrays(models.arrays), decoder.initial_state(Models(*models))
 
-        def decide(
-            leaves: tuple[jax.Array, ...], inputs: PolicyInputs, state: PyTree, episodes: jax.Array, calls: jax.Array
-        ) -> tuple[DecodedChunks, PyTree]:
-            bound = Models(models.networks, jax.tree.unflatten(tree, leaves))
-            return decoder.decode(bound, inputs, None, state, row_keys(episodes, calls))
+        def call(size: int) -> CompiledCall:
+            return CompiledCall(decoder, models.networks, arrays, start, size)
 
-        self._decide = jax.jit(decide)
+        self._one = call(1)
+        self._batch = self._one if batch_size == 1 else call(batch_size)
 
     @classmethod
     def load(
@@ -140,68 +126,47 @@ class CompiledPolicy:
 
     def act(self, observation: Observation) -> PolicyOutput:
         """Decides on the first chunk of an episode, at batch 1; `PolicyEpisode` goes on. The first call compiles."""
-        request = PolicyRequest(reduce_observation(observation, self._needs), episode_key(0, 0, 0))
-        chunks, _ = self._answer(self._one, {0: request})
-        return _output(chunks, 0)
+        chunk, _ = self._one({0: self._first_request(observation)})[0]
+        return _output(chunk)
 
     def act_batch(self, requests: Mapping[int, PolicyRequest]) -> dict[int, PolicyAnswer]:
         """Answers up to `batch_size` requests by one call of that shape. The first call compiles.
 
         Args:
-            requests: row -> request. The other rows compute on what they held last, and are dropped.
+            requests: row -> request. The other rows compute on zeros, and are dropped.
 
         Raises:
             ValueError: no request, a row that is not in 0 .. batch_size - 1, or an observation of other shapes.
         """
         if not requests or not set(requests) <= set(range(self.batch_size)):
             raise ValueError(f"rows={sorted(requests)} must be at least one of 0 to {self.batch_size - 1}.")
-        chunks, states = self._answer(self._batch, requests)
-        return {
-            row: PolicyAnswer(_output(chunks, row), jax.tree.map(lambda array, row=row: array[row], states))
-            for row in requests
-        }
+        answers = self._batch(requests)
+        return {row: PolicyAnswer(_output(chunk), state) for row, (chunk, state) in answers.items()}
 
     def stage_functions(self, observation: Observation) -> dict[str, Callable[[], object]]:
         """The fused call and its parts, each compiled separately and given the true output of the part before."""
-        batch = HostBatch(1, self._backbone)
 
         def preprocess() -> PolicyInputs:
-            batch.write(0, reduce_observation(observation, self._needs))
-            return jax.device_put(batch.inputs)
+            return self._one.preprocess(self._first_request(observation))
 
         return {
-            "chunk": lambda: self.act(observation),
+            FUSED_STAGE: lambda: self.act(observation),
             "preprocess": preprocess,
             **part_functions(self._decoder, *self._models, preprocess()),
         }
 
-    def _answer(self, batch: HostBatch, requests: Mapping[int, PolicyRequest]) -> tuple[DecodedChunks, PyTree]:
-        """The compiled call, its result on the host: when it returns, `batch` may be written again."""
-        size = len(batch.inputs.images)
-        episodes: NDArray[np.uint32] = np.zeros((size, 2), np.uint32)
-        calls: NDArray[np.int32] = np.zeros(size, np.int32)
-        states: list[Any] = [self._initial_state] * size
-        for row, (observation, episode, call, state) in requests.items():
-            batch.write(row, observation)
-            episodes[row], calls[row] = episode, call
-            if state is not None:
-                states[row] = state
-        stacked = jax.tree.map(lambda *rows: np.stack(rows), *states)
-        return jax.device_get(self._decide(self._leaves, batch.inputs, stacked, episodes, calls))
+    def _first_request(self, observation: Observation) -> PolicyRequest:
+        return PolicyRequest(select_observation(observation, self._needs), _SOME_EPISODE)
 
 
-def _output(chunks: DecodedChunks, row: int) -> PolicyOutput:
-    """One row of chunks that are on the host."""
+def _output(chunk: DecodedChunks) -> PolicyOutput:
+    """One row's chunk, on the host."""
     return PolicyOutput(
-        actions=np.asarray(chunks.actions[row]),
-        rounds=int(chunks.rounds[row]),
-        accepted=np.asarray(chunks.acceptance.accepted[row]),
-        proposed=np.asarray(chunks.acceptance.proposed[row]),
-        first_run=np.asarray(chunks.acceptance.first_run[row]),
-        looked=bool(chunks.looked[row]),
-        shadow=_shadow(chunks.shadow, row),
+        actions=np.asarray(chunk.actions),
+        rounds=int(chunk.rounds),
+        accepted=np.asarray(chunk.acceptance.accepted),
+        proposed=np.asarray(chunk.acceptance.proposed),
+        first_run=np.asarray(chunk.acceptance.first_run),
+        looked=bool(chunk.looked),
+        shadow=None if chunk.shadow is None else ShadowOutput(*map(np.asarray, chunk.shadow)),
     )
-
-
-def _shadow(shadow: Shadow | None, row: int) -> ShadowOutput | None:
-    return None if shadow is None else ShadowOutput(*(np.asarray(array[row]) for array in shadow))

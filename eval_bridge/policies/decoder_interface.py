@@ -61,7 +61,13 @@ class Decoder(Protocol):
         ...
 
     def decode(
-        self, models: Models, inputs: PolicyInputs, given: GivenTokens | None, state: PyTree, keys: jax.Array
+        self,
+        models: Models,
+        inputs: PolicyInputs,
+        given: GivenTokens | None,
+        state: PyTree,
+        keys: jax.Array,
+        asked: Bool[Array, "B"],
     ) -> tuple[DecodedChunks, PyTree]:
         """Decides on a chunk for each row; pure and traceable.
 
@@ -71,6 +77,8 @@ class Decoder(Protocol):
             given: tokens known in advance; None for none.
             state: of each row's episode, with a leading axis for the rows.
             keys: a random key a row, of this call alone.
+            asked: which rows an episode waits for. Nobody reads what comes out of the others, so what the rows share
+                (whether a part is computed at all) must not depend on them.
 
         Returns:
             The chunks, and the state for each row's next call.

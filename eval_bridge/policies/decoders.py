@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 from eval_bridge.policies.cascade import Cascade
 from eval_bridge.policies.decoder_interface import DecodedChunks, Decoder
@@ -29,7 +30,13 @@ class L1Regression:
         return ()
 
     def decode(
-        self, models: Models, inputs: PolicyInputs, given: GivenTokens | None, state: PyTree, keys: jax.Array
+        self,
+        models: Models,
+        inputs: PolicyInputs,
+        given: GivenTokens | None,
+        state: PyTree,
+        keys: jax.Array,
+        asked: Bool[Array, "B"],
     ) -> tuple[DecodedChunks, PyTree]:
         """See `Decoder`."""
         if given is not None:
@@ -49,7 +56,13 @@ class TokenDecoder:
         return ()
 
     def decode(
-        self, models: Models, inputs: PolicyInputs, given: GivenTokens | None, state: PyTree, keys: jax.Array
+        self,
+        models: Models,
+        inputs: PolicyInputs,
+        given: GivenTokens | None,
+        state: PyTree,
+        keys: jax.Array,
+        asked: Bool[Array, "B"],
     ) -> tuple[DecodedChunks, PyTree]:
         """See `Decoder`."""
         result = self.find_tokens(models, models.features(inputs), given)

@@ -1,44 +1,96 @@
-"""The inputs of a policy's compiled call, kept on the host: of its rows only those that are asked are renewed."""
+"""What a policy's compiled call is given of each row: written on the host, read inside."""
 
+import functools
+from typing import Any, NamedTuple
+
+import jax
 import numpy as np
 
-from eval_bridge.policies.observation_needs import PolicyObservation, check_state
+from eval_bridge.policies.byte_layout import ByteLayout, Bytes
+from eval_bridge.policies.interface import PolicyRequest
+from eval_bridge.policies.observation_needs import check_state
+from rsd_jax.array_types import PyTree
 from rsd_jax.backbones.interface import Backbone, PolicyInputs
+from rsd_jax.demos.frames import RENDER_SIZE, to_size
+
+
+class RowInputs(NamedTuple):
+    """A request as arrays; in a compiled call, all of them with a first axis for the rows.
+
+    Attributes:
+        asked: whether there is a request at all; the rest then means something.
+        frames: of the cameras that the policy needs, as rendered, ``uint8 [N, 256, 256, 3]``.
+        proprio: the robot's state, ``float32 [P]``.
+        instruction_ids: of `Backbone.encode_instruction`, ``int32 [W]``.
+        episode: words of the episode's random key, ``uint32 [2]``.
+        call: how many chunks the episode has asked for before, ``int32``.
+        state: of the episode, as the decoder left it.
+    """
+
+    asked: Any
+    frames: Any
+    proprio: Any
+    instruction_ids: Any
+    episode: Any
+    call: Any
+    state: PyTree
+
+    def policy_inputs(self, image_size: int) -> PolicyInputs:
+        """What the backbone takes of rows in a compiled call: frames reduced as demonstrations were (`to_size`)."""
+        return PolicyInputs(to_size(self.frames, image_size), self.proprio, self.instruction_ids)
 
 
 class HostBatch:
-    """Inputs of `size` rows; a row holds what was last written to it, zeros at first."""
+    """Memory for the requests of `size` rows, as bytes; a row holds what was last written to it, zeros at first.
 
-    def __init__(self, size: int, backbone: Backbone) -> None:
-        """Makes the arrays, in the shapes that a policy with this `backbone` takes."""
+    Attributes:
+        size: number of rows.
+        layout: of a `RowInputs` in a row.
+    """
+
+    size: int
+    layout: ByteLayout
+
+    def __init__(self, size: int, backbone: Backbone, initial_state: PyTree) -> None:
+        """Makes the rows for a policy with this `backbone` and a decoder with this `initial_state`."""
         needs = backbone.observation_needs
-        side = needs.image_size
-        self._images = np.zeros((size, len(needs.cameras), side, side, 3), np.uint8)
-        self._proprio = np.zeros((size, needs.state_size), np.float32)
-        self._encode = backbone.encode_instruction
-        self._ids = np.zeros((size, len(self._encode("an instruction"))), np.int32)
-        self._instructions: list[str | None] = [None] * size
+        self.size, self._initial_state = size, initial_state
+        self._encode = functools.lru_cache(maxsize=256)(backbone.encode_instruction)
+        self.layout = ByteLayout(
+            RowInputs(
+                asked=np.False_,
+                frames=np.zeros((len(needs.cameras), RENDER_SIZE, RENDER_SIZE, 3), np.uint8),
+                proprio=np.zeros(needs.state_size, np.float32),
+                instruction_ids=self._encode("an instruction"),
+                episode=np.zeros(2, np.uint32),
+                call=np.int32(0),
+                state=initial_state,
+            )
+        )
+        self._rows = [self.layout.empty_row() for _ in range(size)]
+        self._views: list[RowInputs] = [self.layout.views(row) for row in self._rows]
 
-    @property
-    def inputs(self) -> PolicyInputs:
-        """The rows as they are now, without a copy."""
-        return PolicyInputs(self._images, self._proprio, self._ids)  # type: ignore[arg-type]  # NumPy in place of JAX
-
-    def write(self, row: int, observation: PolicyObservation) -> None:
-        """Puts an observation into a row.
+    def write(self, row: int, request: PolicyRequest) -> Bytes:
+        """Puts a request into a row; returns the row, without a copy.
 
         Raises:
-            ValueError: its arrays have other shapes than the policy needs, its state holds a number that is not
-                finite, or its instruction cannot be encoded.
+            ValueError: its observation has other shapes than the policy needs, a state that holds a number that is
+                not finite, or an instruction that cannot be encoded.
         """
-        expected = (self._images.shape[1:], self._proprio.shape[1:])
-        if (found := (observation.frames.shape, observation.proprio.shape)) != expected:
+        observation, views = request.observation, self._views[row]
+        expected = (views.frames[0].shape,) * len(views.frames), views.proprio.shape
+        found = tuple(frame.shape for frame in observation.frames), observation.proprio.shape
+        if found != expected or any(frame.dtype != np.uint8 for frame in observation.frames):
             raise ValueError(
-                f"the observation has frames and state of shapes {found}; this policy needs {expected}: reduce it by "
-                "`reduce_observation` with the policy's observation_needs"
+                f"the observation has frames and state of shapes {found}; this policy needs {expected}, frames as "
+                "cameras render them: take them by `select_observation` with the policy's observation_needs"
             )
         check_state(observation.proprio)
-        if self._instructions[row] != observation.instruction:
-            self._ids[row] = self._encode(observation.instruction)
-            self._instructions[row] = observation.instruction
-        self._images[row], self._proprio[row] = observation.frames, observation.proprio
+        views.instruction_ids[:] = self._encode(observation.instruction)
+        for place, frame in zip(views.frames, observation.frames, strict=True):
+            place[:] = frame
+        views.proprio[:] = observation.proprio
+        views.asked[()], views.episode[:], views.call[()] = True, request.episode, request.call
+        state = self._initial_state if request.state is None else request.state
+        jax.tree.map(np.copyto, views.state, state)
+        return self._rows[row]

@@ -12,10 +12,13 @@ from eval_bridge.policies.random_streams import EpisodeKey
 from rsd_jax.observation_needs import ObservationNeeds
 
 PIPELINE_STAGES = ("preprocess", "backbone", "decoder", "detokenize")
-"""Parts of one call, in order. Timed as functions compiled separately; their sum is printed beside `FUSED_STAGE`."""
+"""Parts of one call, in order. Timed as functions compiled separately; their sum is printed beside `FUSED_STAGE`.
+
+`preprocess` takes an observation to the device, frames as rendered in one copy, and reduces them there.
+"""
 
 FUSED_STAGE = "chunk"
-"""The deployed call at batch 1: from an observation to actions on the host."""
+"""The deployed call at batch 1: from an observation, frames as rendered, to actions on the host."""
 
 PASS_STAGES = ("draft_pass", "verify_pass", "step_pass")
 """Single passes of the cost model: one draft, one verification of its layers, one autoregressive layer. Optional."""
@@ -61,7 +64,7 @@ class PolicyRequest(NamedTuple):
     """What an episode asks of a policy.
 
     Attributes:
-        observation: what is seen now, reduced to the policy's needs.
+        observation: what is seen now, as far as the policy needs it.
         episode: random key of the episode (`eval_bridge.policies.random_streams`).
         call: how many chunks the episode has asked for before.
         state: what the policy answered to the episode's last request, a pytree of arrays; None at its first.

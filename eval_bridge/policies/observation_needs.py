@@ -1,4 +1,4 @@
-"""What a policy wants to see, and observations reduced to it: by workers, and by whoever holds the policy."""
+"""What a policy wants to see, and what workers, and whoever holds the policy, take of observations for it."""
 
 from typing import NamedTuple
 
@@ -6,20 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.observations import CAMERAS, STATE_SIZE, Observation
-from rsd_jax.demos.frames import RENDER_SIZE, to_size
+from rsd_jax.demos.frames import RENDER_SIZE
 from rsd_jax.observation_needs import ObservationNeeds
 
 
 class PolicyObservation(NamedTuple):
-    """An observation as a policy takes it, mostly smaller than what was rendered: that is what workers send.
+    """What a policy takes of an observation. Its compiled call reduces the frames to the size that it needs.
+
+    Workers send frames as rendered: that costs their owner 0.3 ms a chunk, and saves them 0.9 ms of reducing.
 
     Attributes:
-        frames: of the N cameras that the policy needs, in its order and size, ``uint8 [N, H, W, 3]``.
+        frames: of the N cameras that the policy needs, in its order and as rendered: N times ``uint8 [256, 256, 3]``.
         proprio: the robot's state, ``float32 [8]``, or ``[0]`` for a policy that does not take it.
         instruction: the language instruction.
     """
 
-    frames: NDArray[np.uint8]
+    frames: tuple[NDArray[np.uint8], ...]
     proprio: NDArray[np.float32]
     instruction: str
 
@@ -50,18 +52,20 @@ def check_state(proprio: NDArray[np.float32]) -> None:
         )
 
 
-def reduce_observation(observation: Observation, needs: ObservationNeeds) -> PolicyObservation:
-    """What a policy with `needs` sees of an observation, by the functions that demonstrations went through.
+def select_observation(observation: Observation, needs: ObservationNeeds) -> PolicyObservation:
+    """What a policy with `needs` takes of an observation, without a copy.
 
     Raises:
         ValueError: a number of the robot's state is not finite.
     """
-    check_state(observation.proprio[: needs.state_size])
-    frames = np.stack([to_size(getattr(observation, camera), needs.image_size) for camera in needs.cameras])
-    return PolicyObservation(frames, observation.proprio[: needs.state_size], observation.instruction)
+    proprio = observation.proprio[: needs.state_size]
+    check_state(proprio)
+    return PolicyObservation(
+        tuple(getattr(observation, camera) for camera in needs.cameras), proprio, observation.instruction
+    )
 
 
 def blank_observation(needs: ObservationNeeds, instruction: str) -> PolicyObservation:
     """Black frames and a state of zeros, in the shapes that a policy with `needs` takes."""
-    frames = np.zeros((len(needs.cameras), needs.image_size, needs.image_size, 3), np.uint8)
-    return PolicyObservation(frames, np.zeros(needs.state_size, np.float32), instruction)
+    black: NDArray[np.uint8] = np.zeros((RENDER_SIZE, RENDER_SIZE, 3), np.uint8)
+    return PolicyObservation((black,) * len(needs.cameras), np.zeros(needs.state_size, np.float32), instruction)

@@ -6,62 +6,63 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from eval_bridge.policies.compiled_policy import LoadedModels
 from eval_bridge.policies.decoder_models import Models
-from eval_bridge.policies.host_batch import HostBatch
-from eval_bridge.policies.observation_needs import PolicyObservation
 from rsd_jax.array_types import Features
+from rsd_jax.backbones.interface import Backbone, PolicyInputs
 from rsd_jax.demos.libero_hdf5 import read_demos
-from rsd_jax.observation_needs import ObservationNeeds
 
 BACKBONE_BATCH = 32
 PATCHES = 8  # along a side of a frame
 INSTRUCTION = "pick up the black bowl on the stove and place it on the plate"
 
 
-def patchwork(count: int, needs: ObservationNeeds) -> list[PolicyObservation]:
-    """Frames of random patches, states far from any that a robot takes, as a policy with `needs` takes them."""
+def patchwork(count: int, backbone: Backbone) -> PolicyInputs:
+    """Frames of random patches, states far from any that a robot takes, as `backbone` takes them: rows on the host."""
     generator = np.random.default_rng(0)
+    needs = backbone.observation_needs
     cameras, size = len(needs.cameras), needs.image_size
+    images: NDArray[np.uint8] = np.empty((count, cameras, size, size, 3), np.uint8)
+    proprio: NDArray[np.float32] = np.empty((count, needs.state_size), np.float32)
     side = -(-size // PATCHES)
-    return [
-        PolicyObservation(
-            generator.integers(0, 256, (cameras, PATCHES, PATCHES, 3), np.uint8)
-            .repeat(side, axis=1)
-            .repeat(side, axis=2)[:, :size, :size],
-            6 * generator.normal(size=needs.state_size).astype(np.float32),
-            INSTRUCTION,
-        )
-        for _ in range(count)
-    ]
+    for row in range(count):
+        patches = generator.integers(0, 256, (cameras, PATCHES, PATCHES, 3), np.uint8)
+        images[row] = patches.repeat(side, axis=1).repeat(side, axis=2)[:, :size, :size]
+        proprio[row] = 6 * generator.normal(size=needs.state_size)
+    return _inputs(images, proprio, np.stack([backbone.encode_instruction(INSTRUCTION)] * count))
 
 
-def from_demonstrations(files: Sequence[Path], count: int) -> list[PolicyObservation]:
-    """Every step of the demonstrations in `files`, up to `count`.
+def from_demonstrations(files: Sequence[Path], count: int, backbone: Backbone) -> PolicyInputs:
+    """Every step of the demonstrations in `files`, up to `count`, as `backbone` takes them: rows on the host.
 
     Raises:
         ValueError: a file is damaged, or its demonstrations have no frames.
     """
-    seen: list[PolicyObservation] = []
-    for file in files:
-        for demo in read_demos(file):
-            agentview, wrist = demo.require_frames()
-            for frames, proprio in zip(np.stack([agentview, wrist], axis=1), demo.proprio, strict=True):
-                seen.append(PolicyObservation(frames, proprio, demo.instruction))
-            if len(seen) >= count:
-                return seen[:count]
-    return seen
+    images, proprio, ids = [], [], []
+    rows = 0
+    for demo in (demo for file in files for demo in read_demos(file)):
+        if rows >= count:
+            break
+        images.append(np.stack(demo.require_frames(), axis=1))
+        proprio.append(demo.proprio)
+        ids.append(np.stack([backbone.encode_instruction(demo.instruction)] * len(demo.proprio)))
+        rows += len(demo.proprio)
+    return _inputs(np.concatenate(images)[:count], np.concatenate(proprio)[:count], np.concatenate(ids)[:count])
 
 
-def backbone_features(models: LoadedModels, observations: Sequence[PolicyObservation]) -> Features:
-    """Features of all observations, ``[N, C, F]``."""
+def backbone_features(models: LoadedModels, inputs: PolicyInputs) -> Features:
+    """Features of all rows, ``[N, C, F]``."""
     features = jax.jit(lambda arrays, inputs: Models(models.networks, arrays).features(inputs))
-    batch = HostBatch(BACKBONE_BATCH, models.networks.policy.backbone)
+    count = len(inputs.images)
     found = []
-    for first in tqdm(range(0, len(observations), BACKBONE_BATCH), desc="backbone", unit="batch"):
-        for row, observation in enumerate(observations[first : first + BACKBONE_BATCH]):
-            batch.write(row, observation)
-        found.append(np.asarray(features(models.arrays, batch.inputs)))
-    return jnp.asarray(np.concatenate(found)[: len(observations)])
+    for first in tqdm(range(0, count, BACKBONE_BATCH), desc="backbone", unit="batch"):
+        rows = np.arange(first, first + BACKBONE_BATCH) % count
+        found.append(np.asarray(features(models.arrays, jax.tree.map(lambda array, rows=rows: array[rows], inputs))))
+    return jnp.asarray(np.concatenate(found)[:count])
+
+
+def _inputs(images: NDArray[np.uint8], proprio: NDArray[np.float32], ids: NDArray[np.int32]) -> PolicyInputs:
+    return PolicyInputs(images, proprio, ids)  # type: ignore[arg-type]  # NumPy in place of JAX

@@ -4,7 +4,7 @@ from typing import Any
 
 from eval_bridge.observations import Observation
 from eval_bridge.policies.interface import Policy, PolicyOutput, PolicyRequest
-from eval_bridge.policies.observation_needs import reduce_observation
+from eval_bridge.policies.observation_needs import select_observation
 from eval_bridge.policies.random_streams import EpisodeKey
 
 
@@ -19,7 +19,7 @@ class PolicyEpisode:
 
     def act(self, observation: Observation) -> PolicyOutput:
         """Decides on the next chunk."""
-        seen = reduce_observation(observation, self._policy.observation_needs)
+        seen = select_observation(observation, self._policy.observation_needs)
         answer = self._policy.act_batch({0: PolicyRequest(seen, self._key, self._call, self._state)})[0]
         self._call, self._state = self._call + 1, answer.state
         return answer.output

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.decoder_models import DecoderFeatures, ModelArrays, Models, Networks
 from eval_bridge.policies.decoders import TokenDecoder
+from eval_bridge.policies.packed_arrays import PackedArrays
 from rsd_jax.array_types import Features, Logits, Position, Tokens
 from rsd_jax.backbones.interface import PolicyInputs
 
@@ -30,15 +31,14 @@ def part_functions(decoder: Decoder, networks: Networks, arrays: ModelArrays, in
 
 
 def _compiled(networks: Networks, arrays: ModelArrays, function: Callable[..., Any]) -> Compiled:
-    """`function` of `Models` and further arguments as a call of the further ones; arrays go in as one flat tuple."""
-    leaves, tree = jax.tree.flatten(arrays)
-    flat = tuple(leaves)
+    """`function` of `Models` and further arguments as a call of the further ones."""
+    packed = PackedArrays(arrays)
 
     @jax.jit
-    def call(flat: tuple[jax.Array, ...], *arguments: Any) -> Any:
-        return function(Models(networks, jax.tree.unflatten(tree, flat)), *arguments)
+    def call(given: tuple[jax.Array, ...], *arguments: Any) -> Any:
+        return function(Models(networks, packed.unpack(given)), *arguments)
 
-    return lambda *arguments: call(flat, *arguments)
+    return lambda *arguments: call(packed.arguments, *arguments)
 
 
 def _token_parts(decoder: TokenDecoder, networks: Networks, arrays: ModelArrays, features: Features) -> Calls:

@@ -177,7 +177,7 @@ def loaded_from(tmp_path, monkeypatch):
     """Where checkpoints were loaded from; an empty folder is the current one, and no policy is compiled."""
     folders = []
 
-    def load(folder, decoder, batch_size):
+    def load(folder, decoder, batch_size, settings):
         folders.append(folder)
         return StandingPolicy(decoder, batch_size)
 

@@ -132,7 +132,7 @@ class CountingPolicy:
 
     def _answer(self, request: PolicyRequest) -> PolicyAnswer:
         """The state is the episode's key and how often it has asked."""
-        chunk = self._chunk(int(request.observation.frames[0, 0, 0, 0]) // 24)
+        chunk = self._chunk(int(request.observation.frames[0][0, 0, 0]) // 24)
         return PolicyAnswer(chunk, (*request.episode, request.call + 1))
 
     def stage_functions(self, observation: Observation) -> dict[str, Callable[[], object]]:

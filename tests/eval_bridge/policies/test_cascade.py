@@ -57,12 +57,18 @@ def digits(level, gripper=0):
 def play(calls, cascade=None, rows=1):
     """Looked, coarse level and gripper acted on, call by call; each call is (draft, look) as `digits`."""
     cascade = ScriptedCascade() if cascade is None else cascade
-    start = (np.zeros((rows, CHUNKS, STEPS, DIMS, LAYERS), np.int32), np.zeros(rows, np.int32), np.zeros(rows, np.float32))
+    start = (
+        np.zeros((rows, CHUNKS, STEPS, DIMS, LAYERS), np.int32),
+        np.zeros(rows, np.int32),
+        np.zeros(rows, np.float32),
+    )
     state = jax.tree.unflatten(jax.tree.structure(cascade_state()), start)
     told = []
     for draft, look in calls:
         inputs = {"draft": jnp.tile(draft, (rows, 1, 1, 1)), "look": jnp.tile(np.stack(look), (rows, 1, 1, 1, 1))}
-        chunks, state = cascade.decode(ScriptedModels(), inputs, None, state, jax.random.split(jax.random.key(0), rows))
+        chunks, state = cascade.decode(
+            ScriptedModels(), inputs, None, state, jax.random.split(jax.random.key(0), rows), jnp.ones(rows, bool)
+        )
         actions = chunks.actions[0, 0]
         told.append((bool(chunks.looked[0]), float(actions[0]), float(actions[-1]), int(chunks.rounds[0])))
     return told
@@ -119,7 +125,10 @@ def test_a_watched_cascade_acts_as_one_that_is_not():
 
 def test_the_main_model_runs_only_if_a_row_must_look():
     """Both branches of the condition are there, and one predicate of the whole batch chooses."""
-    inputs = {"draft": jnp.zeros((2, STEPS, DIMS, LAYERS), jnp.int32), "look": jnp.tile(np.stack(LOOK), (2, 1, 1, 1, 1))}
+    inputs = {
+        "draft": jnp.zeros((2, STEPS, DIMS, LAYERS), jnp.int32),
+        "look": jnp.tile(np.stack(LOOK), (2, 1, 1, 1, 1)),
+    }
     state = jax.tree.unflatten(
         jax.tree.structure(cascade_state()),
         (jnp.zeros((2, CHUNKS, STEPS, DIMS, LAYERS), jnp.int32), jnp.ones(2, jnp.int32), jnp.full(2, -1.0)),
@@ -127,7 +136,9 @@ def test_the_main_model_runs_only_if_a_row_must_look():
     keys = jax.random.split(jax.random.key(0), 2)
 
     def looks(cascade):
-        program = jax.make_jaxpr(lambda *a: cascade.decode(ScriptedModels(), a[0], None, a[1], keys))(inputs, state)
+        program = jax.make_jaxpr(
+            lambda *a: cascade.decode(ScriptedModels(), a[0], None, a[1], keys, jnp.ones(2, bool))
+        )(inputs, state)
         return [equation for equation in program.eqns if equation.primitive.name == "cond"]
 
     (condition,) = looks(ScriptedCascade())
@@ -152,13 +163,13 @@ def test_settings_are_checked_and_read_from_words():
 
 def test_records_do_not_depend_on_the_batch(preflight_run, observations):
     """Trained networks, on batches of one and of four; rows look or not, each by itself."""
-    from eval_bridge.policies.observation_needs import reduce_observation
     from eval_bridge.policies.interface import PolicyRequest
+    from eval_bridge.policies.observation_needs import select_observation
 
     policies = [
         CompiledPolicy.load(preflight_run, "cascade", size, settings="tolerance=2 longest_run=1") for size in (1, 4)
     ]
-    seen = [reduce_observation(each, policies[0].observation_needs) for each in observations]
+    seen = [select_observation(each, policies[0].observation_needs) for each in observations]
     states = {size: [None] * len(seen) for size in (1, 4)}
     looked = []
     for call in range(4):

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from eval_bridge.policies import compiled_policy as policy_module
-from eval_bridge.policies.compiled_policy import CompiledPolicy, load_models, row_keys
+from eval_bridge.policies.compiled_policy import CompiledPolicy, load_models
 from eval_bridge.policies.decoders import DECODERS, DecodedChunks, L1Regression
 from eval_bridge.policies.interface import FUSED_STAGE, PASS_STAGES, PIPELINE_STAGES, PolicyRequest
-from eval_bridge.policies.observation_needs import reduce_observation
+from eval_bridge.policies.observation_needs import select_observation
 from eval_bridge.policies.policy_episode import PolicyEpisode
 from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.simulators.point_mass import PointMassSimulator
@@ -75,7 +75,7 @@ def test_a_row_depends_on_itself_alone(preflight_run, observations, decoder):
 
 
 def request(policy, observation, **more):
-    return PolicyRequest(reduce_observation(observation, policy.observation_needs), episode_key(0, 0, 0), **more)
+    return PolicyRequest(select_observation(observation, policy.observation_needs), episode_key(0, 0, 0), **more)
 
 
 def assert_same(output, expected):
@@ -94,10 +94,11 @@ def test_rows_that_do_not_exist_are_refused(policies, observations):
 
 def test_observations_of_other_shapes_are_refused(policies, observations):
     policy = policies["l1_regression"]
-    small = dataclasses.replace(policy.observation_needs, image_size=64)
-    seen = reduce_observation(observations[0], small)
-    with pytest.raises(ValueError, match=r"shapes .*64, 64.*this policy needs .*128, 128.*reduce_observation"):
-        policy.act_batch({0: PolicyRequest(seen, episode_key(0, 0, 0))})
+    seen = select_observation(observations[0], policy.observation_needs)
+    small = tuple(frame[::2, ::2] for frame in seen.frames)
+    for frames in (small, seen.frames[:1]):
+        with pytest.raises(ValueError, match=r"shapes .*this policy needs .*256, 256.*select_observation"):
+            policy.act_batch({0: PolicyRequest(seen._replace(frames=frames), episode_key(0, 0, 0))})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Counting:
     def initial_state(self, models):
         return {"calls": np.int32(0)}
 
-    def decode(self, models, inputs, given, state, keys):
+    def decode(self, models, inputs, given, state, keys, asked):
         drawn = jax.vmap(lambda key: jax.random.uniform(key, (8, 7)))(keys)
         actions = state["calls"][:, None, None] + drawn
         nothing = jnp.zeros((len(keys), 0, 0), jnp.int32)
@@ -121,7 +122,7 @@ class Counting:
 
 def test_state_and_keys_belong_to_the_episode_whatever_row_answers(preflight_run, observations):
     policy = CompiledPolicy(Counting(), load_models(preflight_run, L1Regression()), batch_size=3)
-    seen = reduce_observation(observations[0], policy.observation_needs)
+    seen = select_observation(observations[0], policy.observation_needs)
     keys = [episode_key(7, 0, episode) for episode in range(2)]
 
     def play(rows, others):
@@ -145,14 +146,6 @@ def test_state_and_keys_belong_to_the_episode_whatever_row_answers(preflight_run
     np.testing.assert_array_equal(np.stack([episode.act(observations[0]).actions for _ in range(3)]), alone)
     again = PolicyEpisode(policy, keys[0])  # a new episode begins without a state
     np.testing.assert_array_equal(again.act(observations[0]).actions, alone[0])
-
-
-def test_keys_differ_by_episode_and_by_call():
-    episodes = [episode_key(7, 0, 0), episode_key(7, 0, 1), episode_key(7, 1, 0), episode_key(8, 0, 0)]
-    assert len(set(episodes)) == 4
-    words = jnp.array(episodes, jnp.uint32)
-    keys = [jax.random.key_data(row_keys(words, jnp.full(4, call))) for call in range(2)]
-    assert len({tuple(key) for key in np.concatenate(keys).tolist()}) == 8
 
 
 def test_stages_are_timed_by_name_and_the_passes_of_the_cost_model_too(policies, observations):

@@ -15,7 +15,7 @@ from eval_bridge.policies.decoders import (
 
 
 def test_every_decoder_is_found_by_its_own_name():
-    assert list(DECODERS.kinds) == ["l1_regression", "autoregressive", "speculative_greedy"]
+    assert list(DECODERS.kinds) == ["l1_regression", "autoregressive", "speculative_greedy", "cascade"]
     for name, kind in DECODERS.kinds.items():
         assert make_decoder(name) == kind()
         assert kind.name == name
@@ -42,4 +42,4 @@ def test_decoders_are_values():
 
 def test_tokens_cannot_be_given_to_a_decoder_without_tokens():
     with pytest.raises(ValueError, match="given must be None: l1_regression"):
-        L1Regression().decode(None, None, (), (), None)
+        L1Regression().decode(None, None, (), (), None, None)

@@ -2,14 +2,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from eval_bridge.observations import Observation
-from eval_bridge.policies.observation_needs import blank_observation, check_needs, reduce_observation
-from rsd_jax.demos.frames import to_stored_size
+from eval_bridge.policies.observation_needs import blank_observation, check_needs, select_observation
 from rsd_jax.observation_needs import ObservationNeeds
 
 STORED = ObservationNeeds(128, ("agentview", "wrist"), 8)
+REVERSED = ObservationNeeds(128, ("wrist", "agentview"), 8)
 
 
 @pytest.fixture(scope="module")
@@ -19,31 +18,28 @@ def observation():
     return Observation(agentview, wrist, np.arange(8, dtype=np.float32), "open the drawer")
 
 
-def test_frames_of_the_stored_size_are_those_that_demonstrations_hold(observation):
-    seen = reduce_observation(observation, STORED)
-    np.testing.assert_array_equal(seen.frames[0], to_stored_size(observation.agentview))
-    np.testing.assert_array_equal(seen.frames[1], to_stored_size(observation.wrist))
+def test_frames_are_taken_as_they_were_rendered(observation):
+    """The compiled call reduces them: one program for whoever asks, and none of the worker's time."""
+    seen = select_observation(observation, STORED)
+    assert seen.frames[0] is observation.agentview
+    assert seen.frames[1] is observation.wrist
     np.testing.assert_array_equal(seen.proprio, observation.proprio)
     assert seen.instruction == "open the drawer"
 
 
 def test_cameras_come_in_the_order_asked_and_the_state_only_where_asked(observation):
-    seen = reduce_observation(observation, ObservationNeeds(256, ("wrist",), 0))
+    assert [frame is observation.wrist for frame in select_observation(observation, REVERSED).frames] == [True, False]
+    seen = select_observation(observation, ObservationNeeds(256, ("wrist",), 0))
     np.testing.assert_array_equal(seen.frames, observation.wrist[None])
     assert seen.proprio.shape == (0,)
 
 
-def test_other_sizes_are_resampled(observation):
-    seen = reduce_observation(observation, dataclasses.replace(STORED, image_size=224))
-    expected = np.asarray(Image.fromarray(observation.agentview).resize((224, 224), Image.Resampling.LANCZOS))
-    np.testing.assert_array_equal(seen.frames[0], expected)
-
-
 @pytest.mark.parametrize("needs", [STORED, ObservationNeeds(224, ("wrist",), 0)])
 def test_a_blank_observation_has_the_shapes_of_a_real_one(observation, needs):
-    real, blank = reduce_observation(observation, needs), blank_observation(needs, "go")
-    assert (blank.frames.shape, blank.proprio.shape) == (real.frames.shape, real.proprio.shape)
-    assert (blank.frames.dtype, blank.proprio.dtype) == (real.frames.dtype, real.proprio.dtype)
+    real, blank = select_observation(observation, needs), blank_observation(needs, "go")
+    assert [frame.shape for frame in blank.frames] == [frame.shape for frame in real.frames]
+    assert (blank.frames[0].dtype, blank.proprio.dtype) == (real.frames[0].dtype, real.proprio.dtype)
+    assert blank.proprio.shape == real.proprio.shape
 
 
 @pytest.mark.parametrize(
@@ -65,6 +61,6 @@ def test_a_state_that_is_not_finite_is_refused_where_it_is_taken(observation):
     proprio = observation.proprio.copy()
     proprio[5] = np.nan
     with pytest.raises(ValueError, match=r"proprio\[5\] = nan; every number must be finite"):
-        reduce_observation(observation._replace(proprio=proprio), STORED)
-    blind = reduce_observation(observation._replace(proprio=proprio), ObservationNeeds(256, ("wrist",), 0))
+        select_observation(observation._replace(proprio=proprio), STORED)
+    blind = select_observation(observation._replace(proprio=proprio), ObservationNeeds(256, ("wrist",), 0))
     assert blind.proprio.shape == (0,)

@@ -1,0 +1,96 @@
+"""A policy's compiled call: requests of some rows in, by one copy each; chunks of those rows out, likewise."""
+
+import functools
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, Key, UInt8, UInt32
+
+from eval_bridge.policies.byte_layout import ByteLayout, Bytes
+from eval_bridge.policies.decoder_interface import DecodedChunks, Decoder
+from eval_bridge.policies.decoder_models import Models, Networks
+from eval_bridge.policies.host_batch import HostBatch, RowInputs
+from eval_bridge.policies.interface import PolicyRequest
+from eval_bridge.policies.packed_arrays import PackedArrays
+from rsd_jax.array_types import PyTree, typecheck
+from rsd_jax.backbones.interface import PolicyInputs
+
+_Rows = tuple[UInt8[Array, "Y"], ...]
+
+
+@typecheck
+def row_keys(episodes: UInt32[Array, "B 2"], calls: Int[Array, "B"]) -> Key[Array, "B"]:
+    """The random key of each row: its episode's, folded with the number of the call within the episode."""
+    keys = jax.random.wrap_key_data(episodes, impl="threefry2x32")
+    return jax.vmap(jax.random.fold_in)(keys, calls)
+
+
+class CompiledCall:
+    """Backbone, heads and decoder on batches of one size, from raw frames to actions; compiled when first called.
+
+    A row is an argument of its own, and a result: rows that nobody asked for are copied neither way.
+    """
+
+    def __init__(self, decoder: Decoder, networks: Networks, arrays: PackedArrays, start: PyTree, size: int) -> None:
+        """Compiles nothing yet.
+
+        Args:
+            decoder: decides.
+            networks: what it uses.
+            arrays: their `ModelArrays`.
+            start: the decoder's initial state.
+            size: rows of a call.
+        """
+        self._arrays = arrays
+        self._batch = HostBatch(size, networks.policy.backbone, start)
+        layout, image_size = self._batch.layout, networks.policy.observation_needs.image_size
+        self._nobody = jax.device_put(layout.empty_row())
+
+        @functools.partial(jax.jit, inline=True)
+        def decide(arguments: tuple[jax.Array, ...], rows: _Rows) -> tuple[DecodedChunks, PyTree]:
+            seen: RowInputs = layout.unpack(jnp.stack(rows))
+            models, keys = Models(networks, arrays.unpack(arguments)), row_keys(seen.episode, seen.call)
+            return decoder.decode(models, seen.policy_inputs(image_size), None, seen.state, keys, seen.asked)
+
+        def answer(arguments: tuple[jax.Array, ...], rows: _Rows) -> _Rows:
+            return tuple(self._answers.pack(decide(arguments, rows)))
+
+        self._decide, self._answer = decide, jax.jit(answer)
+        self._preprocess = jax.jit(lambda rows: layout.unpack(jnp.stack(rows)).policy_inputs(image_size))
+
+    def __call__(self, requests: Mapping[int, PolicyRequest]) -> dict[int, tuple[DecodedChunks, PyTree]]:
+        """Answers each request, row -> request: its chunk and its episode's next state, on the host, without row axes.
+
+        Raises:
+            ValueError: an observation does not fit (`HostBatch.write`).
+        """
+        answers = self._answer(self._arrays.arguments, self._rows(requests))
+        for row in requests:
+            answers[row].copy_to_host_async()
+        # Once one of them is here the call is over, and the rows may be written again.
+        return {row: self._answers.views(np.asarray(answers[row])) for row in requests}
+
+    def preprocess(self, request: PolicyRequest) -> PolicyInputs:
+        """A request as the backbone takes it, on the device: what precedes the backbone, compiled separately."""
+        # The row may be written again only when it has been read.
+        inputs: PolicyInputs = jax.block_until_ready(self._preprocess(self._rows({0: request})))
+        return inputs
+
+    def _rows(self, requests: Mapping[int, PolicyRequest]) -> tuple[Bytes | jax.Array, ...]:
+        """The rows as arguments; those that nobody asked for lie on the device, all zeros."""
+        written: dict[int, Bytes | jax.Array] = {
+            row: self._batch.write(row, request) for row, request in requests.items()
+        }
+        if self._batch.size > 1:
+            # Told apart by where their arguments lie, calls of other rows would be looked up anew, which takes longer.
+            written = dict(zip(written, jax.device_put(list(written.values())), strict=True))
+        return tuple(written.get(row, self._nobody) for row in range(self._batch.size))
+
+    @functools.cached_property
+    def _answers(self) -> ByteLayout:
+        """Of a row's chunk and state."""
+        row = jax.ShapeDtypeStruct((self._batch.layout.size,), np.uint8)
+        rows = (row,) * self._batch.size
+        return ByteLayout.of_batch(jax.eval_shape(self._decide, self._arrays.arguments, rows))

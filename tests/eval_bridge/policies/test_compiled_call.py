@@ -1,0 +1,107 @@
+"""The compiled call, on the shipped networks and a decoder that tells what it was given."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from eval_bridge.observations import Observation
+from eval_bridge.policies.compiled_call import CompiledCall, row_keys
+from eval_bridge.policies.compiled_policy import load_models
+from eval_bridge.policies.decoders import DecodedChunks, L1Regression
+from eval_bridge.policies.interface import PolicyRequest
+from eval_bridge.policies.observation_needs import select_observation
+from eval_bridge.policies.packed_arrays import PackedArrays
+from eval_bridge.policies.random_streams import episode_key
+from rsd_jax.decoding import AcceptanceCounts
+from rsd_jax.demos.frames import to_stored_size
+from rsd_jax.pretrained import PRETRAINED
+
+
+@dataclasses.dataclass(frozen=True)
+class Telling:
+    """A decoder whose actions are its images, and whose state is which rows were asked."""
+
+    name = "telling"
+    stages = ("policy",)
+    optional_stages = ()
+
+    def initial_state(self):
+        return np.zeros(4, bool)
+
+    def decode(self, models, inputs, given, state, keys, asked):
+        rows = len(keys)
+        no_tokens, no_runs = jnp.zeros((rows, 0, 0), jnp.int32), jnp.zeros((rows, 0), jnp.int32)
+        counts = AcceptanceCounts(no_tokens, no_tokens, no_runs)
+        chunks = DecodedChunks(inputs.images.astype(jnp.float32), jnp.zeros(rows, jnp.int32), counts)
+        return chunks, jnp.stack([asked] * rows)
+
+
+@pytest.fixture(scope="module")
+def models():
+    return load_models(PRETRAINED, L1Regression())
+
+
+@pytest.fixture(scope="module")
+def call(models):
+    return CompiledCall(Telling(), models.networks, PackedArrays(models.arrays), 4)
+
+
+def requests(models, *rows):
+    """A request of noise in each of these rows."""
+    needs = models.networks.policy.observation_needs
+    found = {}
+    for row in rows:
+        generator = np.random.default_rng(row)
+        frames = generator.integers(0, 256, (2, 256, 256, 3), np.uint8)
+        observation = Observation(*frames, generator.normal(size=8).astype(np.float32), "open the drawer")
+        found[row] = PolicyRequest(select_observation(observation, needs), episode_key(0, 0, row))
+    return found
+
+
+def test_raw_frames_are_reduced_to_what_demonstrations_hold(call, models):
+    asked = requests(models, 1, 3)
+    answers = call(asked)
+    prepared = {row: call.preprocess(request) for row, request in asked.items()}
+    for row, request in asked.items():
+        stored = np.stack([to_stored_size(frame) for frame in request.observation.frames])
+        np.testing.assert_array_equal(answers[row][0].actions, stored)
+        np.testing.assert_array_equal(prepared[row].images[0], stored)
+        np.testing.assert_array_equal(prepared[row].proprio[0], request.observation.proprio)
+        encoded = models.networks.policy.backbone.encode_instruction("open the drawer")
+        np.testing.assert_array_equal(prepared[row].instruction_ids[0], encoded)
+
+
+def test_a_decoder_knows_the_rows_that_are_asked_in_this_call(call, models):
+    for rows in ((1, 3), (0,), (0, 1, 2, 3)):
+        answers = call(requests(models, *rows))
+        assert set(answers) == set(rows)
+        for _, asked in answers.values():
+            assert np.flatnonzero(asked).tolist() == list(rows)
+
+
+def test_rows_that_nobody_asked_for_are_copied_neither_way(call, models, monkeypatch):
+    """They are the same zeros on the device in every call, and nothing of what comes out is touched."""
+    answer, given = call._answer, []
+
+    def watched(arguments, rows):
+        given.append(rows)
+        return [found if row == 2 else None for row, found in enumerate(answer(arguments, rows))]
+
+    monkeypatch.setattr(call, "_answer", watched)
+    for _ in range(2):
+        assert set(call(requests(models, 2))) == {2}
+    (first, second), others = given, (0, 1, 3)
+    assert len({id(rows[row]) for rows in given for row in others}) == 1
+    assert first[2] is not second[2]
+    assert not np.asarray(first[0]).any()
+
+
+def test_keys_differ_by_episode_and_by_call():
+    episodes = [episode_key(7, 0, 0), episode_key(7, 0, 1), episode_key(7, 1, 0), episode_key(8, 0, 0)]
+    assert len(set(episodes)) == 4
+    words = jnp.array(episodes, jnp.uint32)
+    keys = [jax.random.key_data(row_keys(words, jnp.full(4, call))) for call in range(2)]
+    assert len({tuple(key) for key in np.concatenate(keys).tolist()}) == 8
