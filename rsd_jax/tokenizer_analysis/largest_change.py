@@ -4,7 +4,7 @@ What it finds is a lower limit of the largest change, `RfsqTokenizer.error_bound
 """
 
 import dataclasses
-from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rsd_jax.array_types import Actions
 from rsd_jax.rfsq import QuantizerTable, RfsqTokenizer
-from rsd_jax.rfsq.scalar_quantizer import existing_digit, level, orientation
+from rsd_jax.rfsq.scalar_quantizer import DigitConstants, existing_digit, level, orientation
 
 STRINGS = 64
 """Strings kept for each action dimension."""
@@ -31,8 +31,7 @@ def largest_change_found(tokenizer: RfsqTokenizer, seed: int) -> NDArray[np.floa
     """
     tokenizer = dataclasses.replace(tokenizer, chunk_length=1)  # every step of a chunk decodes by itself
     found = []
-    for depth in range(tokenizer.num_layers + 1):
-        extremes = extreme_suffixes(tokenizer.table, depth)
+    for depth, extremes in enumerate(extreme_suffixes(tokenizer.table)):
         found.append(np.asarray(_search(tokenizer, extremes, jnp.asarray(depth), jax.random.key(seed))))
     return np.stack(found)
 
@@ -80,26 +79,30 @@ def _detokenize_prefix(tokenizer: RfsqTokenizer, tokens: Int[Array, "N 1 D L"], 
     return tokenizer.normalizer.denormalize(tokenizer.autoencoder.decode(tokenizer.params, latents))
 
 
-@partial(jax.jit, static_argnames="depth")
-def extreme_suffixes(table: QuantizerTable, depth: int) -> Int[Array, "2 D L"]:
-    """Tokens whose layers from `depth` on decode to the smallest and to the largest possible value of each latent."""
-    latents = table.offset.shape[1]
-    zero = jnp.zeros(latents, jnp.float32)
-    # For both extremes the value so far, and the tokens of the layers behind.
-    ends = [(zero, jnp.zeros((latents, 0), jnp.int32))] * 2
-    for constants in reversed(table.layers[depth:]):
-        candidates = []
-        for digit in range(-table.reach, table.reach + 1):
-            canonical = existing_digit(jnp.full(latents, digit), constants.mode)
-            sign = orientation(canonical, constants)
-            for value, tail in ends:
-                tokens = jnp.concatenate([canonical[:, None] + table.reach, tail], axis=1)
-                candidates.append((level(canonical, constants) + sign * value, tokens))
-        values = jnp.stack([value for value, _ in candidates])
-        tails = jnp.stack([tail for _, tail in candidates])
-        ends = []
-        for chosen in (jnp.argmin(values, axis=0), jnp.argmax(values, axis=0)):
-            columns = jnp.arange(latents)
-            ends.append((values[chosen, columns], tails[chosen, columns]))
-    before = jnp.full((latents, depth), table.reach, jnp.int32)
-    return jnp.stack([jnp.concatenate([before, tail], axis=1) for _, tail in ends])
+@jax.jit
+def extreme_suffixes(table: QuantizerTable) -> Int[Array, "L+1 2 D L"]:
+    """Tokens whose layers from row m on decode to the smallest and to the largest possible value of each latent.
+
+    One step of a loop a layer, from the last one on: a program that repeats it for every layer compiles for seconds.
+    """
+    num_layers, latents = table.offset.shape
+    digits, columns = jnp.arange(-table.reach, table.reach + 1)[:, None], jnp.arange(latents)
+    # For both extremes the tokens, those of layers in front in the middle, and the value of the layers behind.
+    neutral = jnp.full((2, latents, num_layers), table.reach, jnp.int32)
+    nothing = jnp.zeros((2, latents), jnp.float32)
+
+    def put_in_front(behind: tuple[jax.Array, jax.Array], layer: tuple[jax.Array, DigitConstants]) -> Any:
+        (tokens, values), (index, constants) = behind, layer
+        canonical = existing_digit(digits, constants.mode)
+        sign = orientation(canonical, constants)
+        candidates = level(canonical, constants)[:, None] + sign[:, None] * values
+        flat = candidates.reshape(-1, latents)
+        chosen = jnp.stack([jnp.argmin(flat, axis=0), jnp.argmax(flat, axis=0)])
+        digit, end = jnp.divmod(chosen, 2)
+        tokens = tokens[end, columns].at[..., index].set(canonical[digit, columns] + table.reach)
+        return (tokens, flat[chosen, columns]), tokens
+
+    constants = DigitConstants(table.offset, table.step, table.mode, table.fold)
+    layers = (jnp.arange(num_layers), constants)
+    _, suffixes = jax.lax.scan(put_in_front, (neutral, nothing), layers, reverse=True)
+    return jnp.concatenate([suffixes, neutral[None]])

@@ -63,11 +63,14 @@ def test_the_search_finds_what_one_string_is_known_to_do(figures) -> None:
 
 def test_extreme_suffixes_by_hand() -> None:
     table = make_table(np.zeros((2, 1)), np.array([[1.0], [0.25]]), 7, fold=np.ones((2, 1), bool))
-    lowest, highest = np.asarray(extreme_suffixes(table, 0))
+    whole, last, nothing = np.asarray(extreme_suffixes(table))
+    lowest, highest = whole
     # digit 3 mirrors what follows: the largest value needs the smallest residual's digit behind it
     assert highest.tolist() == [[6, 0]]
     assert lowest.tolist() == [[0, 6]]
-    assert np.asarray(extreme_suffixes(table, 1))[1].tolist() == [[3, 6]]
+    # layers in front of the suffix have the middle digit
+    assert last.tolist() == [[[3, 0]], [[3, 6]]]
+    assert nothing.tolist() == [[[3, 3]], [[3, 3]]]
 
 
 def test_the_loss_forward_is_what_tokens_decode_to() -> None:

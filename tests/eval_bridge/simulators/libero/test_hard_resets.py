@@ -53,11 +53,12 @@ def assert_same_start(one, other):
         np.testing.assert_array_equal(pose, other.fixture_poses[name])
 
 
-@pytest.mark.parametrize("name", ["plain_env", "open_drawer_env"])
-def test_hard_resets_are_reproduced_to_the_last_bit(name, request):
+@pytest.mark.parametrize(("name", "count"), [("plain_env", 2), ("open_drawer_env", 3)])
+def test_hard_resets_are_reproduced_to_the_last_bit(name, count, request):
+    """In a row: what grows from reset to reset does so by the same amount each time, or not at all."""
     env = request.getfixturevalue(name)
-    soft = list(itertools.islice(hard_reset_starts(env, 3), 3))
-    for one, other in zip(soft, compiled_starts(env, 3, 3), strict=True):
+    soft = list(itertools.islice(hard_reset_starts(env, 3), count))
+    for one, other in zip(soft, compiled_starts(env, 3, count), strict=True):
         assert_same_start(one, other)
 
 

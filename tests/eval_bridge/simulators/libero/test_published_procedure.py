@@ -9,7 +9,7 @@ from eval_bridge.simulators.libero.environment import build_environment
 from eval_bridge.simulators.libero.evaluation_states import evaluation_starts
 from eval_bridge.simulators.libero.state_capture import fixture_poses, flat_state
 
-ACTIONS = np.random.default_rng(4).uniform(-1, 1, (5, 7)).astype(np.float32)
+ACTIONS = np.random.default_rng(4).uniform(-1, 1, (2, 7)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
