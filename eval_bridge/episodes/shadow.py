@@ -23,10 +23,12 @@ class EpisodeShadow(NamedTuple):
     """One episode of M calls.
 
     Attributes:
-        drafted: the draft's tokens, ``int8 [M, C, D, L]``.
+        drafted: the draft policy's tokens, given the look of 1 .. H calls ago, ``int8 [M, H, C, D, L]``; H is 1 for
+            one without a memory.
         foreseen: the main model's at the same frame, of the chunk to act on and of those behind it,
             ``int8 [M, N, C, D, L]``.
-        distance: that the draft expected between its chunk and the main model's, in half-ranges, ``float32 [M]``.
+        distance: that the draft policy expected between its chunk and the main model's, likewise, in half-ranges,
+            ``float32 [M, H]``.
         looked: whether the main model's chunk was acted on, ``bool [M]``.
     """
 

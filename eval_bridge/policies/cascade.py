@@ -12,13 +12,13 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from eval_bridge.policies.decoder_interface import DecodedChunks, Shadow
-from eval_bridge.policies.decoder_models import Models
+from eval_bridge.policies.decoder_models import DraftProposals, Models
 from rsd_jax.actions.normalizer import GRIPPER
 from rsd_jax.array_types import Actions, Tokens
-from rsd_jax.backbones.interface import PolicyInputs
+from rsd_jax.backbones.interface import Memory, PolicyInputs
 from rsd_jax.decoding import GivenTokens, autoregressive
 from rsd_jax.decoding.acceptance import no_drafts
 from rsd_jax.decoding.skip_rules import (
@@ -40,9 +40,16 @@ RULES = ("agreement", "confidence", "both")
 
 
 class Foresight(NamedTuple):
-    """What the main model finds when it looks: tokens of the chunk to act on and those behind it, and its passes."""
+    """What the main model finds when it looks.
+
+    Attributes:
+        tokens: of the chunk to act on and of those behind it.
+        features: that the draft policy remembers of it.
+        rounds: passes of the main head.
+    """
 
     tokens: Int[Array, "B N C D L"]
+    features: Float[Array, "B S F"]
     rounds: Int[Array, "B"]
 
 
@@ -51,10 +58,13 @@ class CascadeState(NamedTuple):
 
     Attributes:
         foreseen: tokens of the main model's last look, ``[.., N, C, D, L]``.
+        remembered: its features of the last look, ``[.., 1, S, F]``; of a watched cascade those of the last H calls,
+            the latest first; ``[.., 0, S, F]`` for a draft policy without a memory.
         skip: what rules need besides.
     """
 
     foreseen: Int[Array, "..."]
+    remembered: Float[Array, "..."]
     skip: SkipState
 
 
@@ -67,7 +77,8 @@ class Cascade:
         tolerance, threshold: of the rule, in half-ranges (`rsd_jax.decoding.skip_rules`).
         coarse_layers: K, layers that agreement is measured after; the finer ones come from the draft.
         longest_run: calls in a row without a look, at most; 0 looks at every call.
-        shadow: run the main model at every call, act as if it had not been, and tell both, to judge rules.
+        shadow: watch it: the main model runs at every call, and what the draft policy would propose is found for every
+            age of the last look, while it acts as if neither were; told are both, to judge rules.
 
     Raises:
         ValueError: on construction, if there is no such rule or a number is out of range.
@@ -102,11 +113,24 @@ class Cascade:
         return rules[self.rule]
 
     def initial_state(self, models: Models) -> CascadeState:
-        """Nothing foreseen; the first call looks."""
-        shape = models.code_shape
-        columns = (models.networks.policy.backbone.chunks, shape.chunk_length, shape.latent_dim, shape.num_layers)
-        start = SkipState(calls_since_look=np.zeros((), np.int32), gripper=np.zeros((), np.float32))  # type: ignore[arg-type]
-        return CascadeState(np.zeros(columns, np.int32), start)  # type: ignore[arg-type]  # NumPy in place of JAX
+        """Nothing foreseen; the first call looks.
+
+        Raises:
+            ValueError: the draft policy does not remember for as long as `longest_run`.
+        """
+        shape, main = models.code_shape, models.networks.policy.backbone
+        remembers = models.draft_policy_remembers
+        if remembers is not None and self.longest_run > remembers:
+            raise ValueError(
+                f"longest_run={self.longest_run} must be at most {remembers}, the calls for which the draft policy "
+                "remembers a look (model.oldest_look of its training)."
+            )
+        looks = 0 if remembers is None else max(self.longest_run, 1) if self.shadow else 1
+        # NumPy in place of JAX: the state begins on the host.
+        foreseen = np.zeros((main.chunks, shape.chunk_length, shape.latent_dim, shape.num_layers), np.int32)
+        remembered = np.zeros((looks, main.chunks * main.chunk_length, main.width), np.float32)
+        skip = SkipState(np.zeros((), np.int32), np.zeros((), np.float32))  # type: ignore[arg-type]
+        return CascadeState(foreseen, remembered, skip)  # type: ignore[arg-type]
 
     def decode(
         self,
@@ -120,16 +144,19 @@ class Cascade:
         """See `Decoder`."""
         if given is not None:
             raise ValueError("given must be None: a cascade's draft is made of no tokens known in advance")
-        drafted = models.draft_policy_tokens(inputs)
-        evidence = self._evidence(models, drafted, state)
+        rows, age = len(asked), state.skip.calls_since_look
+        proposals = self._propose(models, inputs, state)
+        mine = jnp.minimum(jnp.maximum(age - 1, 0), proposals.tokens.shape[1] - 1)
+        drafted, distance = (_pick(array, mine) for array in proposals)
+        evidence = self._evidence(models, drafted, distance, state)
         looks = must_look(self.skip_rule, evidence, state.skip, self.longest_run)
-        shape = state.foreseen.shape
 
         def look() -> Foresight:
             return self.foresee(models, inputs)
 
         def skip() -> Foresight:
-            return Foresight(jnp.zeros(shape, jnp.int32), jnp.zeros(shape[0], jnp.int32))
+            features = jnp.zeros((rows, *state.remembered.shape[2:]), jnp.float32)
+            return Foresight(jnp.zeros(state.foreseen.shape, jnp.int32), features, jnp.zeros(rows, jnp.int32))
 
         seen = look() if self.shadow else jax.lax.cond(jnp.any(looks & asked), look, skip)
         acted = _where(looks, seen.tokens[:, 0], drafted)
@@ -137,34 +164,58 @@ class Cascade:
         chunks = DecodedChunks(
             actions,
             rounds=jnp.where(looks, seen.rounds, 0),
-            acceptance=no_drafts(shape[0], models.code_shape),
+            acceptance=no_drafts(rows, models.code_shape),
             looked=looks,
-            shadow=Shadow(drafted, seen.tokens, evidence.distance) if self.shadow else None,
+            shadow=Shadow(proposals.tokens, seen.tokens, proposals.distance) if self.shadow else None,
         )
-        foreseen = _where(looks, seen.tokens, state.foreseen)
-        return chunks, CascadeState(foreseen, next_state(state.skip, looks, actions))
+        after = CascadeState(
+            _where(looks, seen.tokens, state.foreseen),
+            self._remember(looks, seen.features, state.remembered),
+            next_state(state.skip, looks, actions),
+        )
+        return chunks, after
 
     def foresee(self, models: Models, inputs: PolicyInputs) -> Foresight:
         """A look of the main model: its greedy tokens of the chunk to act on, and those of its estimates behind it."""
         features = models.foreseen_features(inputs)
         rows, chunks = features.shape[:2]
         found = autoregressive(models.prepare(features[:, 0]), models.main, models.code_shape, rows)
-        if chunks == 1:
-            return Foresight(found.tokens[:, None], found.rounds)
         later = features[:, 1:].reshape(rows * (chunks - 1), *features.shape[2:])
-        tokens = models.tokenize(models.teacher_actions(later))
-        foreseen = tokens.reshape(rows, chunks - 1, *tokens.shape[1:])
-        return Foresight(jnp.concatenate([found.tokens[:, None], foreseen], axis=1), found.rounds)
+        behind = models.tokenize(models.teacher_actions(later))
+        behind = behind.reshape(rows, chunks - 1, *behind.shape[1:])
+        return Foresight(
+            tokens=jnp.concatenate([found.tokens[:, None], behind], axis=1),
+            features=features.reshape(rows, -1, features.shape[-1]),
+            rounds=found.rounds,
+        )
 
-    def _evidence(self, models: Models, drafted: Tokens, state: CascadeState) -> SkipEvidence:
-        chunks = state.foreseen.shape[1]
-        now = jnp.minimum(state.skip.calls_since_look, chunks - 1)
-        foreseen = jnp.take_along_axis(state.foreseen, now[:, None, None, None, None], axis=1)[:, 0]
+    def _propose(self, models: Models, inputs: PolicyInputs, state: CascadeState) -> DraftProposals:
+        """What the draft policy proposes: given the last look, or of a watched cascade given each of the last ones."""
+        rows, count = state.remembered.shape[:2]
+        if not count:
+            return DraftProposals(*(array[:, None] for array in models.draft_policy(inputs)))
+        age = state.skip.calls_since_look[:, None] if count == 1 else jnp.tile(1 + jnp.arange(count), (rows, 1))
+        memory = Memory(state.remembered.reshape(rows * count, *state.remembered.shape[2:]), age.reshape(-1))
+        repeated = jax.tree.map(lambda array: jnp.repeat(array, count, axis=0), inputs)
+        proposed = models.draft_policy(repeated._replace(memory=memory))
+        return DraftProposals(*(array.reshape(rows, count, *array.shape[1:]) for array in proposed))
+
+    def _remember(self, looks: jax.Array, features: jax.Array, remembered: jax.Array) -> jax.Array:
+        if not remembered.shape[1]:
+            return remembered
+        if self.shadow:
+            return jnp.concatenate([features[:, None], remembered[:, :-1]], axis=1)
+        return _where(looks, features[:, None], remembered)
+
+    def _evidence(
+        self, models: Models, drafted: Tokens, distance: Float[Array, "B"], state: CascadeState
+    ) -> SkipEvidence:
+        chunks, age = state.foreseen.shape[1], state.skip.calls_since_look
         return SkipEvidence(
             drafted=self._coarse(models, drafted),
-            foreseen=self._coarse(models, foreseen),
-            is_foreseen=(state.skip.calls_since_look > 0) & (state.skip.calls_since_look < chunks),
-            distance=jnp.full(len(drafted), jnp.inf),
+            foreseen=self._coarse(models, _pick(state.foreseen, jnp.minimum(age, chunks - 1))),
+            is_foreseen=(age > 0) & (age < chunks),
+            distance=distance,
             gripper=state.skip.gripper,
         )
 
@@ -172,6 +223,11 @@ class Cascade:
         """Actions in half-ranges from the coarse layers, the gripper from all."""
         gripper = models.detokenize(tokens)[..., GRIPPER]
         return models.normalize(models.detokenize(tokens, self.coarse_layers)).at[..., GRIPPER].set(gripper)
+
+
+def _pick(choices: jax.Array, chosen: jax.Array) -> jax.Array:
+    """Of each row's `choices` ``[B, N, ..]`` the one at index `chosen` ``[B]``."""
+    return jax.vmap(lambda array, index: array[index])(choices, chosen)
 
 
 def _where(rows: jax.Array, yes: jax.Array, no: jax.Array) -> jax.Array:

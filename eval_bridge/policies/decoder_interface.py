@@ -6,7 +6,7 @@ import jax
 from jaxtyping import Array, Bool, Float, Int
 
 from eval_bridge.policies.decoder_models import Models
-from rsd_jax.array_types import Actions, PyTree, Tokens
+from rsd_jax.array_types import Actions, PyTree
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.decoding import AcceptanceCounts, GivenTokens
 
@@ -15,14 +15,14 @@ class Shadow(NamedTuple):
     """What a cascade knew at a call where the main model ran whether it was needed or not, to judge rules afterwards.
 
     Attributes:
-        drafted: the draft's tokens.
+        drafted: the draft policy's tokens, given the look of 1 .. H calls ago; H is 1 for one without a memory.
         foreseen: the main model's, of the chunk to act on and of those behind it.
-        distance: that the draft expected, in half-ranges (`rsd_jax.decoding.skip_rules.SkipEvidence`).
+        distance: that the draft policy expected, likewise, in half-ranges.
     """
 
-    drafted: Tokens
+    drafted: Int[Array, "B H C D L"]
     foreseen: Int[Array, "B N C D L"]
-    distance: Float[Array, "B"]
+    distance: Float[Array, "B H"]
 
 
 class DecodedChunks(NamedTuple):

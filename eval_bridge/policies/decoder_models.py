@@ -2,10 +2,11 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from rsd_jax.array_types import Actions, Features, Latents, LayerMask, Logits, Position, PyTree, Tokens
 from rsd_jax.backbones.interface import PolicyInputs
@@ -59,6 +60,19 @@ class DecoderFeatures:
     columns: ColumnContext
 
 
+class DraftProposals(NamedTuple):
+    """What a draft policy proposes.
+
+    Attributes:
+        tokens: of its chunk, ``[.., C, D, L]``.
+        distance: that it expects between its chunk and the main policy's, in half-ranges, ``[..]``; infinite for one
+            that has not learned to tell.
+    """
+
+    tokens: Int[Array, "..."]
+    distance: Float[Array, "..."]
+
+
 @dataclass(frozen=True)
 class Models:
     """Networks with their arrays: what a decoder may use, while it is traced."""
@@ -74,12 +88,20 @@ class Models:
         """The backbone's features of every chunk that it foresees, the one to act on first."""
         return self.networks.policy.foreseen_features(self._policy, inputs)
 
-    def draft_policy_tokens(self, inputs: PolicyInputs) -> Tokens:
-        """Tokens of the chunk that the draft policy would act on."""
+    def draft_policy(self, inputs: PolicyInputs) -> DraftProposals:
+        """The chunk that the draft policy would act on, and how far it expects the main policy's to lie."""
         draft, variables = self.networks.draft_policy, self.arrays.draft_policy
         assert draft is not None, "a decoder used a stage that it does not name"
         assert variables is not None, "a decoder used a stage that it does not name"
-        return self.tokenize(draft.actions(variables, inputs))
+        features = draft.features(variables, inputs)
+        tokens = self.tokenize(draft.teacher_actions(variables, features))
+        return DraftProposals(tokens, jnp.full(len(tokens), jnp.inf))
+
+    @property
+    def draft_policy_remembers(self) -> int | None:
+        """Calls for which the draft policy remembers a look of the main policy; None where it remembers none."""
+        assert self.networks.draft_policy is not None, "a decoder used a stage that it does not name"
+        return self.networks.draft_policy.backbone.oldest_memory or None
 
     def teacher_actions(self, features: Features) -> Actions:
         """What the L1 teacher executes, in the environment's units."""

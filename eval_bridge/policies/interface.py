@@ -28,9 +28,10 @@ class ShadowOutput(NamedTuple):
     """What a cascade knew at a call where the main model ran whether it was needed or not.
 
     Attributes:
-        drafted: the draft's tokens, ``int [C, D, L]``.
+        drafted: the draft policy's tokens, given the look of 1 .. H calls ago, ``int [H, C, D, L]``; H is 1 for one
+            without a memory.
         foreseen: the main model's, of the chunk to act on and of those behind it, ``int [N, C, D, L]``.
-        distance: that the draft expected between its chunk and the main model's, in half-ranges.
+        distance: that the draft policy expected between its chunk and the main model's, in half-ranges, ``[H]``.
     """
 
     drafted: NDArray[np.integer]

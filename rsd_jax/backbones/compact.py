@@ -24,10 +24,10 @@ from rsd_jax.backbones.cameras import Camera, KeypointCamera, describe_camera, m
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig, Pixels, augment_images, prepare_images
 from rsd_jax.backbones.instruction import INSTRUCTION_LENGTH, encode_instruction
 from rsd_jax.backbones.instruction_encoder import InstructionEncoder
-from rsd_jax.backbones.interface import PolicyInputs
+from rsd_jax.backbones.interface import Memory, PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.observation_needs import ObservationNeeds
-from rsd_jax.partitioned_layers import Embedding, LayerNorm, Mlp
+from rsd_jax.partitioned_layers import Dense, Embedding, LayerNorm, Mlp
 
 NEEDS = ObservationNeeds(image_size=128, cameras=("agentview", "wrist"), state_size=8)
 """Frames as demonstrations store them; the networks see them reduced to `CompactBackbone.image_size`."""
@@ -44,6 +44,7 @@ class CompactBackbone:
         width: F, features of a token. depth: transformer blocks. heads: attention heads of a block.
         mlp_features: hidden features of a block's MLP.
         instruction_tokens: tokens that the instruction becomes.
+        memory_steps, memory_width: S and F of the `Memory` that it takes; 0 for none. oldest_memory: its largest age.
     """
 
     camera: Camera = field(default_factory=KeypointCamera)
@@ -55,6 +56,9 @@ class CompactBackbone:
     mlp_features: int = 256
     instruction_tokens: int = 1
     chunks: int = 1
+    memory_steps: int = 0
+    memory_width: int = 0
+    oldest_memory: int = 0
 
     def __post_init__(self) -> None:
         """Checks that heads divide the width, and that there is a chunk."""
@@ -71,12 +75,12 @@ class CompactBackbone:
     def to_json(self) -> dict[str, Any]:
         """Its fields as JSON values; `camera` has ``kind`` and fields of `rsd_jax.backbones.cameras`.
 
-        `chunks` is left out where it is 1: checkpoints of a time without it stay as they are.
+        `chunks` and what is of memory are left out where there is no more than one, and none: checkpoints of a time
+        without them stay as they are.
         """
         fields = {**asdict(self), "camera": describe_camera(self.camera)}
-        if self.chunks == 1:
-            del fields["chunks"]
-        return fields
+        later = {"chunks": 1, "memory_steps": 0, "memory_width": 0, "oldest_memory": 0}
+        return {name: value for name, value in fields.items() if later.get(name) != value}
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
@@ -100,13 +104,13 @@ class CompactBackbone:
         pixels = jnp.zeros((1, len(NEEDS.cameras), self.image_size, self.image_size, 3), jnp.uint8)
         proprio = jnp.zeros((1, NEEDS.state_size), jnp.float32)
         instruction_ids = jnp.ones((1, INSTRUCTION_LENGTH), jnp.int32)
-        inputs = (prepare_images(pixels, self.image_size), proprio, instruction_ids)
+        inputs = (prepare_images(pixels, self.image_size), proprio, instruction_ids, self._no_memory())
         return CompactNetwork(self).init(key, *inputs)["params"]
 
     def features(self, params: PyTree, normalizer: ProprioNormalizer, inputs: PolicyInputs) -> Features:
         """Features of observations as they come; see `Backbone`."""
         pixels = prepare_images(inputs.images, self.image_size)
-        return self._apply(params, pixels, normalizer.normalize(inputs.proprio), inputs.instruction_ids)
+        return self._apply(params, pixels, normalizer.normalize(inputs.proprio), inputs)
 
     def augmented_features(
         self,
@@ -123,10 +127,23 @@ class CompactBackbone:
         proprio = normalizer.normalize(inputs.proprio)
         proprio = proprio + augmentation.proprio_noise * jax.random.normal(noise_key, proprio.shape)
         params, pixels, proprio = jax.tree.map(lambda array: array.astype(compute_dtype), (params, pixels, proprio))
-        return self._apply(params, pixels, proprio, inputs.instruction_ids).astype(jnp.float32)
+        if inputs.memory is not None:
+            remembered = inputs.memory.features.astype(compute_dtype)
+            inputs = inputs._replace(memory=inputs.memory._replace(features=remembered))
+        return self._apply(params, pixels, proprio, inputs).astype(jnp.float32)
 
-    def _apply(self, params: PyTree, pixels: jax.Array, proprio: jax.Array, instruction_ids: jax.Array) -> Features:
-        return cast(jax.Array, CompactNetwork(self).apply({"params": params}, pixels, proprio, instruction_ids))
+    def _apply(self, params: PyTree, pixels: jax.Array, proprio: jax.Array, inputs: PolicyInputs) -> Features:
+        if (inputs.memory is None) != (self.memory_steps == 0):
+            asked = f"takes a memory of {self.memory_steps} steps" if self.memory_steps else "takes no memory"
+            raise ValueError(f"inputs.memory is {inputs.memory!r}, and this backbone {asked}; give it what it takes")
+        seen = (pixels, proprio, inputs.instruction_ids, inputs.memory)
+        return cast(jax.Array, CompactNetwork(self).apply({"params": params}, *seen))
+
+    def _no_memory(self) -> Memory | None:
+        """One row of a memory that there is none of; None for a backbone that takes none."""
+        if not self.memory_steps:
+            return None
+        return Memory(jnp.zeros((1, self.memory_steps, self.memory_width), jnp.float32), jnp.zeros(1, jnp.int32))
 
 
 class TransformerBlock(nn.Module):
@@ -149,21 +166,44 @@ class TransformerBlock(nn.Module):
         return tokens + Mlp(self.sizes.mlp_features, self.sizes.width)(LayerNorm()(tokens))
 
 
+class MemoryTokens(nn.Module):
+    """A token for each step that was foreseen, with its place and the memory's age added; of none, zeros."""
+
+    sizes: CompactBackbone
+
+    @nn.compact
+    def __call__(self, memory: Memory) -> Float[Array, "B S F"]:
+        """Maps a memory to tokens."""
+        sizes = self.sizes
+        is_there = (memory.age > 0)[:, None, None].astype(memory.features.dtype)
+        tokens = Dense(sizes.width, ("embed", "embed"), name="tokens")(memory.features * is_there)
+        places = Embedding(sizes.memory_steps, sizes.width, ("position", "embed"), name="places")
+        ages = Embedding(sizes.oldest_memory + 1, sizes.width, ("position", "embed"), name="ages")
+        return tokens + places(jnp.arange(sizes.memory_steps))[None] + ages(memory.age)[:, None]
+
+
 class CompactNetwork(nn.Module):
     """Features of one observation for every step that is foreseen; see the module's picture."""
 
     sizes: CompactBackbone
 
     @nn.compact
-    def __call__(self, pixels: Pixels, proprio: Float[Array, "B P"], instruction_ids: Int[Array, "B W"]) -> Features:
-        """Maps prepared pixels, normalised proprio and word ids to features ``[B, N * C, F]``."""
+    def __call__(
+        self,
+        pixels: Pixels,
+        proprio: Float[Array, "B P"],
+        instruction_ids: Int[Array, "B W"],
+        memory: Memory | None = None,
+    ) -> Features:
+        """Maps prepared pixels, normalised proprio, word ids and a memory to features ``[B, N * C, F]``."""
         sizes, steps = self.sizes, self.sizes.chunks * self.sizes.chunk_length
         views = [sizes.camera.encoder(sizes.width, name)(pixels[:, index]) for index, name in enumerate(NEEDS.cameras)]
         state = Mlp(sizes.width, sizes.width, axes=("proprio", "embed"), name="proprio")(proprio)
         language = InstructionEncoder(sizes.width, sizes.instruction_tokens, name="instruction")(instruction_ids)
         step = jnp.broadcast_to(jnp.arange(steps)[None], (pixels.shape[0], steps))
         slots = Embedding(steps, sizes.width, ("position", "embed"), name="slots")(step)
-        tokens = jnp.concatenate([*views, state[:, None], language, slots], axis=1)
+        remembered = [] if memory is None else [MemoryTokens(sizes, name="memory")(memory)]
+        tokens = jnp.concatenate([*views, state[:, None], language, *remembered, slots], axis=1)
         for index in range(sizes.depth):
             tokens = TransformerBlock(sizes, name=f"block_{index}")(tokens)
         return LayerNorm(name="final_norm")(tokens[:, -steps:])

@@ -14,6 +14,18 @@ from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.observation_needs import ObservationNeeds
 
 
+class Memory(NamedTuple):
+    """What another, larger backbone made of an earlier frame of the episode.
+
+    Attributes:
+        features: its features of that frame, all steps that it foresees, ``float32 [B, S, F]``.
+        age: calls since then, each of a chunk's steps; 0 where there is none yet, whatever `features` hold.
+    """
+
+    features: Float[Array, "B S F"]
+    age: Int[Array, "B"]
+
+
 class PolicyInputs(NamedTuple):
     """One observation a row, before any preprocessing.
 
@@ -22,11 +34,13 @@ class PolicyInputs(NamedTuple):
             ``uint8 [B, N, H, W, 3]``.
         proprio: end-effector position (m), axis-angle (rad) and finger positions (m), ``float32 [B, 8]``.
         instruction_ids: of `Backbone.encode_instruction`, ``int32 [B, W]``.
+        memory: for a backbone that takes one.
     """
 
     images: Images
     proprio: Float[Array, "B P"]
     instruction_ids: Int[Array, "B W"]
+    memory: Memory | None = None
 
 
 class Backbone(Protocol):
@@ -46,6 +60,11 @@ class Backbone(Protocol):
     @property
     def chunks(self) -> int:
         """N, chunks that are foreseen; 1 for a backbone that looks no further than what is acted on."""
+        ...
+
+    @property
+    def oldest_memory(self) -> int:
+        """The largest age of the `Memory` that it takes; 0 for a backbone without one."""
         ...
 
     @property

@@ -9,15 +9,19 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from rsd_jax.actions.normalizer import GRIPPER
-from rsd_jax.array_types import Actions, PyTree, typecheck
+from rsd_jax.array_types import Actions, Features, PyTree, typecheck
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
+from rsd_jax.backbones.interface import Memory, PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.policy_network import BACKBONE, HEAD, PolicyNetwork
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.objectives.interface import LossOutput, Variables
 
 MOTION = slice(0, GRIPPER)
+
+LOOK = ("look_images", "look_proprio", "look_age")
+"""Of a row: what the main policy saw when it looked last, and how many calls ago; 0 where there is no earlier one."""
 
 
 @flax.struct.dataclass
@@ -53,6 +57,8 @@ class DraftError(NamedTuple):
 class Distillation:
     """Trains a draft policy on the actions of the main policy. `frozen` are `DistillationConstants`.
 
+    A draft policy with a memory is given what the main policy makes of an earlier frame, seen in a view of its own.
+
     Both policies get the same key, and so, where their backbones augment alike, the same view of every frame: the
     main policy's function is imitated, not its output at the demonstrated frames alone (Beyer et al. 2022, "Knowledge
     distillation: A good teacher is patient and consistent", section 3).
@@ -83,22 +89,30 @@ class Distillation:
         Args:
             variables: parameters of the draft policy.
             frozen: the main policy, rewordings, and constants of the robot's state.
-            batch: the fields of `PolicyInputs`.
+            batch: the fields of `PolicyInputs`, and with a memory `LOOK` of the earlier frame.
             key: draws the augmentation.
         """
-        words_key, view_key = jax.random.split(key)
+        words_key, view_key, look_key = jax.random.split(key, 3)
         inputs = policy_inputs(batch)
         words = frozen.instructions.reword(words_key, inputs.instruction_ids, self.augmentation.reworded)
         seen = inputs._replace(instruction_ids=words)
 
-        def act(network: PolicyNetwork, params: PyTree) -> Actions:
-            features = network.backbone.augmented_features(
-                self.augmentation, params[BACKBONE], frozen.proprio, seen, view_key, self.compute_dtype
+        def features_of(network: PolicyNetwork, params: PyTree, inputs: PolicyInputs, key: jax.Array) -> Features:
+            return network.backbone.augmented_features(
+                self.augmentation, params[BACKBONE], frozen.proprio, inputs, key, self.compute_dtype
             )
-            now = features[:, : network.backbone.chunk_length]
+
+        def act(network: PolicyNetwork, params: PyTree, inputs: PolicyInputs) -> Actions:
+            now = features_of(network, params, inputs, view_key)[:, : network.backbone.chunk_length]
             return cast(jax.Array, network.teacher.apply({"params": params[HEAD]}, now))
 
-        error = draft_error(act(self.network, variables.params), jax.lax.stop_gradient(act(self.main, frozen.main)))
+        remembered = None
+        if "look_age" in batch:
+            look = PolicyInputs(batch["look_images"], batch["look_proprio"], words)
+            features = features_of(self.main, frozen.main, look, look_key)
+            remembered = Memory(jax.lax.stop_gradient(features), batch["look_age"])
+        drafted = act(self.network, variables.params, seen._replace(memory=remembered))
+        error = draft_error(drafted, jax.lax.stop_gradient(act(self.main, frozen.main, seen)))
         l1, worst = jnp.mean(error.l1), jnp.mean(error.distance)
         metrics = {"loss/l1": l1, "l1/worst": worst, "accuracy/gripper": jnp.mean(error.same_gripper)}
         return LossOutput(loss=l1 + self.worst_weight * worst, model_state={}, metrics=metrics)

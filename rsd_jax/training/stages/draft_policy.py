@@ -11,20 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_jax.actions.conventions import LIBERO
+from rsd_jax.array_types import Actions
 from rsd_jax.backbones.choice import make_backbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
+from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.distributed import hosts
 from rsd_jax.policy_network import BACKBONE, HEAD, PolicyNetwork
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import load_policy, load_tokenizer
 from rsd_jax.stored_models.draft_policy import DraftPolicyFacts
-from rsd_jax.stored_models.policy import StoredPolicy, policy_variables
+from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy, policy_variables
 from rsd_jax.stored_models.policy_facts import PolicyFacts
 from rsd_jax.training.demonstrations import instructions
 from rsd_jax.training.equal_batches import equal_batches
+from rsd_jax.training.look_rows import with_looks
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
-from rsd_jax.training.objectives.distillation import Distillation, DistillationConstants, draft_error
+from rsd_jax.training.objectives.distillation import LOOK, Distillation, DistillationConstants, draft_error
 from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.policy_rows import PolicyRows, policy_rows_of
 from rsd_jax.training.row_sources import Rows
@@ -46,12 +49,14 @@ class DraftPolicySettings:
         backbone: arguments of `make_backbone`; it takes what the main policy's takes, and foresees one chunk.
         augmentation: random changes of what both policies are given.
         rewordings: of every instruction.
+        oldest_look: calls for which it remembers what the main policy saw last; 0 for a draft policy without memory.
         compute_dtype, worst_weight: see `Distillation`.
     """
 
     backbone: Mapping[str, Any]
     augmentation: AugmentationConfig
     rewordings: int
+    oldest_look: int
     compute_dtype: str
     worst_weight: float
 
@@ -63,7 +68,12 @@ class DraftPolicySettings:
             ValueError: the backbone does not take what the policy's takes, or has other chunks.
         """
         tokenizer, main = load_tokenizer(run_dir), load_policy(run_dir)
-        backbone = make_backbone(**self.backbone)
+        remembers: dict[str, Any] = {
+            "memory_steps": main.backbone.chunks * main.backbone.chunk_length,
+            "memory_width": main.backbone.width,
+            "oldest_memory": self.oldest_look,
+        }
+        backbone = make_backbone(**self.backbone, **(remembers if self.oldest_look else {}))
         found = (backbone.observation_needs, backbone.chunk_length, backbone.chunks)
         if found != (expected := (main.observation_needs, main.backbone.chunk_length, 1)):
             raise ValueError(
@@ -85,7 +95,10 @@ def draft_policy_stage(
     words: InstructionTable,
 ) -> Stage:
     """The stage that trains `network` to act like `main` on rows at hand."""
-    heldout = {name: rows.heldout[name] for name in SEEN}
+    train, heldout = (
+        {name: array for name, array in part.items() if name in (*SEEN, *LOOK)}
+        for part in (_with_looks(settings, part, main) for part in (rows.train, rows.heldout))
+    )
     objective = Distillation(
         network, main.network, settings.augmentation, settings.compute_dtype, settings.worst_weight
     )
@@ -107,11 +120,15 @@ def draft_policy_stage(
         name="draft_policy",
         objective=objective,
         frozen=DistillationConstants(main.variables.proprio, words, params),
-        rows={name: rows.train[name] for name in SEEN},
+        rows=train,
         evaluate=_Evaluation(network, main, tokenizer, heldout),
         best_metric="heldout_distance",
         metadata=DraftPolicyFacts(facts, main.params_hash).to_json(),
     )
+
+
+def _with_looks(settings: DraftPolicySettings, rows: Rows, main: StoredPolicy) -> Rows:
+    return with_looks(rows, main.backbone.chunk_length, settings.oldest_look) if settings.oldest_look else rows
 
 
 class _Evaluation:
@@ -121,17 +138,26 @@ class _Evaluation:
     """
 
     def __init__(self, network: PolicyNetwork, main: StoredPolicy, tokenizer: RfsqTokenizer, rows: Rows) -> None:
-        self._network, self._main, self._tokenizer, self._rows = network, main, tokenizer, rows
-        self._act = jax.jit(lambda variables, inputs: replace(main, network=network).actions(variables, inputs))
+        self._main, self._tokenizer, self._rows = main, tokenizer, rows
+
+        @jax.jit
+        def act(variables: PolicyVariables, main_variables: PolicyVariables, batch: dict[str, jax.Array]) -> Actions:
+            inputs = policy_inputs(batch)
+            if "look_age" in batch:
+                look = PolicyInputs(batch["look_images"], batch["look_proprio"], inputs.instruction_ids)
+                inputs = inputs._replace(memory=main.remember(main_variables, look, batch["look_age"]))
+            return replace(main, network=network).actions(variables, inputs)
+
+        self._act = act
         self._acted: NDArray[np.float32] | None = None
 
     def __call__(self, variables: Variables) -> dict[str, Any]:
         """See `HeldoutEvaluation`."""
         if self._acted is None:  # the same at every evaluation
             act = jax.jit(self._main.actions)
-            self._acted = self._over_rows(lambda inputs: act(self._main.variables, inputs))
+            self._acted = self._over_rows(lambda batch: act(self._main.variables, policy_inputs(batch)))
         learnt = policy_variables(variables.params, self._main.variables)
-        drafted = self._over_rows(lambda inputs: self._act(learnt, inputs))
+        drafted = self._over_rows(lambda batch: self._act(learnt, self._main.variables, batch))
         tokens, expected = (np.asarray(self._tokenizer.tokenize(actions)) for actions in (drafted, self._acted))
         normalize = self._main.variables.action.normalize
         error = draft_error(normalize(jnp.asarray(drafted)), normalize(jnp.asarray(self._acted)))
@@ -152,6 +178,4 @@ class _Evaluation:
 
     def _over_rows(self, act: Any) -> NDArray[np.float32]:
         batches = equal_batches(self._rows, BATCH)
-        return np.concatenate([hosts.fetch(act(policy_inputs(batch))) for batch in batches])[
-            : len(self._rows["proprio"])
-        ]
+        return np.concatenate([hosts.fetch(act(batch)) for batch in batches])[: len(self._rows["proprio"])]

@@ -1,149 +1,135 @@
 """The cascade: who acts, what it remembers, and that no row depends on another."""
 
 import dataclasses
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from eval_bridge.policies.cascade import Cascade, Foresight
-from eval_bridge.policies.compiled_policy import CompiledPolicy
+from eval_bridge.policies.cascade import Cascade
+from eval_bridge.policies.compiled_policy import CompiledPolicy, load_models
 from eval_bridge.policies.decoders import read_decoder
-from rsd_jax.decoding import CodeShape
-
-CHUNKS, STEPS, DIMS, LAYERS = 3, 2, 7, 2
-LEVELS = 5
-
-
-class ScriptedModels:
-    """Tokens that stand in the inputs in place of networks; a digit of level v is v half-ranges, a layer finer v / 10."""
-
-    code_shape = CodeShape(STEPS, DIMS, LAYERS, 0, jnp.ones((LAYERS, DIMS), bool))
-
-    def draft_policy_tokens(self, inputs):
-        return inputs["draft"]
-
-    def detokenize(self, tokens, num_layers=None):
-        scales = jnp.array([1.0, 0.1])[: LAYERS if num_layers is None else num_layers]
-        actions = (tokens[..., : len(scales)] * scales).sum(axis=-1)
-        return actions.at[..., -1].set(jnp.where(tokens[..., -1, 0] > 0, 1.0, -1.0))
-
-    def normalize(self, actions):
-        return actions
-
-
-@dataclass(frozen=True)
-class ScriptedCascade(Cascade):
-    """The cascade's own rules and state, on scripted looks."""
-
-    coarse_layers: int = 1
-    tolerance: float = 0.5
-    longest_run: int = 5
-
-    def foresee(self, models, inputs):
-        return Foresight(inputs["look"], jnp.full(len(inputs["draft"]), 8))
-
-
-def digits(level, gripper=0):
-    """A chunk whose coarse digits are `level` and whose fine ones are 1."""
-    tokens = np.full((STEPS, DIMS, LAYERS), level, np.int32)
-    tokens[..., 1] = 1
-    tokens[:, -1] = gripper
-    return tokens
-
-
-def play(calls, cascade=None, rows=1):
-    """Looked, coarse level and gripper acted on, call by call; each call is (draft, look) as `digits`."""
-    cascade = ScriptedCascade() if cascade is None else cascade
-    start = (
-        np.zeros((rows, CHUNKS, STEPS, DIMS, LAYERS), np.int32),
-        np.zeros(rows, np.int32),
-        np.zeros(rows, np.float32),
-    )
-    state = jax.tree.unflatten(jax.tree.structure(cascade_state()), start)
-    told = []
-    for draft, look in calls:
-        inputs = {"draft": jnp.tile(draft, (rows, 1, 1, 1)), "look": jnp.tile(np.stack(look), (rows, 1, 1, 1, 1))}
-        chunks, state = cascade.decode(
-            ScriptedModels(), inputs, None, state, jax.random.split(jax.random.key(0), rows), jnp.ones(rows, bool)
-        )
-        actions = chunks.actions[0, 0]
-        told.append((bool(chunks.looked[0]), float(actions[0]), float(actions[-1]), int(chunks.rounds[0])))
-    return told
-
-
-def cascade_state():
-    from eval_bridge.policies.cascade import CascadeState
-    from rsd_jax.decoding.skip_rules import SkipState
-
-    return CascadeState(0, SkipState(0, 0))
-
+from eval_bridge.policies.interface import PolicyRequest
+from eval_bridge.policies.observation_needs import select_observation
+from eval_bridge.simulators.point_mass import PointMassSimulator
+from rsd_jax.stored_models import load_draft_policy, load_policy
+from rsd_jax.stored_models.policy import PolicyMismatchError
+from tests.eval_bridge.policies.scripted_models import ScriptedCascade, ScriptedModels, digits, script, start
 
 LOOK = [digits(1), digits(2), digits(3)]
 
 
+class Told(NamedTuple):
+    """Of one call: who acted, the first action's first dimension and gripper, and the main head's passes."""
+
+    looked: bool
+    action: float
+    gripper: float
+    rounds: int
+
+
+def play(scripts, cascade=None, models=None, looks=0):
+    """What row 0 tells, call by call, and what the last call's shadow holds."""
+    cascade, models = cascade or ScriptedCascade(), models or ScriptedModels()
+    rows, told = len(scripts[0].draft), []
+    state, keys = start(rows, looks), jax.random.split(jax.random.key(0), rows)
+    for each in scripts:
+        chunks, state = cascade.decode(models, each, None, state, keys, jnp.ones(rows, bool))
+        action = chunks.actions[0, 0]
+        told.append(Told(bool(chunks.looked[0]), round(float(action[0]), 3), float(action[-1]), int(chunks.rounds[0])))
+    return told, chunks.shadow
+
+
 def test_it_acts_on_the_draft_while_it_agrees_with_what_was_foreseen_and_then_looks():
-    told = play([(digits(9), LOOK), (digits(2), LOOK), (digits(3), LOOK), (digits(4), LOOK), (digits(2), LOOK)])
-    assert [looked for looked, *_ in told] == [True, False, False, True, False]
-    assert [level for _, level, *_ in told] == pytest.approx([1.1, 2.1, 3.1, 1.1, 2.1])
-    assert [rounds for *_, rounds in told] == [8, 0, 0, 8, 0]
+    told, _ = play([script(digits(level), LOOK) for level in (9, 2, 3, 4, 2)])
+    assert [each.looked for each in told] == [True, False, False, True, False]
+    assert [each.action for each in told] == [1.1, 2.1, 3.1, 1.1, 2.1]
+    assert [each.rounds for each in told] == [8, 0, 0, 8, 0]
 
 
 def test_a_draft_that_disagrees_is_not_acted_on_and_the_look_renews_what_is_foreseen():
-    told = play([(digits(9), LOOK), (digits(3), LOOK), (digits(2), LOOK)])
-    assert [looked for looked, *_ in told] == [True, True, False]
-    assert [level for _, level, *_ in told] == pytest.approx([1.1, 1.1, 2.1])
+    told, _ = play([script(digits(level), LOOK) for level in (9, 3, 2)])
+    assert [each.looked for each in told] == [True, True, False]
+    assert [each.action for each in told] == [1.1, 1.1, 2.1]
 
 
 def test_finer_layers_come_from_the_draft():
-    draft = digits(2)
-    draft[..., 1] = 4
-    draft[:, -1] = 0
-    assert play([(digits(9), LOOK), (draft, LOOK)])[1][:2] == (False, pytest.approx(2.4))
+    told, _ = play([script(digits(9), LOOK), script(digits(2, fine=4), LOOK)])
+    assert told[1] == Told(looked=False, action=2.4, gripper=-1.0, rounds=0)
 
 
 def test_the_gripper_closes_only_where_the_main_model_foresaw_it():
+    told, _ = play([script(digits(9), LOOK), script(digits(2, gripper=1), LOOK)])
+    assert told[1] == Told(looked=True, action=1.1, gripper=-1.0, rounds=8)
     closing = [digits(1), digits(2, gripper=1), digits(3, gripper=1)]
-    told = play([(digits(9), LOOK), (digits(2, gripper=1), LOOK)])
-    assert told[1] == (True, pytest.approx(1.1), -1.0, 8)
-    told = play([(digits(9), closing), (digits(2, gripper=1), closing), (digits(3, gripper=1), closing)])
-    assert [(looked, gripper) for looked, _, gripper, _ in told] == [(True, -1.0), (False, 1.0), (False, 1.0)]
+    told, _ = play([script(digits(9), closing), *(script(digits(level, gripper=1), closing) for level in (2, 3))])
+    assert [(each.looked, each.gripper) for each in told] == [(True, -1.0), (False, 1.0), (False, 1.0)]
+
+
+def test_a_confident_draft_acts_beyond_what_was_foreseen():
+    cascade = ScriptedCascade(rule="confidence", threshold=0.1)
+    told, _ = play([script(digits(9), LOOK, distance=far) for far in (0.0, 0.1, 0.1, 0.1, 0.2, 0.0)], cascade)
+    assert [each.looked for each in told] == [True, False, False, False, True, False]
 
 
 def test_the_longest_run_without_a_look_is_a_limit():
-    calls = [(digits(9), LOOK), (digits(2), LOOK), (digits(3), LOOK)]
-    assert [looked for looked, *_ in play(calls, ScriptedCascade(longest_run=1))] == [True, False, True]
-    assert [looked for looked, *_ in play(calls, ScriptedCascade(longest_run=0))] == [True, True, True]
+    scripts = [script(digits(level), LOOK) for level in (9, 2, 3)]
+    for longest, looked in ((1, [True, False, True]), (0, [True, True, True])):
+        assert [each.looked for each in play(scripts, ScriptedCascade(longest_run=longest))[0]] == looked
 
 
 def test_a_watched_cascade_acts_as_one_that_is_not():
-    calls = [(digits(9), LOOK), (digits(2), LOOK), (digits(9), LOOK)]
-    assert play(calls, ScriptedCascade(shadow=True)) == play(calls)
+    scripts = [script(digits(level), LOOK) for level in (9, 2, 9)]
+    assert play(scripts, ScriptedCascade(shadow=True))[0] == play(scripts)[0]
 
 
-def test_the_main_model_runs_only_if_a_row_must_look():
-    """Both branches of the condition are there, and one predicate of the whole batch chooses."""
-    inputs = {
-        "draft": jnp.zeros((2, STEPS, DIMS, LAYERS), jnp.int32),
-        "look": jnp.tile(np.stack(LOOK), (2, 1, 1, 1, 1)),
-    }
-    state = jax.tree.unflatten(
-        jax.tree.structure(cascade_state()),
-        (jnp.zeros((2, CHUNKS, STEPS, DIMS, LAYERS), jnp.int32), jnp.ones(2, jnp.int32), jnp.full(2, -1.0)),
-    )
-    keys = jax.random.split(jax.random.key(0), 2)
+def test_the_draft_remembers_the_last_look_and_how_long_ago_it_was():
+    """Fine digits tell: ten times the age, and the mark of the look that is remembered."""
+    scripts = [script(digits(level), LOOK, mark=mark) for mark, level in enumerate((9, 2, 3, 4, 2), start=1)]
+    told, _ = play(scripts, models=ScriptedModels(remembers=5), looks=1)
+    # Looks at calls 1 and 4, whose marks are 1 and 4; half-ranges of a fine digit are tenths.
+    assert [each.looked for each in told] == [True, False, False, True, False]
+    assert [each.action for each in told] == [1.1, pytest.approx(2 + 1.1), pytest.approx(3 + 2.1), 1.1, 2 + 1.4]
 
-    def looks(cascade):
-        program = jax.make_jaxpr(
-            lambda *a: cascade.decode(ScriptedModels(), a[0], None, a[1], keys, jnp.ones(2, bool))
-        )(inputs, state)
-        return [equation for equation in program.eqns if equation.primitive.name == "cond"]
 
-    (condition,) = looks(ScriptedCascade())
+def test_a_watched_cascade_tells_the_draft_for_every_age_and_acts_on_its_own():
+    scripts = [script(digits(level), LOOK, mark=mark) for mark, level in enumerate((9, 2, 3), start=1)]
+    models, cascade = ScriptedModels(remembers=3), ScriptedCascade(longest_run=3, shadow=True)
+    told, shadow = play(scripts, cascade, models, looks=3)
+    assert told == play(scripts, ScriptedCascade(longest_run=3), models, looks=1)[0]
+    # At the third call: the look of one call ago, of two (the first), and of three, before the episode.
+    assert shadow.drafted[0, :, 0, 0, 1].tolist() == [12, 21, 30]
+    assert shadow.foreseen[0, :, 0, 0, 0].tolist() == [1, 2, 3]
+
+
+def test_a_draft_policy_that_forgets_sooner_is_refused(preflight_run):
+    cascade = Cascade(longest_run=3)
+    with pytest.raises(ValueError, match=r"longest_run=3 must be at most 2, the calls for which the draft policy"):
+        CompiledPolicy(cascade, load_models(preflight_run, cascade))
+
+
+def test_the_main_model_runs_only_if_a_row_that_was_asked_must_look():
+    """One predicate of the whole batch chooses between two branches."""
+    models, keys = ScriptedModels(), jax.random.split(jax.random.key(0), 2)
+
+    def conditions(cascade):
+        program = jax.make_jaxpr(lambda *a: cascade.decode(models, a[0], None, a[1], keys, a[2]))
+        equations = program(script(digits(2), LOOK, rows=2), start(2), jnp.ones(2, bool)).eqns
+        return [equation for equation in equations if equation.primitive.name == "cond"]
+
+    (condition,) = conditions(ScriptedCascade())
     assert condition.invars[0].aval.shape == ()
-    assert looks(ScriptedCascade(shadow=True)) == []
+    assert conditions(ScriptedCascade(shadow=True)) == []
+    state = start(2)._replace(skip=start(2).skip._replace(calls_since_look=jnp.array([1, 0])))
+    state = state._replace(foreseen=jnp.tile(np.stack(LOOK), (2, 1, 1, 1, 1)))
+    seen = script(digits(2), LOOK, rows=2)
+    for asked, action in (([True, True], 1.1), ([True, False], 0.0)):
+        chunks, _ = ScriptedCascade().decode(models, seen, None, state, keys, jnp.array(asked))
+        assert chunks.looked.tolist() == [False, True]
+        # What nobody asked for was not computed: zeros.
+        assert float(chunks.actions[1, 0, 0]) == pytest.approx(action)
 
 
 def test_settings_are_checked_and_read_from_words():
@@ -161,50 +147,58 @@ def test_settings_are_checked_and_read_from_words():
             read_decoder("cascade", settings)
 
 
-def test_records_do_not_depend_on_the_batch(preflight_run, observations):
-    """Trained networks, on batches of one and of four; rows look or not, each by itself."""
-    from eval_bridge.policies.interface import PolicyRequest
-    from eval_bridge.policies.observation_needs import select_observation
+@pytest.fixture(scope="module")
+def observations():
+    """Three starts of the point mass."""
+    simulator, seen = PointMassSimulator(), []
+    for seed in range(3):
+        simulator.begin(simulator.draw_start(seed))
+        seen.append(simulator.observe())
+    return seen
 
-    policies = [
-        CompiledPolicy.load(preflight_run, "cascade", size, settings="tolerance=2 longest_run=1") for size in (1, 4)
-    ]
-    seen = [select_observation(each, policies[0].observation_needs) for each in observations]
-    states = {size: [None] * len(seen) for size in (1, 4)}
-    looked = []
-    for call in range(4):
-        for policy in policies:
-            size = policy.batch_size
-            order = [(call + row) % len(seen) for row in range(len(seen))]
+
+class WhateverWasForeseen:
+    """A rule for which networks need not be trained well."""
+
+    def accepts(self, evidence):
+        return evidence.is_foreseen
+
+
+def test_records_do_not_depend_on_the_batch(preflight_run, observations, monkeypatch):
+    """Trained networks, asked one at a time and together in changing order; some rows look while others don't."""
+    monkeypatch.setattr(Cascade, "skip_rule", WhateverWasForeseen())
+    outputs = {size: {} for size in (1, 3)}
+    for size, of_size in outputs.items():
+        policy = CompiledPolicy.load(preflight_run, "cascade", size, settings="longest_run=1")
+        seen = [select_observation(each, policy.observation_needs) for each in observations]
+        states = [None] * len(seen)
+        for call in range(4):
+            # Each episode begins a call later than the one before.
+            order = [(call + place) % len(seen) for place in range(len(seen)) if (call + place) % len(seen) <= call]
             for first in range(0, len(order), size):
                 chosen = dict(enumerate(order[first : first + size]))
-                requests = {row: PolicyRequest(seen[i], (0, i), call, states[size][i]) for row, i in chosen.items()}
-                answers = policy.act_batch(requests)
+                answers = policy.act_batch(
+                    {row: PolicyRequest(seen[i], (0, i), call, states[i]) for row, i in chosen.items()}
+                )
                 for row, i in chosen.items():
-                    states[size][i] = answers[row].state
-                    looked.append((size, call, i, answers[row].output.looked, answers[row].output.actions))
-    one, four = ([each[1:] for each in looked if each[0] == size] for size in (1, 4))
-    for left, right in zip(sorted(one, key=lambda x: x[:2]), sorted(four, key=lambda x: x[:2]), strict=True):
-        assert left[:3] == right[:3]
-        np.testing.assert_array_equal(left[3], right[3])
-    assert {each[2] for each in one} == {True, False}
+                    states[i] = answers[row].state
+                    of_size[call, i] = answers[row].output
+    for place, alone in outputs[1].items():
+        assert alone.looked == outputs[3][place].looked, place
+        np.testing.assert_allclose(alone.actions, outputs[3][place].actions, atol=1e-6)
+    assert {output.looked for output in outputs[1].values()} == {True, False}
 
 
 def test_one_that_always_looks_acts_as_the_main_model(preflight_run, observations):
-    policies = [
-        CompiledPolicy.load(preflight_run, name, settings=settings)
-        for name, settings in (("autoregressive", ""), ("cascade", "longest_run=0"))
-    ]
+    main = CompiledPolicy.load(preflight_run, "autoregressive")
+    cascade = CompiledPolicy.load(preflight_run, "cascade", settings="longest_run=0")
     for observation in observations:
-        main, cascade = (policy.act(observation) for policy in policies)
-        np.testing.assert_array_equal(main.actions, cascade.actions)
-        assert main.rounds == cascade.rounds
+        expected, found = main.act(observation), cascade.act(observation)
+        np.testing.assert_array_equal(expected.actions, found.actions)
+        assert expected.rounds == found.rounds
 
 
-def test_a_draft_policy_of_another_policy_is_refused(preflight_run, tmp_path):
-    from rsd_jax.stored_models import load_draft_policy, load_policy
-    from rsd_jax.stored_models.policy import PolicyMismatchError
-
+def test_a_draft_policy_of_another_policy_is_refused(preflight_run):
     main = dataclasses.replace(load_policy(preflight_run), params_hash="0" * 64)
     with pytest.raises(PolicyMismatchError, match=r"learned from policy .* but the run's policy is 000"):
         load_draft_policy(preflight_run, main)

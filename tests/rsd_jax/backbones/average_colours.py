@@ -26,6 +26,7 @@ class AverageColours:
     width: int = 4
     chunk_length: int = 8
     chunks: int = 1
+    oldest_memory: int = 0
 
     @property
     def observation_needs(self) -> ObservationNeeds:
