@@ -5,7 +5,8 @@ RUN/
 ├── pipeline.json  logs/STAGE.log  replaced/            what it is made with; outputs that were made anew
 ├── demos/SUITE/   TASK_demo.hdf5  TASK_demo.json  collection.json  audit.json  index.html
 ├── rows/                                               of demonstrations, for training; may be removed at any time
-├── rfsq/  policy/  draft/  main_head/  draft_policy/   config.json  metrics.jsonl  metrics.json  best/  latest/
+├── rfsq/  policy/  draft/  main_head/                  config.json  metrics.jsonl  metrics.json  best/  latest/
+├── draft_policy/  confidence/                          likewise, of the cascade
 ├── evaluation/  evaluation_DECODER/                    episodes.jsonl  traces/  videos/  summary.json  report.html
 │   └── shards/PART_of_PARTS/                           of an evaluation on several hosts
 └── ablations/POLICY/seed_SEED/                         a run's folder again, with ablation.json and development/
@@ -20,7 +21,7 @@ from rsd_jax.file_names import file_name
 TRAINED_STAGES = ("rfsq", "policy", "draft", "main_head")
 """The stages that are trained, in order; each has the folder ``RUN/STAGE``."""
 
-CASCADE_STAGES = ("draft_policy",)
+CASCADE_STAGES = ("draft_policy", "confidence")
 """Stages behind these that only the decoder `cascade` needs."""
 
 METRICS_NAME = "metrics.json"
@@ -45,6 +46,9 @@ LOG_NAME = "episodes.jsonl"
 
 SUMMARY_NAME, REPORT_NAME, COMPARISONS_NAME = "summary.json", "report.html", "comparisons.json"
 TRACE_FOLDER, SHADOW_FOLDER, VIDEO_FOLDER, SHARD_FOLDER = "traces", "shadows", "videos", "shards"
+
+CALIBRATION_NAME = "calibration.json"
+"""Of a run's cascade: its fitted threshold (`launch.calibrate`)."""
 
 ABLATION_FOLDER, ABLATION_RECORD, ABLATION_EVALUATION = "ablations", "ablation.json", "development"
 

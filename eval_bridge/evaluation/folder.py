@@ -5,7 +5,7 @@ from typing import Any
 
 from eval_bridge.evaluation.episode_log import CHECKPOINT
 from eval_bridge.evaluation.plan import Benchmark, Shard
-from eval_bridge.policies.decoders import stages_of_decoder
+from eval_bridge.policies.decoders import read_decoder
 from eval_bridge.provenance import simulator_versions
 from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
 from rsd_jax.pretrained import PRETRAINED
@@ -46,7 +46,7 @@ def evaluation_identity(
     Raises:
         MissingCheckpointError: a stage that the decoder needs has no checkpoint.
     """
-    digests = checkpoint_digests(checkpoints, stages_of_decoder(decoder))
+    digests = checkpoint_digests(checkpoints, read_decoder(decoder, settings).stages)
     identity: dict[str, Any] = {
         "simulator": benchmark.simulator,
         "suite": benchmark.suite,

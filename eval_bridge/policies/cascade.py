@@ -85,8 +85,8 @@ class Cascade:
     """
 
     name: ClassVar[str] = CASCADE
-    stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "main_head", "draft_policy")
-    optional_stages: ClassVar[tuple[str, ...]] = ()
+    # What a rule does not ask about is told nevertheless, where it is known, when the cascade is watched.
+    optional_stages: ClassVar[tuple[str, ...]] = ("confidence",)
 
     rule: str = "agreement"
     tolerance: float = 0.2
@@ -101,6 +101,12 @@ class Cascade:
         for name in ("tolerance", "threshold", "longest_run"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name}={getattr(self, name)} must not be negative.")
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Training stages that it needs; agreement does without the draft policy's confidence."""
+        always = ("rfsq", "policy", "main_head", "draft_policy")
+        return always if self.rule == "agreement" else (*always, "confidence")
 
     @property
     def skip_rule(self) -> SkipRule:

@@ -21,7 +21,14 @@ from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.checkpoints import StageCheckpoints
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.pretrained import PRETRAINED
-from rsd_jax.stored_models import load_draft, load_draft_policy, load_main_head, load_policy, load_tokenizer
+from rsd_jax.stored_models import (
+    load_confidence,
+    load_draft,
+    load_draft_policy,
+    load_main_head,
+    load_policy,
+    load_tokenizer,
+)
 
 _SOME_EPISODE = episode_key(0, 0, 0)
 
@@ -47,14 +54,24 @@ def load_models(run_dir: Path | str, decoder: Decoder) -> LoadedModels:
     policy = load_policy(run_dir)
     if "rfsq" not in decoder.stages:
         return LoadedModels(Networks(policy), ModelArrays(policy.variables))
-    is_there = StageCheckpoints(Path(run_dir) / "draft").find("best") is not None
-    with_draft = "draft" in decoder.stages or ("draft" in decoder.optional_stages and is_there)
+
+    def uses(stage: str) -> bool:
+        is_there = StageCheckpoints(Path(run_dir) / stage).find("best") is not None
+        return stage in decoder.stages or (stage in decoder.optional_stages and is_there)
+
     tokenizer = load_tokenizer(run_dir)
-    draft = load_draft(run_dir, tokenizer.token_hash, policy) if with_draft else None
+    draft = load_draft(run_dir, tokenizer.token_hash, policy) if uses("draft") else None
     main = load_main_head(run_dir, tokenizer.token_hash, policy)
     draft_policy = load_draft_policy(run_dir, policy) if "draft_policy" in decoder.stages else None
+    confidence = load_confidence(run_dir, draft_policy) if draft_policy and uses("confidence") else None
     return LoadedModels(
-        Networks(policy, draft.model if draft else None, main.model, draft_policy),
+        Networks(
+            policy,
+            draft.model if draft else None,
+            main.model,
+            draft_policy,
+            confidence.model if confidence else None,
+        ),
         ModelArrays(
             policy=policy.variables,
             tokenizer=tokenizer,
@@ -62,6 +79,7 @@ def load_models(run_dir: Path | str, decoder: Decoder) -> LoadedModels:
             draft=draft.params if draft else None,
             main=main.params,
             draft_policy=draft_policy.variables if draft_policy else None,
+            confidence=confidence.params if confidence else None,
         ),
     )
 

@@ -48,13 +48,16 @@ class Decoder(Protocol):
 
     Attributes:
         name: in configurations and records.
-        stages: training stages that it needs.
         optional_stages: that are used where they are there, and that no action depends on.
     """
 
     name: ClassVar[str]
-    stages: ClassVar[tuple[str, ...]]
     optional_stages: ClassVar[tuple[str, ...]]
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Training stages that it needs."""
+        ...
 
     def initial_state(self, models: Models) -> PyTree:
         """What one episode begins with: arrays on the host, without an axis for rows."""

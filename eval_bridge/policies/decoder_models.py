@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int
 from rsd_jax.array_types import Actions, Features, Latents, LayerMask, Logits, Position, PyTree, Tokens
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.decoding import CodeShape, MainFn, column_local, is_column_local
+from rsd_jax.heads.distance_head import DistanceHead
 from rsd_jax.heads.draft_model import DraftModel
 from rsd_jax.heads.main_head import ColumnContext, MainHead, main_function
 from rsd_jax.rfsq import RfsqTokenizer
@@ -26,7 +27,7 @@ class ModelArrays:
         policy: of backbone and teacher; None for parts that use neither.
         tokenizer: None for a decoder without tokens. informative: the tokenizer's, which takes long to compute.
         draft: parameters of the draft model, or None. main: of the main head, or None.
-        draft_policy: of the cascade's draft policy, or None.
+        draft_policy: of the cascade's draft policy, or None. confidence: parameters of its confidence head, or None.
     """
 
     policy: PolicyVariables | None
@@ -35,6 +36,7 @@ class ModelArrays:
     draft: PyTree = None
     main: PyTree = None
     draft_policy: PolicyVariables | None = None
+    confidence: PyTree = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Networks:
     draft: DraftModel | None = None
     main: MainHead | None = None
     draft_policy: StoredPolicy | None = None
+    confidence: DistanceHead | None = None
 
 
 @jax.tree_util.register_dataclass
@@ -95,7 +98,10 @@ class Models:
         assert variables is not None, "a decoder used a stage that it does not name"
         features = draft.features(variables, inputs)
         tokens = self.tokenize(draft.teacher_actions(variables, features))
-        return DraftProposals(tokens, jnp.full(len(tokens), jnp.inf))
+        head = self.networks.confidence
+        if head is None:
+            return DraftProposals(tokens, jnp.full(len(tokens), jnp.inf))
+        return DraftProposals(tokens, jnp.exp(head.apply({"params": self.arrays.confidence}, features)))
 
     @property
     def draft_policy_remembers(self) -> int | None:

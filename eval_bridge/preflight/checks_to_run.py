@@ -27,6 +27,7 @@ def checks_to_run(stages: Mapping[str, Mapping[str, Any]], with_libero: bool = F
     policy = trains("policy", rfsq)
     main_head, draft = (trains(stage, policy) for stage in ("main_head", "draft"))
     draft_policy = trains("draft_policy", policy)
+    confidence = trains("confidence", draft_policy)
     heads = (main_head.name, draft.name)
     checks = [
         demonstrations,
@@ -36,6 +37,7 @@ def checks_to_run(stages: Mapping[str, Mapping[str, Any]], with_libero: bool = F
         main_head,
         draft,
         draft_policy,
+        confidence,
         Check("speculative decoding equals autoregressive decoding", "check_decoders", needs=heads),
         Check("the policy acts in the point-mass simulator", "check_episode", needs=heads),
     ]

@@ -21,6 +21,7 @@ TRAINING_BYTES = {
     "draft": 50_000_000,
     "main_head": 50_000_000,
     "draft_policy": 100_000_000,
+    "confidence": 10_000_000,
 }
 """The latest state, four numbers of 4 bytes a parameter, and the best one, each twice while it is replaced."""
 

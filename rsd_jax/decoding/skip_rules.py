@@ -18,6 +18,9 @@ from rsd_jax.array_types import Actions, typecheck
 
 MOTION = slice(0, GRIPPER)
 
+GRIPPER_DISTANCE = 2.0
+"""Distance of chunks whose grippers differ: its command is -1 or +1."""
+
 
 class SkipEvidence(NamedTuple):
     """What a rule may look at: one draft a row, actions in half-ranges, the gripper as a sign.
@@ -134,3 +137,18 @@ def foresight_gap(drafted: Actions, foreseen: Actions) -> Float[Array, "B"]:
     difference = jnp.max(jnp.abs(drafted - foreseen)[..., MOTION], axis=(1, 2))
     same_gripper = jnp.all(drafted[..., GRIPPER] == foreseen[..., GRIPPER], axis=1)
     return jnp.where(same_gripper, difference, jnp.inf)
+
+
+@typecheck
+def draft_distance(drafted: Actions, acted: Actions) -> Float[Array, "B"]:
+    """How far a draft lies from what the main model acts on: what a rule is to foresee, and its risk is counted in.
+
+    Args:
+        drafted, acted: chunks in half-ranges; of the gripper the sign counts.
+
+    Returns:
+        The largest difference of any motion dimension and step; at least `GRIPPER_DISTANCE` where a gripper differs.
+    """
+    motion = jnp.max(jnp.abs(drafted - acted)[..., MOTION], axis=(1, 2))
+    differs = jnp.any((drafted[..., GRIPPER] >= 0) != (acted[..., GRIPPER] >= 0), axis=1)
+    return jnp.where(differs, jnp.maximum(motion, GRIPPER_DISTANCE), motion)

@@ -1,5 +1,6 @@
 """The trained models of a run, loaded from its checkpoints and checked to belong together."""
 
+from rsd_jax.stored_models.confidence import StoredConfidence, load_confidence
 from rsd_jax.stored_models.draft_policy import load_draft_policy
 from rsd_jax.stored_models.heads import StoredDraft, StoredMainHead, load_draft, load_main_head
 from rsd_jax.stored_models.original_checkpoint import OriginalCheckpoint, load_original, to_tokenizer
@@ -8,9 +9,11 @@ from rsd_jax.stored_models.tokenizer import load_tokenizer
 
 __all__ = [
     "OriginalCheckpoint",
+    "StoredConfidence",
     "StoredDraft",
     "StoredMainHead",
     "StoredPolicy",
+    "load_confidence",
     "load_draft",
     "load_draft_policy",
     "load_main_head",

@@ -32,6 +32,11 @@ def with_looks(rows: Rows, chunk_length: int, oldest: int, seed: int = 0) -> Row
     return {**rows, **earlier, "look_age": age.astype(np.int32)}
 
 
+def episodes_of(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The number of every row's episode, from 0; raises as `steps_of_episodes`."""
+    return np.cumsum(steps_of_episodes(mask) == 0) - 1
+
+
 def steps_of_episodes(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The step within its episode of every row, of masks ``[N, S]`` that are False behind their episode's end.
 

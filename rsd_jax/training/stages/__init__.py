@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rsd_jax.run_folder import CASCADE_STAGES, TRAINED_STAGES
 from rsd_jax.training.objectives.interface import Stage, StageSettings
+from rsd_jax.training.stages.confidence import ConfidenceSettings
 from rsd_jax.training.stages.draft import DraftSettings
 from rsd_jax.training.stages.draft_policy import DraftPolicySettings
 from rsd_jax.training.stages.main_head import MainHeadSettings
@@ -17,6 +18,7 @@ _SETTINGS: Mapping[str, type[StageSettings]] = {
     "draft": DraftSettings,
     "main_head": MainHeadSettings,
     "draft_policy": DraftPolicySettings,
+    "confidence": ConfidenceSettings,
 }
 
 

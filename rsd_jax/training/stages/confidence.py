@@ -1,0 +1,165 @@
+"""The confidence stage: a head learns on held-out demonstrations how far the draft policy lies from the main one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from rsd_jax.backbones.interface import PolicyInputs
+from rsd_jax.decoding.skip_rules import draft_distance
+from rsd_jax.distributed import hosts
+from rsd_jax.heads.distance_head import DistanceConfig, DistanceHead
+from rsd_jax.stored_models import load_draft_policy, load_policy, load_tokenizer
+from rsd_jax.stored_models.confidence import ConfidenceFacts
+from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
+from rsd_jax.training.equal_batches import equal_batches
+from rsd_jax.training.look_rows import episodes_of, with_looks
+from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
+from rsd_jax.training.objectives.distance_prediction import DistanceConstants, DistancePrediction, log_distance
+from rsd_jax.training.objectives.interface import Stage, Variables
+from rsd_jax.training.policy_rows import policy_rows_of
+from rsd_jax.training.row_sources import Rows
+
+NEAR = 0.1
+"""Half-ranges within which a draft counts as near in what is reported."""
+
+RISK = 0.05
+"""Share of all chunks that may be far and yet among the most confident, in what is reported."""
+
+BATCH = 256
+
+
+class DistanceRows(NamedTuple):
+    """What the head learns from.
+
+    Attributes:
+        features: of the draft policy, ``float32 [N, C, F]``.
+        distance: of its chunk from the main policy's, in half-ranges, ``float32 [N]`` (`draft_distance`).
+    """
+
+    features: NDArray[np.float32]
+    distance: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ConfidenceSettings:
+    """Settings of the confidence stage.
+
+    Attributes:
+        width: see `DistanceConfig`.
+        feature_noise: see `DistancePrediction`.
+        looks: of a draft policy with a memory, for how many ages of its last look each frame is seen.
+        judged_every: every how many-th of the held-out episodes the head does not learn from, but is judged on.
+    """
+
+    width: int
+    feature_noise: float
+    looks: int
+    judged_every: int
+
+    def build(self, run_dir: Path) -> Stage:
+        """Every step of the held-out demonstrations, which neither policy was trained on.
+
+        Raises:
+            CheckpointError: a policy is missing or damaged, or the draft policy learned from another.
+            ValueError: there are too few held-out episodes to judge on some of them.
+        """
+        main = load_policy(run_dir)
+        draft, tokenizer = load_draft_policy(run_dir, main), load_tokenizer(run_dir)
+        rows = policy_rows_of(run_dir, main.backbone, main.heldout_every).heldout
+        episodes = episodes_of(rows["mask"])
+        is_judged = episodes % self.judged_every == self.judged_every - 1
+        if not is_judged.any() or is_judged.all():
+            raise ValueError(
+                f"model.judged_every is {self.judged_every}, and there are {episodes.max() + 1} held-out episodes: "
+                "none would be left to judge or to learn from; collect more, or hold out more of them"
+            )
+        measured = [_measure(main, draft, each) for each in self._views(rows, draft)]
+        together = DistanceRows(*(np.concatenate(parts) for parts in zip(*measured, strict=True)))
+        is_judged = np.tile(is_judged, len(measured))
+        learnt, judged = (DistanceRows(*(array[part] for array in together)) for part in (~is_judged, is_judged))
+        return confidence_stage(self, draft, tokenizer.token_hash, learnt, judged)
+
+    def _views(self, rows: Rows, draft: StoredPolicy) -> list[Rows]:
+        oldest, chunk_length = draft.backbone.oldest_memory, draft.backbone.chunk_length
+        if not oldest:
+            return [rows]
+        return [with_looks(rows, chunk_length, oldest, seed=1 + view) for view in range(self.looks)]
+
+
+def confidence_stage(
+    settings: ConfidenceSettings, draft: StoredPolicy, tokenizer_hash: str, learnt: DistanceRows, judged: DistanceRows
+) -> Stage:
+    """The stage on measured distances at hand."""
+    head = DistanceHead(DistanceConfig(settings.width))
+    chunk_length, feature_dim = learnt.features.shape[1:]
+    scale = jnp.asarray(learnt.features.std(axis=(0, 1)))
+    return Stage(
+        name="confidence",
+        objective=DistancePrediction(head, chunk_length, feature_dim, settings.feature_noise),
+        frozen=DistanceConstants(scale),
+        rows=learnt._asdict(),
+        evaluate=_Evaluation(head, judged),
+        best_metric="heldout_error",
+        metadata=ConfidenceFacts(head.config, draft.params_hash, tokenizer_hash, settings.feature_noise).to_json(),
+    )
+
+
+class _Evaluation:
+    """How well distances are told on episodes that the head did not learn from.
+
+    ``heldout_error`` is the mean absolute error of the logarithm. ``heldout_skipped`` is the largest share of chunks
+    that a threshold lets act while at most `RISK` of all are let act and lie further than `NEAR`; beside it the same
+    of an oracle that knew the distance, and the share of chunks that are near.
+    """
+
+    def __init__(self, head: DistanceHead, rows: DistanceRows) -> None:
+        self._rows = rows
+        self._tell = jax.jit(lambda params, features: head.apply({"params": params}, features))
+
+    def __call__(self, variables: Variables) -> dict[str, Any]:
+        """See `HeldoutEvaluation`."""
+        told = np.asarray(hosts.fetch(self._tell(variables.params, self._rows.features)))
+        distance = self._rows.distance
+        error = np.abs(told - np.asarray(log_distance(jnp.asarray(distance)))).mean()
+        return {
+            "heldout_error": float(error),
+            "heldout_skipped": skipped_at_risk(told, distance > NEAR, RISK),
+            "heldout_skipped_oracle": skipped_at_risk(distance, distance > NEAR, RISK),
+            "heldout_near": float((distance <= NEAR).mean()),
+            "heldout_chunks": len(distance),
+        }
+
+
+def skipped_at_risk(score: NDArray[np.floating[Any]], is_far: NDArray[np.bool_], risk: float) -> float:
+    """The largest share of chunks with a `score` up to some threshold, of which at most `risk` of all are far."""
+    order = np.argsort(score, kind="stable")
+    may_act = np.cumsum(is_far[order]) <= risk * len(score)
+    return float(np.count_nonzero(np.cumprod(may_act)) / len(score))
+
+
+def _measure(main: StoredPolicy, draft: StoredPolicy, rows: Rows) -> DistanceRows:
+    """The draft policy's features, and how far its chunks lie from the main policy's."""
+
+    @jax.jit
+    def measure(
+        of_main: PolicyVariables, of_draft: PolicyVariables, batch: Mapping[str, jax.Array]
+    ) -> tuple[jax.Array, jax.Array]:
+        seen = policy_inputs(batch)
+        acted, inputs = main.actions(of_main, seen), seen
+        if "look_age" in batch:
+            look = PolicyInputs(batch["look_images"], batch["look_proprio"], seen.instruction_ids)
+            inputs = seen._replace(memory=main.remember(of_main, look, batch["look_age"]))
+        features = draft.features(of_draft, inputs)
+        drafted = draft.teacher_actions(of_draft, features)
+        normalize = of_main.action.normalize
+        return features, draft_distance(normalize(drafted), normalize(acted))
+
+    needed = {name: array for name, array in rows.items() if name not in ("actions", "mask", "foreseeable")}
+    parts = [hosts.fetch(measure(main.variables, draft.variables, each)) for each in equal_batches(needed, BATCH)]
+    return DistanceRows(*(np.concatenate(array)[: len(rows["mask"])] for array in zip(*parts, strict=True)))
