@@ -11,7 +11,7 @@ from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.decoding import CodeShape, MainFn, column_local, is_column_local
 from rsd_jax.heads.draft_model import DraftModel
 from rsd_jax.heads.main_head import ColumnContext, MainHead, main_function
-from rsd_jax.rfsq import RfsqTokenizer
+from rsd_jax.rfsq import RfsqTokenizer, quantize
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
 
 
@@ -84,7 +84,11 @@ class Models:
             )
         return DecoderFeatures(latents, columns)
 
-    def draft(self, features: DecoderFeatures, tokens: Tokens, position: Position) -> Logits:
+    def guess(self, features: DecoderFeatures) -> Tokens:
+        """The main head's own estimate of the latents, quantized: where decoding by fixed point starts."""
+        return quantize(self._tokenizer.table, features.columns.latents)
+
+    def draft(self, features: DecoderFeatures, tokens: Tokens, position: Position | int) -> Logits:
         """A `DraftFn`."""
         arguments = (features.draft_latents, self._tokenizer.table, tokens, position)
         with _whole_float32():
@@ -95,7 +99,7 @@ class Models:
         """The main head's `MainFn`, which declares what the network does."""
         score = main_function(self._main, self.arrays.main, self._tokenizer.table)
 
-        def main(features: DecoderFeatures, tokens: Tokens, position: Position, *, num_layers: int) -> Logits:
+        def main(features: DecoderFeatures, tokens: Tokens, position: Position | int, *, num_layers: int) -> Logits:
             with _whole_float32():
                 return score(features.columns, tokens, position, num_layers=num_layers)
 

@@ -10,7 +10,14 @@ from jaxtyping import Array, Int
 from eval_bridge.policies.decoder_models import DecoderFeatures, Models
 from rsd_jax.array_types import Actions, Features, PyTree
 from rsd_jax.backbones.interface import PolicyInputs
-from rsd_jax.decoding import AcceptanceCounts, DecodeResult, GivenTokens, autoregressive, speculative_greedy
+from rsd_jax.decoding import (
+    AcceptanceCounts,
+    DecodeResult,
+    GivenTokens,
+    autoregressive,
+    fixed_point,
+    speculative_greedy,
+)
 from rsd_jax.registry import Registry
 
 
@@ -112,7 +119,13 @@ class TokenDecoder:
 
 @dataclass(frozen=True)
 class Autoregressive(TokenDecoder):
-    """The main head's greedy tokens, layer by layer (a `Decoder`)."""
+    """The main head's greedy tokens, layer by layer (a `Decoder`).
+
+    Attributes:
+        unrolled: whether each layer's pass knows its layer while it is compiled; False is a loop over positions.
+    """
+
+    unrolled: bool = True
 
     name: ClassVar[str] = "autoregressive"
     stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "main_head")
@@ -123,7 +136,31 @@ class Autoregressive(TokenDecoder):
         self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None
     ) -> DecodeResult:
         """`rsd_jax.decoding.autoregressive`."""
-        return autoregressive(prepared, models.main, models.code_shape, batch_size, given)
+        return autoregressive(prepared, models.main, models.code_shape, batch_size, given, unrolled=self.unrolled)
+
+
+@dataclass(frozen=True)
+class FixedPoint(TokenDecoder):
+    """The same tokens, from the main head's own estimate by repeated passes over all layers (a `Decoder`).
+
+    Attributes:
+        unrolled_passes: passes written out one after the other, which always run.
+    """
+
+    unrolled_passes: int = 2
+
+    name: ClassVar[str] = "fixed_point"
+    stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "main_head")
+    optional_stages: ClassVar[tuple[str, ...]] = ("draft",)
+
+    def search(
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None
+    ) -> DecodeResult:
+        """`rsd_jax.decoding.fixed_point`."""
+        guess, passes = models.guess(prepared), self.unrolled_passes
+        return fixed_point(
+            prepared, models.main, models.code_shape, batch_size, given, guess=guess, unrolled_passes=passes
+        )
 
 
 @dataclass(frozen=True)
@@ -141,10 +178,12 @@ class SpeculativeGreedy(TokenDecoder):
         return speculative_greedy(prepared, models.draft, models.main, models.code_shape, batch_size, given)
 
 
-DECODERS = Registry("decoder", "name", {kind.name: kind for kind in (L1Regression, Autoregressive, SpeculativeGreedy)})
+_KINDS = (L1Regression, Autoregressive, SpeculativeGreedy, FixedPoint)
+
+DECODERS = Registry("decoder", "name", {kind.name: kind for kind in _KINDS})
 """Every decoder by name."""
 
-LOSSLESS = (SpeculativeGreedy(),)
+LOSSLESS = (SpeculativeGreedy(), FixedPoint())
 """Decoders that find exactly the tokens of `Autoregressive`."""
 
 

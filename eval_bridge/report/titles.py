@@ -4,6 +4,7 @@ DECODER_TITLES = {
     "l1_regression": "L1 regression, no tokens",
     "autoregressive": "Autoregressive decoding, greedy",
     "speculative_greedy": "Residual speculative decoding, greedy and lossless",
+    "fixed_point": "Decoding by fixed point, greedy and lossless",
 }
 
 

@@ -2,6 +2,7 @@
 
 from rsd_jax.decoding.autoregressive import autoregressive
 from rsd_jax.decoding.column_locality import sees_other_columns
+from rsd_jax.decoding.fixed_point import fixed_point
 from rsd_jax.decoding.interface import (
     AcceptanceCounts,
     CodeShape,
@@ -24,6 +25,7 @@ __all__ = [
     "MainFn",
     "autoregressive",
     "column_local",
+    "fixed_point",
     "is_column_local",
     "nothing_given",
     "sees_other_columns",

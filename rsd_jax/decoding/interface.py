@@ -14,10 +14,11 @@ class DraftFn(Protocol):
 
     Called with `features` (whatever the models need, opaque to the decoder), `tokens` ``[B, C, D, L]`` of which the
     digits before `position` ``[B, C, D]`` are accepted and the rest is undefined. Returns logits ``[B, C, D, K, V]``
-    for the layers ``position .. position + K - 1``; those behind the last layer are ignored.
+    for the layers ``position .. position + K - 1``; those behind the last layer are ignored. A Python number is the
+    position of every column, known while tracing, so that a model can take slices in place of picking layers.
     """
 
-    def __call__(self, features: PyTree, tokens: Tokens, position: Position) -> Logits:
+    def __call__(self, features: PyTree, tokens: Tokens, position: Position | int) -> Logits:
         """Logits of the next K layers."""
         ...
 
@@ -27,11 +28,13 @@ class MainFn(Protocol):
     """Scores `num_layers` layers from `position` on, each given all coarser digits in `tokens`.
 
     Returns logits ``[B, C, D, num_layers, V]``. Logits of layer l must depend on no digit of a layer >= l;
-    those behind the last layer are ignored. One whose logits of a column also depend on nothing of another column
+    those behind the last layer are ignored. A Python number is the position of every column, known while tracing, and
+    gives the logits that an array full of it gives, up to rounding: ``main(features, tokens, 0, num_layers=L)`` scores
+    the whole code. One whose logits of a column also depend on nothing of another column
     declares that, see `column_local`.
     """
 
-    def __call__(self, features: PyTree, tokens: Tokens, position: Position, *, num_layers: int) -> Logits:
+    def __call__(self, features: PyTree, tokens: Tokens, position: Position | int, *, num_layers: int) -> Logits:
         """Logits of the next `num_layers` layers."""
         ...
 

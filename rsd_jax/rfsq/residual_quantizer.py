@@ -69,15 +69,6 @@ class QuantizerTable:
         """The constants layer by layer, ``[D]`` each."""
         return [DigitConstants(*rows) for rows in zip(self.offset, self.step, self.mode, self.fold, strict=True)]
 
-    def at(self, layers: Int[Array, "B C D N"]) -> DigitConstants:
-        """The constants of `layers` of every column, ``[B, C, D, N]``."""
-
-        def take(values: jax.Array) -> jax.Array:
-            columns = jnp.broadcast_to(values.T, (*layers.shape[:-1], self.num_layers))
-            return jnp.take_along_axis(columns, layers, axis=-1)
-
-        return DigitConstants(*(take(values) for values in (self.offset, self.step, self.mode, self.fold)))
-
     @property
     @_one_program
     def levels_exist(self) -> Bool[Array, "L D V"]:

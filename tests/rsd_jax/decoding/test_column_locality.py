@@ -24,7 +24,8 @@ LEVELS = 7
 def reading_digits(main: MainFn) -> MainFn:
     """`main`, moved by the digit of the next latent's layer before the one that is scored."""
 
-    def reading(features: jax.Array, tokens: jax.Array, position: jax.Array, *, num_layers: int) -> jax.Array:
+    def reading(features: jax.Array, tokens: jax.Array, position: jax.Array | int, *, num_layers: int) -> jax.Array:
+        position = jnp.broadcast_to(position, tokens.shape[:-1])
         own = main(features, tokens, position, num_layers=num_layers)
         layers = position[..., None] + jnp.arange(num_layers) - 1
         before = jnp.take_along_axis(jnp.roll(tokens, 1, axis=2), jnp.clip(layers, 0, tokens.shape[-1] - 1), axis=-1)
@@ -36,7 +37,8 @@ def reading_digits(main: MainFn) -> MainFn:
 def reading_one_column(reader: int, read: int, main: MainFn) -> MainFn:
     """`main`, of which the logits of column `reader` of the first step are moved by a digit of column `read`."""
 
-    def reading(features: jax.Array, tokens: jax.Array, position: jax.Array, *, num_layers: int) -> jax.Array:
+    def reading(features: jax.Array, tokens: jax.Array, position: jax.Array | int, *, num_layers: int) -> jax.Array:
+        position = jnp.broadcast_to(position, tokens.shape[:-1])
         own = main(features, tokens, position, num_layers=num_layers)
         return own.at[:, 0, reader].add(tokens[:, 0, read, 0, None, None] * jnp.arange(1.0, LEVELS + 1))
 
@@ -46,7 +48,8 @@ def reading_one_column(reader: int, read: int, main: MainFn) -> MainFn:
 def reading_positions(main: MainFn) -> MainFn:
     """`main`, moved by how far all columns are."""
 
-    def reading(features: jax.Array, tokens: jax.Array, position: jax.Array, *, num_layers: int) -> jax.Array:
+    def reading(features: jax.Array, tokens: jax.Array, position: jax.Array | int, *, num_layers: int) -> jax.Array:
+        position = jnp.broadcast_to(position, tokens.shape[:-1])
         own = main(features, tokens, position, num_layers=num_layers)
         return own + position.sum(axis=(1, 2), keepdims=True)[..., None, None] * jnp.arange(LEVELS)
 
