@@ -92,6 +92,17 @@ class L1Regression:
         return DecodedChunks(actions, jnp.zeros(rows, jnp.int32), counts), state
 
 
+def written_out(passes: int | None, usual: int) -> int:
+    """Passes of a decoder to write out: `passes`, or, where that is None, `usual` on accelerators and none on a CPU.
+
+    Accelerators launch straight-line code at once and wait for the host in every turn of a loop; a CPU does not, and
+    longer programs take longer to compile.
+    """
+    if passes is not None:
+        return passes
+    return 0 if jax.default_backend() == "cpu" else usual
+
+
 class TokenDecoder:
     """What decoders of tokens on finished features have in common; each says how it finds the tokens."""
 
@@ -144,10 +155,10 @@ class FixedPoint(TokenDecoder):
     """The same tokens, from the main head's own estimate by repeated passes over all layers (a `Decoder`).
 
     Attributes:
-        unrolled_passes: passes written out one after the other, which always run.
+        unrolled_passes: passes written out one after the other, which always run (see `written_out`).
     """
 
-    unrolled_passes: int = 2
+    unrolled_passes: int | None = None
 
     name: ClassVar[str] = "fixed_point"
     stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "main_head")
@@ -157,7 +168,7 @@ class FixedPoint(TokenDecoder):
         self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None
     ) -> DecodeResult:
         """`rsd_jax.decoding.fixed_point`."""
-        guess, passes = models.guess(prepared), self.unrolled_passes
+        guess, passes = models.guess(prepared), written_out(self.unrolled_passes, 2)
         return fixed_point(
             prepared, models.main, models.code_shape, batch_size, given, guess=guess, unrolled_passes=passes
         )
@@ -165,7 +176,15 @@ class FixedPoint(TokenDecoder):
 
 @dataclass(frozen=True)
 class SpeculativeGreedy(TokenDecoder):
-    """The same tokens, drafted and verified several layers at a time (a `Decoder`)."""
+    """The same tokens, drafted and verified several layers at a time (a `Decoder`).
+
+    Attributes:
+        unrolled_passes: rounds written out one after the other, which always run (see `written_out`).
+        scores_all_layers: whether the main head scores the whole code in every round.
+    """
+
+    unrolled_passes: int | None = None
+    scores_all_layers: bool = True
 
     name: ClassVar[str] = "speculative_greedy"
     stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "draft", "main_head")
@@ -175,7 +194,8 @@ class SpeculativeGreedy(TokenDecoder):
         self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None
     ) -> DecodeResult:
         """`rsd_jax.decoding.speculative_greedy`."""
-        return speculative_greedy(prepared, models.draft, models.main, models.code_shape, batch_size, given)
+        functions = prepared, models.draft, models.main, models.code_shape, batch_size, given
+        return speculative_greedy(*functions, written_out(self.unrolled_passes, 3), self.scores_all_layers)
 
 
 _KINDS = (L1Regression, Autoregressive, SpeculativeGreedy, FixedPoint)

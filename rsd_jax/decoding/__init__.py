@@ -7,6 +7,7 @@ from rsd_jax.decoding.interface import (
     AcceptanceCounts,
     CodeShape,
     DecodeResult,
+    DecodeTrace,
     DraftFn,
     GivenTokens,
     MainFn,
@@ -14,14 +15,18 @@ from rsd_jax.decoding.interface import (
     is_column_local,
     nothing_given,
 )
-from rsd_jax.decoding.speculative import speculative_greedy
+from rsd_jax.decoding.rules import AcceptanceRule, LosslessGreedy
+from rsd_jax.decoding.speculative import speculative, speculative_greedy
 
 __all__ = [
     "AcceptanceCounts",
+    "AcceptanceRule",
     "CodeShape",
     "DecodeResult",
+    "DecodeTrace",
     "DraftFn",
     "GivenTokens",
+    "LosslessGreedy",
     "MainFn",
     "autoregressive",
     "column_local",
@@ -29,5 +34,6 @@ __all__ = [
     "is_column_local",
     "nothing_given",
     "sees_other_columns",
+    "speculative",
     "speculative_greedy",
 ]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from rsd_jax.array_types import PyTree, Tokens, typecheck
-from rsd_jax.decoding.acceptance import layers_ahead, no_drafts
+from rsd_jax.decoding.acceptance import undrafted
 from rsd_jax.decoding.interface import (
     CodeShape,
     DecodeResult,
@@ -16,6 +16,7 @@ from rsd_jax.decoding.interface import (
     check_code_shape,
     nothing_given,
 )
+from rsd_jax.decoding.positions import layers_ahead
 
 
 class AutoregressiveState(NamedTuple):
@@ -54,8 +55,7 @@ def autoregressive(
     check_code_shape(shape)
     given = nothing_given(batch_size, shape) if given is None else given
     tokens = (_unrolled if unrolled else _looped)(features, main, shape.num_layers, given)
-    rounds = jnp.full(batch_size, shape.num_layers, jnp.int32)
-    return DecodeResult(tokens=tokens, rounds=rounds, acceptance=no_drafts(batch_size, shape))
+    return undrafted(tokens, jnp.full(batch_size, shape.num_layers, jnp.int32), shape)
 
 
 def _unrolled(features: PyTree, main: MainFn, num_layers: int, given: GivenTokens) -> Tokens:

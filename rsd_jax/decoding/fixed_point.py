@@ -14,13 +14,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from rsd_jax.array_types import PyTree, Tokens, typecheck
-from rsd_jax.decoding.acceptance import no_drafts
+from rsd_jax.decoding.acceptance import undrafted
 from rsd_jax.decoding.interface import (
     CodeShape,
     DecodeResult,
     GivenTokens,
     MainFn,
     check_code_shape,
+    check_unrolled_passes,
     nothing_given,
 )
 
@@ -73,8 +74,7 @@ def fixed_point(
         ValueError: `unrolled_passes` is negative, or `shape` drafts more layers than there are.
     """
     check_code_shape(shape)
-    if unrolled_passes < 0:
-        raise ValueError(f"unrolled_passes is {unrolled_passes}; it must be 0 or more: passes that always run")
+    check_unrolled_passes(unrolled_passes)
     given = nothing_given(batch_size, shape) if given is None else given
     is_given = jnp.arange(shape.num_layers) < given.depth[..., None]
 
@@ -107,4 +107,4 @@ def fixed_point(
         state = score_all(state)
     if unrolled_passes < shape.num_layers:
         state = jax.lax.while_loop(unfinished, score_all, state)
-    return DecodeResult(tokens=state.tokens, rounds=state.rounds, acceptance=no_drafts(batch_size, shape))
+    return undrafted(state.tokens, state.rounds, shape)

@@ -23,7 +23,12 @@ def random_network(
         digits = jax.nn.one_hot(tokens, levels)[:, :, :, None] * coarser[:, :, None]
         by_layer = features + jnp.einsum("bcdlmu,dlmuv->bcdlv", digits, weights)
         by_layer = jnp.pad(by_layer, ((0, 0),) * 3 + ((0, num_layers), (0, 0)), constant_values=99.0)
-        wanted = jnp.broadcast_to(position, tokens.shape[:-1])[..., None] + jnp.arange(num_layers)
+        wanted = in_every_column(position, tokens)[..., None] + jnp.arange(num_layers)
         return jnp.take_along_axis(by_layer, wanted[..., None], axis=3)
 
     return main, jax.random.normal(of_features, (batch, chunk, latents, layers, levels))
+
+
+def in_every_column(position: jax.Array | int, tokens: jax.Array) -> jax.Array:
+    """Positions ``[B, C, D]`` of a decoder that gave a number for all columns, or an array."""
+    return jnp.broadcast_to(jnp.asarray(position, jnp.int32), tokens.shape[:-1])

@@ -56,7 +56,8 @@ def reading_positions(main: MainFn) -> MainFn:
     return reading
 
 
-def random_draft(features: jax.Array, tokens: jax.Array, position: jax.Array) -> jax.Array:
+def random_draft(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
+    position = jnp.broadcast_to(position, tokens.shape[:-1])
     return jax.random.normal(jax.random.fold_in(jax.random.key(0), position.sum()), (*position.shape, 3, LEVELS))
 
 
