@@ -15,19 +15,22 @@ from rsd_jax.decoding.interface import (
     is_column_local,
     nothing_given,
 )
-from rsd_jax.decoding.rules import AcceptanceRule, LosslessGreedy
+from rsd_jax.decoding.rules import AcceptanceRule, Certified, LosslessGreedy, LosslessSampling, TokenDistance
 from rsd_jax.decoding.speculative import speculative, speculative_greedy
 
 __all__ = [
     "AcceptanceCounts",
     "AcceptanceRule",
+    "Certified",
     "CodeShape",
     "DecodeResult",
     "DecodeTrace",
     "DraftFn",
     "GivenTokens",
     "LosslessGreedy",
+    "LosslessSampling",
     "MainFn",
+    "TokenDistance",
     "autoregressive",
     "column_local",
     "fixed_point",
