@@ -38,7 +38,7 @@ def get_config(variant: str = "") -> ConfigDict:
     # Indices of the tasks; () means all of the suite.
     config.tasks = ()
     config.episodes_per_task = 50
-    # "l1_regression", "autoregressive" or "speculative_greedy".
+    # "l1_regression", "autoregressive", "speculative_greedy", "fixed_point", "speculative_sampling" or "certified".
     config.decoder = "speculative_greedy"
     # Processes with a simulator each; 0 means one per core. The results do not depend on it.
     config.workers = 0

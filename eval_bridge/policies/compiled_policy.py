@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from eval_bridge.observations import Observation
 from eval_bridge.policies.decoder_models import ModelArrays, Models, Networks
-from eval_bridge.policies.decoders import DecodedChunks, Decoder, make_decoder
+from eval_bridge.policies.decoders import Certified, DecodedChunks, Decoder, make_decoder
 from eval_bridge.policies.host_batch import HostBatch
 from eval_bridge.policies.interface import PolicyAnswer, PolicyOutput, PolicyRequest
 from eval_bridge.policies.observation_needs import check_needs, reduce_observation
@@ -22,6 +22,7 @@ from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.checkpoints import StageCheckpoints
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.pretrained import PRETRAINED
+from rsd_jax.rfsq import make_certificate
 from rsd_jax.stored_models import load_draft, load_main_head, load_policy, load_tokenizer
 
 
@@ -49,6 +50,7 @@ def load_models(run_dir: Path | str, decoder: Decoder) -> LoadedModels:
 
     Raises:
         CheckpointError: a stage is missing or damaged, or stages do not belong together.
+        ValueError: the decoder is certified, and nothing of the tokenizer's code can be.
     """
     policy = load_policy(run_dir)
     if "rfsq" not in decoder.stages:
@@ -66,6 +68,7 @@ def load_models(run_dir: Path | str, decoder: Decoder) -> LoadedModels:
             informative=tokenizer.informative,
             draft=draft.params if draft else None,
             main=main.params,
+            certificate=make_certificate(tokenizer) if isinstance(decoder, Certified) else None,
         ),
     )
 

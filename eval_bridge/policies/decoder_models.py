@@ -11,7 +11,7 @@ from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.decoding import CodeShape, MainFn, column_local, is_column_local
 from rsd_jax.heads.draft_model import DraftModel
 from rsd_jax.heads.main_head import ColumnContext, MainHead, main_function
-from rsd_jax.rfsq import RfsqTokenizer, quantize
+from rsd_jax.rfsq import Certificate, RfsqTokenizer, make_certificate, quantize
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
 
 
@@ -24,6 +24,7 @@ class ModelArrays:
         policy: of backbone and teacher; None for parts that use neither.
         tokenizer: None for a decoder without tokens. informative: the tokenizer's, which takes long to compute.
         draft: parameters of the draft model, or None. main: of the main head, or None.
+        certificate: the tokenizer's, for certified decoding; where it is None it is computed anew in every call.
     """
 
     policy: PolicyVariables | None
@@ -31,6 +32,7 @@ class ModelArrays:
     informative: LayerMask | None = None
     draft: PyTree = None
     main: PyTree = None
+    certificate: Certificate | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,10 @@ class Models:
     def detokenize(self, tokens: Tokens) -> Actions:
         """The actions that tokens mean, in the environment's units."""
         return self._tokenizer.detokenize(tokens)
+
+    def detokenize_to(self, tokens: Tokens, depth: Position) -> Actions:
+        """The actions that the first `depth` layers of each column mean, in the environment's units."""
+        return self._tokenizer.detokenize_to(tokens, depth)
 
     def prepare(self, features: Features) -> DecoderFeatures:
         """Computes once a chunk what depends on no token."""
@@ -117,6 +123,11 @@ class Models:
             draft_layers=0 if draft is None else draft.config.draft_layers,
             informative=tokenizer.informative if informative is None else jnp.asarray(informative),
         )
+
+    @property
+    def certificate(self) -> Certificate:
+        """How far other tokens of the tokenizer's code can move an action at most."""
+        return make_certificate(self._tokenizer) if self.arrays.certificate is None else self.arrays.certificate
 
     @property
     def num_levels(self) -> int:

@@ -14,10 +14,13 @@ from rsd_jax.decoding import (
     AcceptanceCounts,
     DecodeResult,
     GivenTokens,
+    LosslessSampling,
     autoregressive,
     fixed_point,
+    speculative,
     speculative_greedy,
 )
+from rsd_jax.decoding.rules import Certified as CertifiedRule
 from rsd_jax.registry import Registry
 
 
@@ -114,18 +117,25 @@ class TokenDecoder:
         self, models: Models, inputs: PolicyInputs, given: GivenTokens | None, state: PyTree, keys: jax.Array
     ) -> tuple[DecodedChunks, PyTree]:
         """See `Decoder`."""
-        result = self.find_tokens(models, models.features(inputs), given)
-        return DecodedChunks(models.detokenize(result.tokens), result.rounds, result.acceptance), state
+        result = self.find_tokens(models, models.features(inputs), given, keys)
+        return DecodedChunks(self.actions(models, result), result.rounds, result.acceptance), state
 
-    def find_tokens(self, models: Models, features: Features, given: GivenTokens | None = None) -> DecodeResult:
-        """The tokens of a chunk a row, from features ``[B, C, F]``."""
-        return self.search(models, models.prepare(features), len(features), given)
+    def find_tokens(
+        self, models: Models, features: Features, given: GivenTokens | None = None, keys: jax.Array | None = None
+    ) -> DecodeResult:
+        """The tokens of a chunk a row, from features ``[B, C, F]``; without `keys` by the same ones at every call."""
+        keys = jax.random.split(jax.random.key(0), len(features)) if keys is None else keys
+        return self.search(models, models.prepare(features), len(features), given, keys)
 
     def search(
-        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
     ) -> DecodeResult:
         """The pure decoder with this one's settings."""
         raise NotImplementedError
+
+    def actions(self, models: Models, result: DecodeResult) -> Actions:
+        """What is executed, in the environment's units."""
+        return models.detokenize(result.tokens)
 
 
 @dataclass(frozen=True)
@@ -144,7 +154,7 @@ class Autoregressive(TokenDecoder):
     optional_stages: ClassVar[tuple[str, ...]] = ("draft",)
 
     def search(
-        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
     ) -> DecodeResult:
         """`rsd_jax.decoding.autoregressive`."""
         return autoregressive(prepared, models.main, models.code_shape, batch_size, given, unrolled=self.unrolled)
@@ -165,7 +175,7 @@ class FixedPoint(TokenDecoder):
     optional_stages: ClassVar[tuple[str, ...]] = ("draft",)
 
     def search(
-        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
     ) -> DecodeResult:
         """`rsd_jax.decoding.fixed_point`."""
         guess, passes = models.guess(prepared), written_out(self.unrolled_passes, 2)
@@ -191,14 +201,70 @@ class SpeculativeGreedy(TokenDecoder):
     optional_stages: ClassVar[tuple[str, ...]] = ()
 
     def search(
-        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
     ) -> DecodeResult:
         """`rsd_jax.decoding.speculative_greedy`."""
         functions = prepared, models.draft, models.main, models.code_shape, batch_size, given
         return speculative_greedy(*functions, written_out(self.unrolled_passes, 3), self.scores_all_layers)
 
 
-_KINDS = (L1Regression, Autoregressive, SpeculativeGreedy, FixedPoint)
+@dataclass(frozen=True)
+class SpeculativeSampling(TokenDecoder):
+    """Tokens drawn from the main head's distribution, drafted and verified several layers at a time (a `Decoder`).
+
+    Attributes:
+        temperature: by which logits are divided. top_k: how many of a digit's levels can be drawn; None for all.
+        unrolled_passes: rounds written out one after the other, which always run (see `written_out`).
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    unrolled_passes: int | None = None
+
+    name: ClassVar[str] = "speculative_sampling"
+    stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "draft", "main_head")
+    optional_stages: ClassVar[tuple[str, ...]] = ()
+
+    def search(
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
+    ) -> DecodeResult:
+        """`rsd_jax.decoding.speculative` with the rule `LosslessSampling`."""
+        rule, passes = LosslessSampling(self.temperature, self.top_k), written_out(self.unrolled_passes, 3)
+        functions = prepared, models.draft, models.main, rule, models.code_shape, batch_size, given, keys
+        return speculative(*functions, unrolled_passes=passes)
+
+
+@dataclass(frozen=True)
+class Certified(TokenDecoder):
+    """Tokens whose actions lie no further than a tolerance from those of `Autoregressive` (a `Decoder`).
+
+    Attributes:
+        epsilon: in half-ranges of the normalizer, for all motion dimensions or for each; 0.02 is 1 % of every range.
+        unrolled_passes: rounds written out one after the other, which always run (see `written_out`).
+    """
+
+    epsilon: float | tuple[float, ...] = 0.02
+    unrolled_passes: int | None = None
+
+    name: ClassVar[str] = "certified"
+    stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "draft", "main_head")
+    optional_stages: ClassVar[tuple[str, ...]] = ()
+
+    def search(
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
+    ) -> DecodeResult:
+        """`rsd_jax.decoding.speculative` with the rule of the same name."""
+        rule, certificate = CertifiedRule(self.epsilon), models.certificate
+        functions = prepared, models.draft, models.main, rule, models.code_shape, batch_size, given
+        passes = written_out(self.unrolled_passes, 2)
+        return speculative(*functions, certificate=certificate, unrolled_passes=passes)
+
+    def actions(self, models: Models, result: DecodeResult) -> Actions:
+        """Decoded from the layers that were, in each column."""
+        return models.detokenize_to(result.tokens, result.depth)
+
+
+_KINDS = (L1Regression, Autoregressive, SpeculativeGreedy, FixedPoint, SpeculativeSampling, Certified)
 
 DECODERS = Registry("decoder", "name", {kind.name: kind for kind in _KINDS})
 """Every decoder by name."""

@@ -150,7 +150,7 @@ def _depth(certificate: Certificate, tolerance: Float[Array, " A"], affects: Boo
     """How many layers of each latent are decoded: the fewest that all dimensions it moves are content with."""
     num_layers = len(certificate.remainder) - 1
     moved = certificate.weight @ certificate.remainder.T  # [A, L + 1]: by stopping all latents at one layer
-    is_enough = (moved + _ROUNDING <= tolerance[:, None]) & (tolerance[:, None] > 0)
+    is_enough = moved + _ROUNDING <= tolerance[:, None]
     layer = jnp.arange(num_layers + 1, dtype=jnp.int32)
     of_dimension = jnp.min(jnp.where(is_enough, layer, num_layers), axis=-1)
     depth = jnp.max(jnp.where(affects, of_dimension[:, None], 0), axis=0)

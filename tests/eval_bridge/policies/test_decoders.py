@@ -15,7 +15,10 @@ from eval_bridge.policies.decoders import (
 
 
 def test_every_decoder_is_found_by_its_own_name():
-    assert list(DECODERS.kinds) == ["l1_regression", "autoregressive", "speculative_greedy", "fixed_point"]
+    assert list(DECODERS.kinds) == [
+        *("l1_regression", "autoregressive", "speculative_greedy"),
+        *("fixed_point", "speculative_sampling", "certified"),
+    ]
     for name, kind in DECODERS.kinds.items():
         assert make_decoder(name) == kind()
         assert kind.name == name
