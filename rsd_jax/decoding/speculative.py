@@ -63,7 +63,7 @@ def speculative_greedy(
     shape: CodeShape,
     batch_size: int,
     given: GivenTokens | None = None,
-    unrolled_passes: int = 3,
+    unrolled_passes: int = 1,
     scores_all_layers: bool = True,
 ) -> DecodeResult:
     """Decodes the tokens that `autoregressive` would: `speculative` with the rule `LosslessGreedy`."""
@@ -83,7 +83,7 @@ def speculative(
     given: GivenTokens | None = None,
     keys: Key[Array, " B"] | None = None,
     certificate: Certificate | None = None,
-    unrolled_passes: int = 3,
+    unrolled_passes: int = 1,
     scores_all_layers: bool = True,
 ) -> DecodeResult:
     """Decodes in as many rounds as the slowest column needs.

@@ -59,7 +59,7 @@ def without_opinion(sizes: Sizes) -> MainFn:
     return main
 
 
-SIZES = [Sizes(8, 2, 3, 7), Sizes(5, 1, 4, 3), Sizes(2, 3, 1, 2), Sizes(1, 2, 2, 5)]
+SIZES = [Sizes(6, 2, 3, 7), Sizes(3, 1, 4, 2), Sizes(1, 2, 2, 5)]
 
 
 @pytest.mark.parametrize("sizes", SIZES)
@@ -72,9 +72,10 @@ def test_equals_autoregressive_from_any_guess(sizes: Sizes) -> None:
         network, features = random_network(seed, sizes.layers, sizes.chunk, sizes.latents, sizes.levels, BATCH)
         for main in (network, successor(sizes), of_all_columns(sizes), without_opinion(sizes)):
             reference = autoregressive(features, main, sizes.shape, BATCH)
+            starts = [(guess, 0)] if found else [(reference.tokens, 0), (None, 1), (guess, 2)]
             found += [
                 (reference, fixed_point(features, main, sizes.shape, BATCH, None, start, passes))
-                for start, passes in [(guess, 2), (None, 0), (reference.tokens, 1)]
+                for start, passes in starts
             ]
         return found
 
@@ -84,7 +85,7 @@ def test_equals_autoregressive_from_any_guess(sizes: Sizes) -> None:
             np.testing.assert_array_equal(result.tokens, reference.tokens)
             assert result.tokens.dtype == jnp.int32
             assert 1 <= int(result.rounds.min()) <= int(result.rounds.max()) <= sizes.layers
-            if place % 3 == 2:  # guessed right: one pass confirms it
+            if place == 0:  # guessed right: one pass confirms it
                 assert result.rounds.tolist() == [1] * BATCH
 
 
@@ -93,7 +94,7 @@ def test_passes_by_hand() -> None:
     # the last layer, which no other reads, needs no confirmation.
     sizes = Sizes(5, 1, 1, 7)
     guesses = jnp.array([[1, 2, 3, 4, 5], [1, 2, 3, 4, 0], [1, 2, 3, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 0]])
-    for unrolled_passes in (0, 1, 2, 9):
+    for unrolled_passes in (0, 9):
         result = fixed_point(
             None, successor(sizes), sizes.shape, 5, None, guesses.reshape(5, 1, 1, 5), unrolled_passes
         )
@@ -104,7 +105,9 @@ def test_passes_by_hand() -> None:
 def test_a_rows_rounds_do_not_depend_on_the_others() -> None:
     sizes = SIZES[0]
     network, features = random_network(jnp.int32(3), *sizes, BATCH)
-    guess = autoregressive(features, network, sizes.shape, BATCH).tokens.at[1].set(0).at[2, 0, 0, 5].add(1)
+    guess = (
+        autoregressive(features, network, sizes.shape, BATCH, unrolled=False).tokens.at[1].set(0).at[2, 0, 0, 4].add(1)
+    )
     decode = jax.jit(partial(fixed_point, main=network, shape=sizes.shape, batch_size=BATCH))
     together = decode(features, guess=guess)
     for row in range(BATCH):
@@ -124,8 +127,9 @@ def test_given_digits_stay_and_decide_the_finer_ones(
     generator = np.random.default_rng(0)
     depth = jnp.asarray(generator.integers(0, shape.num_layers + 1, columns), jnp.int32)
     told = jnp.asarray(generator.integers(0, 7, (*columns, shape.num_layers)), jnp.int32)
-    reference = autoregressive(features, main, shape, 3, GivenTokens(told, depth))
-    result = fixed_point(features, main, shape, 3, GivenTokens(told, depth), guess=6 - told)
+    reference = autoregressive(features, main, shape, 3, GivenTokens(told, depth), unrolled=False)
+    given = GivenTokens(told, depth)
+    result = jax.jit(lambda: fixed_point(features, main, shape, 3, given, 6 - told, unrolled_passes=0))()
     np.testing.assert_array_equal(result.tokens, reference.tokens)
     assert not result.acceptance.proposed.any()
 

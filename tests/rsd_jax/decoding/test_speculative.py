@@ -103,7 +103,7 @@ def walk_columns(is_right: np.ndarray, informative: np.ndarray, draft_layers: in
     return WalkedCounts(most_rounds, accepted, proposed, first_run)
 
 
-@pytest.mark.parametrize("draft_layers", [1, 3, 8])
+@pytest.mark.parametrize("draft_layers", [3, 8])  # and 1 and 2 below
 def test_equals_autoregressive_token_for_token(
     draft_layers: int,
     code_shape: Callable[[int], CodeShape],
@@ -119,15 +119,17 @@ def test_equals_autoregressive_token_for_token(
         reference = autoregressive(features, main, shape, BATCH)
         drafts = [make(draft_layers) for make in IGNORANT_DRAFTS]
         drafts.append(oracle_draft(reference.tokens, is_right, draft_layers))
-        found = [speculative_greedy(features, draft, main, shape, BATCH) for draft in drafts]
-        oracle = drafts[-1]
-        found.append(speculative_greedy(features, oracle, main, shape, BATCH, None, 1, scores_all_layers=False))
-        found.append(speculative_greedy(features, oracle, main, shape, BATCH, None, 0, scores_all_layers=True))
+        decode_by = partial(speculative_greedy, features, main=main, shape=shape, batch_size=BATCH)
+        found = [decode_by(draft, unrolled_passes=0) for draft in drafts]
+        if draft_layers == 3:
+            oracle = drafts[-1]
+            found.append(decode_by(oracle, unrolled_passes=1, scores_all_layers=False))
+            found.append(decode_by(oracle, unrolled_passes=2))
         return reference, *found
 
     digits = (BATCH, shape.chunk_length, shape.latent_dim, shape.num_layers)
     fewest_rounds = -(-shape.num_layers // (draft_layers + 1))
-    for seed in range(6):
+    for seed in range(4):
         where_right = {
             "always": np.ones(digits, bool),
             "never": np.zeros(digits, bool),
@@ -138,13 +140,13 @@ def test_equals_autoregressive_token_for_token(
             reference, *results = decode(random_features(seed, BATCH), jnp.int32(seed), is_right)
             for result in results:
                 assert_lossless(reference, result, shape)
-            for result in results[-2:]:  # written out or in a loop, all layers scored or those at hand: one decoding
-                chex.assert_trees_all_equal(result, results[-3])
+            for result in results[4:]:  # written out or in a loop, all layers scored or those at hand: one decoding
+                chex.assert_trees_all_equal(result, results[3])
             if name == "always":
-                assert results[-1].rounds.tolist() == [fewest_rounds] * BATCH
+                assert results[3].rounds.tolist() == [fewest_rounds] * BATCH
             if name == "never":
-                assert results[-1].rounds.tolist() == [shape.num_layers] * BATCH
-                assert not results[-1].acceptance.accepted.any()
+                assert results[3].rounds.tolist() == [shape.num_layers] * BATCH
+                assert not results[3].acceptance.accepted.any()
 
 
 def assert_lossless(reference: DecodeResult, result: DecodeResult, shape: CodeShape) -> None:
@@ -155,7 +157,7 @@ def assert_lossless(reference: DecodeResult, result: DecodeResult, shape: CodeSh
     assert (np.asarray(result.acceptance.accepted) <= np.asarray(result.acceptance.proposed)).all()
 
 
-SIZES = [(1, 1, 2, 2, 2), (2, 1, 1, 3, 5), (3, 3, 2, 1, 4), (6, 2, 1, 4, 3), (9, 4, 3, 2, 2)]
+SIZES = [(1, 1, 2, 2, 2), (5, 1, 2, 3, 5), (6, 2, 1, 4, 3)]
 
 
 @pytest.mark.parametrize(("layers", "draft_layers", "chunk", "latents", "levels"), SIZES)
@@ -179,7 +181,7 @@ def test_equals_autoregressive_for_codes_of_any_size(
         main, features = random_network(seed, layers, chunk, latents, levels, BATCH)
         reference = autoregressive(features, main, shape, BATCH)
         draft = guessing(reference.tokens, errors)
-        return reference, speculative_greedy(features, draft, main, shape, BATCH, unrolled_passes=2)
+        return reference, speculative_greedy(features, draft, main, shape, BATCH)
 
     generator = np.random.default_rng(layers)
     for seed in range(5):
@@ -243,8 +245,8 @@ def test_given_digits_are_neither_drafted_nor_changed(
     depth = generator.integers(0, shape.num_layers + 1, columns)
     told = generator.integers(0, LEVELS, (*columns, shape.num_layers))
     given = GivenTokens(jnp.asarray(told, jnp.int32), jnp.asarray(depth, jnp.int32))
-    reference = autoregressive(features, main, shape, BATCH, given)
-    result = speculative_greedy(features, random_draft(seed, 3), main, shape, BATCH, given)
+    reference = autoregressive(features, main, shape, BATCH, given, unrolled=False)
+    result = jax.jit(lambda: speculative_greedy(features, random_draft(seed, 3), main, shape, BATCH, given))()
     np.testing.assert_array_equal(result.tokens, reference.tokens)
     is_given = np.arange(shape.num_layers) < depth[..., None]
     np.testing.assert_array_equal(np.asarray(result.tokens)[is_given], told[is_given])
@@ -261,15 +263,15 @@ def test_compiles_once_and_equals_eager(
     main, shape = random_main(0), code_shape(3)
 
     def decode(features: jax.Array) -> DecodeResult:
-        return speculative_greedy(features, random_draft(5, 3), main, shape, BATCH)
+        return speculative_greedy(features, random_draft(5, 3), main, shape, BATCH, unrolled_passes=0)
 
     compiled = jax.jit(chex.assert_max_traces(decode, n=1))
     compiled(random_features(0, BATCH))
-    eager = speculative_greedy(random_features(1, BATCH), random_draft(5, 3), main, shape, BATCH)
+    eager = decode(random_features(1, BATCH))
     chex.assert_trees_all_equal(compiled(random_features(1, BATCH)), eager)
 
 
-@pytest.mark.parametrize(("unrolled_passes", "loops_expected"), [(0, 1), (2, 1), (8, 0)])
+@pytest.mark.parametrize(("unrolled_passes", "loops_expected"), [(0, 1), (8, 0)])
 def test_models_run_once_a_round_and_what_is_not_written_out_in_one_loop(
     code_shape: Callable[[int], CodeShape],
     random_features: Callable[[int, int], jax.Array],

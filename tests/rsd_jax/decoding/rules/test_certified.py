@@ -183,8 +183,7 @@ def test_a_bound_that_is_too_small_is_caught(wrong: Callable[[RfsqTokenizer], Ce
     assert max(case.distance for case in every_case(wrong, tables=2)) > 1.05
 
 
-@pytest.mark.parametrize("epsilon", [0.0, (0.0, 0.0)])
-def test_without_tolerance_every_token_is_the_greedy_one(epsilon: float | tuple[float, ...]) -> None:
+def test_without_tolerance_every_token_is_the_greedy_one() -> None:
     tokenizer = tokenizer_of(2)
 
     @jax.jit
@@ -192,7 +191,7 @@ def test_without_tolerance_every_token_is_the_greedy_one(epsilon: float | tuple[
         main, features = random_network(seed, LAYERS, CHUNK, LATENTS, LEVELS, BATCH)
         greedy = autoregressive(features, main, SHAPE, BATCH)
         draft = partial(_drafting, greedy.tokens.at[..., 2].add(1) % LEVELS)
-        rule, certificate = Certified(epsilon), make_certificate(tokenizer)
+        rule, certificate = Certified((0.0, 0.0)), make_certificate(tokenizer)
         found = speculative(features, draft, main, rule, SHAPE, BATCH, certificate=certificate, unrolled_passes=0)
         return found.tokens, greedy.tokens, found.depth
 
