@@ -16,10 +16,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from eval_bridge.policies.decoder_interface import DecodedChunks, Shadow
 from eval_bridge.policies.decoder_models import DraftProposals, Models
+from eval_bridge.policies.straight_line import written_out
 from rsd_jax.actions.normalizer import GRIPPER
 from rsd_jax.array_types import Actions, Tokens
 from rsd_jax.backbones.interface import Memory, PolicyInputs
-from rsd_jax.decoding import GivenTokens, autoregressive
+from rsd_jax.decoding import GivenTokens, fixed_point
 from rsd_jax.decoding.acceptance import no_drafts
 from rsd_jax.decoding.skip_rules import (
     Agreement,
@@ -185,7 +186,12 @@ class Cascade:
         """A look of the main model: its greedy tokens of the chunk to act on, and those of its estimates behind it."""
         features = models.foreseen_features(inputs)
         rows, chunks = features.shape[:2]
-        found = autoregressive(models.prepare(features[:, 0]), models.main, models.code_shape, rows)
+        prepared = models.prepare(features[:, 0])
+        found = fixed_point(
+            *(prepared, models.main, models.code_shape, rows),
+            guess=models.guess(prepared),
+            unrolled_passes=written_out(None, 2),
+        )
         later = features[:, 1:].reshape(rows * (chunks - 1), *features.shape[2:])
         behind = models.tokenize(models.teacher_actions(later))
         behind = behind.reshape(rows, chunks - 1, *behind.shape[1:])

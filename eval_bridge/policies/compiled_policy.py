@@ -11,7 +11,7 @@ from eval_bridge.observations import Observation
 from eval_bridge.policies.compiled_call import CompiledCall
 from eval_bridge.policies.decoder_interface import DecodedChunks, Decoder
 from eval_bridge.policies.decoder_models import ModelArrays, Models, Networks
-from eval_bridge.policies.decoders import read_decoder
+from eval_bridge.policies.decoders import Certified, read_decoder
 from eval_bridge.policies.interface import FUSED_STAGE, PolicyAnswer, PolicyOutput, PolicyRequest, ShadowOutput
 from eval_bridge.policies.observation_needs import check_needs, select_observation
 from eval_bridge.policies.packed_arrays import PackedArrays
@@ -21,6 +21,7 @@ from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.checkpoints import StageCheckpoints
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.pretrained import PRETRAINED
+from rsd_jax.rfsq import make_certificate
 from rsd_jax.stored_models import (
     load_confidence,
     load_draft,
@@ -50,6 +51,7 @@ def load_models(run_dir: Path | str, decoder: Decoder) -> LoadedModels:
 
     Raises:
         CheckpointError: a stage is missing or damaged, or stages do not belong together.
+        ValueError: the decoder is certified, and nothing of the tokenizer's code can be.
     """
     policy = load_policy(run_dir)
     if "rfsq" not in decoder.stages:
@@ -80,6 +82,7 @@ def load_models(run_dir: Path | str, decoder: Decoder) -> LoadedModels:
             main=main.params,
             draft_policy=draft_policy.variables if draft_policy else None,
             confidence=confidence.params if confidence else None,
+            certificate=make_certificate(tokenizer) if isinstance(decoder, Certified) else None,
         ),
     )
 

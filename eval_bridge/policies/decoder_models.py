@@ -14,7 +14,7 @@ from rsd_jax.decoding import CodeShape, MainFn, column_local, is_column_local
 from rsd_jax.heads.distance_head import DistanceHead
 from rsd_jax.heads.draft_model import DraftModel
 from rsd_jax.heads.main_head import ColumnContext, MainHead, main_function
-from rsd_jax.rfsq import RfsqTokenizer
+from rsd_jax.rfsq import Certificate, RfsqTokenizer, make_certificate, quantize
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
 
 
@@ -28,6 +28,7 @@ class ModelArrays:
         tokenizer: None for a decoder without tokens. informative: the tokenizer's, which takes long to compute.
         draft: parameters of the draft model, or None. main: of the main head, or None.
         draft_policy: of the cascade's draft policy, or None. confidence: parameters of its confidence head, or None.
+        certificate: the tokenizer's, for certified decoding; where it is None it is computed anew in every call.
     """
 
     policy: PolicyVariables | None
@@ -37,6 +38,7 @@ class ModelArrays:
     main: PyTree = None
     draft_policy: PolicyVariables | None = None
     confidence: PyTree = None
+    certificate: Certificate | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,10 @@ class Models:
         """Actions in half-ranges."""
         return self._tokenizer.normalizer.normalize(actions)
 
+    def detokenize_to(self, tokens: Tokens, depth: Position) -> Actions:
+        """The actions that the first `depth` layers of each column mean, in the environment's units."""
+        return self._tokenizer.detokenize_to(tokens, depth)
+
     def prepare(self, features: Features) -> DecoderFeatures:
         """Computes once a chunk what depends on no token."""
         draft, main = self.networks.draft, self._main
@@ -135,7 +141,11 @@ class Models:
             )
         return DecoderFeatures(latents, columns)
 
-    def draft(self, features: DecoderFeatures, tokens: Tokens, position: Position) -> Logits:
+    def guess(self, features: DecoderFeatures) -> Tokens:
+        """The main head's own estimate of the latents, quantized: where decoding by fixed point starts."""
+        return quantize(self._tokenizer.table, features.columns.latents)
+
+    def draft(self, features: DecoderFeatures, tokens: Tokens, position: Position | int) -> Logits:
         """A `DraftFn`."""
         arguments = (features.draft_latents, self._tokenizer.table, tokens, position)
         with _whole_float32():
@@ -146,7 +156,7 @@ class Models:
         """The main head's `MainFn`, which declares what the network does."""
         score = main_function(self._main, self.arrays.main, self._tokenizer.table)
 
-        def main(features: DecoderFeatures, tokens: Tokens, position: Position, *, num_layers: int) -> Logits:
+        def main(features: DecoderFeatures, tokens: Tokens, position: Position | int, *, num_layers: int) -> Logits:
             with _whole_float32():
                 return score(features.columns, tokens, position, num_layers=num_layers)
 
@@ -164,6 +174,11 @@ class Models:
             draft_layers=0 if draft is None else draft.config.draft_layers,
             informative=tokenizer.informative if informative is None else jnp.asarray(informative),
         )
+
+    @property
+    def certificate(self) -> Certificate:
+        """How far other tokens of the tokenizer's code can move an action at most."""
+        return make_certificate(self._tokenizer) if self.arrays.certificate is None else self.arrays.certificate
 
     @property
     def num_levels(self) -> int:

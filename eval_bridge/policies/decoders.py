@@ -1,19 +1,32 @@
 """The decoders, as values in one registry: what each needs, and how it turns observations into chunks."""
 
+import ast
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import jax
 import jax.numpy as jnp
+from beartype.door import is_bearable
 from jaxtyping import Array, Bool
 
 from eval_bridge.policies.cascade import Cascade
 from eval_bridge.policies.decoder_interface import DecodedChunks, Decoder
 from eval_bridge.policies.decoder_models import DecoderFeatures, Models
-from rsd_jax.array_types import Features, PyTree
+from eval_bridge.policies.straight_line import written_out
+from rsd_jax.array_types import Actions, Features, PyTree
 from rsd_jax.backbones.interface import PolicyInputs
-from rsd_jax.decoding import AcceptanceCounts, DecodeResult, GivenTokens, autoregressive, speculative_greedy
+from rsd_jax.decoding import (
+    AcceptanceCounts,
+    DecodeResult,
+    GivenTokens,
+    LosslessSampling,
+    autoregressive,
+    fixed_point,
+    speculative,
+    speculative_greedy,
+)
+from rsd_jax.decoding.rules import Certified as CertifiedRule
 from rsd_jax.registry import Registry
 
 
@@ -65,24 +78,37 @@ class TokenDecoder:
         asked: Bool[Array, "B"],
     ) -> tuple[DecodedChunks, PyTree]:
         """See `Decoder`."""
-        result = self.find_tokens(models, models.features(inputs), given)
-        looked = jnp.ones(len(result.rounds), bool)
-        return DecodedChunks(models.detokenize(result.tokens), result.rounds, result.acceptance, looked), state
+        result = self.find_tokens(models, models.features(inputs), given, keys)
+        looked = jnp.ones(len(keys), bool)
+        return DecodedChunks(self.actions(models, result), result.rounds, result.acceptance, looked), state
 
-    def find_tokens(self, models: Models, features: Features, given: GivenTokens | None = None) -> DecodeResult:
-        """The tokens of a chunk a row, from features ``[B, C, F]``."""
-        return self.search(models, models.prepare(features), len(features), given)
+    def find_tokens(
+        self, models: Models, features: Features, given: GivenTokens | None = None, keys: jax.Array | None = None
+    ) -> DecodeResult:
+        """The tokens of a chunk a row, from features ``[B, C, F]``; without `keys` by the same ones at every call."""
+        keys = jax.random.split(jax.random.key(0), len(features)) if keys is None else keys
+        return self.search(models, models.prepare(features), len(features), given, keys)
 
     def search(
-        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
     ) -> DecodeResult:
         """The pure decoder with this one's settings."""
         raise NotImplementedError
 
+    def actions(self, models: Models, result: DecodeResult) -> Actions:
+        """What is executed, in the environment's units."""
+        return models.detokenize(result.tokens)
+
 
 @dataclass(frozen=True)
 class Autoregressive(TokenDecoder):
-    """The main head's greedy tokens, layer by layer (a `Decoder`)."""
+    """The main head's greedy tokens, layer by layer (a `Decoder`).
+
+    Attributes:
+        unrolled: whether each layer's pass knows its layer while it is compiled; False is a loop over positions.
+    """
+
+    unrolled: bool = True
 
     name: ClassVar[str] = "autoregressive"
     stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "main_head")
@@ -90,37 +116,123 @@ class Autoregressive(TokenDecoder):
     optional_stages: ClassVar[tuple[str, ...]] = ("draft",)
 
     def search(
-        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
     ) -> DecodeResult:
         """`rsd_jax.decoding.autoregressive`."""
-        return autoregressive(prepared, models.main, models.code_shape, batch_size, given)
+        return autoregressive(prepared, models.main, models.code_shape, batch_size, given, unrolled=self.unrolled)
+
+
+@dataclass(frozen=True)
+class FixedPoint(TokenDecoder):
+    """The same tokens, from the main head's own estimate by repeated passes over all layers (a `Decoder`).
+
+    Attributes:
+        unrolled_passes: passes written out one after the other, which always run (see `written_out`).
+    """
+
+    unrolled_passes: int | None = None
+
+    name: ClassVar[str] = "fixed_point"
+    stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "main_head")
+    optional_stages: ClassVar[tuple[str, ...]] = ("draft",)
+
+    def search(
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
+    ) -> DecodeResult:
+        """`rsd_jax.decoding.fixed_point`."""
+        guess, passes = models.guess(prepared), written_out(self.unrolled_passes, 2)
+        return fixed_point(
+            prepared, models.main, models.code_shape, batch_size, given, guess=guess, unrolled_passes=passes
+        )
 
 
 @dataclass(frozen=True)
 class SpeculativeGreedy(TokenDecoder):
-    """The same tokens, drafted and verified several layers at a time (a `Decoder`)."""
+    """The same tokens, drafted and verified several layers at a time (a `Decoder`).
+
+    Attributes:
+        unrolled_passes: rounds written out one after the other, which always run (see `written_out`).
+        scores_all_layers: whether the main head scores the whole code in every round.
+    """
+
+    unrolled_passes: int | None = None
+    scores_all_layers: bool = True
 
     name: ClassVar[str] = "speculative_greedy"
     stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "draft", "main_head")
     optional_stages: ClassVar[tuple[str, ...]] = ()
 
     def search(
-        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
     ) -> DecodeResult:
         """`rsd_jax.decoding.speculative_greedy`."""
-        return speculative_greedy(prepared, models.draft, models.main, models.code_shape, batch_size, given)
+        functions = prepared, models.draft, models.main, models.code_shape, batch_size, given
+        return speculative_greedy(*functions, written_out(self.unrolled_passes, 3), self.scores_all_layers)
 
 
-DECODERS = Registry(
-    "decoder", "name", {kind.name: kind for kind in (L1Regression, Autoregressive, SpeculativeGreedy, Cascade)}
-)
+@dataclass(frozen=True)
+class SpeculativeSampling(TokenDecoder):
+    """Tokens drawn from the main head's distribution, drafted and verified several layers at a time (a `Decoder`).
+
+    Attributes:
+        temperature: by which logits are divided. top_k: how many of a digit's levels can be drawn; None for all.
+        unrolled_passes: rounds written out one after the other, which always run (see `written_out`).
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    unrolled_passes: int | None = None
+
+    name: ClassVar[str] = "speculative_sampling"
+    stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "draft", "main_head")
+    optional_stages: ClassVar[tuple[str, ...]] = ()
+
+    def search(
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
+    ) -> DecodeResult:
+        """`rsd_jax.decoding.speculative` with the rule `LosslessSampling`."""
+        rule, passes = LosslessSampling(self.temperature, self.top_k), written_out(self.unrolled_passes, 3)
+        functions = prepared, models.draft, models.main, rule, models.code_shape, batch_size, given, keys
+        return speculative(*functions, unrolled_passes=passes)
+
+
+@dataclass(frozen=True)
+class Certified(TokenDecoder):
+    """Tokens whose actions lie no further than a tolerance from those of `Autoregressive` (a `Decoder`).
+
+    Attributes:
+        epsilon: in half-ranges of the normalizer, for all motion dimensions or for each; 0.02 is 1 % of every range.
+        unrolled_passes: rounds written out one after the other, which always run (see `written_out`).
+    """
+
+    epsilon: float | tuple[float, ...] = 0.02
+    unrolled_passes: int | None = None
+
+    name: ClassVar[str] = "certified"
+    stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "draft", "main_head")
+    optional_stages: ClassVar[tuple[str, ...]] = ()
+
+    def search(
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
+    ) -> DecodeResult:
+        """`rsd_jax.decoding.speculative` with the rule of the same name."""
+        rule, certificate = CertifiedRule(self.epsilon), models.certificate
+        functions = prepared, models.draft, models.main, rule, models.code_shape, batch_size, given
+        passes = written_out(self.unrolled_passes, 2)
+        return speculative(*functions, certificate=certificate, unrolled_passes=passes)
+
+    def actions(self, models: Models, result: DecodeResult) -> Actions:
+        """Decoded from the layers that were, in each column."""
+        return models.detokenize_to(result.tokens, result.depth)
+
+
+_KINDS = (L1Regression, Autoregressive, SpeculativeGreedy, FixedPoint, SpeculativeSampling, Certified, Cascade)
+
+DECODERS = Registry("decoder", "name", {kind.name: kind for kind in _KINDS})
 """Every decoder by name."""
 
-LOSSLESS = (SpeculativeGreedy(),)
+LOSSLESS = (SpeculativeGreedy(), FixedPoint())
 """Decoders that find exactly the tokens of `Autoregressive`."""
-
-
-_BOOLEANS = {"True": True, "true": True, "False": False, "false": False}
 
 
 def check_decoder(name: str) -> str:
@@ -150,22 +262,31 @@ def read_decoder(name: str, settings: str = "") -> Decoder:
     Raises:
         ValueError: no decoder is called so, it has no such setting, or a value is none of the setting's type.
     """
-    kind = DECODERS.kinds[check_decoder(name)]
-    defaults: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(kind)}
-    types = {key: type(default) for key, default in defaults.items()}
+    fields = {field.name: field for field in dataclasses.fields(DECODERS.kinds[check_decoder(name)])}
     values: dict[str, object] = {}
     for part in settings.split():
         key, equals, text = part.partition("=")
-        if key not in types or not equals:
-            known = ", ".join(types) or "none"
+        if key not in fields or not equals:
+            known = ", ".join(fields) or "none"
             raise ValueError(f"decoder_settings has {part!r}: {name} takes NAME=VALUE of these settings: {known}.")
-        try:
-            values[key] = _BOOLEANS[text] if types[key] is bool else types[key](text)
-        except (ValueError, KeyError) as error:
+        value, kind = _value(text), cast(Any, fields[key].type)
+        if type(value) is int and not is_bearable(value, kind):
+            value = float(value)
+        if not is_bearable(value, kind):
             raise ValueError(
-                f"decoder_settings has {part!r}: {key} is of type {types[key].__name__}, as in {key}={defaults[key]}."
-            ) from error
+                f"decoder_settings has {part!r}: {key} is of type {getattr(kind, '__name__', kind)}, as in "
+                f"{key}={fields[key].default}."
+            )
+        values[key] = value
     return make_decoder(name, **values)
+
+
+def _value(text: str) -> object:
+    """Numbers, tuples, ``None`` and truth values as Python writes them, or ``true`` and ``false``; else the word."""
+    try:
+        return ast.literal_eval(text.capitalize() if text in ("true", "false") else text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def stages_of_decoder(name: str) -> tuple[str, ...]:

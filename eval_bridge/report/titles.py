@@ -4,6 +4,9 @@ DECODER_TITLES = {
     "l1_regression": "L1 regression, no tokens",
     "autoregressive": "Autoregressive decoding, greedy",
     "speculative_greedy": "Residual speculative decoding, greedy and lossless",
+    "fixed_point": "Decoding by fixed point, greedy and lossless",
+    "speculative_sampling": "Residual speculative decoding, lossless sampling",
+    "certified": "Residual speculative decoding, greedy within a certified error",
 }
 
 

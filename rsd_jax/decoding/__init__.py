@@ -2,10 +2,12 @@
 
 from rsd_jax.decoding.autoregressive import autoregressive
 from rsd_jax.decoding.column_locality import sees_other_columns
+from rsd_jax.decoding.fixed_point import fixed_point
 from rsd_jax.decoding.interface import (
     AcceptanceCounts,
     CodeShape,
     DecodeResult,
+    DecodeTrace,
     DraftFn,
     GivenTokens,
     MainFn,
@@ -13,19 +15,28 @@ from rsd_jax.decoding.interface import (
     is_column_local,
     nothing_given,
 )
-from rsd_jax.decoding.speculative import speculative_greedy
+from rsd_jax.decoding.rules import AcceptanceRule, Certified, LosslessGreedy, LosslessSampling, TokenDistance
+from rsd_jax.decoding.speculative import speculative, speculative_greedy
 
 __all__ = [
     "AcceptanceCounts",
+    "AcceptanceRule",
+    "Certified",
     "CodeShape",
     "DecodeResult",
+    "DecodeTrace",
     "DraftFn",
     "GivenTokens",
+    "LosslessGreedy",
+    "LosslessSampling",
     "MainFn",
+    "TokenDistance",
     "autoregressive",
     "column_local",
+    "fixed_point",
     "is_column_local",
     "nothing_given",
     "sees_other_columns",
+    "speculative",
     "speculative_greedy",
 ]

@@ -4,23 +4,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from rsd_jax.array_types import LayerMask, Position, typecheck
-from rsd_jax.decoding.interface import AcceptanceCounts, CodeShape, check_draft_layers
-
-
-@typecheck
-def layers_ahead(position: Position, num_layers: int) -> Int[Array, "B C D L"]:
-    """How far layer l lies behind each column's `position`: ``l - position``, negative for layers already decoded.
-
-    Comparing it with a constant addresses "the layer k behind my position" in every column at once, without a gather
-    or scatter.
-
-    Args:
-        position: next layer to decode, per column.
-        num_layers: L.
-    """
-    layer = jax.lax.broadcasted_iota(position.dtype, (*position.shape, num_layers), position.ndim)
-    return layer - position[..., None]
+from rsd_jax.array_types import LayerMask, Position, Tokens, typecheck
+from rsd_jax.decoding.interface import (
+    AcceptanceCounts,
+    CodeShape,
+    DecodeResult,
+    DecodeTrace,
+    check_draft_layers,
+)
+from rsd_jax.decoding.positions import layers_ahead
 
 
 @typecheck
@@ -35,11 +27,14 @@ def accepted_run(agrees: Bool[Array, "*columns K"]) -> Int[Array, "*columns"]:
     Returns:
         Number of accepted layers, 0 to K.
     """
-    return jnp.cumprod(agrees, axis=-1, dtype=jnp.int32).sum(axis=-1)
+    length = agrees.shape[-1]
+    return jnp.min(jnp.where(agrees, length, jnp.arange(length, dtype=jnp.int32)), axis=-1, initial=length)
 
 
 @typecheck
-def count_acceptance(position: Position, run: Position, draft_layers: int, informative: LayerMask) -> AcceptanceCounts:
+def count_acceptance(
+    position: Position, run: Position, draft_layers: int, informative: LayerMask, depth: Position | None = None
+) -> AcceptanceCounts:
     """Counts drafted and accepted tokens of one round by layer and latent dimension.
 
     Drafts behind a column's first mismatch count as proposed, drafts behind the last layer do not exist, and a column
@@ -52,6 +47,7 @@ def count_acceptance(position: Position, run: Position, draft_layers: int, infor
         run: drafted layers accepted in the round, per column.
         draft_layers: K, layers drafted a round.
         informative: which digits count.
+        depth: layers of each column that are decoded at all; None for all of them.
 
     Raises:
         ValueError: `draft_layers` is outside 0..L: layers that do not exist would count.
@@ -59,6 +55,8 @@ def count_acceptance(position: Position, run: Position, draft_layers: int, infor
     check_draft_layers(draft_layers, informative.shape[0])
     ahead = layers_ahead(position, informative.shape[0])
     counted = (ahead >= 0) & informative.T[None, None]
+    if depth is not None:
+        counted &= ahead < (depth - position)[..., None]
     proposed = counted & (ahead < draft_layers)
     accepted = proposed & (ahead < run[..., None])
     columns = (1, 2)
@@ -68,6 +66,20 @@ def count_acceptance(position: Position, run: Position, draft_layers: int, infor
         accepted=_over_steps(accepted),
         proposed=_over_steps(proposed),
         first_run=is_first_round[:, None] * of_all_columns,
+    )
+
+
+def undrafted(tokens: Tokens, rounds: Int[Array, " B"], shape: CodeShape) -> DecodeResult:
+    """The result of a decoder that decodes all layers, and for which nothing is drafted."""
+    batch_size = len(tokens)
+    nothing = jnp.zeros(batch_size, jnp.int32)
+    acceptance = no_drafts(batch_size, shape)
+    return DecodeResult(
+        tokens=tokens,
+        rounds=rounds,
+        acceptance=acceptance,
+        depth=jnp.full(tokens.shape[:-1], shape.num_layers, jnp.int32),
+        trace=DecodeTrace(drafts=nothing, kept=nothing, skipped=acceptance.proposed),
     )
 
 

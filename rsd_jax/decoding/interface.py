@@ -3,7 +3,7 @@
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
 from rsd_jax.array_types import LayerMask, Logits, Position, PyTree, Tokens
 
@@ -14,10 +14,11 @@ class DraftFn(Protocol):
 
     Called with `features` (whatever the models need, opaque to the decoder), `tokens` ``[B, C, D, L]`` of which the
     digits before `position` ``[B, C, D]`` are accepted and the rest is undefined. Returns logits ``[B, C, D, K, V]``
-    for the layers ``position .. position + K - 1``; those behind the last layer are ignored.
+    for the layers ``position .. position + K - 1``; those behind the last layer are ignored. A Python number is the
+    position of every column, known while tracing, so that a model can take slices in place of picking layers.
     """
 
-    def __call__(self, features: PyTree, tokens: Tokens, position: Position) -> Logits:
+    def __call__(self, features: PyTree, tokens: Tokens, position: Position | int) -> Logits:
         """Logits of the next K layers."""
         ...
 
@@ -27,11 +28,13 @@ class MainFn(Protocol):
     """Scores `num_layers` layers from `position` on, each given all coarser digits in `tokens`.
 
     Returns logits ``[B, C, D, num_layers, V]``. Logits of layer l must depend on no digit of a layer >= l;
-    those behind the last layer are ignored. One whose logits of a column also depend on nothing of another column
+    those behind the last layer are ignored. A Python number is the position of every column, known while tracing, and
+    gives the logits that an array full of it gives, up to rounding: ``main(features, tokens, 0, num_layers=L)`` scores
+    the whole code. One whose logits of a column also depend on nothing of another column
     declares that, see `column_local`.
     """
 
-    def __call__(self, features: PyTree, tokens: Tokens, position: Position, *, num_layers: int) -> Logits:
+    def __call__(self, features: PyTree, tokens: Tokens, position: Position | int, *, num_layers: int) -> Logits:
         """Logits of the next `num_layers` layers."""
         ...
 
@@ -104,6 +107,16 @@ def check_code_shape(shape: CodeShape) -> None:
         )
 
 
+def check_unrolled_passes(unrolled_passes: int) -> None:
+    """Whether so many passes can be written out.
+
+    Raises:
+        ValueError: `unrolled_passes` is negative.
+    """
+    if unrolled_passes < 0:
+        raise ValueError(f"unrolled_passes is {unrolled_passes}; it must be 0 or more: passes that always run")
+
+
 def nothing_given(batch_size: int, shape: CodeShape) -> GivenTokens:
     """No digit of any column."""
     columns = (batch_size, shape.chunk_length, shape.latent_dim)
@@ -127,12 +140,46 @@ class AcceptanceCounts(NamedTuple):
     first_run: Int[Array, "B N"]
 
 
+class DecodeTrace(NamedTuple):
+    """How a decoding went, beside what is counted by digit in `AcceptanceCounts`.
+
+    Attributes:
+        drafts: proposals: one for each column and round in which the draft proposed a layer of it.
+        kept: drafted layers that were accepted in them, digits of one level included.
+        skipped: digits that were not decoded, because a certificate said that they do not matter, by layer and latent
+            dimension, summed over a chunk's steps; informative digits only.
+    """
+
+    drafts: Int[Array, " B"]
+    kept: Int[Array, " B"]
+    skipped: Int[Array, "B L D"]
+
+    def mean_acceptance_length(self) -> Float[Array, ""]:
+        """Layers that a column advances in a round on average: ``1 + accepted / drafts``; 1 without drafts.
+
+        As vLLM defines it (``vllm/v1/spec_decode/metrics.py``: 1 + num_accepted_tokens / num_drafts), with columns in
+        place of sequences. The 1 is the layer that the rule chose itself.
+        """
+        return 1 + self.kept.sum() / jnp.maximum(self.drafts.sum(), 1)
+
+
 class DecodeResult(NamedTuple):
-    """Decoded `tokens`, the `rounds` (passes of the main head) each row needed, and the `acceptance` of the draft.
+    """What a decoder found.
 
     A batch takes as many passes as its slowest row; what a row needed does not depend on the others.
+
+    Attributes:
+        tokens: decoded.
+        rounds: passes of the main head that each row needed.
+        acceptance: of the draft.
+        depth: layers of each column that were decoded: all L, but under a certificate that needed no more. Tokens
+            behind them mean nothing; what is certified are the actions that the layers before them decode to
+            (`RfsqTokenizer.detokenize_to`).
+        trace: how it went.
     """
 
     tokens: Tokens
-    rounds: Int[Array, "B"]
+    rounds: Int[Array, " B"]
     acceptance: AcceptanceCounts
+    depth: Position
+    trace: DecodeTrace

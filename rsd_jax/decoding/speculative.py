@@ -1,46 +1,58 @@
-"""Residual speculative decoding, lossless and greedy.
+"""Residual speculative decoding.
 
 The draft proposes K layers of every column in one pass, the main head scores them and the layer after them in one
-pass, and each column keeps the longest run that the main head would have chosen itself, plus one layer that it chose
-(Leviathan et al. 2023, "Fast Inference from Transformers via Speculative Decoding", with residual layers in place of
-words). Columns do not wait for each other: every column has its own position.
+pass, and each column keeps the longest run that a rule accepts, plus one layer that the rule chose (Leviathan et al.
+2023, "Fast Inference from Transformers via Speculative Decoding", with residual layers in place of words). Columns do
+not wait for each other: every column has its own position.
 """
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, Key
 
-from rsd_jax.array_types import Position, PyTree, Tokens, typecheck
-from rsd_jax.decoding.acceptance import accepted_run, count_acceptance, layers_ahead, no_drafts
+from rsd_jax.array_types import Logits, Position, PyTree, Tokens, typecheck
+from rsd_jax.decoding.acceptance import accepted_run, count_acceptance, no_drafts
 from rsd_jax.decoding.interface import (
     AcceptanceCounts,
     CodeShape,
     DecodeResult,
+    DecodeTrace,
     DraftFn,
     GivenTokens,
     MainFn,
     check_code_shape,
+    check_unrolled_passes,
     is_column_local,
     nothing_given,
 )
+from rsd_jax.decoding.positions import layers_ahead, write_ahead
+from rsd_jax.decoding.rules import AcceptanceRule, LosslessGreedy, Verification
+from rsd_jax.rfsq.certificate import Certificate
 
 
 class SpeculativeState(NamedTuple):
-    """Carry of the loop.
+    """Carry of the rounds.
 
     Attributes:
         tokens: final before each column's `position`, undefined from there on.
-        position: next layer to decode, per column; L where the column is finished.
+        position: next layer to decode, per column; at its depth where the column is finished.
         rounds: passes of the main head so far that a row needed: while one of its columns was unfinished.
         acceptance: counts so far.
+        drafts: columns' proposals so far. kept: drafted layers that were accepted.
+        memory: of the rule.
+        number: of the round, from 0 on.
     """
 
     tokens: Tokens
     position: Position
-    rounds: Int[Array, "B"]
+    rounds: Int[Array, " B"]
     acceptance: AcceptanceCounts
+    drafts: Int[Array, " B"]
+    kept: Int[Array, " B"]
+    memory: PyTree
+    number: Int[Array, ""]
 
 
 @typecheck
@@ -51,8 +63,30 @@ def speculative_greedy(
     shape: CodeShape,
     batch_size: int,
     given: GivenTokens | None = None,
+    unrolled_passes: int = 1,
+    scores_all_layers: bool = True,
 ) -> DecodeResult:
-    """Decodes the tokens that `autoregressive` would, in as many rounds as the slowest column needs.
+    """Decodes the tokens that `autoregressive` would: `speculative` with the rule `LosslessGreedy`."""
+    rule, no_keys, no_certificate = LosslessGreedy(), None, None
+    settings = no_keys, no_certificate, unrolled_passes, scores_all_layers
+    return speculative(features, draft, main, rule, shape, batch_size, given, *settings)
+
+
+@typecheck
+def speculative(
+    features: PyTree,
+    draft: DraftFn,
+    main: MainFn,
+    rule: AcceptanceRule,
+    shape: CodeShape,
+    batch_size: int,
+    given: GivenTokens | None = None,
+    keys: Key[Array, " B"] | None = None,
+    certificate: Certificate | None = None,
+    unrolled_passes: int = 1,
+    scores_all_layers: bool = True,
+) -> DecodeResult:
+    """Decodes in as many rounds as the slowest column needs.
 
     A round decodes at least one layer of every unfinished column and at most K + 1, so that it takes between
     ``ceil(L / (K + 1))`` and L rounds, whatever the draft proposes.
@@ -63,66 +97,109 @@ def speculative_greedy(
     Args:
         features: what `draft` and `main` read, opaque here.
         draft: proposes K layers from each column's position.
-        main: scores K + 1 layers from each column's position; declared `column_local`.
+        main: scores the drafted layers and the one behind them; declared `column_local`.
+        rule: which drafted tokens stay.
         shape: static shape of the code.
         batch_size: B.
         given: digits known in advance, which are neither drafted nor counted; None for none.
+        keys: a random key a row, for rules that draw; consumed. What a row draws depends on its own key alone.
+        certificate: of the tokenizer, for rules that need one.
+        unrolled_passes: rounds written out one after the other, which always run; further ones run in a loop while a
+            row needs them. The first written one knows its layers while it is compiled, if nothing is given.
+        scores_all_layers: whether `main` scores the whole code in every round, at positions that are known while
+            compiling; else K + 1 layers from each column's own position, for a main function to which layers cost
+            more than picking them does.
 
     Returns:
-        The main head's greedy tokens, the rounds, and how many drafted tokens were accepted.
+        The tokens, the rounds, and how many drafted tokens were accepted. Under `LosslessGreedy` they are the main
+        head's greedy tokens, and under `LosslessSampling` draws from its distribution.
 
     Raises:
-        ValueError: `main` is not declared `column_local`, or `shape` drafts more layers than there are.
+        ValueError: `main` is not declared `column_local`, `shape` drafts more layers than there are,
+            `unrolled_passes` is negative, or the rule needs keys or a certificate that are not there.
     """
     check_code_shape(shape)
+    check_unrolled_passes(unrolled_passes)
     if not is_column_local(main):
         raise ValueError(
-            "main does not declare that it is column_local, and speculative_greedy finds the tokens of autoregressive "
-            "only for one that is: whose logits of a column depend on no digit and no position of another. Declare it "
-            "(rsd_jax.decoding.column_local) where that holds, which sees_other_columns checks; else decode by "
-            "autoregressive"
+            "main does not declare that it is column_local, and speculative decoding finds the tokens that it would "
+            "find layer by layer only for one that is: whose logits of a column depend on no digit and no position of "
+            "another. Declare it (rsd_jax.decoding.column_local) where that holds, which sees_other_columns checks; "
+            "else decode by autoregressive or fixed_point"
         )
+    if rule.draws and keys is None:
+        raise ValueError(f"keys is None, and {type(rule).__name__} draws at random; give a random key a row, [B]")
+    memory, depth_of_latents = rule.start(shape, batch_size, certificate)
+    told = nothing_given(batch_size, shape) if given is None else given
+    depth = jnp.maximum(depth_of_latents, told.depth)
+    layer = jnp.arange(shape.num_layers)
 
     def unfinished(state: SpeculativeState) -> jax.Array:
-        return jnp.any(state.position < shape.num_layers)
+        return jnp.any(state.position < depth)
 
-    def draft_and_verify(state: SpeculativeState) -> SpeculativeState:
-        drafted = _greedy(draft(features, state.tokens, state.position))
-        proposal = _write_ahead(state.tokens, state.position, drafted)
-        chosen = _greedy(main(features, proposal, state.position, num_layers=shape.draft_layers + 1))
-        run = accepted_run(drafted == chosen[..., : shape.draft_layers])
-        counts = count_acceptance(state.position, run, shape.draft_layers, shape.informative)
+    def draft_and_verify(state: SpeculativeState, start: Position | int) -> SpeculativeState:
+        """One round, in which all columns draft from `start`: their positions, as a number if that is known."""
+        of_round = None if keys is None else jax.vmap(lambda key: jax.random.fold_in(key, state.number))(keys)
+        draft_logits = draft(features, state.tokens, start)
+        proposal = write_ahead(state.tokens, start, rule.propose(draft_logits, of_round))
+        ahead = layers_ahead(state.position, shape.num_layers)
+        round_ = Verification(
+            proposal=proposal,
+            is_drafted=(ahead >= 0) & (ahead < shape.draft_layers) & (layer < depth[..., None]),
+            draft_logits=draft_logits,
+            main_logits=score(proposal, start),
+            position=start,
+            keys=of_round,
+        )
+        accepted, memory = rule.accept(state.memory, round_)
+        stop = accepted_run((ahead < 0) | (round_.is_drafted & accepted))
+        run = stop - state.position
+        counts = count_acceptance(state.position, run, shape.draft_layers, shape.informative, depth)
+        columns = (1, 2)
         return SpeculativeState(
-            # Along the run `chosen` equals the draft, the layer after it is the main head's own choice given an
-            # accepted prefix, and what lies behind is undefined until a later round.
-            tokens=_write_ahead(state.tokens, state.position, chosen),
-            position=jnp.minimum(state.position + run + 1, shape.num_layers),
-            rounds=state.rounds + jnp.any(state.position < shape.num_layers, axis=(1, 2)),
+            # Up to `stop` stands what was accepted, there the rule's own choice, and what lies behind is undefined
+            # until a later round.
+            tokens=jnp.where(layer == stop[..., None], rule.replace(round_, stop), proposal),
+            position=jnp.minimum(stop + 1, depth),
+            rounds=state.rounds + jnp.any(state.position < depth, axis=columns),
             acceptance=jax.tree.map(jnp.add, state.acceptance, counts),
+            drafts=state.drafts + jnp.any(round_.is_drafted, axis=-1).sum(axis=columns, dtype=jnp.int32),
+            kept=state.kept + run.sum(axis=columns, dtype=jnp.int32),
+            memory=memory,
+            number=state.number + 1,
         )
 
-    given = nothing_given(batch_size, shape) if given is None else given
-    start = SpeculativeState(
-        tokens=given.tokens,
-        position=given.depth,
-        rounds=jnp.zeros(batch_size, jnp.int32),
+    def score(proposal: Tokens, start: Position | int) -> Logits:
+        if scores_all_layers:
+            return main(features, proposal, 0, num_layers=shape.num_layers)
+        logits = main(features, proposal, start, num_layers=shape.draft_layers + 1)
+        by_layer = jnp.zeros((*proposal.shape, logits.shape[-1]), logits.dtype)
+        return write_ahead(by_layer, start, logits)
+
+    nothing = jnp.zeros(batch_size, jnp.int32)
+    state = SpeculativeState(
+        tokens=told.tokens,
+        position=told.depth,
+        rounds=nothing,
         acceptance=no_drafts(batch_size, shape),
+        drafts=nothing,
+        kept=nothing,
+        memory=memory,
+        number=jnp.int32(0),
     )
-    end = jax.lax.while_loop(unfinished, draft_and_verify, start)
-    return DecodeResult(tokens=end.tokens, rounds=end.rounds, acceptance=end.acceptance)
-
-
-def _greedy(logits: jax.Array) -> jax.Array:
-    """Most likely level of each digit; the lowest one on a tie, as in every decoder."""
-    return jnp.argmax(logits, axis=-1).astype(jnp.int32)
-
-
-def _write_ahead(tokens: jax.Array, position: jax.Array, levels: jax.Array) -> jax.Array:
-    """Writes `levels` ``[B, C, D, N]`` into the layers ``position .. position + N - 1``.
-
-    Levels behind the last layer are dropped; a finished column (position L) is left as it is.
-    """
-    ahead = layers_ahead(position, tokens.shape[-1])
-    for k in range(levels.shape[-1]):
-        tokens = jnp.where(ahead == k, levels[..., k, None], tokens)
-    return tokens
+    for written in range(min(unrolled_passes, shape.num_layers)):
+        state = draft_and_verify(state, 0 if written == 0 and given is None else state.position)
+    if unrolled_passes < shape.num_layers:
+        state = jax.lax.while_loop(unfinished, lambda state: draft_and_verify(state, state.position), state)
+    is_skipped = (layer >= depth[..., None]) & shape.informative.T
+    return DecodeResult(
+        tokens=jnp.where(layer < depth[..., None], state.tokens, 0),
+        rounds=state.rounds,
+        acceptance=state.acceptance,
+        depth=depth,
+        trace=DecodeTrace(
+            drafts=state.drafts,
+            kept=state.kept,
+            skipped=is_skipped.sum(axis=1, dtype=jnp.int32).swapaxes(1, 2),
+        ),
+    )

@@ -5,12 +5,12 @@ function that oscillates once per cell of the code. A head that estimates the la
 the distance to the levels has the code built in, and only has to learn how sure it is.
 """
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
 from rsd_jax.array_types import Logits
+from rsd_jax.heads.layer_choice import LayerChoice
 from rsd_jax.rfsq import QuantizerTable
 from rsd_jax.rfsq.scalar_quantizer import BINARY, reach_of
 
@@ -36,14 +36,12 @@ class DigitLogits(nn.Module):
     num_levels: int
 
     @nn.compact
-    def __call__(
-        self, coordinates: Float[Array, "B C D N"], layers: Int[Array, "B C D N"], table: QuantizerTable
-    ) -> Logits:
+    def __call__(self, coordinates: Float[Array, "B C D N"], layers: LayerChoice, table: QuantizerTable) -> Logits:
         """Logits ``[B, C, D, N, V]``.
 
         Args:
             coordinates: where the estimate lies in the grid of each layer, in steps (`rfsq.grid_coordinates`).
-            layers: which layers these are, 0 .. L - 1.
+            layers: which layers these are.
             table: the code's constants.
         """
         zeros, digits = nn.initializers.zeros_init(), (self.latent_dim, self.num_layers)
@@ -54,22 +52,15 @@ class DigitLogits(nn.Module):
         prior = self.param("prior", nn.with_logical_partitioning(zeros, (None, None, None)), prior_shape)
 
         log_sharpness = 2 * (jnp.log(table.step.T) - log_spread[:, None]) + factor
-        sharpness = jnp.exp(at_layers(log_sharpness, layers))[..., None]
-        outermost = _outermost(table.at(layers).mode)
+        sharpness = jnp.exp(layers.of_digits(log_sharpness))[..., None]
+        outermost = _outermost(layers.of_digits(table.mode.T))
         digits_of_tokens = jnp.arange(-table.reach, table.reach + 1, dtype=jnp.float32)
         distance = jnp.clip(coordinates, -outermost, outermost)[..., None] - digits_of_tokens
-        # Products with one-hot layers, which accelerators do faster than gathers.
-        chosen = jax.nn.one_hot(layers, self.num_layers)
-        density = jnp.einsum("bcdnl,dlv->bcdnv", chosen, prior) - sharpness * distance**2 / 2
-        exists = jnp.einsum("bcdnl,ldv->bcdnv", chosen, table.levels_exist.astype(jnp.float32)) > 0
+        density = layers.of_digits(prior) - sharpness * distance**2 / 2
+        exists = layers.of_digits(table.levels_exist.swapaxes(0, 1).astype(jnp.float32)) > 0
         return jnp.where(exists, density, _IMPOSSIBLE)
 
 
 def _outermost(mode: Int[Array, "..."]) -> Float[Array, "..."]:
     """Where the outermost cell ends, in steps: all coordinates beyond lie in the same cell."""
     return jnp.where(mode == BINARY, 2.0, reach_of(mode) + 0.5)
-
-
-def at_layers(values: Float[Array, "*prefix L"], layers: Int[Array, "..."]) -> Float[Array, "..."]:
-    """Entries of `values` ``[.., L]`` at `layers` ``[B, C, D, N]``, for every column."""
-    return jnp.take_along_axis(jnp.broadcast_to(values, (*layers.shape[:-1], values.shape[-1])), layers, axis=-1)

@@ -6,10 +6,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from rsd_jax.array_types import Features, Latents, Logits, Position, Tokens
-from rsd_jax.heads.digit_logits import DigitLogits, at_layers
+from rsd_jax.heads.digit_logits import DigitLogits
 from rsd_jax.heads.latent_estimator import LatentEstimator
+from rsd_jax.heads.layer_choice import choose_layers, constants_at
 from rsd_jax.rfsq import QuantizerTable, residuals
-from rsd_jax.rfsq.scalar_quantizer import DigitConstants, residual
+from rsd_jax.rfsq.scalar_quantizer import residual
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class DraftModel(nn.Module):
         self.estimator = LatentEstimator(config.latent_dim, config.width, config.depth)
         self.digit_logits = DigitLogits(config.latent_dim, config.num_layers, config.num_levels)
 
-    def __call__(self, features: Features, table: QuantizerTable, tokens: Tokens, position: Position) -> Logits:
+    def __call__(self, features: Features, table: QuantizerTable, tokens: Tokens, position: Position | int) -> Logits:
         """Estimate and proposal in one call."""
         return self.propose(self.estimate(features), table, tokens, position)
 
@@ -52,15 +53,17 @@ class DraftModel(nn.Module):
         """What does not depend on tokens: the latents, computed once a chunk."""
         return self.estimator(features)
 
-    def propose(self, latents: Latents, table: QuantizerTable, tokens: Tokens, position: Position) -> Logits:
-        """Logits ``[B, C, D, K, V]`` of layers position .. position + K - 1, given the digits before position."""
-        layers = jnp.minimum(position[..., None] + jnp.arange(self.config.draft_layers), self.config.num_layers - 1)
-        constants = table.at(layers)
-        value = at_layers(residuals(table, latents, tokens), layers[..., :1])
+    def propose(self, latents: Latents, table: QuantizerTable, tokens: Tokens, position: Position | int) -> Logits:
+        """Logits ``[B, C, D, K, V]`` of layers position .. position + K - 1, given the digits before position.
+
+        A number is the position of every column, known while tracing.
+        """
+        depth, count = self.config.num_layers, self.config.draft_layers
+        ahead = [choose_layers(position + layer, 1, depth) for layer in range(count)]
+        value = ahead[0].of_columns(residuals(table, latents, tokens))
         proposed: list[Logits] = []
-        for ahead in range(self.config.draft_layers):
-            one = slice(ahead, ahead + 1)
-            layer = DigitConstants(*(values[..., one] for values in constants))
-            proposed.append(self.digit_logits((value - layer.offset) / layer.step, layers[..., one], table))
-            value = residual(value, jnp.argmax(proposed[-1], axis=-1) - table.reach, layer)
+        for layer in ahead:
+            constants = constants_at(table, layer)
+            proposed.append(self.digit_logits((value - constants.offset) / constants.step, layer, table))
+            value = residual(value, jnp.argmax(proposed[-1], axis=-1) - table.reach, constants)
         return jnp.concatenate(proposed, axis=-2)

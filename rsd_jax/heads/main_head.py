@@ -6,12 +6,14 @@ from typing import ClassVar, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
 
 from rsd_jax.array_types import Features, Latents, Logits, Position, PyTree, Tokens
-from rsd_jax.heads.digit_logits import DigitLogits, at_layers
+from rsd_jax.heads.digit_logits import DigitLogits
 from rsd_jax.heads.latent_estimator import LatentEstimator
+from rsd_jax.heads.layer_choice import LayerChoice, SameLayers, choose_layers
 from rsd_jax.partitioned_layers import AxisName, Dense, LayerNorm, Mlp
 from rsd_jax.rfsq import QuantizerTable, grid_coordinates
 
@@ -83,7 +85,7 @@ class MainHead(nn.Module):
         )
 
     def __call__(
-        self, features: Features, table: QuantizerTable, tokens: Tokens, position: Position, num_layers: int
+        self, features: Features, table: QuantizerTable, tokens: Tokens, position: Position | int, num_layers: int
     ) -> Logits:
         """Context and scores in one call."""
         return self.score(self.contextualise(features), table, tokens, position, num_layers)
@@ -95,36 +97,54 @@ class MainHead(nn.Module):
         return ColumnContext(self.estimator(features), columns.reshape(shape))
 
     def score(
-        self, columns: ColumnContext, table: QuantizerTable, tokens: Tokens, position: Position, num_layers: int
+        self, columns: ColumnContext, table: QuantizerTable, tokens: Tokens, position: Position | int, num_layers: int
     ) -> Logits:
-        """Logits ``[B, C, D, num_layers, V]`` of the layers from position on, each given its coarser digits."""
+        """Logits ``[B, C, D, num_layers, V]`` of the layers from position on, each given its coarser digits.
+
+        A number is the position of every column, known while tracing: slices then stand in for picking layers column
+        by column, and nothing is computed of digits that no scored layer sees.
+        """
         config = self.config
-        layers = jnp.minimum(position[..., None] + jnp.arange(num_layers), config.num_layers - 1)
-        coordinates = at_layers(grid_coordinates(table, columns.latents, tokens), layers)
+        layers = choose_layers(position, num_layers, config.num_layers)
+        coordinates = layers.of_columns(grid_coordinates(table, columns.latents, tokens))
         estimated = self.digit_logits(coordinates, layers, table)
 
-        prefix = self._prefix_embedding(tokens)
         bounded = jnp.clip(coordinates, -table.reach - 1, table.reach + 1)[..., None]
-        pick = jax.nn.one_hot(layers, config.num_layers)
         inputs = jnp.concatenate(
             [
-                jnp.broadcast_to(columns.context[..., None, :], (*layers.shape, config.column_features)),
-                jnp.einsum("bcdnl,bcdle->bcdne", pick, prefix),
-                jnp.einsum("bcdnl,dle->bcdne", pick, self.layer_embedding),
+                self._at_every_layer(columns.context[..., None, :], coordinates),
+                self._prefix_embedding(tokens, layers),
+                self._at_every_layer(layers.of_digits(self.layer_embedding), coordinates),
                 bounded,
                 bounded - jnp.round(bounded),
             ],
             axis=-1,
         )
-        gain = jnp.einsum("bcdnl,l->bcdn", pick, self.correction_gain)[..., None]
+        gain = layers.of_digits(jnp.broadcast_to(self.correction_gain, table.step.T.shape))[..., None]
         return estimated + gain * self.correction(inputs)
 
-    def _prefix_embedding(self, tokens: Tokens) -> Float[Array, "B C D L E"]:
-        """Sum of the embeddings of strictly coarser digits, for every layer."""
+    def _at_every_layer(self, embedding: jax.Array, coordinates: Float[Array, "B C D N"]) -> jax.Array:
+        return jnp.broadcast_to(embedding, (*coordinates.shape, self.config.column_features))
+
+    def _prefix_embedding(self, tokens: Tokens, layers: LayerChoice) -> Float[Array, "B C D N E"]:
+        """Sum of the embeddings of strictly coarser digits, for every scored layer."""
+        if isinstance(layers, SameLayers):
+            return self._prefix_embedding_of_slice(tokens, layers)
         one_hot = jax.nn.one_hot(tokens, self.config.num_levels)
         embedded = jnp.einsum("bcdlv,lve->bcdle", one_hot, self.digit_embedding)
         inclusive = jnp.cumsum(embedded, axis=-2)
-        return jnp.pad(inclusive[..., :-1, :], ((0, 0),) * 3 + ((1, 0), (0, 0)))
+        return layers.of_columns(jnp.pad(inclusive[..., :-1, :], ((0, 0),) * 3 + ((1, 0), (0, 0))))
+
+    def _prefix_embedding_of_slice(self, tokens: Tokens, layers: SameLayers) -> Float[Array, "B C D N E"]:
+        """The same as one product: one-hot digits times their embeddings, where the scored layer is a finer one."""
+        scored = np.minimum(layers.first + np.arange(layers.count), layers.num_layers - 1)
+        seen = int(scored.max())
+        if not seen:
+            return jnp.zeros((*tokens.shape[:-1], layers.count, self.config.column_features))
+        is_coarser = jnp.asarray(np.arange(seen)[:, None] < scored)
+        embedding = jnp.where(is_coarser[:, None, :, None], self.digit_embedding[:seen, :, None, :], 0.0)
+        one_hot = jax.nn.one_hot(tokens[..., :seen], self.config.num_levels)
+        return jnp.einsum("bcdlv,lvne->bcdne", one_hot, embedding)
 
 
 def main_function(model: MainHead, params: PyTree, table: QuantizerTable) -> Callable[..., Logits]:
@@ -140,7 +160,7 @@ def main_function(model: MainHead, params: PyTree, table: QuantizerTable) -> Cal
         declares what the network does: its attribute ``column_local``.
     """
 
-    def main(columns: ColumnContext, tokens: Tokens, position: Position, *, num_layers: int) -> Logits:
+    def main(columns: ColumnContext, tokens: Tokens, position: Position | int, *, num_layers: int) -> Logits:
         logits = model.apply({"params": params}, columns, table, tokens, position, num_layers, method="score")
         return cast(jax.Array, logits)
 

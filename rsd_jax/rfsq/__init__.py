@@ -1,10 +1,12 @@
 """Residual finite scalar quantization of action chunks."""
 
 from rsd_jax.rfsq.autoencoders import Autoencoder, MlpAutoencoder, RepetitionFrame
+from rsd_jax.rfsq.certificate import Certificate, make_certificate
 from rsd_jax.rfsq.flat_tokens import from_flat, to_flat
 from rsd_jax.rfsq.residual_quantizer import (
     QuantizerTable,
     dequantize,
+    dequantize_to,
     grid_coordinates,
     make_table,
     quantize,
@@ -17,6 +19,7 @@ from rsd_jax.rfsq.tokenizer import RfsqTokenizer, TokenFormatError
 __all__ = [
     "STRATEGIES",
     "Autoencoder",
+    "Certificate",
     "MlpAutoencoder",
     "QuantizerStrategy",
     "QuantizerTable",
@@ -24,8 +27,10 @@ __all__ = [
     "RfsqTokenizer",
     "TokenFormatError",
     "dequantize",
+    "dequantize_to",
     "from_flat",
     "grid_coordinates",
+    "make_certificate",
     "make_strategy",
     "make_table",
     "quantize",

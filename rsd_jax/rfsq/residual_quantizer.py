@@ -69,15 +69,6 @@ class QuantizerTable:
         """The constants layer by layer, ``[D]`` each."""
         return [DigitConstants(*rows) for rows in zip(self.offset, self.step, self.mode, self.fold, strict=True)]
 
-    def at(self, layers: Int[Array, "B C D N"]) -> DigitConstants:
-        """The constants of `layers` of every column, ``[B, C, D, N]``."""
-
-        def take(values: jax.Array) -> jax.Array:
-            columns = jnp.broadcast_to(values.T, (*layers.shape[:-1], self.num_layers))
-            return jnp.take_along_axis(columns, layers, axis=-1)
-
-        return DigitConstants(*(take(values) for values in (self.offset, self.step, self.mode, self.fold)))
-
     @property
     @_one_program
     def levels_exist(self) -> Bool[Array, "L D V"]:
@@ -208,6 +199,24 @@ def dequantize(table: QuantizerTable, tokens: Tokens, num_layers: int | None = N
 
 @_one_program
 @typecheck
+def dequantize_to(table: QuantizerTable, tokens: Tokens, depth: Int[Array, "B C D"]) -> Latents:
+    """Decodes the first `depth` layers of each column of `tokens`, 0 to L; like `dequantize` where all are equal.
+
+    Raises:
+        ValueError: another number of latents or layers than the table's.
+    """
+    _check_latents(table, "tokens", tokens.shape[2])
+    _check_layers(table, tokens)
+    latents = jnp.zeros(tokens.shape[:-1], jnp.float32)
+    for layer, constants in reversed(list(enumerate(table.layers))):
+        digit = existing_digit(tokens[..., layer].astype(jnp.int32) - table.reach, constants.mode)
+        decoded = level(digit, constants) + orientation(digit, constants) * latents
+        latents = jnp.where(layer < depth, decoded, latents)
+    return latents
+
+
+@_one_program
+@typecheck
 def residuals(table: QuantizerTable, latents: Latents, tokens: Tokens) -> LayeredLatents:
     """What the digits of `tokens` before each layer leave of `latents`: ``v_0 .. v_{L-1}``, ``[B, C, D, L]``.
 
@@ -217,8 +226,7 @@ def residuals(table: QuantizerTable, latents: Latents, tokens: Tokens) -> Layere
         ValueError: another number of latents or layers than the table's.
     """
     _check_latents(table, "latents", latents.shape[-1])
-    if tokens.shape[-1] != table.num_layers:
-        raise ValueError(f"tokens holds {tokens.shape[-1]} layers; all {table.num_layers} of the table are needed")
+    _check_layers(table, tokens)
     value = latents.astype(jnp.float32)
     values = []
     for layer, constants in enumerate(table.layers):
@@ -242,3 +250,8 @@ def _check_latents(table: QuantizerTable, name: str, found: int) -> None:
     """One latent would silently be taken for all."""
     if found != (expected := table.offset.shape[1]):
         raise ValueError(f"{name} has {found} latents a step; the table has {expected}")
+
+
+def _check_layers(table: QuantizerTable, tokens: Tokens) -> None:
+    if tokens.shape[-1] != table.num_layers:
+        raise ValueError(f"tokens holds {tokens.shape[-1]} layers; all {table.num_layers} of the table are needed")

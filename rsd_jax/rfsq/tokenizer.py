@@ -15,11 +15,11 @@ from jaxtyping import Array, Bool, Float
 from numpy.typing import NDArray
 
 from rsd_jax.actions.normalizer import GRIPPER, ActionNormalizer
-from rsd_jax.array_types import Actions, Latents, LayerMask, PyTree, Tokens
+from rsd_jax.array_types import Actions, Latents, LayerMask, Position, PyTree, Tokens
 from rsd_jax.rfsq.autoencoders import Autoencoder, describe_autoencoder, make_autoencoder
 from rsd_jax.rfsq.flat_tokens import from_flat, to_flat
 from rsd_jax.rfsq.given_values import check_actions, check_token_ids, check_tokens
-from rsd_jax.rfsq.residual_quantizer import QuantizerTable, dequantize, quantize
+from rsd_jax.rfsq.residual_quantizer import QuantizerTable, dequantize, dequantize_to, quantize
 from rsd_jax.rfsq.stored_tokenizer import (
     TABLE_ARRAYS,
     StoredTokenizer,
@@ -97,6 +97,18 @@ class RfsqTokenizer:
                 "num_layers out to decode those"
             )
         return self._detokenize(jnp.asarray(tokens), depth)
+
+    def detokenize_to(self, tokens: Tokens, depth: Position) -> Actions:
+        """Actions ``[B, C, A]`` in the dataset's units, decoded from the first `depth` layers of each column.
+
+        What certified decoding certifies, which decodes some columns further than others.
+
+        Raises:
+            ValueError: `tokens` does not hold all layers, or as `detokenize` does.
+        """
+        self._check_tokens(tokens)
+        latents = dequantize_to(self.table, tokens, depth)
+        return self.normalizer.denormalize(self.autoencoder.decode(self.params, latents))
 
     @jax.jit
     def valid_actions(self, actions: Actions) -> Bool[Array, " B"]:

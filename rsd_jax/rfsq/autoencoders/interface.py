@@ -47,3 +47,11 @@ class Autoencoder(Protocol):
             latent_range: largest absolute value of each latent, before and after the change.
         """
         ...
+
+    def latent_weights(self) -> Float[Array, "A D"]:
+        """Absolute change of each decoded action dimension with each latent, for decoders that are linear.
+
+        Raises:
+            ValueError: the decoder is not linear, or moves the gripper by other latents than its own.
+        """
+        ...

@@ -83,6 +83,18 @@ class MlpAutoencoder:
             largest = np.maximum(largest, (rising + corners @ linear).max(axis=0))
         return jnp.asarray(largest, jnp.float32)
 
+    def latent_weights(self) -> Float[Array, "A D"]:
+        """An MLP has none.
+
+        Raises:
+            ValueError: always: every latent moves the gripper, so that no layer could be left out under a certificate.
+        """
+        raise ValueError(
+            "the tokenizer's autoencoder is an MlpAutoencoder, whose every latent moves the gripper; the gripper is "
+            "never relaxed, so nothing could be. Certified decoding needs a tokenizer with a RepetitionFrame "
+            "(configs/rfsq.py); this one can be decoded by the lossless decoders"
+        )
+
 
 class _MlpModule(nn.Module):
     config: MlpAutoencoder

@@ -74,3 +74,8 @@ class RepetitionFrame:
         """The mean of the copies' changes: exact, for each copy has a token string that makes its own change."""
         del params, latent_range
         return self.decode({}, latent_change[None, None])[0, 0]
+
+    def latent_weights(self) -> Float[Array, "A D"]:
+        """One over the number of copies, for the latents of a dimension."""
+        is_copy = np.equal.outer(np.arange(self.action_dim), self.dimension_of)
+        return jnp.asarray(is_copy / np.array(self.copies, np.float32)[:, None], jnp.float32)

@@ -70,7 +70,8 @@ def decode_greedily(model: MainHead, params: PyTree, table: QuantizerTable, feat
     # Nothing is drafted, so which digits would count does not matter.
     every_digit = jnp.ones((table.num_layers, latent_dim), bool)
     shape = CodeShape(chunk_length, latent_dim, table.num_layers, draft_layers=0, informative=every_digit)
-    free_running = autoregressive(columns, main_function(model, params, table), shape, batch_size).tokens
+    main = main_function(model, params, table)
+    free_running = autoregressive(columns, main, shape, batch_size, unrolled=False).tokens  # run once a save
     return Decoded(free_running, quantize(table, columns.latents))
 
 

@@ -195,7 +195,7 @@ def test_one_that_always_looks_acts_as_the_main_model(preflight_run, observation
     for observation in observations:
         expected, found = main.act(observation), cascade.act(observation)
         np.testing.assert_array_equal(expected.actions, found.actions)
-        assert expected.rounds == found.rounds
+        assert 1 <= found.rounds <= expected.rounds
 
 
 def test_a_draft_policy_of_another_policy_is_refused(preflight_run):

@@ -1,13 +1,15 @@
 """The real heads under the real decoders: speculation changes no token."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from eval_bridge.policies.compiled_policy import LoadedModels
-from eval_bridge.policies.decoder_models import ModelArrays, Networks
-from eval_bridge.policies.decoders import SpeculativeGreedy
+from eval_bridge.policies.decoder_models import ModelArrays, Models, Networks
+from eval_bridge.policies.decoders import Certified, FixedPoint, SpeculativeGreedy
 from eval_bridge.policies.losslessness import (
     Differences,
     check_against_autoregressive,
@@ -66,6 +68,33 @@ def test_tokens_of_real_heads_are_equal_to_the_last_one() -> None:
     assert len(np.unique(found.tokens)) == 7
     assert found.rounds.max() <= LAYERS
     assert 0 < found.accepted < found.proposed
+
+
+def test_decoding_by_fixed_point_finds_them_too_and_needs_no_draft() -> None:
+    models, features = make_models()
+    without = LoadedModels(Networks(None, None, models.networks.main), replace(models.arrays, draft=None))
+    differences, found = check_against_autoregressive(FixedPoint(), without, features, BATCH)
+    assert differences.different_digits == 0
+    assert found.rounds.max() < LAYERS
+    assert found.proposed == 0
+
+
+def test_certified_actions_lie_within_the_tolerance_and_are_decoded_from_fewer_layers() -> None:
+    models, features = make_models()
+    epsilon = 0.3
+
+    @jax.jit
+    def act(arrays: ModelArrays) -> tuple[jax.Array, ...]:
+        bound = Models(models.networks, arrays)
+        greedy = SpeculativeGreedy().find_tokens(bound, features)
+        decoder = Certified(epsilon)
+        found = decoder.find_tokens(bound, features)
+        return decoder.actions(bound, found), SpeculativeGreedy().actions(bound, greedy), found.rounds, greedy.rounds
+
+    actions, greedy, rounds, greedy_rounds = (np.asarray(each) for each in act(models.arrays))
+    assert 0 < np.abs(actions - greedy)[..., :-1].max() <= epsilon
+    np.testing.assert_array_equal(actions[..., -1], greedy[..., -1])
+    assert rounds.sum() <= greedy_rounds.sum()
 
 
 def test_a_head_that_sees_other_columns_is_found_whatever_it_declares() -> None:

@@ -15,7 +15,10 @@ from eval_bridge.policies.decoders import (
 
 
 def test_every_decoder_is_found_by_its_own_name():
-    assert list(DECODERS.kinds) == ["l1_regression", "autoregressive", "speculative_greedy", "cascade"]
+    assert list(DECODERS.kinds) == [
+        *("l1_regression", "autoregressive", "speculative_greedy"),
+        *("fixed_point", "speculative_sampling", "certified", "cascade"),
+    ]
     for name, kind in DECODERS.kinds.items():
         assert make_decoder(name) == kind()
         assert kind.name == name
@@ -37,7 +40,7 @@ def test_unknown_names_and_settings_are_refused():
 def test_decoders_are_values():
     assert SpeculativeGreedy() == SpeculativeGreedy()
     assert len({SpeculativeGreedy(), SpeculativeGreedy(), Autoregressive()}) == 2
-    assert {each.name for each in LOSSLESS} == {"speculative_greedy"}
+    assert {each.name for each in LOSSLESS} == {"speculative_greedy", "fixed_point"}
 
 
 def test_tokens_cannot_be_given_to_a_decoder_without_tokens():

@@ -39,7 +39,8 @@ def random_main() -> Callable[[int], MainFn]:
         coarser = jnp.arange(LAYERS)[None] < jnp.arange(2 * LAYERS + 1)[:, None]
 
         @column_local
-        def main(features: jax.Array, tokens: jax.Array, position: jax.Array, *, num_layers: int) -> jax.Array:
+        def main(features: jax.Array, tokens: jax.Array, position: jax.Array | int, *, num_layers: int) -> jax.Array:
+            position = jnp.broadcast_to(position, tokens.shape[:-1])
             digits = jax.nn.one_hot(tokens, LEVELS)[:, :, :, None] * coarser[None, None, None, :, :, None]
             by_layer = jnp.einsum("bcf,fdlv->bcdlv", features, feature_weights)
             by_layer += jnp.einsum("bcdlmu,dlmuv->bcdlv", digits, digit_weights)

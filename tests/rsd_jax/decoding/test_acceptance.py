@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from rsd_jax.decoding.acceptance import accepted_run, count_acceptance, layers_ahead
+from rsd_jax.decoding.acceptance import accepted_run, count_acceptance
 
 
 def leading_trues(row: list[bool]) -> int:
@@ -26,11 +26,6 @@ def test_accepted_run_counts_the_leading_agreements(agrees: np.ndarray) -> None:
 def test_accepted_run_ignores_agreement_behind_the_first_mismatch() -> None:
     agrees = jnp.array([[True, False, True], [True, True, True], [False, True, True]])
     assert accepted_run(agrees).tolist() == [1, 3, 0]
-
-
-def test_layers_ahead_measures_from_each_columns_position() -> None:
-    position = jnp.array([[[0, 3]]])
-    assert layers_ahead(position, num_layers=3).tolist() == [[[[0, 1, 2], [-3, -2, -1]]]]
 
 
 def test_counts_of_one_round_by_hand() -> None:
@@ -70,3 +65,9 @@ def test_a_finished_column_proposes_nothing() -> None:
 def test_run_behind_the_last_layer_is_not_counted() -> None:
     counts = count_acceptance(jnp.full((1, 1, 1), 3), jnp.full((1, 1, 1), 3), 3, jnp.ones((4, 1), bool))
     assert counts.accepted.tolist() == [[[0], [0], [0], [1]]]
+
+
+def test_layers_that_are_not_decoded_propose_nothing() -> None:
+    depth = jnp.full((1, 1, 1), 2)
+    counts = count_acceptance(jnp.ones_like(depth), jnp.ones_like(depth), 3, jnp.ones((4, 1), bool), depth)
+    assert counts.proposed.tolist() == [[[0], [1], [0], [0]]]

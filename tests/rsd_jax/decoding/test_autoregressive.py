@@ -3,17 +3,20 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from rsd_jax.decoding import CodeShape, GivenTokens, MainFn, autoregressive
 
 
+@pytest.mark.parametrize("unrolled", [True, False])
 def test_equals_a_plain_loop_over_layers(
     code_shape: Callable[[int], CodeShape],
     random_features: Callable[[int, int], jax.Array],
     random_main: Callable[[int], MainFn],
+    unrolled: bool,
 ) -> None:
     features, main, shape = random_features(1, 4), random_main(1), code_shape(3)
-    result = jax.jit(lambda h: autoregressive(h, main, shape, 4))(features)
+    result = jax.jit(lambda h: autoregressive(h, main, shape, 4, unrolled=unrolled))(features)
 
     tokens = np.zeros((4, shape.chunk_length, shape.latent_dim, shape.num_layers), np.int32)
     for layer in range(shape.num_layers):
@@ -50,10 +53,12 @@ def test_a_column_depends_on_its_own_coarser_digits(
     assert (np.asarray(blind) != np.asarray(decoded[..., 1:])).mean() > 0.5
 
 
+@pytest.mark.parametrize("unrolled", [True, False])
 def test_given_digits_stay_and_decide_the_finer_ones(
     code_shape: Callable[[int], CodeShape],
     random_features: Callable[[int, int], jax.Array],
     random_main: Callable[[int], MainFn],
+    unrolled: bool,
 ) -> None:
     """Row 0 is told another digit of layer 2 than it would choose, row 1 a whole column."""
     features, main, shape = random_features(2, 2), random_main(2), code_shape(1)
@@ -63,7 +68,7 @@ def test_given_digits_stay_and_decide_the_finer_ones(
     told[1, 1, 2], depth[1, 1, 2] = [6, 5, 4, 3, 2, 1, 0, 6], 8
     undefined = np.arange(shape.num_layers) >= depth[..., None]
     given = GivenTokens(jnp.asarray(np.where(undefined, -99, told)), jnp.asarray(depth))
-    found = np.asarray(autoregressive(features, main, shape, 2, given).tokens)
+    found = np.asarray(autoregressive(features, main, shape, 2, given, unrolled=unrolled).tokens)
     np.testing.assert_array_equal(found[~undefined], told[~undefined])
     assert (found[0, ..., 3:] != plain[0, ..., 3:]).mean() > 0.2
     np.testing.assert_array_equal(found[1, 0], plain[1, 0])

@@ -23,7 +23,9 @@ from rsd_jax.decoding import (
     column_local,
     speculative_greedy,
 )
-from rsd_jax.decoding.acceptance import count_acceptance, layers_ahead
+from rsd_jax.decoding.acceptance import count_acceptance
+from rsd_jax.decoding.positions import layers_ahead
+from tests.rsd_jax.decoding.networks import in_every_column, random_network
 
 BATCH, LEVELS = 3, 7
 
@@ -32,8 +34,8 @@ def oracle_draft(target: jax.Array, is_right: jax.Array, draft_layers: int) -> D
     """Proposes the target's token where `is_right` ``[B, C, D, L]``, and another level elsewhere."""
     proposed = jnp.where(is_right, target, (target + 1) % LEVELS)
 
-    def draft(features: jax.Array, tokens: jax.Array, position: jax.Array) -> jax.Array:
-        ahead = layers_ahead(position, target.shape[-1])
+    def draft(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
+        ahead = layers_ahead(in_every_column(position, tokens), target.shape[-1])
         levels = [jnp.sum(jnp.where(ahead == k, proposed, 0), axis=-1) for k in range(draft_layers)]
         return jax.nn.one_hot(jnp.stack(levels, axis=-1), LEVELS)
 
@@ -43,7 +45,8 @@ def oracle_draft(target: jax.Array, is_right: jax.Array, draft_layers: int) -> D
 def random_draft(seed: int, draft_layers: int) -> DraftFn:
     """Proposes other random levels in every round, independent of everything but the positions."""
 
-    def draft(features: jax.Array, tokens: jax.Array, position: jax.Array) -> jax.Array:
+    def draft(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
+        position = in_every_column(position, tokens)
         key = jax.random.fold_in(jax.random.key(seed), position.sum())
         return jax.random.normal(key, (*position.shape, draft_layers, LEVELS))
 
@@ -53,8 +56,8 @@ def random_draft(seed: int, draft_layers: int) -> DraftFn:
 def garbage_reading_draft(draft_layers: int) -> DraftFn:
     """Repeats what lies in the undefined digits from the position on: leftovers of earlier rounds."""
 
-    def draft(features: jax.Array, tokens: jax.Array, position: jax.Array) -> jax.Array:
-        ahead = layers_ahead(position, tokens.shape[-1])
+    def draft(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
+        ahead = layers_ahead(in_every_column(position, tokens), tokens.shape[-1])
         levels = [jnp.sum(jnp.where(ahead == k, tokens, 0), axis=-1) for k in range(draft_layers)]
         return jax.nn.one_hot(jnp.stack(levels, axis=-1), LEVELS)
 
@@ -62,8 +65,8 @@ def garbage_reading_draft(draft_layers: int) -> DraftFn:
 
 
 def not_a_number_draft(draft_layers: int) -> DraftFn:
-    def draft(features: jax.Array, tokens: jax.Array, position: jax.Array) -> jax.Array:
-        return jnp.full((*position.shape, draft_layers, LEVELS), jnp.nan)
+    def draft(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
+        return jnp.full((*tokens.shape[:-1], draft_layers, LEVELS), jnp.nan)
 
     return draft
 
@@ -100,7 +103,7 @@ def walk_columns(is_right: np.ndarray, informative: np.ndarray, draft_layers: in
     return WalkedCounts(most_rounds, accepted, proposed, first_run)
 
 
-@pytest.mark.parametrize("draft_layers", [1, 3, 8])
+@pytest.mark.parametrize("draft_layers", [3, 8])  # and 1 and 2 below
 def test_equals_autoregressive_token_for_token(
     draft_layers: int,
     code_shape: Callable[[int], CodeShape],
@@ -116,11 +119,17 @@ def test_equals_autoregressive_token_for_token(
         reference = autoregressive(features, main, shape, BATCH)
         drafts = [make(draft_layers) for make in IGNORANT_DRAFTS]
         drafts.append(oracle_draft(reference.tokens, is_right, draft_layers))
-        return reference, *(speculative_greedy(features, draft, main, shape, BATCH) for draft in drafts)
+        decode_by = partial(speculative_greedy, features, main=main, shape=shape, batch_size=BATCH)
+        found = [decode_by(draft, unrolled_passes=0) for draft in drafts]
+        if draft_layers == 3:
+            oracle = drafts[-1]
+            found.append(decode_by(oracle, unrolled_passes=1, scores_all_layers=False))
+            found.append(decode_by(oracle, unrolled_passes=2))
+        return reference, *found
 
     digits = (BATCH, shape.chunk_length, shape.latent_dim, shape.num_layers)
     fewest_rounds = -(-shape.num_layers // (draft_layers + 1))
-    for seed in range(6):
+    for seed in range(4):
         where_right = {
             "always": np.ones(digits, bool),
             "never": np.zeros(digits, bool),
@@ -131,11 +140,13 @@ def test_equals_autoregressive_token_for_token(
             reference, *results = decode(random_features(seed, BATCH), jnp.int32(seed), is_right)
             for result in results:
                 assert_lossless(reference, result, shape)
+            for result in results[4:]:  # written out or in a loop, all layers scored or those at hand: one decoding
+                chex.assert_trees_all_equal(result, results[3])
             if name == "always":
-                assert results[-1].rounds.tolist() == [fewest_rounds] * BATCH
+                assert results[3].rounds.tolist() == [fewest_rounds] * BATCH
             if name == "never":
-                assert results[-1].rounds.tolist() == [shape.num_layers] * BATCH
-                assert not results[-1].acceptance.accepted.any()
+                assert results[3].rounds.tolist() == [shape.num_layers] * BATCH
+                assert not results[3].acceptance.accepted.any()
 
 
 def assert_lossless(reference: DecodeResult, result: DecodeResult, shape: CodeShape) -> None:
@@ -144,6 +155,39 @@ def assert_lossless(reference: DecodeResult, result: DecodeResult, shape: CodeSh
     assert int(result.rounds.min()) >= -(-shape.num_layers // (shape.draft_layers + 1))
     assert int(result.rounds.max()) <= shape.num_layers
     assert (np.asarray(result.acceptance.accepted) <= np.asarray(result.acceptance.proposed)).all()
+
+
+SIZES = [(1, 1, 2, 2, 2), (5, 1, 2, 3, 5), (6, 2, 1, 4, 3)]
+
+
+@pytest.mark.parametrize(("layers", "draft_layers", "chunk", "latents", "levels"), SIZES)
+def test_equals_autoregressive_for_codes_of_any_size(
+    layers: int, draft_layers: int, chunk: int, latents: int, levels: int
+) -> None:
+    shape = CodeShape(chunk, latents, layers, draft_layers, jnp.ones((layers, latents), bool))
+
+    def guessing(target: jax.Array, errors: jax.Array) -> DraftFn:
+        """Proposes the target's tokens but for these errors, which may lie outside of the alphabet's reach."""
+
+        def draft(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
+            wanted = in_every_column(position, tokens)[..., None] + jnp.arange(draft_layers)
+            named = jnp.take_along_axis((target + errors) % levels, jnp.minimum(wanted, layers - 1), axis=-1)
+            return jax.nn.one_hot(named, levels)
+
+        return draft
+
+    @jax.jit
+    def decode(seed: jax.Array, errors: jax.Array) -> tuple[DecodeResult, DecodeResult]:
+        main, features = random_network(seed, layers, chunk, latents, levels, BATCH)
+        reference = autoregressive(features, main, shape, BATCH)
+        draft = guessing(reference.tokens, errors)
+        return reference, speculative_greedy(features, draft, main, shape, BATCH)
+
+    generator = np.random.default_rng(layers)
+    for seed in range(5):
+        errors = generator.integers(0, levels, (BATCH, chunk, latents, layers)) * (generator.random(layers) < 0.4)
+        reference, result = decode(jnp.int32(seed), jnp.asarray(errors, jnp.int32))
+        assert_lossless(reference, result, shape)
 
 
 @settings(max_examples=40, deadline=None)
@@ -172,6 +216,11 @@ def test_counts_of_a_whole_decoding_by_hand() -> None:
     assert result.acceptance.accepted[..., 0].tolist() == [[1, 0, 1, 1, 1, 0, 0, 1]]
     assert result.acceptance.proposed[..., 0].tolist() == [[1, 1, 2, 1, 1, 0, 1, 2]]
     assert result.acceptance.first_run.tolist() == [[0, 1, 0, 0]]
+    # Four proposals, of which 1 + 3 + 0 + 1 layers were accepted: 9/4 layers a round, of which the last had only one.
+    assert (result.trace.drafts.tolist(), result.trace.kept.tolist()) == ([4], [5])
+    assert float(result.trace.mean_acceptance_length()) == 1 + 5 / 4
+    assert result.depth.tolist() == [[[8]]]
+    assert not result.trace.skipped.any()
 
 
 def test_replaced_tokens_are_not_counted_as_accepted() -> None:
@@ -196,8 +245,8 @@ def test_given_digits_are_neither_drafted_nor_changed(
     depth = generator.integers(0, shape.num_layers + 1, columns)
     told = generator.integers(0, LEVELS, (*columns, shape.num_layers))
     given = GivenTokens(jnp.asarray(told, jnp.int32), jnp.asarray(depth, jnp.int32))
-    reference = autoregressive(features, main, shape, BATCH, given)
-    result = speculative_greedy(features, random_draft(seed, 3), main, shape, BATCH, given)
+    reference = autoregressive(features, main, shape, BATCH, given, unrolled=False)
+    result = jax.jit(lambda: speculative_greedy(features, random_draft(seed, 3), main, shape, BATCH, given))()
     np.testing.assert_array_equal(result.tokens, reference.tokens)
     is_given = np.arange(shape.num_layers) < depth[..., None]
     np.testing.assert_array_equal(np.asarray(result.tokens)[is_given], told[is_given])
@@ -214,41 +263,42 @@ def test_compiles_once_and_equals_eager(
     main, shape = random_main(0), code_shape(3)
 
     def decode(features: jax.Array) -> DecodeResult:
-        return speculative_greedy(features, random_draft(5, 3), main, shape, BATCH)
+        return speculative_greedy(features, random_draft(5, 3), main, shape, BATCH, unrolled_passes=0)
 
     compiled = jax.jit(chex.assert_max_traces(decode, n=1))
     compiled(random_features(0, BATCH))
-    eager = speculative_greedy(random_features(1, BATCH), random_draft(5, 3), main, shape, BATCH)
+    eager = decode(random_features(1, BATCH))
     chex.assert_trees_all_equal(compiled(random_features(1, BATCH)), eager)
 
 
-def test_models_run_once_a_round_in_one_loop(
+@pytest.mark.parametrize(("unrolled_passes", "loops_expected"), [(0, 1), (8, 0)])
+def test_models_run_once_a_round_and_what_is_not_written_out_in_one_loop(
     code_shape: Callable[[int], CodeShape],
     random_features: Callable[[int, int], jax.Array],
     random_main: Callable[[int], MainFn],
+    unrolled_passes: int,
+    loops_expected: int,
 ) -> None:
     main, shape = random_main(0), code_shape(3)
     calls: list[str] = []
 
-    def draft_calls(features: jax.Array, tokens: jax.Array, position: jax.Array) -> jax.Array:
+    def draft_calls(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
         jax.debug.callback(lambda: calls.append("draft"))
         return random_draft(5, 3)(features, tokens, position)
 
     @column_local
-    def main_calls(features: jax.Array, tokens: jax.Array, position: jax.Array, *, num_layers: int) -> jax.Array:
+    def main_calls(features: jax.Array, tokens: jax.Array, position: jax.Array | int, *, num_layers: int) -> jax.Array:
         jax.debug.callback(lambda: calls.append("main"))
         return main(features, tokens, position, num_layers=num_layers)
 
-    decode = jax.jit(lambda features: speculative_greedy(features, draft_calls, main_calls, shape, BATCH))
-    result = decode(random_features(0, BATCH))
+    def decode(features: jax.Array) -> DecodeResult:
+        return speculative_greedy(features, draft_calls, main_calls, shape, BATCH, None, unrolled_passes)
+
+    result = jax.jit(decode)(random_features(0, BATCH))
     jax.effects_barrier()
-    assert calls.count("draft") == calls.count("main") == int(result.rounds.max())
-    loops = [
-        eqn
-        for eqn in jax.make_jaxpr(decode)(random_features(0, BATCH)).eqns[0].params["jaxpr"].eqns
-        if "while" in str(eqn.primitive)
-    ]
-    assert len(loops) == 1
+    assert calls.count("draft") == calls.count("main") == max(unrolled_passes, int(result.rounds.max()))
+    primitives = [str(eqn.primitive) for eqn in jax.make_jaxpr(decode)(random_features(0, BATCH)).eqns]
+    assert primitives.count("while") == loops_expected
 
 
 def _fixed_target(shape: tuple[int, ...]) -> jax.Array:
@@ -264,7 +314,7 @@ def _decode_with_fixed_target(is_right: jax.Array, informative: jax.Array, draft
     shape = CodeShape(chunk_length, latent_dim, num_layers, draft_layers, informative)
 
     @column_local
-    def main(features: jax.Array, tokens: jax.Array, position: jax.Array, *, num_layers: int) -> jax.Array:
+    def main(features: jax.Array, tokens: jax.Array, position: jax.Array | int, *, num_layers: int) -> jax.Array:
         return oracle_draft(target, jnp.ones_like(target, bool), num_layers)(features, tokens, position)
 
     draft = oracle_draft(target, is_right, shape.draft_layers)

@@ -70,6 +70,32 @@ def test_main_head_scores_the_same_from_any_position(main, table, features) -> N
         np.testing.assert_allclose(part[..., offset, :], expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("first", [0, 6])
+def test_layers_known_while_tracing_are_scored_and_proposed_alike(main, draft, table, features, first) -> None:
+    """By slices instead of picks: the same numbers but for the order of sums, from the same estimates."""
+    tokens, own = _tokens(2), jnp.full(COLUMNS, first, jnp.int32)
+    (main_variables,), (draft_variables,) = main.args, draft.args
+    main_model, draft_model = main.func.__wrapped__.__self__, draft.func.__wrapped__.__self__
+
+    @jax.jit
+    def columns_and_latents():
+        columns = main_model.apply(main_variables, features, method="contextualise")
+        return columns, draft_model.apply(draft_variables, features, method="estimate")
+
+    @jax.jit
+    def scores(columns, latents, position):
+        given = table, tokens, first if position is None else position
+        counts = (1, LAYERS)
+        found = [main_model.apply(main_variables, columns, *given, count, method="score") for count in counts]
+        return [*found, draft_model.apply(draft_variables, latents, *given, method="propose")]
+
+    estimates = columns_and_latents()
+    for known, picked in zip(scores(*estimates, None), scores(*estimates, own), strict=True):
+        assert known.shape == picked.shape
+        np.testing.assert_allclose(known, picked, rtol=2e-6, atol=2e-6)
+        np.testing.assert_array_equal(jnp.argmax(known, axis=-1), jnp.argmax(picked, axis=-1))
+
+
 def test_draft_reads_accepted_digits_only(draft, table, features) -> None:
     position = jax.random.randint(jax.random.key(6), COLUMNS, 0, LAYERS)
     accepted = jnp.arange(LAYERS) < position[..., None]

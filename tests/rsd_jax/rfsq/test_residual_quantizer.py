@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsd_jax.rfsq import QuantizerTable, dequantize, grid_coordinates, make_table, quantize
+from rsd_jax.rfsq import QuantizerTable, dequantize, dequantize_to, grid_coordinates, make_table, quantize
 from rsd_jax.rfsq.scalar_quantizer import exactly_multipliable
 
 LAYERS, LATENTS = 8, 16
@@ -35,6 +35,8 @@ def test_decoding_by_hand_for_every_prefix() -> None:
     decoded = [float(dequantize(_two_layers(), tokens, n)[0, 0, 0]) for n in (0, 1, 2)]
     np.testing.assert_allclose(decoded, [0.0, 1.0, 1.35], rtol=1e-6)
     assert float(dequantize(_two_layers(), tokens)[0, 0, 0]) == decoded[2]
+    by_column = dequantize_to(_two_layers(), jnp.tile(tokens, (1, 3, 1, 1)), jnp.array([[[2], [0], [1]]]))
+    assert by_column[0, :, 0].tolist() == [decoded[2], decoded[0], decoded[1]]
 
 
 @pytest.mark.parametrize("depth", [-1, 3])

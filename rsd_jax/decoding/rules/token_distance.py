@@ -1,0 +1,53 @@
+"""The rule of Spec-VLA, for comparison: drafted digits near the main head's stay, whatever that does to actions."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
+
+from rsd_jax.array_types import Logits, Position, PyTree, Tokens
+from rsd_jax.decoding.interface import CodeShape
+from rsd_jax.decoding.rules.interface import Verification, most_likely, whole_code
+from rsd_jax.rfsq.certificate import Certificate
+
+
+@dataclass(frozen=True)
+class TokenDistance:
+    """A drafted digit stays if it lies at most `largest` levels from the main head's most likely one.
+
+    The relaxed acceptance of Spec-VLA (Wang et al. 2025, arXiv 2507.22424), which keeps drafted tokens by the distance
+    of their bins. There a token is an action dimension, and a bin away is a small motion; in a residual code a level
+    of a coarse layer is a large one, and what follows it changes altogether, so that no bound on the action follows.
+
+    Attributes:
+        largest: distance in levels, 0 or more; 0 is `LosslessGreedy`.
+    """
+
+    largest: int = 1
+
+    draws: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Checks the distance."""
+        if self.largest < 0:
+            raise ValueError(f"largest is {self.largest}; it must be 0 or more: levels between two digits")
+
+    def start(
+        self, shape: CodeShape, batch_size: int, certificate: Certificate | None
+    ) -> tuple[PyTree, Int[Array, " D"]]:
+        """Nothing to remember; all layers."""
+        return (), whole_code(shape)
+
+    def propose(self, draft_logits: Logits, keys: jax.Array | None) -> Int[Array, "B C D K"]:
+        """The draft's most likely digits."""
+        return most_likely(draft_logits)
+
+    def accept(self, memory: PyTree, round_: Verification) -> tuple[Bool[Array, "B C D L"], PyTree]:
+        """Digits near those that the main head would choose."""
+        return jnp.abs(round_.proposal - most_likely(round_.main_logits)) <= self.largest, memory
+
+    def replace(self, round_: Verification, stop: Position) -> Tokens:
+        """The main head's choices."""
+        return most_likely(round_.main_logits)
