@@ -77,7 +77,8 @@ class Cascade:
         rule: one of `RULES`.
         tolerance, threshold: of the rule, in half-ranges (`rsd_jax.decoding.skip_rules`).
         coarse_layers: K, layers that agreement is measured after; the finer ones come from the draft.
-        longest_run: calls in a row without a look, at most; 0 looks at every call.
+        longest_run: calls in a row without a look, at most; 0 looks at every call. None for as many as the draft policy
+            remembers a look, or, if it remembers none, as the main model foresees.
         shadow: watch it: the main model runs at every call, and what the draft policy would propose is found for every
             age of the last look, while it acts as if neither were; told are both, to judge rules.
 
@@ -93,15 +94,15 @@ class Cascade:
     tolerance: float = 0.2
     threshold: float = 0.1
     coarse_layers: int = 3
-    longest_run: int = 7
+    longest_run: int | None = None
     shadow: bool = False
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:
             raise ValueError(f"rule={self.rule!r} must be one of {', '.join(RULES)}.")
         for name in ("tolerance", "threshold", "longest_run"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name}={getattr(self, name)} must not be negative.")
+            if (value := getattr(self, name)) is not None and not value >= 0:
+                raise ValueError(f"{name}={value} must not be negative.")
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -126,13 +127,13 @@ class Cascade:
             ValueError: the draft policy does not remember for as long as `longest_run`.
         """
         shape, main = models.code_shape, models.networks.policy.backbone
-        remembers = models.draft_policy_remembers
-        if remembers is not None and self.longest_run > remembers:
+        remembers, longest_run = models.draft_policy_remembers, self._longest_run(models)
+        if remembers is not None and longest_run > remembers:
             raise ValueError(
-                f"longest_run={self.longest_run} must be at most {remembers}, the calls for which the draft policy "
+                f"longest_run={longest_run} must be at most {remembers}, the calls for which the draft policy "
                 "remembers a look (model.oldest_look of its training)."
             )
-        looks = 0 if remembers is None else max(self.longest_run, 1) if self.shadow else 1
+        looks = 0 if remembers is None else max(longest_run, 1) if self.shadow else 1
         # NumPy in place of JAX: the state begins on the host.
         foreseen = np.zeros((main.chunks, shape.chunk_length, shape.latent_dim, shape.num_layers), np.int32)
         remembered = np.zeros((looks, main.chunks * main.chunk_length, main.width), np.float32)
@@ -156,7 +157,7 @@ class Cascade:
         mine = jnp.minimum(jnp.maximum(age - 1, 0), proposals.tokens.shape[1] - 1)
         drafted, distance = (_pick(array, mine) for array in proposals)
         evidence = self._evidence(models, drafted, distance, state)
-        looks = must_look(self.skip_rule, evidence, state.skip, self.longest_run)
+        looks = must_look(self.skip_rule, evidence, state.skip, self._longest_run(models))
 
         def look() -> Foresight:
             return self.foresee(models, inputs)
@@ -200,6 +201,12 @@ class Cascade:
             features=features.reshape(rows, -1, features.shape[-1]),
             rounds=found.rounds,
         )
+
+    def _longest_run(self, models: Models) -> int:
+        if self.longest_run is not None:
+            return self.longest_run
+        remembers = models.draft_policy_remembers
+        return models.networks.policy.backbone.chunks - 1 if remembers is None else remembers
 
     def _propose(self, models: Models, inputs: PolicyInputs, state: CascadeState) -> DraftProposals:
         """What the draft policy proposes: given the last look, or of a watched cascade given each of the last ones."""

@@ -6,6 +6,7 @@ DECODER_TITLES = {
     "speculative_greedy": "Residual speculative decoding, greedy and lossless",
     "fixed_point": "Decoding by fixed point, greedy and lossless",
     "speculative_sampling": "Residual speculative decoding, lossless sampling",
+    "cascade": "Cascade: a draft policy acts where a rule accepts it",
     "certified": "Residual speculative decoding, greedy within a certified error",
 }
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from eval_bridge.policies.decoders import check_decoder
+from eval_bridge.policies.decoders import check_decoder, make_decoder
 from eval_bridge.runs.stage_process import PipelineStage
 from rsd_jax.content_check import read_checked_json
 from rsd_jax.run_folder import (
+    CASCADE_STAGES,
     COMPARISONS_NAME,
     COMPLETE,
     DEMOS_FOLDER,
@@ -50,9 +51,9 @@ def stages_of(run_dir: Path, variant: str, seed: int, decoders: Sequence[str]) -
 
     seeded = f"--config.seed={seed}"
     collect = PipelineStage("collect", run_dir / DEMOS_FOLDER, command("collect", "demos", seeded), has_all_demos)
+    trained = trained_stages(decoders)
     trainings = [
-        PipelineStage(name, run_dir / name, command("train", name, seeded), _has_final_metrics)
-        for name in TRAINED_STAGES
+        PipelineStage(name, run_dir / name, command("train", name, seeded), _has_final_metrics) for name in trained
     ]
     evaluations = [
         PipelineStage(
@@ -60,7 +61,7 @@ def stages_of(run_dir: Path, variant: str, seed: int, decoders: Sequence[str]) -
             run_dir / output,
             evaluate(decoder),
             partial(_has_all_episodes, decoder=decoder),
-            TRAINED_STAGES,
+            trained,
         )
         for decoder, output in outputs.items()
     ]
@@ -74,6 +75,12 @@ def stages_of(run_dir: Path, variant: str, seed: int, decoders: Sequence[str]) -
         partial(_compares_with, others=others),
     )
     return [collect, *trainings, *evaluations, report]
+
+
+def trained_stages(decoders: Sequence[str]) -> tuple[str, ...]:
+    """The stages that a run with these `decoders` trains: all that are always there, and what a cascade needs."""
+    with_cascade = any(set(make_decoder(decoder).stages) & set(CASCADE_STAGES) for decoder in decoders)
+    return (*TRAINED_STAGES, *CASCADE_STAGES) if with_cascade else TRAINED_STAGES
 
 
 def share_demos(run_dir: Path, source: str) -> None:

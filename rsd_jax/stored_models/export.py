@@ -5,7 +5,9 @@ from pathlib import Path
 
 from rsd_jax.atomic_files import whole_folder
 from rsd_jax.checkpoints.stage_checkpoints import StageCheckpoints
-from rsd_jax.run_folder import TRAINED_STAGES
+from rsd_jax.run_folder import CASCADE_STAGES, TRAINED_STAGES
+from rsd_jax.stored_models.confidence import load_confidence
+from rsd_jax.stored_models.draft_policy import load_draft_policy
 from rsd_jax.stored_models.heads import load_draft, load_main_head
 from rsd_jax.stored_models.policy import load_policy
 from rsd_jax.stored_models.tokenizer import load_tokenizer
@@ -13,6 +15,8 @@ from rsd_jax.stored_models.tokenizer import load_tokenizer
 
 def export_checkpoint(run_dir: Path, target: Path) -> int:
     """Writes the best checkpoints of `run_dir` into `target`, which must not exist, and returns their size in bytes.
+
+    Those of the cascade are among them where the run has trained them.
 
     Raises:
         CheckpointError: a stage is missing, damaged or cannot be written, or stages do not belong together.
@@ -24,8 +28,12 @@ def export_checkpoint(run_dir: Path, target: Path) -> int:
     tokenizer, policy = load_tokenizer(run_dir), load_policy(run_dir)
     load_draft(run_dir, tokenizer.token_hash, policy)
     load_main_head(run_dir, tokenizer.token_hash, policy)
+    stages: tuple[str, ...] = TRAINED_STAGES
+    if StageCheckpoints(run_dir / CASCADE_STAGES[0]).find("best") is not None:
+        load_confidence(run_dir, load_draft_policy(run_dir, policy))
+        stages = (*TRAINED_STAGES, *CASCADE_STAGES)
     with whole_folder(target) as folder:
-        for name in TRAINED_STAGES:
+        for name in stages:
             best = StageCheckpoints(run_dir / name).find("best")
             assert best is not None  # it was loaded
             shutil.copytree(best, folder / best.relative_to(run_dir))

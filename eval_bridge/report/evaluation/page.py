@@ -14,6 +14,7 @@ from eval_bridge.report.evaluation.comparison import comparison_section
 from eval_bridge.report.evaluation.failures import failure_section
 from eval_bridge.report.evaluation.films import make_films, make_hero
 from eval_bridge.report.evaluation.latency import latency_section
+from eval_bridge.report.evaluation.looks import looks_section
 from eval_bridge.report.evaluation.motion import motion_section
 from eval_bridge.report.evaluation.speculation import speculation_section
 from eval_bridge.report.evaluation.success import task_bars
@@ -74,6 +75,7 @@ def render_report(
         "speed": log.speeds[-1] if log.speeds else None,
         "comparisons": [comparison_section(comparison) for comparison in comparisons],
         "speculation": speculation_section(summary, records),
+        "looks": looks_section(summary, records),
         "latency": latency_section(summary, log),
         "motion": motion_section(analysis),
         "time": time_section(summary, records),

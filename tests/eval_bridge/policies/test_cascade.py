@@ -140,7 +140,7 @@ def test_settings_are_checked_and_read_from_words():
         ("rule=luck", r"rule='luck' must be one of agreement, confidence, both"),
         ("tolerance=-1", r"tolerance=-1.0 must not be negative"),
         ("patience=3", r"decoder_settings has 'patience=3': cascade takes NAME=VALUE of these settings: rule, "),
-        ("longest_run=1.5", r"longest_run is of type int, as in longest_run=7"),
+        ("longest_run=1.5", r"longest_run is of type int . None, as in longest_run=None"),
         ("shadow", r"decoder_settings has 'shadow'"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -28,14 +28,14 @@ class Telling:
     stages = ("policy",)
     optional_stages = ()
 
-    def initial_state(self):
+    def initial_state(self, models):
         return np.zeros(4, bool)
 
     def decode(self, models, inputs, given, state, keys, asked):
         rows = len(keys)
         no_tokens, no_runs = jnp.zeros((rows, 0, 0), jnp.int32), jnp.zeros((rows, 0), jnp.int32)
         counts = AcceptanceCounts(no_tokens, no_tokens, no_runs)
-        chunks = DecodedChunks(inputs.images.astype(jnp.float32), jnp.zeros(rows, jnp.int32), counts)
+        chunks = DecodedChunks(inputs.images.astype(jnp.float32), jnp.zeros(rows, jnp.int32), counts, jnp.ones(rows, bool))
         return chunks, jnp.stack([asked] * rows)
 
 
@@ -46,7 +46,7 @@ def models():
 
 @pytest.fixture(scope="module")
 def call(models):
-    return CompiledCall(Telling(), models.networks, PackedArrays(models.arrays), 4)
+    return CompiledCall(Telling(), models.networks, PackedArrays(models.arrays), Telling().initial_state(models), 4)
 
 
 def requests(models, *rows):
