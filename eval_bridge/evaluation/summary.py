@@ -163,9 +163,7 @@ def describe(summary: Summary, report: Path) -> str:
     if summary.token_acceptance is not None:
         lines.append(f"{describe_acceptance(summary.token_acceptance)}, {summary.rounds_mean:.2f} rounds")
     if summary.skipped is not None:
-        lines.append(
-            f"skipped     {summary.skipped:.1%} of {summary.chunks} calls needed no look of the main backbone"
-        )
+        lines.append(f"skipped     {summary.skipped:.1%} of {summary.chunks} calls did without the main backbone")
     if "chunk" in summary.latency_ms:
         chunk = summary.latency_ms["chunk"]
         lines.append(f"chunk       p50 {chunk.p50:.1f} ms, p90 {chunk.p90:.1f} ms, p99 {chunk.p99:.1f} ms")

@@ -77,8 +77,8 @@ class Cascade:
         rule: one of `RULES`.
         tolerance, threshold: of the rule, in half-ranges (`rsd_jax.decoding.skip_rules`).
         coarse_layers: K, layers that agreement is measured after; the finer ones come from the draft.
-        longest_run: calls in a row without a look, at most; 0 looks at every call. None for as many as the draft policy
-            remembers a look, or, if it remembers none, as the main model foresees.
+        longest_run: calls in a row without a look, at most; 0 looks at every call. None for as many as the draft
+            policy remembers a look, or, if it remembers none, as the main model foresees.
         shadow: watch it: the main model runs at every call, and what the draft policy would propose is found for every
             age of the last look, while it acts as if neither were; told are both, to judge rules.
 

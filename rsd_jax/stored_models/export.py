@@ -29,7 +29,7 @@ def export_checkpoint(run_dir: Path, target: Path) -> int:
     load_draft(run_dir, tokenizer.token_hash, policy)
     load_main_head(run_dir, tokenizer.token_hash, policy)
     stages: tuple[str, ...] = TRAINED_STAGES
-    if StageCheckpoints(run_dir / CASCADE_STAGES[0]).find("best") is not None:
+    if any(StageCheckpoints(run_dir / name).find("best") is not None for name in CASCADE_STAGES):
         load_confidence(run_dir, load_draft_policy(run_dir, policy))
         stages = (*TRAINED_STAGES, *CASCADE_STAGES)
     with whole_folder(target) as folder:

@@ -15,7 +15,9 @@ from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
 from rsd_jax.stored_models import export
 from rsd_jax.stored_models.export import export_checkpoint
 from rsd_jax.stored_models.policy import PolicyMismatchError
-from rsd_jax.training.stages import TRAINED_STAGES
+from rsd_jax.training.stages import CASCADE_STAGES, TRAINED_STAGES
+
+STAGES = (*TRAINED_STAGES, *CASCADE_STAGES)
 
 
 @pytest.fixture(scope="module")
@@ -28,25 +30,25 @@ def exported(preflight_run, tmp_path_factory):
 @pytest.fixture
 def copied_run(preflight_run, tmp_path):
     """A run folder that a test may damage."""
-    for name in TRAINED_STAGES:
+    for name in STAGES:
         shutil.copytree(preflight_run / name / "best", tmp_path / "run" / name / "best")
     return tmp_path / "run"
 
 
 def test_arrays_and_metadata_of_every_stage_arrive(preflight_run, exported):
     target, _ = exported
-    for name in TRAINED_STAGES:
+    for name in STAGES:
         original, copy = load_stage(preflight_run, name), load_stage(target, name)
         jax.tree.map(np.testing.assert_array_equal, copy.variables, original.variables)
         assert copy.metadata == original.metadata
-    assert checkpoint_digests(target, TRAINED_STAGES) == checkpoint_digests(preflight_run, TRAINED_STAGES)
+    assert checkpoint_digests(target, STAGES) == checkpoint_digests(preflight_run, STAGES)
 
 
 def test_nothing_else_arrives(exported):
     target, size = exported
     assert [path.name for path in target.parent.iterdir()] == ["model"]
     assert sorted(path.relative_to(target).as_posix() for path in target.glob("*/*")) == sorted(
-        f"{name}/best" for name in TRAINED_STAGES
+        f"{name}/best" for name in STAGES
     )
     assert size == sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
 
@@ -60,13 +62,20 @@ def test_the_target_is_evaluated_as_a_run_is(exported, tmp_path):
     assert (target / "evaluation" / "report.html").is_file()
 
 
-@pytest.mark.parametrize("missing", TRAINED_STAGES)
+@pytest.mark.parametrize("missing", STAGES)
 def test_a_missing_stage_is_named_with_its_command(copied_run, tmp_path, missing):
     shutil.rmtree(copied_run / missing)
     expected = f"launch.train --config configs/{missing}.py --config.run_dir={copied_run}"
     with pytest.raises(MissingCheckpointError, match=expected):
         export_checkpoint(copied_run, tmp_path / "target")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_run_without_a_cascade_is_handed_on_without_it(copied_run, tmp_path):
+    for name in CASCADE_STAGES:
+        shutil.rmtree(copied_run / name)
+    export_checkpoint(copied_run, tmp_path / "target")
+    assert sorted(path.name for path in (tmp_path / "target").iterdir()) == sorted(TRAINED_STAGES)
 
 
 @pytest.mark.parametrize("head", ["draft", "main_head"])
@@ -92,7 +101,7 @@ def test_an_export_that_fails_halfway_leaves_nothing(preflight_run, tmp_path, mo
     copy = shutil.copytree
 
     def copy_some(source, target, *more, **options):
-        if TRAINED_STAGES[-1] in str(target):
+        if STAGES[-1] in str(target):
             assert [path.name for path in tmp_path.iterdir()] == ["target.partial"]
             raise OSError("the disk is gone")
         return copy(source, target, *more, **options)
@@ -108,7 +117,7 @@ def test_what_a_killed_export_left_does_not_arrive(preflight_run, tmp_path):
     left.mkdir(parents=True)
     export_checkpoint(preflight_run, tmp_path / "target")
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
-    assert sorted(path.name for path in (tmp_path / "target").iterdir()) == sorted(TRAINED_STAGES)
+    assert sorted(path.name for path in (tmp_path / "target").iterdir()) == sorted(STAGES)
 
 
 def test_the_command_tells_the_size_or_what_is_wrong(preflight_run, tmp_path, capsys):

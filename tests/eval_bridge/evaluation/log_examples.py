@@ -45,6 +45,7 @@ def make_record(task_index, episode, success, steps=100, **changes):
         "chunk_seconds": (0.5, 0.01),
         "acceptance": HALF_ACCEPTED,
         "actions": ActionSummary((0.0,) * 7, (1.0,) * 7, 0.0, 1),
+        "looked": (),
     }
     rollout |= {name: changes.pop(name) for name in rollout if name in changes}
     fields = {

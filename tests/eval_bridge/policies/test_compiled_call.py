@@ -35,7 +35,9 @@ class Telling:
         rows = len(keys)
         no_tokens, no_runs = jnp.zeros((rows, 0, 0), jnp.int32), jnp.zeros((rows, 0), jnp.int32)
         counts = AcceptanceCounts(no_tokens, no_tokens, no_runs)
-        chunks = DecodedChunks(inputs.images.astype(jnp.float32), jnp.zeros(rows, jnp.int32), counts, jnp.ones(rows, bool))
+        chunks = DecodedChunks(
+            inputs.images.astype(jnp.float32), jnp.zeros(rows, jnp.int32), counts, jnp.ones(rows, bool)
+        )
         return chunks, jnp.stack([asked] * rows)
 
 

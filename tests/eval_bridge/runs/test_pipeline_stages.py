@@ -26,6 +26,12 @@ def test_commands_are_those_of_the_documentation():
     )
 
 
+def test_a_cascade_has_its_own_policy_trained_before_any_evaluation():
+    stages = [stage.name for stage in stages_of(Path("runs/x"), "tiny", 0, ("cascade", "l1_regression"))]
+    assert stages[:5] == ["collect", "rfsq", "policy", "draft", "main_head"]
+    assert stages[5:] == ["draft_policy", "confidence", "evaluate", "evaluate_l1_regression", "report"]
+
+
 def test_every_decoder_has_an_evaluation_and_the_first_a_report_beside_the_others():
     evaluations = stages_of(Path("runs/x"), "libero_spatial", 1, THREE)[5:]
     assert [(stage.name, str(stage.output)) for stage in evaluations] == [
@@ -57,7 +63,7 @@ def test_impossible_decoders_are_refused(decoders, message):
 def test_every_stage_has_the_variants_of_the_pipelines(pipeline):
     for variant in pipeline.VARIANTS:
         config = pipeline.get_config(variant)
-        for stage in stages_of(Path(config.run_dir), config.variant, 0, config.decoders):
+        for stage in stages_of(Path(config.run_dir), config.variant, 0, (*config.decoders, "cascade")):
             source = stage.command[4]
             module, values = load_config(source)
             assert variant in module.VARIANTS, source
