@@ -44,7 +44,8 @@ class CompactBackbone:
         width: F, features of a token. depth: transformer blocks. heads: attention heads of a block.
         mlp_features: hidden features of a block's MLP.
         instruction_tokens: tokens that the instruction becomes.
-        memory_steps, memory_width: S and F of the `Memory` that it takes; 0 for none. oldest_memory: its largest age.
+        memory_steps, memory_width: S, of whole chunks, and F of the `Memory` that it takes; 0 for none.
+        oldest_memory: its largest age.
     """
 
     camera: Camera = field(default_factory=KeypointCamera)
@@ -61,9 +62,13 @@ class CompactBackbone:
     oldest_memory: int = 0
 
     def __post_init__(self) -> None:
-        """Checks that heads divide the width, and that there is a chunk."""
+        """Checks that heads divide the width, that there is a chunk, and that a memory is of whole chunks."""
         if self.chunks < 1:
             raise ValueError(f"chunks is {self.chunks}; it must be at least 1, the chunk that is acted on")
+        if self.memory_steps % self.chunk_length:
+            raise ValueError(
+                f"memory_steps is {self.memory_steps}; it must be a multiple of chunk_length = {self.chunk_length}"
+            )
         if self.width % self.heads:
             raise ValueError(f"width is {self.width}; it must be a multiple of heads = {self.heads}")
 
@@ -167,19 +172,20 @@ class TransformerBlock(nn.Module):
 
 
 class MemoryTokens(nn.Module):
-    """A token for each step that was foreseen, with its place and the memory's age added; of none, zeros."""
+    """A token for each chunk that was foreseen, with its place and the memory's age added; of none, zeros."""
 
     sizes: CompactBackbone
 
     @nn.compact
-    def __call__(self, memory: Memory) -> Float[Array, "B S F"]:
+    def __call__(self, memory: Memory) -> Float[Array, "B N F"]:
         """Maps a memory to tokens."""
-        sizes = self.sizes
+        sizes, chunks = self.sizes, self.sizes.memory_steps // self.sizes.chunk_length
         is_there = (memory.age > 0)[:, None, None].astype(memory.features.dtype)
-        tokens = Dense(sizes.width, ("embed", "embed"), name="tokens")(memory.features * is_there)
-        places = Embedding(sizes.memory_steps, sizes.width, ("position", "embed"), name="places")
+        of_chunks = (memory.features * is_there).reshape(len(memory.age), chunks, -1)
+        tokens = Dense(sizes.width, (None, "embed"), name="tokens")(of_chunks)
+        places = Embedding(chunks, sizes.width, ("position", "embed"), name="places")
         ages = Embedding(sizes.oldest_memory + 1, sizes.width, ("position", "embed"), name="ages")
-        return tokens + places(jnp.arange(sizes.memory_steps))[None] + ages(memory.age)[:, None]
+        return tokens + places(jnp.arange(chunks))[None] + ages(memory.age)[:, None]
 
 
 class CompactNetwork(nn.Module):
