@@ -28,14 +28,15 @@ class Telling:
     stages = ("policy",)
     optional_stages = ()
 
-    def initial_state(self):
+    def initial_state(self, models):
         return np.zeros(4, bool)
 
     def decode(self, models, inputs, given, state, keys, asked):
         rows = len(keys)
         no_tokens, no_runs = jnp.zeros((rows, 0, 0), jnp.int32), jnp.zeros((rows, 0), jnp.int32)
         counts = AcceptanceCounts(no_tokens, no_tokens, no_runs)
-        chunks = DecodedChunks(inputs.images.astype(jnp.float32), jnp.zeros(rows, jnp.int32), counts)
+        frames, none = inputs.images.astype(jnp.float32), jnp.zeros(rows, jnp.int32)
+        chunks = DecodedChunks(frames, rounds=none, acceptance=counts, looked=jnp.ones(rows, bool))
         return chunks, jnp.stack([asked] * rows)
 
 
@@ -46,7 +47,8 @@ def models():
 
 @pytest.fixture(scope="module")
 def call(models):
-    return CompiledCall(Telling(), models.networks, PackedArrays(models.arrays), 4)
+    decoder, start = Telling(), Telling().initial_state(models)
+    return CompiledCall(decoder, models.networks, PackedArrays(models.arrays), start, 4)
 
 
 def requests(models, *rows):
