@@ -40,7 +40,7 @@ def run_dir(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         (folder / "metadata.json").write_text(stage)
 
-    def load(run_dir, decoder, batch_size):
+    def load(run_dir, decoder, batch_size, settings):
         return StandingPolicy(decoder, batch_size)
 
     monkeypatch.setattr(evaluate.CompiledPolicy, "load", load, raising=False)
