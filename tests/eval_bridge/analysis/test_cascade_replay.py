@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from eval_bridge.analysis.cascade_replay import Decisions, decisions_made, replay, watched_calls
+from eval_bridge.analysis.cascade_replay import Decisions, WatchedCalls, decisions_made, replay, watched_calls
 from eval_bridge.episodes.shadow import EpisodeShadow
 from eval_bridge.policies.decoder_models import DraftProposals
 from rsd_jax.decoding.skip_rules import Agreement, AgreementAndConfidence, Confidence
@@ -25,7 +25,6 @@ from tests.eval_bridge.policies.scripted_models import (
     Script,
     ScriptedCascade,
     ScriptedModels,
-    digits,
     start,
 )
 
@@ -114,29 +113,36 @@ def test_a_rule_replayed_looks_where_the_cascade_looks_by_it(name, remembers, lo
     assert (np.diff(shares) >= 0).all()
 
 
+DECIDERS = (decisions_made, functools.partial(replay, make_rule=Agreement, thresholds=(0.5,), longest_run=LONGEST))
+
+
+@functools.cache
+def decided():
+    """Decisions on whole episodes: those that were made, and by the rule that made them once more."""
+    return [decide(judged(watched(LONGEST))) for decide in DECIDERS]
+
+
 def test_decisions_that_were_made_are_those_of_the_rule_that_made_them():
-    shadows = watched(LONGEST)
-    made, again = decisions_made(judged(shadows)), replay(judged(shadows), Agreement, [0.5], LONGEST)
-    np.testing.assert_array_equal(made.skipped, ~np.stack([shadow.looked for shadow in shadows]))
+    made, again = decided()
+    np.testing.assert_array_equal(made.skipped, ~np.stack([shadow.looked for shadow in watched(LONGEST)]))
     np.testing.assert_array_equal(again.skipped[0], made.skipped)
     np.testing.assert_allclose(again.distance[0], made.distance, atol=1e-6)
 
 
-def episode(*calls, drafts=(1,)):
-    """Of one who looked at calls given as True; the draft's digits by age, the main model's a 1 everywhere."""
-    drafted = np.stack([np.stack([digits(level) for level in drafts])] * len(calls))
-    foreseen = np.stack([np.stack([digits(1)] * CHUNKS)] * len(calls))
-    distance = np.zeros(drafted.shape[:2], np.float32)
-    return EpisodeShadow(drafted.astype(np.int8), foreseen.astype(np.int8), distance, np.array(calls))
-
-
 def test_the_distance_is_of_the_draft_of_the_looks_age():
-    opens = episode(True, False, False, True, False, drafts=(3, 6))
-    closes = opens._replace(drafted=np.where(np.arange(DIMS)[:, None] == DIMS - 1, 1, opens.foreseen[:, :2]))
-    made = decisions_made(judged([opens, closes]))
-    # A call after a look the draft lies 2 away, two calls after it 5; before the first look the youngest is told.
+    chunk = np.zeros((STEPS, DIMS), np.float32)
+    by_age = np.stack([chunk + 2, chunk + 5])  # drafts whose gripper is the main model's, which has 0 everywhere
+    drafted = np.tile(by_age, (2, 5, 1, 1, 1))
+    drafted[1, ..., :-1], drafted[1, ..., 1, -1] = 0, -1  # of another gripper in one step
+    looked = np.array([[True, False, False, True, False]] * 2)
+    acted = np.zeros((2, 5, STEPS, DIMS), np.float32)
+    calls = WatchedCalls(
+        drafted, drafted, acted[:, :, None], acted, np.zeros((2, 5, 2)), looked, np.ones((2, 5), bool)
+    )
+    made = decisions_made(WatchedCalls(*map(jnp.asarray, calls)))
+    # A call after a look the youngest draft, then the next; before the first look the youngest is told.
     np.testing.assert_allclose(made.distance, [[2, 2, 5, 5, 2], [2] * 5])
-    np.testing.assert_array_equal(made.skipped[0], [False, True, True, False, True])
+    np.testing.assert_array_equal(made.skipped, ~looked)
 
 
 def test_losses_and_shares_are_of_each_episodes_own_calls():
@@ -151,10 +157,13 @@ def test_losses_and_shares_are_of_each_episodes_own_calls():
 
 
 def test_an_episode_is_judged_alike_beside_longer_ones():
-    whole, lengths = watched(LONGEST), [CALLS, 1, 5, 9, 2, CALLS, 7, 3]
-    cut = [EpisodeShadow(*(array[:length] for array in each)) for each, length in zip(whole, lengths, strict=True)]
-    for decide in (decisions_made, lambda calls: replay(calls, Confidence, (0.5, 1.0), LONGEST)):
-        alone, together = decide(judged(whole)), decide(judged(cut))
+    lengths = [CALLS, 1, 5, 9, 2, CALLS, 7, 3]
+    cut = [
+        EpisodeShadow(*(array[:length] for array in shadow))
+        for shadow, length in zip(watched(LONGEST), lengths, strict=True)
+    ]
+    for decide, alone in zip(DECIDERS, decided(), strict=True):
+        together = decide(judged(cut))
         for place, length in enumerate(lengths):
             for found, expected in zip(together, alone, strict=True):
                 np.testing.assert_array_equal(found[..., place, :length], expected[..., place, :length])
@@ -168,6 +177,6 @@ def test_what_was_not_watched_cannot_be_replayed():
 
 def test_episodes_of_different_cascades_are_not_judged_together():
     with pytest.raises(ValueError, match=r"shadows are of 2 kinds, .*; they must be of one"):
-        judged([episode(True), episode(True, drafts=(1, 2))])
+        judged([watched(LONGEST)[0], watched(None)[0]])
     with pytest.raises(ValueError, match="shadows are of 0 kinds"):
         judged([])

@@ -2,14 +2,18 @@
 
 import dataclasses
 import json
+from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from launch.config_flags import load_config
+from rsd_jax.actions.normalizer import ActionNormalizer
+from rsd_jax.backbones.interface import Memory
 from rsd_jax.registry import to_dataclass
 from rsd_jax.stored_models import load_confidence, load_draft_policy, load_policy
-from rsd_jax.stored_models.policy import PolicyMismatchError
+from rsd_jax.stored_models.policy import PolicyMismatchError, PolicyVariables
 from rsd_jax.training.policy_rows import policy_rows_of
 from rsd_jax.training.stages import confidence, settings_of
 from rsd_jax.training.stages.confidence import DistanceRows, skipped_at_risk
@@ -71,15 +75,43 @@ def test_too_few_episodes_to_judge_on_are_named(preflight_run, settings):
         dataclasses.replace(settings, looks=0)
 
 
-def test_a_distance_is_that_of_the_two_policies_chunks(preflight_run, acted):
-    main = load_policy(preflight_run)
-    draft = load_draft_policy(preflight_run, main)
-    found = confidence._measure(main, draft, {name: array[:9] for name, array in acted.rows.items()})
-    drafted, actions = acted.draft[:9], acted.main[:9]
-    motion = np.abs((drafted - actions) / np.asarray(main.variables.action.half_range))[..., :6].max(axis=(1, 2))
-    differs = (drafted[..., 6] != actions[..., 6]).any(axis=1)
-    np.testing.assert_allclose(found.distance, np.where(differs, np.maximum(motion, 2), motion), atol=1e-5)
-    assert found.features.shape == (9, 8, draft.backbone.width)
+class Transparent(NamedTuple):
+    """A policy whose features are what it sees and remembers, and whose actions are its features."""
+
+    variables: PolicyVariables
+
+    def remember(self, variables, inputs, age):
+        return Memory(inputs.proprio[:, None], age)
+
+    def features(self, variables, inputs):
+        remembered = inputs.memory.features[:, 0] * inputs.memory.age[:, None] if inputs.memory else 0
+        return (inputs.proprio + remembered)[:, None, :7]
+
+    def teacher_actions(self, variables, features):
+        return features
+
+    def actions(self, variables, inputs):
+        return self.features(variables, inputs)
+
+
+def test_a_distance_is_that_of_the_two_policies_chunks_in_half_ranges(monkeypatch):
+    """More rows than a batch; the draft adds what it remembers, times its age, to the same frame's actions."""
+    monkeypatch.setattr(confidence, "BATCH", 2)
+    normalizer = ActionNormalizer(jnp.zeros(7), jnp.array([1.0, 0.5, 1, 1, 1, 1, 1]))
+    policy = Transparent(PolicyVariables({}, {}, {}, normalizer))
+    look = np.zeros((3, 8), np.float32)
+    look[0, 0], look[1, 1], look[2, 6] = 0.3, 0.3, -1.0
+    frames = np.zeros((3, 2, 1, 1, 3), np.uint8)
+    rows = {
+        **{"images": frames, "look_images": frames, "proprio": np.full((3, 8), 0.1, np.float32), "look_proprio": look},
+        **{"instruction_ids": np.ones((3, 1), np.int32), "look_age": np.array([1, 2, 1], np.int32)},
+        **{"mask": np.ones((3, 1), bool), "actions": np.zeros((3, 1, 7)), "foreseeable": np.ones((3, 1), bool)},
+    }
+    found = confidence._measure(policy, policy, rows)
+    np.testing.assert_allclose(found.distance, [0.3, 2 * 0.3 / 0.5, 2.0], rtol=1e-5)
+    np.testing.assert_allclose(found.features[:, 0], (0.1 + look * rows["look_age"][:, None])[:, :7], rtol=1e-5)
+    without = {name: array for name, array in rows.items() if not name.startswith("look_")}
+    np.testing.assert_array_equal(confidence._measure(policy, policy, without).distance, 0)
 
 
 def test_what_is_reported(preflight_run):

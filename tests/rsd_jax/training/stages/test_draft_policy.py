@@ -4,16 +4,20 @@ import dataclasses
 import json
 import shutil
 
+import jax
 import numpy as np
 import pytest
 
 from launch.config_flags import load_config
 from rsd_jax.backbones.choice import BACKBONES
+from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.checkpoints.manifest import read_manifest, write_manifest
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.registry import to_dataclass
 from rsd_jax.stored_models import load_draft_policy, load_policy, load_tokenizer
 from rsd_jax.stored_models.policy import ConventionMismatchError, PolicyMismatchError
+from rsd_jax.training.look_rows import with_looks
+from rsd_jax.training.policy_rows import policy_rows_of
 from rsd_jax.training.stages import settings_of
 from tests.rsd_jax.backbones.average_colours import AverageColours
 
@@ -29,9 +33,26 @@ def main(preflight_run):
     return load_policy(preflight_run)
 
 
+@pytest.fixture(scope="module")
+def acted(preflight_run, main):
+    """What main and draft policy do on held-out frames, in the dataset's units."""
+    draft = load_draft_policy(preflight_run, main)
+    rows = with_looks(policy_rows_of(preflight_run, main.backbone, main.heldout_every).heldout, 8, 2)
+
+    @jax.jit
+    def act(images, look_images, proprio, look_proprio, words, age):
+        remembered = main.remember(main.variables, PolicyInputs(look_images, look_proprio, words), age)
+        drafted = draft.actions(draft.variables, PolicyInputs(images, proprio, words, remembered))
+        return main.actions(main.variables, PolicyInputs(images, proprio, words)), drafted
+
+    names = ("images", "look_images", "proprio", "look_proprio", "instruction_ids", "look_age")
+    return tuple(np.asarray(actions) for actions in act(*(np.asarray(rows[name]) for name in names)))
+
+
 def test_held_out_distances_are_those_between_the_two_policies(preflight_run, main, acted):
     metrics = json.loads((preflight_run / "draft_policy" / "metrics.json").read_text())
-    error = np.abs((acted.draft - acted.main) / np.asarray(main.variables.action.half_range))
+    actions, drafted = acted
+    error = np.abs((drafted - actions) / np.asarray(main.variables.action.half_range))
     distance = error[..., :6].max(axis=(1, 2))
     assert metrics["heldout_distance"] == pytest.approx(distance.mean(), abs=1e-5)
     assert metrics["heldout_l1"] == pytest.approx(error.mean(), abs=1e-5)
@@ -40,7 +61,7 @@ def test_held_out_distances_are_those_between_the_two_policies(preflight_run, ma
         assert metrics[f"heldout_share_within_{limit}"] == pytest.approx((distance <= limit).mean(), abs=0.02)
     assert metrics["heldout_chunks"] == len(distance)
     tokenizer = load_tokenizer(preflight_run)
-    tokens, expected = (np.asarray(tokenizer.tokenize(each)) for each in (acted.draft, acted.main))
+    tokens, expected = (np.asarray(tokenizer.tokenize(each)) for each in (drafted, actions))
     by_layer = [
         (tokens == expected)[..., layer][..., counts].mean() if counts.any() else None
         for layer, counts in enumerate(np.asarray(tokenizer.informative))
