@@ -102,6 +102,7 @@ def judged(shadows):
         ("confidence", LONGEST, 2, Confidence),
         ("both", LONGEST, LONGEST, functools.partial(AgreementAndConfidence, 1.5)),
     ],
+    ids=["agreement", "confidence", "both"],
 )
 def test_a_rule_replayed_looks_where_the_cascade_looks_by_it(name, remembers, longest, make_rule):
     found = replay(judged(watched(remembers)), make_rule, THRESHOLDS, longest)
