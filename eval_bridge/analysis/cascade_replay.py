@@ -101,7 +101,24 @@ def watched_calls(shadows: Sequence[EpisodeShadow], tokenizer: RfsqTokenizer, co
 def replay(
     calls: WatchedCalls, make_rule: Callable[[jax.Array], SkipRule], thresholds: Sequence[float], longest_run: int
 ) -> Decisions:
-    """Decides on every call once more, by the rule of each of `thresholds`: ``[G, E, M]``."""
+    """Decides on every call once more, by the rule of each of `thresholds`: ``[G, E, M]``.
+
+    Args:
+        calls: of watched episodes.
+        make_rule: the rule of a threshold.
+        thresholds: G of them.
+        longest_run: calls in a row without a look, at most.
+
+    Raises:
+        ValueError: the episodes were watched for a shorter run: what a draft policy with a memory would have proposed
+            later is not known.
+    """
+    ages = calls.drafted.shape[2]
+    if 1 < ages < longest_run:
+        raise ValueError(
+            f"longest_run={longest_run} must be at most {ages}, the calls since a look that were watched; watch "
+            f'episodes with --config.decoder_settings="shadow=true longest_run={longest_run} ..."'
+        )
 
     def of_rule(threshold: jax.Array) -> tuple[jax.Array, jax.Array]:
         rule = make_rule(threshold)

@@ -138,9 +138,11 @@ class CompactBackbone:
         return self._apply(params, pixels, proprio, inputs).astype(jnp.float32)
 
     def _apply(self, params: PyTree, pixels: jax.Array, proprio: jax.Array, inputs: PolicyInputs) -> Features:
-        if (inputs.memory is None) != (self.memory_steps == 0):
-            asked = f"takes a memory of {self.memory_steps} steps" if self.memory_steps else "takes no memory"
-            raise ValueError(f"inputs.memory is {inputs.memory!r}, and this backbone {asked}; give it what it takes")
+        taken = (self.memory_steps, self.memory_width) if self.memory_steps else None
+        given = None if inputs.memory is None else inputs.memory.features.shape[1:]
+        if given != taken:
+            kind, wanted = (f"a memory of [S, F] = {list(each)}" if each else "no memory" for each in (given, taken))
+            raise ValueError(f"inputs.memory is {kind}, and this backbone takes {wanted}; give it what it takes")
         seen = (pixels, proprio, inputs.instruction_ids, inputs.memory)
         return cast(jax.Array, CompactNetwork(self).apply({"params": params}, *seen))
 

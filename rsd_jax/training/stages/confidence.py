@@ -62,6 +62,12 @@ class ConfidenceSettings:
     looks: int
     judged_every: int
 
+    def __post_init__(self) -> None:
+        """Rejects what would leave no rows, long before there are demonstrations."""
+        for name in ("looks", "judged_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"model.{name} is {getattr(self, name)}; it must be at least 1")
+
     def build(self, run_dir: Path) -> Stage:
         """Every step of the held-out demonstrations, which neither policy was trained on.
 
@@ -139,8 +145,10 @@ class _Evaluation:
 def skipped_at_risk(score: NDArray[np.floating[Any]], is_far: NDArray[np.bool_], risk: float) -> float:
     """The largest share of chunks with a `score` up to some threshold, of which at most `risk` of all are far."""
     order = np.argsort(score, kind="stable")
-    may_act = np.cumsum(is_far[order]) <= risk * len(score)
-    return float(np.count_nonzero(np.cumprod(may_act)) / len(score))
+    # Chunks of the same score act together or not at all.
+    is_threshold = np.append(np.diff(score[order]) > 0, True)
+    may_act = is_threshold & (np.cumsum(is_far[order]) <= risk * len(score))
+    return float(np.flatnonzero(may_act).max(initial=-1) + 1) / len(score)
 
 
 def _measure(main: StoredPolicy, draft: StoredPolicy, rows: Rows) -> DistanceRows:

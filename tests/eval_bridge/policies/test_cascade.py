@@ -8,13 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from eval_bridge.analysis.cascade_replay import replay, watched_calls
+from eval_bridge.episodes.rollout import run_episode
 from eval_bridge.policies.cascade import Cascade
 from eval_bridge.policies.compiled_policy import CompiledPolicy, load_models
 from eval_bridge.policies.decoders import read_decoder
 from eval_bridge.policies.interface import PolicyRequest
 from eval_bridge.policies.observation_needs import select_observation
+from eval_bridge.policies.policy_episode import PolicyEpisode
+from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.simulators.point_mass import PointMassSimulator
-from rsd_jax.stored_models import load_draft_policy, load_policy
+from rsd_jax.decoding.skip_rules import Agreement
+from rsd_jax.stored_models import load_draft_policy, load_policy, load_tokenizer
 from rsd_jax.stored_models.policy import PolicyMismatchError
 from tests.eval_bridge.policies.scripted_models import ScriptedCascade, ScriptedModels, digits, script, start
 
@@ -157,6 +162,13 @@ def observations():
     return seen
 
 
+@pytest.fixture(scope="module")
+def acted(preflight_run, observations):
+    """What the main model does there."""
+    main = CompiledPolicy.load(preflight_run, "autoregressive")
+    return [main.act(observation) for observation in observations]
+
+
 class WhateverWasForeseen:
     """A rule for which networks need not be trained well."""
 
@@ -164,7 +176,9 @@ class WhateverWasForeseen:
         return evidence.is_foreseen
 
 
-def test_records_do_not_depend_on_the_batch(preflight_run, observations, monkeypatch):
+def test_records_do_not_depend_on_the_batch_and_looks_act_as_the_main_model(
+    preflight_run, observations, acted, monkeypatch
+):
     """Trained networks, asked one at a time and together in changing order; some rows look while others don't."""
     monkeypatch.setattr(Cascade, "skip_rule", WhateverWasForeseen())
     outputs = {size: {} for size in (1, 3)}
@@ -186,16 +200,25 @@ def test_records_do_not_depend_on_the_batch(preflight_run, observations, monkeyp
     for place, alone in outputs[1].items():
         assert alone.looked == outputs[3][place].looked, place
         np.testing.assert_allclose(alone.actions, outputs[3][place].actions, atol=1e-6)
+        if alone.looked:
+            expected = acted[place[1]]
+            np.testing.assert_array_equal(alone.actions, expected.actions)
+            assert 1 <= alone.rounds <= expected.rounds
     assert {output.looked for output in outputs[1].values()} == {True, False}
 
 
-def test_one_that_always_looks_acts_as_the_main_model(preflight_run, observations):
-    main = CompiledPolicy.load(preflight_run, "autoregressive")
-    cascade = CompiledPolicy.load(preflight_run, "cascade", settings="longest_run=0")
-    for observation in observations:
-        expected, found = main.act(observation), cascade.act(observation)
-        np.testing.assert_array_equal(expected.actions, found.actions)
-        assert 1 <= found.rounds <= expected.rounds
+def test_a_replay_of_watched_episodes_looks_where_the_policy_looked(preflight_run, observations, acted):
+    """Trained networks in the point mass, from files' arrays back to decisions."""
+    policy = CompiledPolicy.load(preflight_run, "cascade", settings="shadow=true tolerance=1 longest_run=2")
+    np.testing.assert_array_equal(policy.act(observations[0]).actions, acted[0].actions)
+    simulator, shadows = PointMassSimulator(), []
+    for number, steps in enumerate((48, 40, 8)):
+        actor = PolicyEpisode(policy, episode_key(0, 0, number))
+        shadows.append(run_episode(simulator, actor, simulator.draw_start(100 + number), steps)[1].shadow)
+    found = replay(watched_calls(shadows, load_tokenizer(preflight_run), 3), Agreement, [1.0], 2)
+    for skipped, shadow in zip(found.skipped[0], shadows, strict=True):
+        np.testing.assert_array_equal(~skipped[: len(shadow.looked)], shadow.looked)
+    assert set(shadows[0].looked[1:].tolist()) == {True, False}
 
 
 def test_a_draft_policy_of_another_policy_is_refused(preflight_run):

@@ -23,7 +23,7 @@ def test_no_kind_is_the_compact_one_and_it_gives_none():
 
 def test_another_is_made_by_its_name(second):
     plain = json.loads(json.dumps(describe_backbone(second)))
-    assert plain == {"kind": "average_colours", "width": 6, "chunk_length": 8}
+    assert plain == {"kind": "average_colours", "width": 6, "chunk_length": 8, "chunks": 1, "oldest_memory": 0}
     assert make_backbone(**plain) == second
 
 

@@ -10,6 +10,7 @@ from rsd_jax.decoding.skip_rules import (
     Confidence,
     SkipEvidence,
     SkipState,
+    draft_distance,
     foresight_gap,
     must_look,
     next_state,
@@ -93,3 +94,11 @@ def test_state_counts_calls_since_the_look_and_keeps_the_last_gripper():
 def test_the_gap_is_the_largest_of_motion_and_infinite_where_a_gripper_differs():
     np.testing.assert_allclose(foresight_gap(chunk(0.3), chunk()), 0.3, atol=1e-6)
     assert foresight_gap(chunk(), chunk().at[1, 5, 6].set(CLOSED)).tolist() == [0.0, np.inf, 0.0, 0.0]
+
+
+def test_the_distance_is_the_largest_of_motion_and_at_least_the_grippers_where_its_sign_differs():
+    np.testing.assert_allclose(draft_distance(chunk(-0.3), chunk()), 0.3, atol=1e-6)
+    np.testing.assert_allclose(draft_distance(chunk(), chunk().at[1, 5, 6].set(CLOSED)), [0.0, 2.0, 0.0, 0.0])
+    np.testing.assert_allclose(draft_distance(chunk(3.0, CLOSED), chunk()), 3.0, atol=1e-6)
+    # Of a command that is no sign yet, as a head gives it, the side of zero counts alone.
+    np.testing.assert_allclose(draft_distance(chunk(gripper=-0.2), chunk(gripper=-0.9)), 0.0)

@@ -1,0 +1,130 @@
+"""The confidence stage: what it measures, learns from and is judged on."""
+
+import dataclasses
+import json
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from launch.config_flags import load_config
+from rsd_jax.actions.normalizer import ActionNormalizer
+from rsd_jax.backbones.interface import Memory
+from rsd_jax.registry import to_dataclass
+from rsd_jax.stored_models import load_confidence, load_draft_policy, load_policy
+from rsd_jax.stored_models.policy import PolicyMismatchError, PolicyVariables
+from rsd_jax.training.policy_rows import policy_rows_of
+from rsd_jax.training.stages import confidence, settings_of
+from rsd_jax.training.stages.confidence import DistanceRows, skipped_at_risk
+
+
+@pytest.mark.parametrize(
+    ("score", "is_far", "risk", "share"),
+    [
+        ([1, 2, 3, 4], [0, 0, 0, 1], 0.0, 3 / 4),
+        ([1, 2, 3, 4], [0, 0, 0, 1], 0.25, 1),
+        ([4, 3, 2, 1], [0, 0, 1, 0], 0.0, 1 / 4),  # the second most confident is far
+        ([1, 2, 3, 4], [1, 0, 0, 0], 0.2, 0),  # the most confident is, and nothing may act
+        ([1, 2, 2, 2], [0, 0, 0, 1], 0.0, 1 / 4),  # no threshold tells the last three apart
+        ([1, 2, 2, 3], [0, 1, 0, 0], 0.25, 1),
+        ([5, 5], [0, 1], 0.0, 0),
+    ],
+)
+def test_the_share_that_may_act_by_hand(score, is_far, risk, share):
+    assert skipped_at_risk(np.array(score, float), np.array(is_far, bool), risk) == share
+
+
+@pytest.fixture(scope="module")
+def settings():
+    _, config = load_config("configs/confidence.py:tiny")
+    return to_dataclass(settings_of("confidence"), config.model)
+
+
+@pytest.fixture(scope="module")
+def heldout(preflight_run):
+    main = load_policy(preflight_run)
+    return policy_rows_of(preflight_run, main.backbone, main.heldout_every).heldout
+
+
+def test_it_learns_from_other_held_out_episodes_than_it_is_judged_on(preflight_run, settings, heldout, monkeypatch):
+    """In place of features and distances rows tell who they are."""
+    monkeypatch.setattr(
+        confidence,
+        "_measure",
+        lambda main, draft, rows: DistanceRows(rows["proprio"][:, None], rows["look_age"].astype(np.float32)),
+    )
+    stage = dataclasses.replace(settings, judged_every=3, looks=2).build(preflight_run)
+    ends = np.flatnonzero(~heldout["mask"][:, 1])
+    assert len(ends) == 5
+    judged = heldout["proprio"][ends[1] + 1 : ends[2] + 1]  # the third of the five episodes
+    learnt = np.concatenate([heldout["proprio"][: ends[1] + 1], heldout["proprio"][ends[2] + 1 :]])
+    np.testing.assert_array_equal(stage.rows["features"][:, 0], np.concatenate([learnt] * 2))
+    np.testing.assert_array_equal(stage.evaluate._rows.features[:, 0], np.concatenate([judged] * 2))
+    # Each frame is seen with two looks, drawn apart.
+    first, second = np.split(stage.rows["distance"], 2)
+    assert (first != second).any()
+    assert (first.max(), first.min()) == (2, 0)
+
+
+def test_too_few_episodes_to_judge_on_are_named(preflight_run, settings):
+    for every in (1, 6):
+        with pytest.raises(ValueError, match=rf"model.judged_every is {every}, and there are 5 held-out episodes"):
+            dataclasses.replace(settings, judged_every=every).build(preflight_run)
+    with pytest.raises(ValueError, match=r"model.looks is 0; it must be at least 1"):
+        dataclasses.replace(settings, looks=0)
+
+
+class Transparent(NamedTuple):
+    """A policy whose features are what it sees and remembers, and whose actions are its features."""
+
+    variables: PolicyVariables
+
+    def remember(self, variables, inputs, age):
+        return Memory(inputs.proprio[:, None], age)
+
+    def features(self, variables, inputs):
+        remembered = inputs.memory.features[:, 0] * inputs.memory.age[:, None] if inputs.memory else 0
+        return (inputs.proprio + remembered)[:, None, :7]
+
+    def teacher_actions(self, variables, features):
+        return features
+
+    def actions(self, variables, inputs):
+        return self.features(variables, inputs)
+
+
+def test_a_distance_is_that_of_the_two_policies_chunks_in_half_ranges(monkeypatch):
+    """More rows than a batch; the draft adds what it remembers, times its age, to the same frame's actions."""
+    monkeypatch.setattr(confidence, "BATCH", 2)
+    normalizer = ActionNormalizer(jnp.zeros(7), jnp.array([1.0, 0.5, 1, 1, 1, 1, 1]))
+    policy = Transparent(PolicyVariables({}, {}, {}, normalizer))
+    look = np.zeros((3, 8), np.float32)
+    look[0, 0], look[1, 1], look[2, 6] = 0.3, 0.3, -1.0
+    frames = np.zeros((3, 2, 1, 1, 3), np.uint8)
+    rows = {
+        **{"images": frames, "look_images": frames, "proprio": np.full((3, 8), 0.1, np.float32), "look_proprio": look},
+        **{"instruction_ids": np.ones((3, 1), np.int32), "look_age": np.array([1, 2, 1], np.int32)},
+        **{"mask": np.ones((3, 1), bool), "actions": np.zeros((3, 1, 7)), "foreseeable": np.ones((3, 1), bool)},
+    }
+    found = confidence._measure(policy, policy, rows)
+    np.testing.assert_allclose(found.distance, [0.3, 2 * 0.3 / 0.5, 2.0], rtol=1e-5)
+    np.testing.assert_allclose(found.features[:, 0], (0.1 + look * rows["look_age"][:, None])[:, :7], rtol=1e-5)
+    without = {name: array for name, array in rows.items() if not name.startswith("look_")}
+    np.testing.assert_array_equal(confidence._measure(policy, policy, without).distance, 0)
+
+
+def test_what_is_reported(preflight_run):
+    metrics = json.loads((preflight_run / "confidence" / "metrics.json").read_text())
+    for name in ("heldout_skipped", "heldout_skipped_oracle", "heldout_near"):
+        assert 0 <= metrics[name] <= 1
+    assert metrics["heldout_skipped"] <= metrics["heldout_skipped_oracle"]
+    assert metrics["heldout_error"] >= 0
+
+
+def test_a_head_of_another_draft_policy_is_refused(preflight_run):
+    draft = load_draft_policy(preflight_run, load_policy(preflight_run))
+    assert load_confidence(preflight_run, draft).model.config.width == 8
+    other = dataclasses.replace(draft, params_hash="0" * 64)
+    with pytest.raises(PolicyMismatchError, match=r"features of draft policy .* run's is 000.*configs/confidence.py"):
+        load_confidence(preflight_run, other)
