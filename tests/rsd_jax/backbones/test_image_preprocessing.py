@@ -43,6 +43,18 @@ def test_frames_are_shifted_by_different_amounts_within_the_range() -> None:
     assert len(np.unique(np.round(pixels_moved, 5))) > 100
 
 
+def test_one_key_gives_backbones_of_different_image_sizes_the_same_view() -> None:
+    """As a draft policy and the policy that it imitates need it; away from the borders, which are repeated."""
+    ramp = jnp.broadcast_to(jnp.linspace(-0.5, 0.5, 16)[:, None, None], (8, 2, 16, 16, 3))
+
+    def halved(pixels: jax.Array) -> jax.Array:
+        return pixels.reshape(8, 2, 8, 2, 8, 2, 3).mean(axis=(3, 5))
+
+    config = AugmentationConfig(shift=0.1, brightness=0.2, contrast=0.2)
+    large, small = (augment_images(jax.random.key(0), pixels, config) for pixels in (ramp, halved(ramp)))
+    np.testing.assert_allclose(halved(large)[:, :, 2:-2], small[:, :, 2:-2], atol=1e-5)
+
+
 def test_brightness_and_contrast_stay_in_range() -> None:
     pixels = jnp.full((64, 2, 4, 4, 3), 0.5)
     changed = augment_images(jax.random.key(0), pixels, AugmentationConfig(shift=0, brightness=0.1, contrast=0.2))
