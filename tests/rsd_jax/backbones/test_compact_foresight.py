@@ -19,7 +19,7 @@ SIZES = {
     **{"image_size": 16, "width": 16, "depth": 1, "heads": 2, "mlp_features": 32},
 }
 PLAIN = CompactBackbone(**SIZES)
-REMEMBERING = CompactBackbone(chunks=3, memory_steps=6, memory_width=5, oldest_memory=2, **SIZES)
+REMEMBERING = CompactBackbone(chunks=3, memory_steps=16, memory_width=5, oldest_memory=2, **SIZES)
 NORMALIZER = ProprioNormalizer(offset=jnp.zeros(8), scale=jnp.ones(8))
 ROWS = 3
 
@@ -41,7 +41,7 @@ def inputs() -> PolicyInputs:
 
 @pytest.fixture(scope="module")
 def memory() -> np.ndarray:
-    return np.random.default_rng(1).normal(size=(ROWS, 6, 5)).astype(np.float32)
+    return np.random.default_rng(1).normal(size=(ROWS, 16, 5)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +79,13 @@ def test_a_memory_must_be_given_where_one_is_taken_and_nowhere_else(inputs, memo
         backbone.features({}, NORMALIZER, seen)
 
     for backbone, given, message in (
-        (REMEMBERING, None, r"is no memory, and this backbone takes a memory of \[S, F\] = \[6, 5\]; give it what"),
+        (REMEMBERING, None, r"is no memory, and this backbone takes a memory of \[S, F\] = \[16, 5\]; give it what"),
         (
             REMEMBERING,
             memory[:, 1:],
-            r"is a memory of \[S, F\] = \[5, 5\], and this backbone takes a memory of .* \[6",
+            r"is a memory of \[S, F\] = \[15, 5\], and this backbone takes a memory of .* \[16",
         ),
-        (PLAIN, memory, r"is a memory of \[S, F\] = \[6, 5\], and this backbone takes no memory"),
+        (PLAIN, memory, r"is a memory of \[S, F\] = \[16, 5\], and this backbone takes no memory"),
     ):
         with pytest.raises(ValueError, match=f"inputs.memory {message}"):
             asked(backbone, given)
@@ -97,11 +97,13 @@ def test_what_is_not_used_is_not_written_and_what_is_comes_back():
     assert CompactBackbone.from_json(PLAIN.to_json()) == PLAIN
     written = json.loads(json.dumps(REMEMBERING.to_json()))
     assert {name: written[name] for name in later} == {
-        **{"chunks": 3, "memory_steps": 6, "memory_width": 5, "oldest_memory": 2}
+        **{"chunks": 3, "memory_steps": 16, "memory_width": 5, "oldest_memory": 2}
     }
     assert CompactBackbone.from_json(written) == REMEMBERING
     with pytest.raises(ValueError, match="chunks is 0; it must be at least 1, the chunk that is acted on"):
         CompactBackbone(chunks=0)
+    with pytest.raises(ValueError, match="memory_steps is 6; it must be a multiple of chunk_length = 8"):
+        CompactBackbone(memory_steps=6)
 
 
 def test_without_memory_the_parameters_are_those_of_the_time_before_it():
