@@ -153,7 +153,7 @@ class Cascade:
         if given is not None:
             raise ValueError("given must be None: a cascade's draft is made of no tokens known in advance")
         rows, age = len(asked), state.skip.calls_since_look
-        proposals = self._propose(models, inputs, state)
+        proposals = self.propose(models, inputs, state)
         mine = jnp.minimum(jnp.maximum(age - 1, 0), proposals.tokens.shape[1] - 1)
         drafted, distance = (_pick(array, mine) for array in proposals)
         evidence = self._evidence(models, drafted, distance, state)
@@ -185,7 +185,10 @@ class Cascade:
 
     def foresee(self, models: Models, inputs: PolicyInputs) -> Foresight:
         """A look of the main model: its greedy tokens of the chunk to act on, and those of its estimates behind it."""
-        features = models.foreseen_features(inputs)
+        return self.read(models, models.foreseen_features(inputs))
+
+    def read(self, models: Models, features: Float[Array, "B N C F"]) -> Foresight:
+        """What follows the main backbone in a look."""
         rows, chunks = features.shape[:2]
         prepared = models.prepare(features[:, 0])
         found = fixed_point(
@@ -208,7 +211,7 @@ class Cascade:
         remembers = models.draft_policy_remembers
         return models.networks.policy.backbone.chunks - 1 if remembers is None else remembers
 
-    def _propose(self, models: Models, inputs: PolicyInputs, state: CascadeState) -> DraftProposals:
+    def propose(self, models: Models, inputs: PolicyInputs, state: CascadeState) -> DraftProposals:
         """What the draft policy proposes: given the last look, or of a watched cascade given each of the last ones."""
         rows, count = state.remembered.shape[:2]
         if not count:

@@ -33,7 +33,15 @@ class CompiledCall:
     A row is an argument of its own, and a result: rows that nobody asked for are copied neither way.
     """
 
-    def __init__(self, decoder: Decoder, networks: Networks, arrays: PackedArrays, start: PyTree, size: int) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        networks: Networks,
+        arrays: PackedArrays,
+        start: PyTree,
+        size: int,
+        keep_unused: bool = False,
+    ) -> None:
         """Compiles nothing yet.
 
         Args:
@@ -42,6 +50,7 @@ class CompiledCall:
             arrays: their `ModelArrays`.
             start: the decoder's initial state.
             size: rows of a call.
+            keep_unused: whether arrays that the decoder does not read are arguments nevertheless.
         """
         self._arrays = arrays
         self._batch = HostBatch(size, networks.policy.backbone, start)
@@ -57,31 +66,38 @@ class CompiledCall:
         def answer(arguments: tuple[jax.Array, ...], rows: _Rows) -> _Rows:
             return tuple(self._answers.pack(decide(arguments, rows)))
 
-        self._decide, self._answer = decide, jax.jit(answer)
+        self._decide, self._answer = decide, jax.jit(answer, keep_unused=keep_unused)
         self._preprocess = jax.jit(lambda rows: layout.unpack(jnp.stack(rows)).policy_inputs(image_size))
 
-    def __call__(self, requests: Mapping[int, PolicyRequest]) -> dict[int, tuple[DecodedChunks, PyTree]]:
+    def __call__(
+        self, requests: Mapping[int, PolicyRequest], asked: bool = True
+    ) -> dict[int, tuple[DecodedChunks, PyTree]]:
         """Answers each request, row -> request: its chunk and its episode's next state, on the host, without row axes.
+
+        Args:
+            requests: of some rows.
+            asked: False tells the decoder that no episode waits for these rows (`Decoder.decode`), to time a call of
+                a cascade that needs no look: the answers then mean nothing.
 
         Raises:
             ValueError: an observation does not fit (`HostBatch.write`).
         """
-        answers = self._answer(self._arrays.arguments, self._rows(requests))
+        answers = self._answer(self._arrays.arguments, self._rows(requests, asked))
         for row in requests:
             answers[row].copy_to_host_async()
         # Once one of them is here the call is over, and the rows may be written again.
         return {row: self._answers.views(np.asarray(answers[row])) for row in requests}
 
-    def preprocess(self, request: PolicyRequest) -> PolicyInputs:
-        """A request as the backbone takes it, on the device: what precedes the backbone, compiled separately."""
-        # The row may be written again only when it has been read.
-        inputs: PolicyInputs = jax.block_until_ready(self._preprocess(self._rows({0: request})))
+    def preprocess(self, requests: Mapping[int, PolicyRequest]) -> PolicyInputs:
+        """Requests as the backbone takes them, on the device: what precedes the backbone, compiled separately."""
+        # The rows may be written again only when they have been read.
+        inputs: PolicyInputs = jax.block_until_ready(self._preprocess(self._rows(requests)))
         return inputs
 
-    def _rows(self, requests: Mapping[int, PolicyRequest]) -> tuple[Bytes | jax.Array, ...]:
+    def _rows(self, requests: Mapping[int, PolicyRequest], asked: bool = True) -> tuple[Bytes | jax.Array, ...]:
         """The rows as arguments; those that nobody asked for lie on the device, all zeros."""
         written: dict[int, Bytes | jax.Array] = {
-            row: self._batch.write(row, request) for row, request in requests.items()
+            row: self._batch.write(row, request, asked) for row, request in requests.items()
         }
         if self._batch.size > 1:
             # Told apart by where their arguments lie, calls of other rows would be looked up anew, which takes longer.

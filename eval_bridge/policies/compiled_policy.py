@@ -8,11 +8,19 @@ import jax
 import numpy as np
 
 from eval_bridge.observations import Observation
+from eval_bridge.policies.cascade import Cascade
 from eval_bridge.policies.compiled_call import CompiledCall
 from eval_bridge.policies.decoder_interface import DecodedChunks, Decoder
 from eval_bridge.policies.decoder_models import ModelArrays, Models, Networks
 from eval_bridge.policies.decoders import Certified, read_decoder
-from eval_bridge.policies.interface import FUSED_STAGE, PolicyAnswer, PolicyOutput, PolicyRequest, ShadowOutput
+from eval_bridge.policies.interface import (
+    FUSED_STAGE,
+    SKIPPED_STAGE,
+    PolicyAnswer,
+    PolicyOutput,
+    PolicyRequest,
+    ShadowOutput,
+)
 from eval_bridge.policies.observation_needs import check_needs, select_observation
 from eval_bridge.policies.packed_arrays import PackedArrays
 from eval_bridge.policies.random_streams import episode_key
@@ -150,31 +158,43 @@ class CompiledPolicy:
         chunk, _ = self._one({0: self._first_request(observation)})[0]
         return _output(chunk)
 
-    def act_batch(self, requests: Mapping[int, PolicyRequest]) -> dict[int, PolicyAnswer]:
+    def act_batch(self, requests: Mapping[int, PolicyRequest], asked: bool = True) -> dict[int, PolicyAnswer]:
         """Answers up to `batch_size` requests by one call of that shape. The first call compiles.
 
         Args:
             requests: row -> request. The other rows compute on zeros, and are dropped.
+            asked: of `CompiledCall`; False to time a call that skips the main backbone.
 
         Raises:
             ValueError: no request, a row that is not in 0 .. batch_size - 1, or an observation of other shapes.
         """
         if not requests or not set(requests) <= set(range(self.batch_size)):
             raise ValueError(f"rows={sorted(requests)} must be at least one of 0 to {self.batch_size - 1}.")
-        answers = self._batch(requests)
+        answers = self._batch(requests, asked)
         return {row: PolicyAnswer(_output(chunk), state) for row, (chunk, state) in answers.items()}
 
+    def preprocess(self, requests: Mapping[int, PolicyRequest]) -> PolicyInputs:
+        """Requests of `batch_size` rows as the backbone takes them, on the device."""
+        return self._batch.preprocess(requests)
+
     def stage_functions(self, observation: Observation) -> dict[str, Callable[[], object]]:
-        """The fused call and its parts, each compiled separately and given the true output of the part before."""
+        """The fused call and its parts, each compiled separately and given the true output of the part before.
+
+        An episode's first call of a cascade looks; `SKIPPED_STAGE` is the same program without.
+        """
+        request = {0: self._first_request(observation)}
 
         def preprocess() -> PolicyInputs:
-            return self._one.preprocess(self._first_request(observation))
+            return self._one.preprocess(request)
 
-        return {
+        calls: dict[str, Callable[[], object]] = {
             FUSED_STAGE: lambda: self.act(observation),
             "preprocess": preprocess,
             **part_functions(self._decoder, *self._models, preprocess()),
         }
+        if isinstance(self._decoder, Cascade) and not self._decoder.shadow:
+            calls[SKIPPED_STAGE] = lambda: self._one(request, asked=False)
+        return calls
 
     def _first_request(self, observation: Observation) -> PolicyRequest:
         return PolicyRequest(select_observation(observation, self._needs), _SOME_EPISODE)

@@ -70,8 +70,8 @@ class HostBatch:
         self._rows = [self.layout.empty_row() for _ in range(size)]
         self._views: list[RowInputs] = [self.layout.views(row) for row in self._rows]
 
-    def write(self, row: int, request: PolicyRequest) -> Bytes:
-        """Puts a request into a row; returns the row, without a copy.
+    def write(self, row: int, request: PolicyRequest, asked: bool = True) -> Bytes:
+        """Puts a request into a row; returns the row, without a copy. `asked` is that of `RowInputs`.
 
         Raises:
             ValueError: its observation has other shapes than the policy needs, a state that holds a number that is
@@ -90,7 +90,7 @@ class HostBatch:
         for place, frame in zip(views.frames, observation.frames, strict=True):
             place[:] = frame
         views.proprio[:] = observation.proprio
-        views.asked[()], views.episode[:], views.call[()] = True, request.episode, request.call
+        views.asked[()], views.episode[:], views.call[()] = asked, request.episode, request.call
         state = self._initial_state if request.state is None else request.state
         jax.tree.map(np.copyto, views.state, state)
         return self._rows[row]

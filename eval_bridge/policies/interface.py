@@ -11,17 +11,22 @@ from eval_bridge.policies.observation_needs import PolicyObservation
 from eval_bridge.policies.random_streams import EpisodeKey
 from rsd_jax.observation_needs import ObservationNeeds
 
-PIPELINE_STAGES = ("preprocess", "backbone", "decoder", "detokenize")
+PIPELINE_STAGES = ("preprocess", "draft", "backbone", "decoder", "detokenize")
 """Parts of one call, in order. Timed as functions compiled separately; their sum is printed beside `FUSED_STAGE`.
 
-`preprocess` takes an observation to the device, frames as rendered in one copy, and reduces them there.
+`preprocess` takes an observation to the device, frames as rendered in one copy, and reduces them there. `draft` is a
+cascade's draft policy, which no other decoder has; its `decoder` is what a look of the main backbone adds.
 """
 
 FUSED_STAGE = "chunk"
-"""The deployed call at batch 1: from an observation, frames as rendered, to actions on the host."""
+"""The deployed call: from an observation, frames as rendered, to actions on the host; of a cascade one that looks."""
+
+SKIPPED_STAGE = "chunk_skipped"
+"""The same program of a cascade when no row needs the main backbone: what a skipped look leaves to do."""
 
 PASS_STAGES = ("draft_pass", "verify_pass", "step_pass")
-"""Single passes of the cost model: one draft, one verification of its layers, one autoregressive layer. Optional."""
+"""Single passes of the cost model: one draft, one verification, for which the main head scores the whole code, and one
+autoregressive layer. Optional."""
 
 
 class ShadowOutput(NamedTuple):
@@ -109,5 +114,5 @@ class Policy(Protocol):
         ...
 
     def stage_functions(self, observation: Observation) -> dict[str, Callable[[], object]]:
-        """Zero-argument calls to time, by name: `FUSED_STAGE`, `PIPELINE_STAGES`, `PASS_STAGES` where they exist."""
+        """Zero-argument calls to time, by name: `FUSED_STAGE`, and of the other stages those that the decoder has."""
         ...

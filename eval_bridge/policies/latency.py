@@ -1,8 +1,9 @@
-"""The one function that measures how long a call takes."""
+"""The one function that measures how long calls take."""
 
+import random
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -11,6 +12,8 @@ from eval_bridge.policies.interface import FUSED_STAGE, PIPELINE_STAGES
 
 SUM_OF_STAGES = "sum_of_stages"
 """Name under which the stages' sum is listed, beside the fused call."""
+
+Name = TypeVar("Name")
 
 
 class Latency(NamedTuple):
@@ -21,44 +24,65 @@ class Latency(NamedTuple):
     p99: float
 
 
-def measure_latency(
-    call: Callable[[], object], repeats: int = 100, clock: Callable[[], float] = time.perf_counter
-) -> Latency:
-    """Times `call`, each time until its result exists.
+def measure_interleaved(
+    calls: Mapping[Name, Callable[[], object]],
+    repeats: int = 100,
+    warm_up: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[Name, Latency]:
+    """Times several calls in one go, each time until the result exists: every call once, then every call once more.
 
-    JAX returns before a computation has run, so every result is waited for. The first call compiles and is dropped.
+    JAX returns before a computation has run, so every result is waited for. A machine that slows down meanwhile does
+    so for all calls alike; and every round has an order of its own, so that no call always runs behind the same one,
+    which leaves the cache full of what it read.
 
     Args:
-        call: takes nothing; returns arrays, or anything that is already on the host.
-        repeats: timed calls, after the one that is dropped.
+        calls: take nothing; return arrays, or anything that is already on the host.
+        repeats: timed rounds.
+        warm_up: rounds before those, which are dropped: the first compiles.
         clock: seconds, monotonic.
 
     Raises:
-        ValueError: if `repeats` is below 1.
+        ValueError: `repeats` or `warm_up` is below 1.
     """
     if repeats < 1:
         raise ValueError(f"repeats={repeats} must be at least 1; 100 gives a usable 99th percentile.")
-    jax.block_until_ready(call())
-    milliseconds = []
-    for _ in range(repeats):
-        started = clock()
-        jax.block_until_ready(call())
-        milliseconds.append(1e3 * (clock() - started))
-    return Latency(*(float(value) for value in np.percentile(milliseconds, (50, 90, 99))))
+    if warm_up < 1:
+        raise ValueError(f"warm_up={warm_up} must be at least 1: the first call compiles.")
+    milliseconds: dict[Name, list[float]] = {name: [] for name in calls}
+    order, shuffle = list(calls), random.Random(0).shuffle
+    for number in range(warm_up + repeats):
+        shuffle(order)
+        for name in order:
+            call = calls[name]
+            started = clock()
+            jax.block_until_ready(call())
+            ended = clock()
+            if number >= warm_up:
+                milliseconds[name].append(1e3 * (ended - started))
+    return {
+        name: Latency(*(float(value) for value in np.percentile(times, (50, 90, 99))))
+        for name, times in milliseconds.items()
+    }
 
 
 def measure_stages(calls: Mapping[str, Callable[[], object]], repeats: int = 100) -> dict[str, Latency]:
     """Latency of every call of `Policy.stage_functions`, and the sum of the pipeline's stages.
-
-    Percentiles do not add up, so the sum's are an indication; it is there to show what fusing saves.
 
     Raises:
         ValueError: if the fused call is missing.
     """
     if FUSED_STAGE not in calls:
         raise ValueError(f"calls has no {FUSED_STAGE!r}, the deployed call; it has {', '.join(calls) or 'none'}.")
-    latencies = {name: measure_latency(call, repeats) for name, call in calls.items()}
+    return with_sum(measure_interleaved(calls, repeats))
+
+
+def with_sum(latencies: Mapping[str, Latency]) -> dict[str, Latency]:
+    """`latencies` and the sum of the pipeline's stages among them.
+
+    Percentiles do not add up, so the sum's are an indication; it is there to show what fusing saves.
+    """
     parts = [latencies[name] for name in PIPELINE_STAGES if name in latencies]
-    if parts:
-        latencies[SUM_OF_STAGES] = Latency(*(sum(values) for values in zip(*parts, strict=True)))
-    return latencies
+    if not parts:
+        return dict(latencies)
+    return {**latencies, SUM_OF_STAGES: Latency(*(sum(values) for values in zip(*parts, strict=True)))}

@@ -2,69 +2,128 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from eval_bridge.policies.cascade import Cascade, CascadeState, Foresight
 from eval_bridge.policies.decoder_interface import Decoder
-from eval_bridge.policies.decoder_models import DecoderFeatures, ModelArrays, Models, Networks
+from eval_bridge.policies.decoder_models import DecoderFeatures, DraftProposals, ModelArrays, Models, Networks
 from eval_bridge.policies.decoders import TokenDecoder
 from eval_bridge.policies.packed_arrays import PackedArrays
-from rsd_jax.array_types import Features, Logits, Position, Tokens
+from rsd_jax.array_types import Logits, Position, PyTree, Tokens
 from rsd_jax.backbones.interface import PolicyInputs
 
 Calls = dict[str, Callable[[], object]]
 Compiled = Callable[..., Any]
 
 
-def part_functions(decoder: Decoder, networks: Networks, arrays: ModelArrays, inputs: PolicyInputs) -> Calls:
-    """Backbone, decoder, and of a decoder of tokens what follows it and the single passes of the cost model."""
-    backbone = _compiled(networks, arrays, Models.features)
-    features = backbone(inputs)
-    calls: Calls = {"backbone": lambda: backbone(inputs)}
-    if isinstance(decoder, TokenDecoder):
-        # Without the policy's arrays, which nothing behind the backbone takes.
-        return calls | _token_parts(decoder, networks, replace(arrays, policy=None), features)
-    teacher = _compiled(networks, arrays, Models.teacher_actions)
-    return calls | {"decoder": lambda: teacher(features)}
+def compiled(
+    networks: Networks, arrays: ModelArrays, function: Callable[..., Any], keep_unused: bool = False
+) -> Compiled:
+    """`function` of `Models` and further arguments as a compiled call of the further ones.
 
-
-def _compiled(networks: Networks, arrays: ModelArrays, function: Callable[..., Any]) -> Compiled:
-    """`function` of `Models` and further arguments as a call of the further ones."""
+    Args:
+        networks, arrays: of the models; the arrays are few flat arguments, as in the deployed call.
+        function: traceable.
+        keep_unused: whether arrays that `function` does not read are arguments nevertheless.
+    """
     packed = PackedArrays(arrays)
 
-    @jax.jit
+    @partial(jax.jit, keep_unused=keep_unused)
     def call(given: tuple[jax.Array, ...], *arguments: Any) -> Any:
         return function(Models(networks, packed.unpack(given)), *arguments)
 
     return lambda *arguments: call(packed.arguments, *arguments)
 
 
-def _token_parts(decoder: TokenDecoder, networks: Networks, arrays: ModelArrays, features: Features) -> Calls:
-    decode = _compiled(networks, arrays, decoder.find_tokens)
-    detokenize = _compiled(networks, arrays, Models.detokenize)
-    tokens = decode(features).tokens
-    calls: Calls = {"decoder": lambda: decode(features), "detokenize": lambda: detokenize(tokens)}
-    return calls if networks.draft is None else calls | _passes(networks, arrays, features, tokens)
+class CompiledParts:
+    """The parts of a policy with one decoder, each a compiled function; compiled when first called.
+
+    Attributes:
+        backbone: ``PolicyInputs`` -> what the decoder's part takes: features.
+        decoder: features -> what was found: a `DecodeResult`, or actions of a decoder without tokens; of a cascade
+            the `Foresight` of a look.
+        detokenize: tokens -> actions; None without tokens.
+        draft: ``PolicyInputs`` and a cascade's state -> proposals; None without a draft policy.
+    """
+
+    def __init__(self, decoder: Decoder, networks: Networks, arrays: ModelArrays) -> None:
+        """Compiles nothing yet."""
+        self.networks = networks
+        # Nothing behind the backbone takes the policy's arrays, but where its regression head is asked.
+        self.head_arrays = replace(arrays, policy=None, draft_policy=None, confidence=None)
+        part, of_head = partial(compiled, networks, arrays), partial(compiled, networks, self.head_arrays)
+        self.backbone = part(Models.features)
+        self.detokenize: Compiled | None = of_head(Models.detokenize)
+        self.draft: Compiled | None = None
+        if isinstance(decoder, TokenDecoder):
+            self.decoder = of_head(decoder.find_tokens)
+        elif isinstance(decoder, Cascade):
+
+            def propose(models: Models, inputs: PolicyInputs, state: CascadeState) -> DraftProposals:
+                return decoder.propose(models, inputs, state)
+
+            def read(models: Models, features: jax.Array) -> Foresight:
+                return decoder.read(models, features)
+
+            self.backbone, self.decoder, self.draft = part(Models.foreseen_features), part(read), part(propose)
+        else:
+            self.decoder, self.detokenize = part(Models.teacher_actions), None
+
+    def passes(self, features: jax.Array, tokens: Tokens) -> Calls:
+        """Single passes of the cost model, as decoders make them; empty without a draft model."""
+        draft_model = self.networks.draft
+        if draft_model is None:
+            return {}
+        part = partial(compiled, self.networks, self.head_arrays)
+        prepared: DecoderFeatures = part(Models.prepare)(features)
+        start: Position = jnp.zeros(tokens.shape[:-1], jnp.int32)
+
+        def score(num_layers: int) -> Compiled:
+            # From layer 0 as a number: decoders score at positions that are known while they are compiled.
+            def main(models: Models, prepared: DecoderFeatures, tokens: Tokens) -> Logits:
+                return models.main(prepared, tokens, 0, num_layers=num_layers)
+
+            return part(main)
+
+        draft, verify, step = part(Models.draft), score(tokens.shape[-1]), score(1)
+        return {
+            "draft_pass": lambda: draft(prepared, tokens, start),
+            "verify_pass": lambda: verify(prepared, tokens),
+            "step_pass": lambda: step(prepared, tokens),
+        }
 
 
-def _passes(networks: Networks, arrays: ModelArrays, features: Features, tokens: Tokens) -> Calls:
-    """Single passes of the cost model, from the first layer."""
-    assert networks.draft is not None
-    prepared: DecoderFeatures = _compiled(networks, arrays, Models.prepare)(features)
-    start = jnp.zeros(tokens.shape[:-1], jnp.int32)
+def found_tokens(found: Any) -> Tokens | None:
+    """The tokens of what `CompiledParts.decoder` found, to act on; None of a decoder without tokens."""
+    if isinstance(found, Foresight):
+        return found.tokens[:, 0]
+    tokens: Tokens | None = getattr(found, "tokens", None)
+    return tokens
 
-    def score(num_layers: int) -> Callable[[], object]:
-        def main(models: Models, prepared: DecoderFeatures, tokens: Tokens, position: Position) -> Logits:
-            return models.main(prepared, tokens, position, num_layers=num_layers)
 
-        call = _compiled(networks, arrays, main)
-        return lambda: call(prepared, tokens, start)
+def state_of_rows(state: PyTree, rows: int) -> PyTree:
+    """An episode's state, such as the first, for each of so many rows."""
+    return jax.tree.map(lambda array: jnp.broadcast_to(array, (rows, *np.shape(array))), state)
 
-    draft = _compiled(networks, arrays, Models.draft)
-    return {
-        "draft_pass": lambda: draft(prepared, tokens, start),
-        "verify_pass": score(networks.draft.config.draft_layers + 1),
-        "step_pass": score(1),
-    }
+
+def part_functions(decoder: Decoder, networks: Networks, arrays: ModelArrays, inputs: PolicyInputs) -> Calls:
+    """The stages behind pre-processing, and of a decoder of tokens the single passes of the cost model."""
+    parts = CompiledParts(decoder, networks, arrays)
+    features = parts.backbone(inputs)
+    tokens = found_tokens(parts.decoder(features))
+    calls: Calls = {"backbone": lambda: parts.backbone(inputs), "decoder": lambda: parts.decoder(features)}
+    if parts.draft is not None:
+        draft, start = parts.draft, decoder.initial_state(Models(networks, arrays))
+        state = state_of_rows(start, len(inputs.proprio))
+        calls["draft"] = lambda: draft(inputs, state)
+    if parts.detokenize is not None and tokens is not None:
+        detokenize = parts.detokenize
+        calls["detokenize"] = lambda: detokenize(tokens)
+        if isinstance(decoder, TokenDecoder):
+            calls |= parts.passes(features, tokens)
+    return calls

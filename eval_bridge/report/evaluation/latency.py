@@ -5,22 +5,24 @@ from typing import NamedTuple
 
 from eval_bridge.evaluation.episode_log import LogContents
 from eval_bridge.evaluation.summary import Summary
-from eval_bridge.policies.interface import FUSED_STAGE, PASS_STAGES, PIPELINE_STAGES
+from eval_bridge.policies.interface import FUSED_STAGE, PASS_STAGES, PIPELINE_STAGES, SKIPPED_STAGE
 from eval_bridge.policies.latency import SUM_OF_STAGES, Latency
 from eval_bridge.report.charts import Bar
 
 _TITLES = {
     "preprocess": "Preprocess",
+    "draft": "Draft policy",
     "backbone": "Backbone",
     "decoder": "Decoder",
     "detokenize": "Detokenize",
     SUM_OF_STAGES: "Sum of the stages",
     FUSED_STAGE: "Chunk, fused (deployed)",
+    SKIPPED_STAGE: "Chunk without a look",
     "draft_pass": "One draft pass",
     "verify_pass": "One verify pass",
     "step_pass": "One autoregressive step",
 }
-_TONES = {FUSED_STAGE: "accent"} | dict.fromkeys(PASS_STAGES, "other")
+_TONES = dict.fromkeys((FUSED_STAGE, SKIPPED_STAGE), "accent") | dict.fromkeys(PASS_STAGES, "other")
 
 
 class CostModel(NamedTuple):
@@ -84,7 +86,8 @@ def cost_model(latency: Mapping[str, Latency], layers: int, rounds: float | None
 
 def _stages(latency: Mapping[str, Latency]) -> list[Stage]:
     """Medians on one axis up to the highest p99; marks are p90 and p99."""
-    names = [name for name in (*PIPELINE_STAGES, SUM_OF_STAGES, FUSED_STAGE, *PASS_STAGES) if name in latency]
+    order = (*PIPELINE_STAGES, SUM_OF_STAGES, FUSED_STAGE, SKIPPED_STAGE, *PASS_STAGES)
+    names = [name for name in order if name in latency]
     longest = max(latency[name].p99 for name in names)
     return [
         Stage(
@@ -96,7 +99,7 @@ def _stages(latency: Mapping[str, Latency]) -> list[Stage]:
             ),
             _TONES.get(name, "quiet"),
             latency[name],
-            name in (FUSED_STAGE, SUM_OF_STAGES),
+            name in (FUSED_STAGE, SKIPPED_STAGE, SUM_OF_STAGES),
         )
         for name in names
     ]

@@ -66,14 +66,14 @@ def requests(models, *rows):
 def test_raw_frames_are_reduced_to_what_demonstrations_hold(call, models):
     asked = requests(models, 1, 3)
     answers = call(asked)
-    prepared = {row: call.preprocess(request) for row, request in asked.items()}
+    prepared = call.preprocess(asked)
     for row, request in asked.items():
         stored = np.stack([to_stored_size(frame) for frame in request.observation.frames])
         np.testing.assert_array_equal(answers[row][0].actions, stored)
-        np.testing.assert_array_equal(prepared[row].images[0], stored)
-        np.testing.assert_array_equal(prepared[row].proprio[0], request.observation.proprio)
+        np.testing.assert_array_equal(prepared.images[row], stored)
+        np.testing.assert_array_equal(prepared.proprio[row], request.observation.proprio)
         encoded = models.networks.policy.backbone.encode_instruction("open the drawer")
-        np.testing.assert_array_equal(prepared[row].instruction_ids[0], encoded)
+        np.testing.assert_array_equal(prepared.instruction_ids[row], encoded)
 
 
 def test_a_decoder_knows_the_rows_that_are_asked_in_this_call(call, models):

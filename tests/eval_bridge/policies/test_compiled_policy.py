@@ -12,7 +12,7 @@ import pytest
 from eval_bridge.policies import compiled_policy as policy_module
 from eval_bridge.policies.compiled_policy import CompiledPolicy, load_models
 from eval_bridge.policies.decoders import DECODERS, DecodedChunks, L1Regression
-from eval_bridge.policies.interface import FUSED_STAGE, PASS_STAGES, PIPELINE_STAGES, PolicyRequest
+from eval_bridge.policies.interface import FUSED_STAGE, PASS_STAGES, PIPELINE_STAGES, SKIPPED_STAGE, PolicyRequest
 from eval_bridge.policies.observation_needs import select_observation
 from eval_bridge.policies.policy_episode import PolicyEpisode
 from eval_bridge.policies.random_streams import episode_key
@@ -153,11 +153,27 @@ def test_state_and_keys_belong_to_the_episode_whatever_row_answers(preflight_run
 
 def test_stages_are_timed_by_name_and_the_passes_of_the_cost_model_too(policies, observations):
     timed = ("l1_regression", "autoregressive", "speculative_greedy")
-    names = {decoder: set(policies[decoder].stage_functions(observations[0])) for decoder in timed}
-    assert names["l1_regression"] == {FUSED_STAGE, *PIPELINE_STAGES} - {"detokenize"}
-    assert names["autoregressive"] == names["speculative_greedy"] == {FUSED_STAGE, *PIPELINE_STAGES, *PASS_STAGES}
-    for call in policies["speculative_greedy"].stage_functions(observations[0]).values():
+    calls = {decoder: policies[decoder].stage_functions(observations[0]) for decoder in timed}
+    without_a_draft = {FUSED_STAGE, *PIPELINE_STAGES} - {"draft"}
+    assert set(calls["l1_regression"]) == without_a_draft - {"detokenize"}
+    assert set(calls["autoregressive"]) == set(calls["speculative_greedy"]) == {*without_a_draft, *PASS_STAGES}
+    for call in calls["speculative_greedy"].values():
         jax.block_until_ready(call())
+
+
+def test_the_stages_of_a_cascade_are_the_draft_policy_the_main_backbone_and_what_a_look_adds(policies, observations):
+    cascade = policies["cascade"]
+    calls = cascade.stage_functions(observations[0])
+    main = cascade._models.networks.policy.backbone
+    assert set(calls) == {FUSED_STAGE, SKIPPED_STAGE, *PIPELINE_STAGES}
+    assert calls["draft"]().tokens.shape == (1, 1, 8, 16, 4)
+    assert calls["backbone"]().shape == (1, main.chunks, 8, main.width)
+    assert calls["decoder"]().tokens.shape == (1, main.chunks, 8, 16, 4)
+    # The looking and the skipping call are one program, which tells by its rounds whether the main head was asked.
+    looking, skipped = calls[FUSED_STAGE](), calls[SKIPPED_STAGE]()[0][0]
+    assert looking.looked
+    assert looking.rounds > 0
+    assert skipped.rounds == 0
 
 
 def test_a_stage_that_is_missing_is_named_with_its_command(preflight_run, tmp_path):
@@ -176,7 +192,7 @@ def test_autoregressive_decoding_needs_no_draft_model(preflight_run, policies, o
     output = without.act(observations[1])
     np.testing.assert_array_equal(output.actions, expected.actions)
     assert output.rounds == expected.rounds == 4
-    assert set(without.stage_functions(observations[0])) == {FUSED_STAGE, *PIPELINE_STAGES}
+    assert set(without.stage_functions(observations[0])) == {FUSED_STAGE, *PIPELINE_STAGES} - {"draft"}
 
 
 def test_heads_refuse_a_tokenizer_they_were_not_trained_with(monkeypatch, preflight_run):
