@@ -10,13 +10,13 @@ processes, cannot be read from anywhere and are given.
 
 import argparse
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from eval_bridge.evidence.speed import describe_collection, describe_evaluation
 from launch.command_line import path_argument, run_command
 from rsd_jax.atomic_files import write_atomically
+from rsd_jax.provenance import device_slug
 from rsd_jax.run_folder import HEADLINE
 
 
@@ -45,8 +45,7 @@ def main() -> None:
         result["faults"] = json.loads(arguments.faults.read_text())
     if arguments.input:
         result["input"] = json.loads(arguments.input.read_text())
-    name = re.sub(r"[^a-z0-9]+", "_", simulator["device"].lower()).strip("_")
-    path = arguments.out / f"speed_{name}.json"
+    path = arguments.out / f"speed_{device_slug(simulator['device'])}.json"
     write_atomically(path, json.dumps(result, indent=1) + "\n")
     print(path)
 

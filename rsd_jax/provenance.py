@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 from functools import cache
 from importlib.metadata import version
@@ -18,6 +19,11 @@ def device_name() -> str:
     if device.platform != "cpu":
         return str(device.device_kind)
     return f"CPU: {_processor_name()} ({os.cpu_count()} cores)"
+
+
+def device_slug(device: str) -> str:
+    """A device's name as files have it: ``nvidia_h100``, ``cpu_intel_xeon_2_cores``."""
+    return re.sub(r"[^a-z0-9]+", "_", device.lower()).strip("_")
 
 
 @cache

@@ -1,0 +1,78 @@
+r"""How fast every decoder is on this machine, and why: stages, single passes and fused calls at several batch sizes.
+
+    python -m launch.benchmark --config configs/decoding_benchmark.py
+    python -m launch.benchmark --config configs/decoding_benchmark.py --config.run_dir=runs/NAME \
+        --config.demos="('runs/NAME/demos/libero_spatial',)"
+
+Writes results/decoding_DEVICE.json, and a page with the plots beside it. Nothing else should run meanwhile. PyTorch's
+original is measured by tests/benchmarks/original_engine.py, which adds its rows to the file.
+
+Variants:
+    (none)    every decoder, batches of 1, 8 and 64.
+    cpu       the same with fewer repeats of large batches: half an hour on 2 cores.
+    tiny      four decoders, few repeats: seconds, to see that it works.
+"""
+
+from ml_collections import ConfigDict
+
+VARIANTS = ("", "cpu", "tiny")
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Values of the benchmark; `variant` is one of `VARIANTS`."""
+    if variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(map(repr, VARIANTS))}, got {variant!r}")
+    config = ConfigDict()
+    # Whose checkpoints; "" for the one that ships with the project.
+    config.run_dir = ""
+    # Demonstrations whose frames the policy sees, HDF5 files or folders of them. () for patchwork: no robot ever saw
+    # it, so rounds and acceptance say little, and a cascade always looks.
+    config.demos = ()
+    # So many observations at most, taken from all files alike.
+    config.observations = 256
+    # Where the result goes; DEVICE stands for the device's name. The page goes beside it.
+    config.output = "results/decoding_DEVICE.json"
+    # NAME SETTING=VALUE ... of each decoder. The loop over positions, which is how layers were decoded at first, and
+    # rounds that score only what was drafted are there to compare with. 0.02 half-ranges are 1 % of a range.
+    config.decoders = (
+        "l1_regression",
+        "autoregressive unrolled=false",
+        "autoregressive unrolled=true",
+        "speculative_greedy scores_all_layers=false unrolled_passes=0",
+        "speculative_greedy unrolled_passes=0",
+        "speculative_greedy unrolled_passes=3",
+        "fixed_point unrolled_passes=0",
+        "fixed_point unrolled_passes=2",
+        "speculative_sampling unrolled_passes=3",
+        "certified epsilon=0.02 unrolled_passes=2",
+        "certified epsilon=0.04 unrolled_passes=2",
+        "certified epsilon=0.08 unrolled_passes=2",
+        "cascade rule=agreement",
+        "cascade rule=confidence",
+        "cascade rule=both",
+    )
+    # What speed-ups are told against.
+    config.baseline = "autoregressive unrolled=true"
+    # Rows of a call, and timed calls of every stage for each.
+    config.batches = (1, 8, 64)
+    config.repeats = (500, 300, 200)
+    # Calls before those, dropped.
+    config.warm_up = 5
+
+    if variant == "cpu":
+        config.observations = 128
+        config.repeats = (200, 50, 10)
+        config.warm_up = 2
+    elif variant == "tiny":
+        config.run_dir = "runs/tiny"
+        config.output = "runs/tiny/decoding.json"
+        config.observations = 4
+        config.decoders = (
+            "autoregressive unrolled=true",
+            "l1_regression",
+            "speculative_greedy unrolled_passes=1",
+            "cascade rule=agreement",
+        )
+        config.batches, config.repeats, config.warm_up = (1, 2), (3, 2), 1
+    config.lock()
+    return config

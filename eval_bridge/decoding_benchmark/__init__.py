@@ -1,0 +1,1 @@
+"""How fast every decoder is, and why: stages, passes and fused calls, timed in turns."""
