@@ -60,3 +60,15 @@ def test_a_convolution_multiplies_its_whole_kernel_at_every_output(stride, group
 
     outputs = 2 * (8 // stride) ** 2 * 6
     assert operations(convolve, (2, 8, 8, 4), (3, 3, 4 // groups, 6)) == 2 * outputs * 3 * 3 * (4 // groups)
+
+
+def test_the_originals_engine_gives_a_token_for_every_place_of_the_code():
+    torch = pytest.importorskip("torch")
+    from tests.benchmarks.original_engine import OriginalEngine
+
+    with torch.inference_mode():
+        engine = OriginalEngine(features=8, device="cpu")
+        tokens, agreement = engine.find_tokens(torch.zeros(2, 8))
+        assert tokens.shape == (2, 8, 16, 8)
+        assert 0 <= agreement <= 1
+        assert engine.actions(tokens).shape == (2, 8, 7)
