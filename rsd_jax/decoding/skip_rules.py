@@ -16,8 +16,6 @@ from jaxtyping import Array, Bool, Float, Int
 from rsd_jax.actions.normalizer import GRIPPER
 from rsd_jax.array_types import Actions, typecheck
 
-MOTION = slice(0, GRIPPER)
-
 GRIPPER_DISTANCE = 2.0
 """Distance of chunks whose grippers differ: its command is -1 or +1."""
 
@@ -134,9 +132,7 @@ def next_state(state: SkipState, looked: Bool[Array, "B"], acted: Actions) -> Sk
 @typecheck
 def foresight_gap(drafted: Actions, foreseen: Actions) -> Float[Array, "B"]:
     """Largest difference of any motion dimension and step, in the actions' units; infinite where a gripper differs."""
-    difference = jnp.max(jnp.abs(drafted - foreseen)[..., MOTION], axis=(1, 2))
-    same_gripper = jnp.all(drafted[..., GRIPPER] == foreseen[..., GRIPPER], axis=1)
-    return jnp.where(same_gripper, difference, jnp.inf)
+    return jnp.where(same_gripper(drafted, foreseen), motion_distance(drafted, foreseen), jnp.inf)
 
 
 @typecheck
@@ -149,6 +145,17 @@ def draft_distance(drafted: Actions, acted: Actions) -> Float[Array, "B"]:
     Returns:
         The largest difference of any motion dimension and step; at least `GRIPPER_DISTANCE` where a gripper differs.
     """
-    motion = jnp.max(jnp.abs(drafted - acted)[..., MOTION], axis=(1, 2))
-    differs = jnp.any((drafted[..., GRIPPER] >= 0) != (acted[..., GRIPPER] >= 0), axis=1)
-    return jnp.where(differs, jnp.maximum(motion, GRIPPER_DISTANCE), motion)
+    motion = motion_distance(drafted, acted)
+    return jnp.where(same_gripper(drafted, acted), motion, jnp.maximum(motion, GRIPPER_DISTANCE))
+
+
+@typecheck
+def motion_distance(one: Actions, other: Actions) -> Float[Array, "B"]:
+    """Largest difference of any motion dimension and step, in the actions' units."""
+    return jnp.max(jnp.abs(one - other)[..., :GRIPPER], axis=(1, 2))
+
+
+@typecheck
+def same_gripper(one: Actions, other: Actions) -> Bool[Array, "B"]:
+    """Whether the gripper has the same sign at every step."""
+    return jnp.all((one[..., GRIPPER] >= 0) == (other[..., GRIPPER] >= 0), axis=1)

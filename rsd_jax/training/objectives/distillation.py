@@ -8,17 +8,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from rsd_jax.actions.normalizer import GRIPPER
 from rsd_jax.array_types import Actions, Features, PyTree, typecheck
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
 from rsd_jax.backbones.interface import Memory, PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
+from rsd_jax.decoding.skip_rules import motion_distance, same_gripper
 from rsd_jax.policy_network import BACKBONE, HEAD, PolicyNetwork
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.objectives.interface import LossOutput, Variables
-
-MOTION = slice(0, GRIPPER)
 
 LOOK = ("look_images", "look_proprio", "look_age")
 """Of a row: what the main policy saw when it looked last, and how many calls ago; 0 where there is no earlier one."""
@@ -121,7 +119,5 @@ class Distillation:
 @typecheck
 def draft_error(drafted: Actions, acted: Actions) -> DraftError:
     """Compares normalised chunks of a draft policy with those of the main policy."""
-    error = jnp.abs(drafted - acted)
-    same_sign = (drafted[..., GRIPPER] >= 0) == (acted[..., GRIPPER] >= 0)
-    chunk = (1, 2)
-    return DraftError(jnp.mean(error, chunk), jnp.max(error[..., MOTION], chunk), jnp.all(same_sign, axis=1))
+    l1 = jnp.mean(jnp.abs(drafted - acted), axis=(1, 2))
+    return DraftError(l1, motion_distance(drafted, acted), same_gripper(drafted, acted))
