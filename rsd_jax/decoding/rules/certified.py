@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import ClassVar, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from rsd_jax.array_types import Logits, Position, PyTree, Tokens
+from rsd_jax.array_types import PyTree, Tokens
 from rsd_jax.decoding.interface import CodeShape
-from rsd_jax.decoding.rules.interface import Verification, most_likely
+from rsd_jax.decoding.rules.interface import Verification
+from rsd_jax.decoding.rules.most_likely import MostLikelyDigits, most_likely
 from rsd_jax.rfsq.certificate import Certificate
 
 _ROUNDING = 2e-6
@@ -36,7 +36,7 @@ class CertifiedMemory(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Certified:
+class Certified(MostLikelyDigits):
     """No motion dimension of any chunk step lies more than `epsilon` from what `autoregressive` would decode to.
 
     The bound is worst-case, over all that main head and draft could still say, and is spent in two ways:
@@ -96,10 +96,6 @@ class Certified:
         )
         return memory, depth
 
-    def propose(self, draft_logits: Logits, keys: jax.Array | None) -> Int[Array, "B C D K"]:
-        """The draft's most likely digits."""
-        return most_likely(draft_logits)
-
     def accept(self, memory: PyTree, round_: Verification) -> tuple[Bool[Array, "B C D L"], PyTree]:
         """The main head's digits, the first other one of a column that is affordable, and all behind it."""
         chosen = most_likely(round_.main_logits)
@@ -112,10 +108,6 @@ class Certified:
         departs, left = _spend(memory.left, wants, price, memory.certificate.weight)
         departed = memory.departed | departs
         return agrees | departed[..., None], memory._replace(left=left, departed=departed)
-
-    def replace(self, round_: Verification, stop: Position) -> Tokens:
-        """The main head's choices."""
-        return most_likely(round_.main_logits)
 
     def _tolerance(self, action_dim: int) -> Float[Array, " A"]:
         motion = action_dim - 1

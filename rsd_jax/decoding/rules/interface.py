@@ -71,8 +71,3 @@ class AcceptanceRule(Protocol):
 def whole_code(shape: CodeShape) -> Int[Array, " D"]:
     """All layers of every latent: what most rules decode."""
     return jax.numpy.full(shape.latent_dim, shape.num_layers, jax.numpy.int32)
-
-
-def most_likely(logits: jax.Array) -> jax.Array:
-    """Most likely level of each digit; the lowest one on a tie, as in every decoder."""
-    return jax.numpy.argmax(logits, axis=-1).astype(jax.numpy.int32)

@@ -3,18 +3,16 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool
 
-from rsd_jax.array_types import Logits, Position, PyTree, Tokens
-from rsd_jax.decoding.interface import CodeShape
-from rsd_jax.decoding.rules.interface import Verification, most_likely, whole_code
-from rsd_jax.rfsq.certificate import Certificate
+from rsd_jax.array_types import PyTree
+from rsd_jax.decoding.rules.interface import Verification
+from rsd_jax.decoding.rules.most_likely import MostLikelyDigits, most_likely
 
 
 @dataclass(frozen=True)
-class TokenDistance:
+class TokenDistance(MostLikelyDigits):
     """A drafted digit stays if it lies at most `largest` levels from the main head's most likely one.
 
     The relaxed acceptance of Spec-VLA (Wang et al. 2025, arXiv 2507.22424), which keeps drafted tokens by the distance
@@ -34,20 +32,6 @@ class TokenDistance:
         if self.largest < 0:
             raise ValueError(f"largest is {self.largest}; it must be 0 or more: levels between two digits")
 
-    def start(
-        self, shape: CodeShape, batch_size: int, certificate: Certificate | None
-    ) -> tuple[PyTree, Int[Array, " D"]]:
-        """Nothing to remember; all layers."""
-        return (), whole_code(shape)
-
-    def propose(self, draft_logits: Logits, keys: jax.Array | None) -> Int[Array, "B C D K"]:
-        """The draft's most likely digits."""
-        return most_likely(draft_logits)
-
     def accept(self, memory: PyTree, round_: Verification) -> tuple[Bool[Array, "B C D L"], PyTree]:
         """Digits near those that the main head would choose."""
         return jnp.abs(round_.proposal - most_likely(round_.main_logits)) <= self.largest, memory
-
-    def replace(self, round_: Verification, stop: Position) -> Tokens:
-        """The main head's choices."""
-        return most_likely(round_.main_logits)

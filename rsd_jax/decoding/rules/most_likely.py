@@ -1,0 +1,33 @@
+"""What rules have in common under which draft and main head both name their most likely digits."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from rsd_jax.array_types import Logits, Position, PyTree, Tokens
+from rsd_jax.decoding.interface import CodeShape
+from rsd_jax.decoding.rules.interface import Verification, whole_code
+from rsd_jax.rfsq.certificate import Certificate
+
+
+def most_likely(logits: jax.Array) -> jax.Array:
+    """Most likely level of each digit; the lowest one on a tie, as in every decoder."""
+    return jnp.argmax(logits, axis=-1).astype(jnp.int32)
+
+
+class MostLikelyDigits:
+    """Drafts by argmax, and puts the main head's argmax where a draft ends; each rule says what it accepts."""
+
+    def start(
+        self, shape: CodeShape, batch_size: int, certificate: Certificate | None
+    ) -> tuple[PyTree, Int[Array, " D"]]:
+        """Nothing to remember; all layers."""
+        return (), whole_code(shape)
+
+    def propose(self, draft_logits: Logits, keys: jax.Array | None) -> Int[Array, "B C D K"]:
+        """The draft's most likely digits."""
+        return most_likely(draft_logits)
+
+    def replace(self, round_: Verification, stop: Position) -> Tokens:
+        """The main head's choices."""
+        return most_likely(round_.main_logits)
