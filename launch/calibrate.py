@@ -22,12 +22,12 @@ import numpy as np
 
 from eval_bridge.analysis.cascade_replay import Decisions, WatchedCalls, decisions_made, replay, watched_calls
 from eval_bridge.episodes.shadow import ShadowError, load_shadow
-from eval_bridge.policies.cascade import RULES
+from eval_bridge.policies.cascade import RULES, make_skip_rule
 from eval_bridge.report.markdown import markdown_table
 from eval_bridge.statistics.risk_control import control_risk, mean_interval
 from launch.command_line import path_argument, run_command
 from rsd_jax.atomic_files import write_json
-from rsd_jax.decoding.skip_rules import Agreement, AgreementAndConfidence, Confidence, SkipRule
+from rsd_jax.decoding.skip_rules import SkipRule
 from rsd_jax.provenance import git_commit
 from rsd_jax.run_folder import CALIBRATION_NAME, SHADOW_FOLDER
 from rsd_jax.stored_models import load_tokenizer
@@ -106,13 +106,8 @@ def calibrate(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def rule_of(name: str, tolerance: float) -> Callable[[jax.Array], SkipRule]:
-    """The rule called `name` with the threshold that is fitted."""
-    rules: dict[str, Callable[[Any], SkipRule]] = {
-        "agreement": Agreement,
-        "confidence": Confidence,
-        "both": lambda threshold: AgreementAndConfidence(tolerance, threshold),
-    }
-    return rules[name]
+    """The rule called `name` of the number that is fitted: its threshold, or of agreement its tolerance."""
+    return lambda fitted: make_skip_rule(name, tolerance if name == "both" else fitted, fitted)
 
 
 def describe(result: dict[str, Any]) -> str:

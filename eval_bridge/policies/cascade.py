@@ -6,8 +6,9 @@ acted on is the main model's own. Rows of a batch act by their own rule and shar
 runs for all where any row must look, and for none otherwise.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -36,8 +37,19 @@ from rsd_jax.decoding.skip_rules import (
 CASCADE = "cascade"
 """Name of the decoder."""
 
-RULES = ("agreement", "confidence", "both")
-"""Names of `Agreement`, `Confidence` and `AgreementAndConfidence` in settings."""
+_MAKE_RULE: dict[str, Callable[[Any, Any], SkipRule]] = {
+    "agreement": lambda tolerance, threshold: Agreement(tolerance),
+    "confidence": lambda tolerance, threshold: Confidence(threshold),
+    "both": AgreementAndConfidence,
+}
+
+RULES = tuple(_MAKE_RULE)
+"""Names of rules in settings."""
+
+
+def make_skip_rule(name: str, tolerance: float | jax.Array, threshold: float | jax.Array) -> SkipRule:
+    """The rule called `name`, one of `RULES`, with what it has of `tolerance` and `threshold`: numbers, or traced."""
+    return _MAKE_RULE[name](tolerance, threshold)
 
 
 class Foresight(NamedTuple):
@@ -113,12 +125,7 @@ class Cascade:
     @property
     def skip_rule(self) -> SkipRule:
         """The rule with its settings."""
-        rules: dict[str, SkipRule] = {
-            "agreement": Agreement(self.tolerance),
-            "confidence": Confidence(self.threshold),
-            "both": AgreementAndConfidence(self.tolerance, self.threshold),
-        }
-        return rules[self.rule]
+        return make_skip_rule(self.rule, self.tolerance, self.threshold)
 
     def initial_state(self, models: Models) -> CascadeState:
         """Nothing foreseen; the first call looks.

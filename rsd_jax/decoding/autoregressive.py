@@ -16,6 +16,7 @@ from rsd_jax.decoding.interface import (
     check_code_shape,
     nothing_given,
 )
+from rsd_jax.decoding.most_likely import most_likely
 from rsd_jax.decoding.positions import layers_ahead
 
 
@@ -63,7 +64,7 @@ def _unrolled(features: PyTree, main: MainFn, num_layers: int, given: GivenToken
     levels = list(jnp.moveaxis(given.tokens, -1, 0))
     for layer in range(num_layers):
         logits = main(features, jnp.stack(levels, axis=-1), layer, num_layers=1)[..., 0, :]
-        chosen = jnp.argmax(logits, axis=-1).astype(jnp.int32)
+        chosen = most_likely(logits)
         levels[layer] = jnp.where(layer >= given.depth, chosen, levels[layer])
     return jnp.stack(levels, axis=-1)
 
@@ -74,7 +75,7 @@ def _looped(features: PyTree, main: MainFn, num_layers: int, given: GivenTokens)
 
     def decode_layer(state: AutoregressiveState) -> AutoregressiveState:
         position = jnp.broadcast_to(state.layer, given.depth.shape)
-        levels = jnp.argmax(main(features, state.tokens, position, num_layers=1), axis=-1).astype(jnp.int32)
+        levels = most_likely(main(features, state.tokens, position, num_layers=1))
         at_layer = (layers_ahead(position, num_layers) == 0) & (position >= given.depth)[..., None]
         return AutoregressiveState(tokens=jnp.where(at_layer, levels, state.tokens), layer=state.layer + 1)
 

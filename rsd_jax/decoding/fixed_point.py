@@ -24,6 +24,7 @@ from rsd_jax.decoding.interface import (
     check_unrolled_passes,
     nothing_given,
 )
+from rsd_jax.decoding.most_likely import most_likely
 
 
 class FixedPointState(NamedTuple):
@@ -82,7 +83,7 @@ def fixed_point(
         return (state.passes < shape.num_layers) & ~jnp.all(state.settled)
 
     def score_all(state: FixedPointState) -> FixedPointState:
-        chosen = jnp.argmax(main(features, state.tokens, 0, num_layers=shape.num_layers), axis=-1).astype(jnp.int32)
+        chosen = most_likely(main(features, state.tokens, 0, num_layers=shape.num_layers))
         # A settled row stays as it is, even where another program of the same pass would decide a near-tie otherwise:
         # what a row needs and gets does not depend on others.
         stays = is_given | state.settled[:, None, None, None]

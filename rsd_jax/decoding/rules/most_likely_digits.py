@@ -1,18 +1,13 @@
 """What rules have in common under which draft and main head both name their most likely digits."""
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from rsd_jax.array_types import Logits, Position, PyTree, Tokens
 from rsd_jax.decoding.interface import CodeShape
+from rsd_jax.decoding.most_likely import most_likely
 from rsd_jax.decoding.rules.interface import Verification, whole_code
 from rsd_jax.rfsq.certificate import Certificate
-
-
-def most_likely(logits: jax.Array) -> jax.Array:
-    """Most likely level of each digit; the lowest one on a tie, as in every decoder."""
-    return jnp.argmax(logits, axis=-1).astype(jnp.int32)
 
 
 class MostLikelyDigits:
