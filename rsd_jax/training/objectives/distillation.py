@@ -1,5 +1,6 @@
 """Objective of the draft policy: to do what a large, frozen policy does when both see the same."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -105,8 +106,7 @@ class Distillation:
             return cast(jax.Array, network.teacher.apply({"params": params[HEAD]}, now))
 
         remembered = None
-        if "look_age" in batch:
-            look = PolicyInputs(batch["look_images"], batch["look_proprio"], words)
+        if (look := look_inputs(batch, words)) is not None:
             features = features_of(self.main, frozen.main, look, look_key)
             remembered = Memory(jax.lax.stop_gradient(features), batch["look_age"])
         drafted = act(self.network, variables.params, seen._replace(memory=remembered))
@@ -114,6 +114,13 @@ class Distillation:
         l1, worst = jnp.mean(error.l1), jnp.mean(error.distance)
         metrics = {"loss/l1": l1, "l1/worst": worst, "accuracy/gripper": jnp.mean(error.same_gripper)}
         return LossOutput(loss=l1 + self.worst_weight * worst, model_state={}, metrics=metrics)
+
+
+def look_inputs(batch: Mapping[str, jax.Array], instruction_ids: jax.Array) -> PolicyInputs | None:
+    """What the main policy saw when it looked last, told the present instruction; None of rows without looks."""
+    if "look_age" not in batch:
+        return None
+    return PolicyInputs(batch["look_images"], batch["look_proprio"], instruction_ids)
 
 
 @typecheck

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.decoding.skip_rules import draft_distance
 from rsd_jax.distributed import hosts
 from rsd_jax.heads.distance_head import DistanceConfig, DistanceHead
 from rsd_jax.stored_models import load_draft_policy, load_policy, load_tokenizer
 from rsd_jax.stored_models.confidence import ConfidenceFacts
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
-from rsd_jax.training.equal_batches import equal_batches
+from rsd_jax.training.draft_inputs import draft_inputs
+from rsd_jax.training.equal_batches import map_rows
 from rsd_jax.training.look_rows import episodes_of, with_looks
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.objectives.distance_prediction import DistanceConstants, DistancePrediction, log_distance
@@ -85,7 +86,8 @@ class ConfidenceSettings:
                 f"model.judged_every is {self.judged_every}, and there are {episodes.max() + 1} held-out episodes: "
                 "none would be left to judge or to learn from; collect more, or hold out more of them"
             )
-        measured = [_measure(main, draft, each) for each in self._views(rows, draft)]
+        acted = _acted(main, rows)
+        measured = [_measure(main, draft, each, acted) for each in self._views(rows, draft)]
         together = DistanceRows(*(np.concatenate(parts) for parts in zip(*measured, strict=True)))
         is_judged = np.tile(is_judged, len(measured))
         learnt, judged = (DistanceRows(*(array[part] for array in together)) for part in (~is_judged, is_judged))
@@ -151,23 +153,27 @@ def skipped_at_risk(score: NDArray[np.floating[Any]], is_far: NDArray[np.bool_],
     return float(np.flatnonzero(may_act).max(initial=-1) + 1) / len(score)
 
 
-def _measure(main: StoredPolicy, draft: StoredPolicy, rows: Rows) -> DistanceRows:
-    """The draft policy's features, and how far its chunks lie from the main policy's."""
+def _acted(main: StoredPolicy, rows: Rows) -> NDArray[np.float32]:
+    """The main policy's chunks, in half-ranges: the same of every view."""
+    act = jax.jit(lambda variables, batch: variables.action.normalize(main.actions(variables, policy_inputs(batch))))
+    actions: NDArray[np.float32] = map_rows(partial(act, main.variables), _without_labels(rows), BATCH)
+    return actions
+
+
+def _measure(main: StoredPolicy, draft: StoredPolicy, rows: Rows, acted: NDArray[np.float32]) -> DistanceRows:
+    """The draft policy's features, and how far its chunks lie from those that the main policy `acted` on."""
 
     @jax.jit
     def measure(
         of_main: PolicyVariables, of_draft: PolicyVariables, batch: Mapping[str, jax.Array]
     ) -> tuple[jax.Array, jax.Array]:
-        seen = policy_inputs(batch)
-        acted, inputs = main.actions(of_main, seen), seen
-        if "look_age" in batch:
-            look = PolicyInputs(batch["look_images"], batch["look_proprio"], seen.instruction_ids)
-            inputs = seen._replace(memory=main.remember(of_main, look, batch["look_age"]))
-        features = draft.features(of_draft, inputs)
-        drafted = draft.teacher_actions(of_draft, features)
-        normalize = of_main.action.normalize
-        return features, draft_distance(normalize(drafted), normalize(acted))
+        features = draft.features(of_draft, draft_inputs(main, of_main, batch))
+        drafted = of_main.action.normalize(draft.teacher_actions(of_draft, features))
+        return features, draft_distance(drafted, batch["acted"])
 
-    needed = {name: array for name, array in rows.items() if name not in ("actions", "mask", "foreseeable")}
-    parts = [hosts.fetch(measure(main.variables, draft.variables, each)) for each in equal_batches(needed, BATCH)]
-    return DistanceRows(*(np.concatenate(array)[: len(rows["mask"])] for array in zip(*parts, strict=True)))
+    seen = {**_without_labels(rows), "acted": acted}
+    return DistanceRows(*map_rows(partial(measure, main.variables, draft.variables), seen, BATCH))
+
+
+def _without_labels(rows: Rows) -> Rows:
+    return {name: array for name, array in rows.items() if name not in ("actions", "mask", "foreseeable")}

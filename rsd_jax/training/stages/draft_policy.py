@@ -15,8 +15,6 @@ from rsd_jax.array_types import Actions
 from rsd_jax.backbones.choice import make_backbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
-from rsd_jax.backbones.interface import PolicyInputs
-from rsd_jax.distributed import hosts
 from rsd_jax.policy_network import BACKBONE, HEAD, PolicyNetwork
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import load_policy, load_tokenizer
@@ -24,7 +22,8 @@ from rsd_jax.stored_models.draft_policy import DraftPolicyFacts
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy, policy_variables
 from rsd_jax.stored_models.policy_facts import PolicyFacts
 from rsd_jax.training.demonstrations import instructions
-from rsd_jax.training.equal_batches import equal_batches
+from rsd_jax.training.draft_inputs import draft_inputs
+from rsd_jax.training.equal_batches import map_rows
 from rsd_jax.training.look_rows import with_looks
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.objectives.distillation import LOOK, Distillation, DistillationConstants, draft_error
@@ -142,11 +141,7 @@ class _Evaluation:
 
         @jax.jit
         def act(variables: PolicyVariables, main_variables: PolicyVariables, batch: dict[str, jax.Array]) -> Actions:
-            inputs = policy_inputs(batch)
-            if "look_age" in batch:
-                look = PolicyInputs(batch["look_images"], batch["look_proprio"], inputs.instruction_ids)
-                inputs = inputs._replace(memory=main.remember(main_variables, look, batch["look_age"]))
-            return replace(main, network=network).actions(variables, inputs)
+            return replace(main, network=network).actions(variables, draft_inputs(main, main_variables, batch))
 
         self._act = act
         self._acted: NDArray[np.float32] | None = None
@@ -177,5 +172,5 @@ class _Evaluation:
         }
 
     def _over_rows(self, act: Any) -> NDArray[np.float32]:
-        batches = equal_batches(self._rows, BATCH)
-        return np.concatenate([hosts.fetch(act(batch)) for batch in batches])[: len(self._rows["proprio"])]
+        actions: NDArray[np.float32] = map_rows(act, self._rows, BATCH)
+        return actions

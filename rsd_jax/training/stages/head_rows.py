@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_jax.actions.normalizer import GRIPPER
-from rsd_jax.distributed import hosts
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.run_folder import ROWS_FOLDER
 from rsd_jax.stored_models import StoredPolicy, load_policy, load_tokenizer
 from rsd_jax.stored_models.policy import PolicyMismatchError
 from rsd_jax.training.digit_accuracy import LayerAccuracy, layer_accuracy
-from rsd_jax.training.equal_batches import equal_batches
+from rsd_jax.training.equal_batches import map_rows
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.objectives.digit_prediction import DEMONSTRATIONS, TEACHER, FrozenPolicy, teacher_actions
 from rsd_jax.training.policy_rows import policy_rows_of
@@ -147,8 +146,7 @@ def in_batches(call: Callable[..., Any], *arrays: NDArray[Any]) -> Any:
         What `call` returns, an array or a tree of arrays, for all rows and on the host.
     """
     rows = {str(number): array for number, array in enumerate(arrays)}
-    parts = [hosts.fetch(call(*batch.values())) for batch in equal_batches(rows, BATCH)]
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(arrays[0])], *parts)
+    return map_rows(lambda batch: call(*batch.values()), rows, BATCH)
 
 
 def _both(label: Callable[[HeadRows], Any], train: HeadRows, heldout: HeadRows) -> tuple[NDArray[np.int32], ...]:
@@ -165,5 +163,7 @@ def head_rows(policy: StoredPolicy, rows: Rows) -> HeadRows:
 def features_of(policy: StoredPolicy, rows: Rows, among: NDArray[np.integer]) -> NDArray[np.float32]:
     """The policy's features ``[N, C, F]`` of the rows whose indices are `among`."""
     run = jax.jit(policy.features)
-    parts = [hosts.fetch(run(policy.variables, policy_inputs(batch))) for batch in equal_batches(rows, BATCH, among)]
-    return np.concatenate(parts)[: len(among)]
+    features: NDArray[np.float32] = map_rows(
+        lambda batch: run(policy.variables, policy_inputs(batch)), rows, BATCH, among
+    )
+    return features

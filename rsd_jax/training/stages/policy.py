@@ -17,14 +17,13 @@ from rsd_jax.backbones.choice import make_backbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
 from rsd_jax.backbones.proprioception import ProprioNormalizer
-from rsd_jax.distributed import hosts
 from rsd_jax.heads.regression_head import RegressionConfig
 from rsd_jax.policy_network import PolicyNetwork
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import load_tokenizer
 from rsd_jax.stored_models.policy_facts import PolicyFacts
 from rsd_jax.training.demonstrations import DEMONSTRATED, instructions
-from rsd_jax.training.equal_batches import equal_batches
+from rsd_jax.training.equal_batches import map_rows
 from rsd_jax.training.objectives.behaviour_cloning import (
     BehaviourCloning,
     ChunkError,
@@ -206,8 +205,7 @@ def _reworded(words: InstructionTable, rows: Rows) -> NDArray[np.int32]:
 def _predict(
     predict: Any, variables: Variables, normalizer: ProprioNormalizer, rows: Mapping[str, Any]
 ) -> NDArray[np.float32]:
-    predicted = [
-        hosts.fetch(predict(variables.params, normalizer, policy_inputs(batch)).actions)
-        for batch in equal_batches(rows, EVALUATION_BATCH)
-    ]
-    return np.concatenate(predicted)[: len(rows["mask"])]
+    actions: NDArray[np.float32] = map_rows(
+        lambda batch: predict(variables.params, normalizer, policy_inputs(batch)).actions, rows, EVALUATION_BATCH
+    )
+    return actions

@@ -52,7 +52,7 @@ def test_it_learns_from_other_held_out_episodes_than_it_is_judged_on(preflight_r
     monkeypatch.setattr(
         confidence,
         "_measure",
-        lambda main, draft, rows: DistanceRows(rows["proprio"][:, None], rows["look_age"].astype(np.float32)),
+        lambda main, draft, rows, acted: DistanceRows(rows["proprio"][:, None], rows["look_age"].astype(np.float32)),
     )
     stage = dataclasses.replace(settings, judged_every=3, looks=2).build(preflight_run)
     ends = np.flatnonzero(~heldout["mask"][:, 1])
@@ -107,11 +107,12 @@ def test_a_distance_is_that_of_the_two_policies_chunks_in_half_ranges(monkeypatc
         **{"instruction_ids": np.ones((3, 1), np.int32), "look_age": np.array([1, 2, 1], np.int32)},
         **{"mask": np.ones((3, 1), bool), "actions": np.zeros((3, 1, 7)), "foreseeable": np.ones((3, 1), bool)},
     }
-    found = confidence._measure(policy, policy, rows)
+    acted = confidence._acted(policy, rows)
+    found = confidence._measure(policy, policy, rows, acted)
     np.testing.assert_allclose(found.distance, [0.3, 2 * 0.3 / 0.5, 2.0], rtol=1e-5)
     np.testing.assert_allclose(found.features[:, 0], (0.1 + look * rows["look_age"][:, None])[:, :7], rtol=1e-5)
     without = {name: array for name, array in rows.items() if not name.startswith("look_")}
-    np.testing.assert_array_equal(confidence._measure(policy, policy, without).distance, 0)
+    np.testing.assert_array_equal(confidence._measure(policy, policy, without, acted).distance, 0)
 
 
 def test_what_is_reported(preflight_run):
