@@ -146,8 +146,15 @@ class FixedPoint(TokenDecoder):
         )
 
 
+class DraftingDecoder(TokenDecoder):
+    """Decoders that a draft model proposes tokens to."""
+
+    stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "draft", "main_head")
+    optional_stages: ClassVar[tuple[str, ...]] = ()
+
+
 @dataclass(frozen=True)
-class SpeculativeGreedy(TokenDecoder):
+class SpeculativeGreedy(DraftingDecoder):
     """The same tokens, drafted and verified several layers at a time (a `Decoder`).
 
     Attributes:
@@ -159,8 +166,6 @@ class SpeculativeGreedy(TokenDecoder):
     scores_all_layers: bool = True
 
     name: ClassVar[str] = "speculative_greedy"
-    stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "draft", "main_head")
-    optional_stages: ClassVar[tuple[str, ...]] = ()
 
     def search(
         self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
@@ -171,7 +176,7 @@ class SpeculativeGreedy(TokenDecoder):
 
 
 @dataclass(frozen=True)
-class SpeculativeSampling(TokenDecoder):
+class SpeculativeSampling(DraftingDecoder):
     """Tokens drawn from the main head's distribution, drafted and verified several layers at a time (a `Decoder`).
 
     Attributes:
@@ -184,8 +189,6 @@ class SpeculativeSampling(TokenDecoder):
     unrolled_passes: int | None = None
 
     name: ClassVar[str] = "speculative_sampling"
-    stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "draft", "main_head")
-    optional_stages: ClassVar[tuple[str, ...]] = ()
 
     def search(
         self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
@@ -197,7 +200,7 @@ class SpeculativeSampling(TokenDecoder):
 
 
 @dataclass(frozen=True)
-class Certified(TokenDecoder):
+class Certified(DraftingDecoder):
     """Tokens whose actions lie no further than a tolerance from those of `Autoregressive` (a `Decoder`).
 
     Attributes:
@@ -209,8 +212,6 @@ class Certified(TokenDecoder):
     unrolled_passes: int | None = None
 
     name: ClassVar[str] = "certified"
-    stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "draft", "main_head")
-    optional_stages: ClassVar[tuple[str, ...]] = ()
 
     def search(
         self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array

@@ -153,16 +153,6 @@ def test_settings_are_checked_and_read_from_words():
 
 
 @pytest.fixture(scope="module")
-def observations():
-    """Three starts of the point mass."""
-    simulator, seen = PointMassSimulator(), []
-    for seed in range(3):
-        simulator.begin(simulator.draw_start(seed))
-        seen.append(simulator.observe())
-    return seen
-
-
-@pytest.fixture(scope="module")
 def acted(preflight_run, observations):
     """What the main model does there."""
     main = CompiledPolicy.load(preflight_run, "autoregressive")

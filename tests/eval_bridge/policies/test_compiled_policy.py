@@ -16,7 +16,6 @@ from eval_bridge.policies.interface import FUSED_STAGE, PASS_STAGES, PIPELINE_ST
 from eval_bridge.policies.observation_needs import select_observation
 from eval_bridge.policies.policy_episode import PolicyEpisode
 from eval_bridge.policies.random_streams import episode_key
-from eval_bridge.simulators.point_mass import PointMassSimulator
 from rsd_jax.checkpoints import MissingCheckpointError, TokenizerMismatchError
 from rsd_jax.decoding import AcceptanceCounts
 from rsd_jax.stored_models.policy import PolicyMismatchError
@@ -28,16 +27,6 @@ def policies(preflight_run: Path) -> dict[str, CompiledPolicy]:
     # The miniature draft policy remembers a look for no longer.
     settings = {"cascade": "longest_run=2"}
     return {name: CompiledPolicy.load(preflight_run, name, settings=settings.get(name, "")) for name in names}
-
-
-@pytest.fixture(scope="module")
-def observations():
-    simulator = PointMassSimulator()
-    seen = []
-    for seed in range(3):
-        simulator.begin(simulator.draw_start(seed))
-        seen.append(simulator.observe())
-    return seen
 
 
 def test_speculative_decoding_acts_exactly_as_autoregressive_decoding(policies, observations):
