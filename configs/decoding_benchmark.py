@@ -50,6 +50,7 @@ def get_config(variant: str = "") -> ConfigDict:
         "cascade rule=agreement",
         "cascade rule=confidence",
         "cascade rule=both",
+        "early_exit",
     )
     # What speed-ups are told against.
     config.baseline = "autoregressive unrolled=true"

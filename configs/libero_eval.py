@@ -38,8 +38,8 @@ def get_config(variant: str = "") -> ConfigDict:
     # Indices of the tasks; () means all of the suite.
     config.tasks = ()
     config.episodes_per_task = 50
-    # "l1_regression", "autoregressive", "speculative_greedy", "fixed_point", "speculative_sampling", "certified" or
-    # "cascade".
+    # "l1_regression", "autoregressive", "speculative_greedy", "fixed_point", "speculative_sampling", "certified",
+    # "cascade" or "early_exit".
     config.decoder = "speculative_greedy"
     # Of the decoder, as in "rule=agreement tolerance=0.2"; left out, they have their defaults.
     config.decoder_settings = ""

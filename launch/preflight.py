@@ -20,7 +20,7 @@ from eval_bridge.preflight.checks_to_run import WORKERS, checks_to_run, import_c
 from launch.command_line import path_argument, run_command
 from launch.config_flags import load_config
 from rsd_jax.atomic_files import write_json
-from rsd_jax.run_folder import CASCADE_STAGES, TRAINED_STAGES
+from rsd_jax.run_folder import OPTIONAL_STAGES, TRAINED_STAGES
 from rsd_jax.worker_process import begin_work_for
 
 
@@ -48,7 +48,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
 
     os.environ["XLA_FLAGS"] = f"{quick_compilation()} {os.environ.get('XLA_FLAGS', '')}"
-    stages = {name: load_config(f"configs/{name}.py:tiny")[1].to_dict() for name in (*TRAINED_STAGES, *CASCADE_STAGES)}
+    names = (*TRAINED_STAGES, *OPTIONAL_STAGES)
+    stages = {name: load_config(f"configs/{name}.py:tiny")[1].to_dict() for name in names}
     checks = checks_to_run(stages, with_libero=options.simulator == "libero")
     with _worker_processes() as executor:
         # A worker starts when it is first needed; all get to work on importing JAX at once.

@@ -3,6 +3,9 @@
     python -m launch.train --config configs/rfsq.py
     python -m launch.train --config configs/policy.py:quickstart --config.run_dir=runs/quickstart --config.seed=1
 
+The decoder cascade needs two more stages (configs/draft_policy.py, configs/confidence.py), and early_exit one of its
+own (configs/early_exit.py).
+
 Results are in ``RUN_DIR/STAGE/``. Run again, it goes on where it was interrupted; a finished stage is recognised.
 On several processes give each ``--coordinator=HOST:PORT --num_processes=N --process_id=I`` (or the variables
 RSD_COORDINATOR, RSD_NUM_PROCESSES, RSD_PROCESS_ID), or start it with srun.

@@ -6,7 +6,7 @@ RUN/
 ├── demos/SUITE/   TASK_demo.hdf5  TASK_demo.json  collection.json  audit.json  index.html
 ├── rows/                                               of demonstrations, for training; may be removed at any time
 ├── rfsq/  policy/  draft/  main_head/                  config.json  metrics.jsonl  metrics.json  best/  latest/
-├── draft_policy/  confidence/                          likewise, of the cascade
+├── draft_policy/  confidence/  early_exit/             likewise, of the decoders cascade and early_exit
 ├── evaluation/  evaluation_DECODER/                    episodes.jsonl  traces/  videos/  summary.json  report.html
 │   └── shards/PART_of_PARTS/                           of an evaluation on several hosts
 └── ablations/POLICY/seed_SEED/                         a run's folder again, with ablation.json and development/
@@ -23,6 +23,12 @@ TRAINED_STAGES = ("rfsq", "policy", "draft", "main_head")
 
 CASCADE_STAGES = ("draft_policy", "confidence")
 """Stages behind these that only the decoder `cascade` needs."""
+
+EARLY_EXIT_STAGES = ("early_exit",)
+"""Stages behind them that only the decoder of the same name needs."""
+
+OPTIONAL_STAGES = (*CASCADE_STAGES, *EARLY_EXIT_STAGES)
+"""All that a run trains only where a decoder asks for it."""
 
 METRICS_NAME = "metrics.json"
 """Of a trained stage, when it is finished: evaluation of its best variables, and facts of the training."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from eval_bridge.decoding_benchmark.decoding_facts import DecodingFacts, facts_of_looks, facts_of_tokens
 from eval_bridge.decoding_benchmark.observations import Seen, first_requests
 from eval_bridge.decoding_benchmark.settings import Entry
-from eval_bridge.policies.cascade import Cascade
+from eval_bridge.policies.cascade_decoder import CascadeDecoder
 from eval_bridge.policies.compiled_policy import CompiledPolicy, LoadedModels
 from eval_bridge.policies.decoder_models import Models
 from eval_bridge.policies.decoders import LOSSLESS, Autoregressive, TokenDecoder
@@ -87,11 +87,11 @@ class Contender:
         self.facts, self.rounds_of_look = DecodingFacts(), 0.0
         if isinstance(decoder, TokenDecoder):
             self._add_tokens()
-        elif isinstance(decoder, Cascade):
+        elif isinstance(decoder, CascadeDecoder):
             self._add_cascade(decoder, features)
 
     def _features(self) -> Sequence[jax.Array]:
-        if not isinstance(self.entry.decoder, Cascade):
+        if not isinstance(self.entry.decoder, CascadeDecoder):
             return self._material.features
         return [self._parts.backbone(inputs) for inputs in self._material.inputs]
 
@@ -103,7 +103,7 @@ class Contender:
         if self.entry.decoder.name in EXACT:
             self.tokens = [np.asarray(result.tokens) for result in results]
 
-    def _add_cascade(self, decoder: Cascade, features: Sequence[jax.Array]) -> None:
+    def _add_cascade(self, decoder: CascadeDecoder, features: Sequence[jax.Array]) -> None:
         """Its own stages, and its calls as they come: in the middle of episodes, with what it remembers of them."""
         material, parts, act = self._material, self._parts, self._policy.act_batch
         assert parts.draft is not None

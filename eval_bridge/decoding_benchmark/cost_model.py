@@ -8,7 +8,7 @@ passes count without it.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from eval_bridge.policies.cascade import Cascade
+from eval_bridge.policies.cascade_decoder import CascadeDecoder
 from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.decoders import (
     Autoregressive,
@@ -18,6 +18,7 @@ from eval_bridge.policies.decoders import (
     SpeculativeGreedy,
     SpeculativeSampling,
 )
+from eval_bridge.policies.early_exit import EarlyExit
 from eval_bridge.policies.interface import PASS_STAGES
 from eval_bridge.policies.latency import Latency
 
@@ -65,7 +66,7 @@ def ceiling(
         passes: measured beside it.
         rounds: passes of the main head a call, of its slowest row; of a cascade a look.
         looked: share of calls in which the main backbone ran.
-        draft_policy: milliseconds of a cascade's draft policy, without what an empty call costs.
+        draft_policy: milliseconds of a cascade's draft, without what an empty call costs.
     """
     if passes.step is None:
         return Ceiling(None, None)
@@ -73,10 +74,12 @@ def ceiling(
     own = _decoder_ms(decoder, passes, rounds)
     if own is None:
         return Ceiling(None, None)
-    if isinstance(decoder, Cascade):
+    if isinstance(decoder, CascadeDecoder):
         if draft_policy is None:
             return Ceiling(None, None)
-        chunk = draft_policy + looked * (passes.backbone + own)
+        # An early exit's draft is the first part of the backbone, which a look does not compute again.
+        rest = passes.backbone - draft_policy if isinstance(decoder, EarlyExit) else passes.backbone
+        chunk = draft_policy + looked * (max(rest, 0.0) + own)
     else:
         chunk = passes.backbone + own
     return Ceiling(_ratio(autoregressive, own), _ratio(passes.backbone + autoregressive, chunk))
@@ -89,7 +92,7 @@ def _decoder_ms(decoder: Decoder, passes: Passes, rounds: float) -> float | None
             return 0.0
         case Autoregressive() if passes.step is not None:
             return passes.num_layers * passes.step
-        case FixedPoint() | Cascade() if passes.verify is not None:
+        case FixedPoint() | CascadeDecoder() if passes.verify is not None:
             return rounds * passes.verify
         case SpeculativeGreedy(scores_all_layers=False):
             return None

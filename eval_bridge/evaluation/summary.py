@@ -13,6 +13,7 @@ from eval_bridge.evaluation.episode_log import LogContents
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.records import EpisodeRecord
 from eval_bridge.policies.cascade import CASCADE
+from eval_bridge.policies.early_exit import EARLY_EXIT
 from eval_bridge.policies.latency import Latency
 from eval_bridge.statistics.intervals import Interval, wilson_interval
 from rsd_jax.content_check import write_checked_json
@@ -135,7 +136,7 @@ def summarise(log: LogContents, planned: int) -> Summary:
         rounds_mean=float(np.mean(rounds)) if any(rounds) else None,
         chunks=len(rounds),
         skipped=_ratio(sum(record.rollout.skipped for record in records), len(rounds))
-        if identity["decoder"] == CASCADE
+        if identity["decoder"] in (CASCADE, EARLY_EXIT)
         else None,
         steps_mean=float(np.mean([record.rollout.steps for record in records if record.rollout.success]))
         if successes

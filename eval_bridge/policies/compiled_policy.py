@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from eval_bridge.observations import Observation
-from eval_bridge.policies.cascade import Cascade
+from eval_bridge.policies.cascade_decoder import CascadeDecoder
 from eval_bridge.policies.compiled_call import CompiledCall
 from eval_bridge.policies.decoder_interface import DecodedChunks, Decoder
 from eval_bridge.policies.decoder_models import ModelArrays, Models, Networks
@@ -34,6 +34,7 @@ from rsd_jax.stored_models import (
     load_confidence,
     load_draft,
     load_draft_policy,
+    load_early_exit,
     load_main_head,
     load_policy,
     load_tokenizer,
@@ -74,6 +75,7 @@ def load_models(run_dir: Path | str, decoder: Decoder) -> LoadedModels:
     main = load_main_head(run_dir, tokenizer.token_hash, policy)
     draft_policy = load_draft_policy(run_dir, policy) if "draft_policy" in decoder.stages else None
     confidence = load_confidence(run_dir, draft_policy) if draft_policy and uses("confidence") else None
+    early_exit = load_early_exit(run_dir, policy) if "early_exit" in decoder.stages else None
     return LoadedModels(
         Networks(
             policy,
@@ -81,6 +83,7 @@ def load_models(run_dir: Path | str, decoder: Decoder) -> LoadedModels:
             main.model,
             draft_policy,
             confidence.model if confidence else None,
+            early_exit.policy if early_exit else None,
         ),
         ModelArrays(
             policy=policy.variables,
@@ -90,6 +93,7 @@ def load_models(run_dir: Path | str, decoder: Decoder) -> LoadedModels:
             main=main.params,
             draft_policy=draft_policy.variables if draft_policy else None,
             confidence=confidence.params if confidence else None,
+            early_exit=early_exit.params if early_exit else None,
             certificate=make_certificate(tokenizer) if isinstance(decoder, Certified) else None,
         ),
     )
@@ -192,7 +196,7 @@ class CompiledPolicy:
             "preprocess": preprocess,
             **part_functions(self._decoder, *self._models, preprocess()),
         }
-        if isinstance(self._decoder, Cascade) and not self._decoder.shadow:
+        if isinstance(self._decoder, CascadeDecoder) and not self._decoder.shadow:
             calls[SKIPPED_STAGE] = lambda: self._one(request, asked=False)
         return calls
 

@@ -15,6 +15,7 @@ from rsd_jax.heads.distance_head import DistanceHead
 from rsd_jax.heads.draft_model import DraftModel
 from rsd_jax.heads.main_head import ColumnContext, MainHead, main_function
 from rsd_jax.rfsq import Certificate, RfsqTokenizer, make_certificate, quantize
+from rsd_jax.stored_models.early_exit import EarlyExitPolicy
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
 
 
@@ -28,6 +29,7 @@ class ModelArrays:
         tokenizer: None for a decoder without tokens. informative: the tokenizer's, which takes long to compute.
         draft: parameters of the draft model, or None. main: of the main head, or None.
         draft_policy: of the cascade's draft policy, or None. confidence: parameters of its confidence head, or None.
+        early_exit: parameters of the head on the policy's first blocks, or None.
         certificate: the tokenizer's, for certified decoding; where it is None it is computed anew in every call.
     """
 
@@ -38,6 +40,7 @@ class ModelArrays:
     main: PyTree = None
     draft_policy: PolicyVariables | None = None
     confidence: PyTree = None
+    early_exit: PyTree = None
     certificate: Certificate | None = None
 
 
@@ -50,6 +53,7 @@ class Networks:
     main: MainHead | None = None
     draft_policy: StoredPolicy | None = None
     confidence: DistanceHead | None = None
+    early_exit: EarlyExitPolicy | None = None
 
 
 @jax.tree_util.register_dataclass
@@ -66,7 +70,7 @@ class DecoderFeatures:
 
 
 class DraftProposals(NamedTuple):
-    """What a draft policy proposes.
+    """What is proposed before the main backbone has run.
 
     Attributes:
         tokens: of its chunk, ``[.., C, D, L]``.
@@ -104,6 +108,19 @@ class Models:
         if head is None:
             return DraftProposals(tokens, jnp.full(len(tokens), jnp.inf))
         return DraftProposals(tokens, jnp.exp(head.apply({"params": self.arrays.confidence}, features)))
+
+    def early_tokens(self, inputs: PolicyInputs) -> Float[Array, "B N F"]:
+        """What the first blocks of the main backbone make of observations."""
+        return self._early_exit.tokens(self._policy, inputs)
+
+    def early_exit(self, tokens: Float[Array, "B N F"]) -> DraftProposals:
+        """The chunk that the head on the first blocks would act on; how far it lies, it does not tell."""
+        drafted = self.tokenize(self._early_exit.actions(self.arrays.early_exit, self._policy, tokens))
+        return DraftProposals(drafted, jnp.full(len(drafted), jnp.inf))
+
+    def foreseen_features_from(self, tokens: Float[Array, "B N F"]) -> Float[Array, "B N C F"]:
+        """`foreseen_features`, from what the first blocks have made of the observations."""
+        return self._early_exit.foreseen_features(self._policy, tokens)
 
     @property
     def draft_policy_remembers(self) -> int | None:
@@ -194,6 +211,11 @@ class Models:
     def _tokenizer(self) -> RfsqTokenizer:
         assert self.arrays.tokenizer is not None, "a decoder used a stage that it does not name"
         return self.arrays.tokenizer
+
+    @property
+    def _early_exit(self) -> EarlyExitPolicy:
+        assert self.networks.early_exit is not None, "a decoder used a stage that it does not name"
+        return self.networks.early_exit
 
     @property
     def _draft(self) -> DraftModel:

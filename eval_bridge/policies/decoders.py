@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool
 from eval_bridge.policies.cascade import Cascade
 from eval_bridge.policies.decoder_interface import DecodedChunks, Decoder
 from eval_bridge.policies.decoder_models import DecoderFeatures, Models
+from eval_bridge.policies.early_exit import EarlyExit
 from eval_bridge.policies.straight_line import written_out
 from rsd_jax.array_types import Actions, Features, PyTree
 from rsd_jax.backbones.interface import PolicyInputs
@@ -227,7 +228,16 @@ class Certified(DraftingDecoder):
         return models.detokenize_to(result.tokens, result.depth)
 
 
-_KINDS = (L1Regression, Autoregressive, SpeculativeGreedy, FixedPoint, SpeculativeSampling, Certified, Cascade)
+_KINDS = (
+    L1Regression,
+    Autoregressive,
+    SpeculativeGreedy,
+    FixedPoint,
+    SpeculativeSampling,
+    Certified,
+    Cascade,
+    EarlyExit,
+)
 
 DECODERS = Registry("decoder", "name", {kind.name: kind for kind in _KINDS})
 """Every decoder by name."""

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eval_bridge.policies.cascade import Cascade, CascadeState, Foresight
+from eval_bridge.policies.cascade_decoder import CascadeDecoder, CascadeState, Foresight
 from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.decoder_models import DecoderFeatures, DraftProposals, ModelArrays, Models, Networks
 from eval_bridge.policies.decoders import TokenDecoder
@@ -48,7 +48,8 @@ class CompiledParts:
         decoder: features -> what was found: a `DecodeResult`, or actions of a decoder without tokens; of a cascade
             the `Foresight` of a look.
         detokenize: tokens -> actions; None without tokens.
-        draft: ``PolicyInputs`` and a cascade's state -> proposals; None without a draft policy.
+        draft: ``PolicyInputs`` and a cascade's state -> proposals, of an early exit with the first blocks of the
+            backbone; None of other decoders.
     """
 
     def __init__(self, decoder: Decoder, networks: Networks, arrays: ModelArrays) -> None:
@@ -62,10 +63,10 @@ class CompiledParts:
         self.draft: Compiled | None = None
         if isinstance(decoder, TokenDecoder):
             self.decoder = of_head(decoder.find_tokens)
-        elif isinstance(decoder, Cascade):
+        elif isinstance(decoder, CascadeDecoder):
 
             def propose(models: Models, inputs: PolicyInputs, state: CascadeState) -> DraftProposals:
-                return decoder.propose(models, inputs, state)
+                return decoder.propose(models, decoder.begin(models, inputs), state)
 
             def read(models: Models, features: jax.Array) -> Foresight:
                 return decoder.read(models, features)

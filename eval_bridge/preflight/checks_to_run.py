@@ -27,7 +27,7 @@ def checks_to_run(stages: Mapping[str, Mapping[str, Any]], with_libero: bool = F
     policy = trains("policy", rfsq)
     main_head, draft = (trains(stage, policy) for stage in ("main_head", "draft"))
     draft_policy = trains("draft_policy", policy)
-    confidence = trains("confidence", draft_policy)
+    confidence, early_exit = trains("confidence", draft_policy), trains("early_exit", policy)
     heads = (main_head.name, draft.name)
     checks = [
         demonstrations,
@@ -38,6 +38,7 @@ def checks_to_run(stages: Mapping[str, Mapping[str, Any]], with_libero: bool = F
         draft,
         draft_policy,
         confidence,
+        early_exit,
         Check("speculative decoding equals autoregressive decoding", "check_decoders", needs=heads),
         Check("the policy acts in the point-mass simulator", "check_episode", needs=heads),
     ]

@@ -22,6 +22,7 @@ TRAINING_BYTES = {
     "main_head": 50_000_000,
     "draft_policy": 100_000_000,
     "confidence": 10_000_000,
+    "early_exit": 50_000_000,
 }
 """The latest state, four numbers of 4 bytes a parameter, and the best one, each twice while it is replaced."""
 

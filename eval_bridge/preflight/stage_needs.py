@@ -11,7 +11,7 @@ from eval_bridge.evaluation.settings import EvaluationSettings
 from eval_bridge.preflight.disk_space import TRAINING_BYTES, evaluation_bytes
 from eval_bridge.preflight.needs import Needs, collection_needs
 from rsd_jax.registry import to_dataclass
-from rsd_jax.run_folder import CASCADE_STAGES
+from rsd_jax.run_folder import OPTIONAL_STAGES
 
 ReadConfig = Callable[[Sequence[str]], Mapping[str, Any]]
 """Values of a configuration, given ``--config FILE[:variant]`` and overrides; ValueError for what does not exist."""
@@ -58,5 +58,5 @@ def _training_needs(values: Mapping[str, Any]) -> Needs:
         tensorboard=settings.training.tensorboard,
         folders=(run_dir / settings.stage,),
         bytes_written=TRAINING_BYTES[settings.stage],
-        rows_of=run_dir if settings.stage in ("policy", *CASCADE_STAGES) else None,
+        rows_of=run_dir if settings.stage in ("policy", *OPTIONAL_STAGES) else None,
     )

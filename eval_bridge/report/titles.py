@@ -7,6 +7,7 @@ DECODER_TITLES = {
     "fixed_point": "Decoding by fixed point, greedy and lossless",
     "speculative_sampling": "Residual speculative decoding, lossless sampling",
     "cascade": "Cascade: a draft policy acts where a rule accepts it",
+    "early_exit": "Early exit: a draft from the first blocks acts where it agrees with the last look",
     "certified": "Residual speculative decoding, greedy within a certified error",
 }
 

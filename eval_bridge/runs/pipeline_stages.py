@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from eval_bridge.policies.decoders import check_decoder, make_decoder
@@ -15,6 +16,7 @@ from rsd_jax.run_folder import (
     COMPARISONS_NAME,
     COMPLETE,
     DEMOS_FOLDER,
+    EARLY_EXIT_STAGES,
     HEADLINE,
     METRICS_NAME,
     REPORT_NAME,
@@ -78,9 +80,10 @@ def stages_of(run_dir: Path, variant: str, seed: int, decoders: Sequence[str]) -
 
 
 def trained_stages(decoders: Sequence[str]) -> tuple[str, ...]:
-    """The stages that a run with these `decoders` trains: all that are always there, and what a cascade needs."""
-    with_cascade = any(set(make_decoder(decoder).stages) & set(CASCADE_STAGES) for decoder in decoders)
-    return (*TRAINED_STAGES, *CASCADE_STAGES) if with_cascade else TRAINED_STAGES
+    """The stages that a run with these `decoders` trains: all that are always there, and what some decoders need."""
+    needed = {stage for decoder in decoders for stage in make_decoder(decoder).stages}
+    groups = [group for group in (CASCADE_STAGES, EARLY_EXIT_STAGES) if needed & set(group)]
+    return (*TRAINED_STAGES, *chain(*groups))
 
 
 def share_demos(run_dir: Path, source: str) -> None:

@@ -9,7 +9,7 @@ instruction they enter a transformer, beside one learned token for each step tha
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +19,13 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from rsd_jax.array_types import Features, PyTree
-from rsd_jax.backbones.attention import attend
 from rsd_jax.backbones.cameras import Camera, KeypointCamera, describe_camera, make_camera
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig, Pixels, augment_images, prepare_images
 from rsd_jax.backbones.instruction import INSTRUCTION_LENGTH, encode_instruction
 from rsd_jax.backbones.instruction_encoder import InstructionEncoder
 from rsd_jax.backbones.interface import Memory, PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
+from rsd_jax.backbones.transformer_block import TransformerBlock
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.partitioned_layers import Dense, Embedding, LayerNorm, Mlp
 
@@ -35,7 +35,7 @@ NEEDS = ObservationNeeds(image_size=128, cameras=("agentview", "wrist"), state_s
 
 @dataclass(frozen=True)
 class CompactBackbone:
-    """The compact backbone (implements `Backbone`): its sizes, and what it computes from parameters and inputs.
+    """The compact backbone: its sizes, and what it computes from parameters and inputs (an `EarlyExitBackbone`).
 
     Attributes:
         camera: network of each camera.
@@ -114,8 +114,7 @@ class CompactBackbone:
 
     def features(self, params: PyTree, normalizer: ProprioNormalizer, inputs: PolicyInputs) -> Features:
         """Features of observations as they come; see `Backbone`."""
-        pixels = prepare_images(inputs.images, self.image_size)
-        return self._apply(params, pixels, normalizer.normalize(inputs.proprio), inputs)
+        return self.features_from(params, self.early_tokens(params, normalizer, inputs, self.depth), self.depth)
 
     def augmented_features(
         self,
@@ -127,6 +126,27 @@ class CompactBackbone:
         compute_dtype: str = "float32",
     ) -> Features:
         """Features for training, see `Backbone`; normalizations and softmax stay in float32."""
+        given = augmentation, params, normalizer, inputs, key, self.depth, compute_dtype
+        return self.features_from(params, self.augmented_early_tokens(*given), self.depth)
+
+    def early_tokens(
+        self, params: PyTree, normalizer: ProprioNormalizer, inputs: PolicyInputs, blocks: int
+    ) -> Float[Array, "B N F"]:
+        """See `EarlyExitBackbone`; `blocks` may also be 0 or all."""
+        pixels = prepare_images(inputs.images, self.image_size)
+        return self._first(params, pixels, normalizer.normalize(inputs.proprio), inputs, blocks)
+
+    def augmented_early_tokens(
+        self,
+        augmentation: AugmentationConfig,
+        params: PyTree,
+        normalizer: ProprioNormalizer,
+        inputs: PolicyInputs,
+        key: jax.Array,
+        blocks: int,
+        compute_dtype: str = "float32",
+    ) -> Float[Array, "B N F"]:
+        """See `EarlyExitBackbone`."""
         image_key, noise_key = jax.random.split(key)
         pixels = augment_images(image_key, prepare_images(inputs.images, self.image_size), augmentation)
         proprio = normalizer.normalize(inputs.proprio)
@@ -135,42 +155,29 @@ class CompactBackbone:
         if inputs.memory is not None:
             remembered = inputs.memory.features.astype(compute_dtype)
             inputs = inputs._replace(memory=inputs.memory._replace(features=remembered))
-        return self._apply(params, pixels, proprio, inputs).astype(jnp.float32)
+        return self._first(params, pixels, proprio, inputs, blocks)
 
-    def _apply(self, params: PyTree, pixels: jax.Array, proprio: jax.Array, inputs: PolicyInputs) -> Features:
+    def features_from(self, params: PyTree, tokens: Float[Array, "B N F"], blocks: int) -> Features:
+        """See `EarlyExitBackbone`."""
+        params = jax.tree.map(lambda array: array.astype(tokens.dtype), params)
+        return CompactNetwork(self).apply({"params": params}, tokens, blocks, method="last_blocks").astype(jnp.float32)
+
+    def _first(
+        self, params: PyTree, pixels: jax.Array, proprio: jax.Array, inputs: PolicyInputs, blocks: int
+    ) -> Float[Array, "B N F"]:
         taken = (self.memory_steps, self.memory_width) if self.memory_steps else None
         given = None if inputs.memory is None else inputs.memory.features.shape[1:]
         if given != taken:
             kind, wanted = (f"a memory of [S, F] = {list(each)}" if each else "no memory" for each in (given, taken))
             raise ValueError(f"inputs.memory is {kind}, and this backbone takes {wanted}; give it what it takes")
         seen = (pixels, proprio, inputs.instruction_ids, inputs.memory)
-        return cast(jax.Array, CompactNetwork(self).apply({"params": params}, *seen))
+        return CompactNetwork(self).apply({"params": params}, *seen, blocks=blocks, method="first_blocks")
 
     def _no_memory(self) -> Memory | None:
         """One row of a memory that there is none of; None for a backbone that takes none."""
         if not self.memory_steps:
             return None
         return Memory(jnp.zeros((1, self.memory_steps, self.memory_width), jnp.float32), jnp.zeros(1, jnp.int32))
-
-
-class TransformerBlock(nn.Module):
-    """Pre-norm self-attention over all tokens, then an MLP."""
-
-    sizes: CompactBackbone
-
-    @nn.compact
-    def __call__(self, tokens: Float[Array, "B N F"]) -> Float[Array, "B N F"]:
-        """Returns tokens of the same shape."""
-        init = nn.initializers.lecun_normal()
-        attention = nn.MultiHeadDotProductAttention(
-            self.sizes.heads,
-            use_bias=False,
-            attention_fn=attend,
-            kernel_init=nn.with_logical_partitioning(init, ("embed", "heads", "head_dim")),
-            out_kernel_init=nn.with_logical_partitioning(init, ("heads", "head_dim", "embed")),
-        )
-        tokens = tokens + attention(LayerNorm()(tokens))
-        return tokens + Mlp(self.sizes.mlp_features, self.sizes.width)(LayerNorm()(tokens))
 
 
 class MemoryTokens(nn.Module):
@@ -195,7 +202,18 @@ class CompactNetwork(nn.Module):
 
     sizes: CompactBackbone
 
-    @nn.compact
+    def setup(self) -> None:
+        """Names the parts as checkpoints do."""
+        sizes = self.sizes
+        self.views = [sizes.camera.encoder(sizes.width, name) for name in NEEDS.cameras]
+        self.state = Mlp(sizes.width, sizes.width, axes=("proprio", "embed"), name="proprio")
+        self.language = InstructionEncoder(sizes.width, sizes.instruction_tokens, name="instruction")
+        self.slots = Embedding(sizes.chunks * sizes.chunk_length, sizes.width, ("position", "embed"))
+        self.remembered = MemoryTokens(sizes, name="memory")
+        block = sizes.width, sizes.heads, sizes.mlp_features
+        self.blocks = [TransformerBlock(*block, name=f"block_{index}") for index in range(sizes.depth)]
+        self.final_norm = LayerNorm()
+
     def __call__(
         self,
         pixels: Pixels,
@@ -204,14 +222,30 @@ class CompactNetwork(nn.Module):
         memory: Memory | None = None,
     ) -> Features:
         """Maps prepared pixels, normalised proprio, word ids and a memory to features ``[B, N * C, F]``."""
-        sizes, steps = self.sizes, self.sizes.chunks * self.sizes.chunk_length
-        views = [sizes.camera.encoder(sizes.width, name)(pixels[:, index]) for index, name in enumerate(NEEDS.cameras)]
-        state = Mlp(sizes.width, sizes.width, axes=("proprio", "embed"), name="proprio")(proprio)
-        language = InstructionEncoder(sizes.width, sizes.instruction_tokens, name="instruction")(instruction_ids)
-        step = jnp.broadcast_to(jnp.arange(steps)[None], (pixels.shape[0], steps))
-        slots = Embedding(steps, sizes.width, ("position", "embed"), name="slots")(step)
-        remembered = [] if memory is None else [MemoryTokens(sizes, name="memory")(memory)]
+        tokens = self.first_blocks(pixels, proprio, instruction_ids, memory, self.sizes.depth)
+        return self.last_blocks(tokens, self.sizes.depth)
+
+    def first_blocks(
+        self,
+        pixels: Pixels,
+        proprio: Float[Array, "B P"],
+        instruction_ids: Int[Array, "B W"],
+        memory: Memory | None,
+        blocks: int,
+    ) -> Float[Array, "B N F"]:
+        """All tokens after the first `blocks` blocks; those of the steps that are foreseen are the last."""
+        steps = self.sizes.chunks * self.sizes.chunk_length
+        views = [encode(pixels[:, index]) for index, encode in enumerate(self.views)]
+        state, language = self.state(proprio), self.language(instruction_ids)
+        slots = self.slots(jnp.broadcast_to(jnp.arange(steps)[None], (pixels.shape[0], steps)))
+        remembered = [] if memory is None else [self.remembered(memory)]
         tokens = jnp.concatenate([*views, state[:, None], language, *remembered, slots], axis=1)
-        for index in range(sizes.depth):
-            tokens = TransformerBlock(sizes, name=f"block_{index}")(tokens)
-        return LayerNorm(name="final_norm")(tokens[:, -steps:])
+        for block in self.blocks[:blocks]:
+            tokens = block(tokens)
+        return tokens
+
+    def last_blocks(self, tokens: Float[Array, "B N F"], blocks: int) -> Features:
+        """Features ``[B, N * C, F]`` of the tokens after the first `blocks` blocks."""
+        for block in self.blocks[blocks:]:
+            tokens = block(tokens)
+        return self.final_norm(tokens[:, -self.sizes.chunks * self.sizes.chunk_length :])

@@ -2,6 +2,7 @@
 
 from rsd_jax.stored_models.confidence import StoredConfidence, load_confidence
 from rsd_jax.stored_models.draft_policy import load_draft_policy
+from rsd_jax.stored_models.early_exit import StoredEarlyExit, load_early_exit
 from rsd_jax.stored_models.heads import StoredDraft, StoredMainHead, load_draft, load_main_head
 from rsd_jax.stored_models.original_checkpoint import OriginalCheckpoint, load_original, to_tokenizer
 from rsd_jax.stored_models.policy import StoredPolicy, load_policy
@@ -11,11 +12,13 @@ __all__ = [
     "OriginalCheckpoint",
     "StoredConfidence",
     "StoredDraft",
+    "StoredEarlyExit",
     "StoredMainHead",
     "StoredPolicy",
     "load_confidence",
     "load_draft",
     "load_draft_policy",
+    "load_early_exit",
     "load_main_head",
     "load_original",
     "load_policy",

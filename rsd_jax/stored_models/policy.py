@@ -80,7 +80,10 @@ class StoredPolicy:
 
     def foreseen_features(self, variables: PolicyVariables, inputs: PolicyInputs) -> Float[Array, "B N C F"]:
         """Features of all chunks that the backbone foresees, the one to act on first."""
-        features = self.backbone.features(variables.backbone, variables.proprio, inputs)
+        return self.by_chunk(self.backbone.features(variables.backbone, variables.proprio, inputs))
+
+    def by_chunk(self, features: Features) -> Float[Array, "B N C F"]:
+        """Features ``[B, N * C, F]`` of all steps that the backbone foresees, chunk by chunk."""
         return features.reshape(len(features), self.backbone.chunks, self.backbone.chunk_length, features.shape[-1])
 
     def remember(self, variables: PolicyVariables, inputs: PolicyInputs, age: Int[Array, "B"]) -> Memory:

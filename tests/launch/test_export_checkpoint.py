@@ -15,9 +15,9 @@ from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
 from rsd_jax.stored_models import export
 from rsd_jax.stored_models.export import export_checkpoint
 from rsd_jax.stored_models.policy import PolicyMismatchError
-from rsd_jax.training.stages import CASCADE_STAGES, TRAINED_STAGES
+from rsd_jax.training.stages import CASCADE_STAGES, EARLY_EXIT_STAGES, TRAINED_STAGES
 
-STAGES = (*TRAINED_STAGES, *CASCADE_STAGES)
+STAGES = (*TRAINED_STAGES, *CASCADE_STAGES, *EARLY_EXIT_STAGES)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_the_target_is_evaluated_as_a_run_is(exported, tmp_path):
     assert (target / "evaluation" / "report.html").is_file()
 
 
-@pytest.mark.parametrize("missing", STAGES)
+@pytest.mark.parametrize("missing", [*TRAINED_STAGES, *CASCADE_STAGES])
 def test_a_missing_stage_is_named_with_its_command(copied_run, tmp_path, missing):
     shutil.rmtree(copied_run / missing)
     expected = f"launch.train --config configs/{missing}.py --config.run_dir={copied_run}"
@@ -71,11 +71,12 @@ def test_a_missing_stage_is_named_with_its_command(copied_run, tmp_path, missing
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def test_a_run_without_a_cascade_is_handed_on_without_it(copied_run, tmp_path):
-    for name in CASCADE_STAGES:
+@pytest.mark.parametrize("missing", [CASCADE_STAGES, EARLY_EXIT_STAGES])
+def test_a_run_without_the_stages_of_a_decoder_is_handed_on_without_them(copied_run, tmp_path, missing):
+    for name in missing:
         shutil.rmtree(copied_run / name)
     export_checkpoint(copied_run, tmp_path / "target")
-    assert sorted(path.name for path in (tmp_path / "target").iterdir()) == sorted(TRAINED_STAGES)
+    assert sorted(path.name for path in (tmp_path / "target").iterdir()) == sorted(set(STAGES) - set(missing))
 
 
 @pytest.mark.parametrize("head", ["draft", "main_head"])

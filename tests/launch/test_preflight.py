@@ -20,7 +20,7 @@ def test_exit_status_and_json_tell_failure_and_success(toy_checks, monkeypatch, 
     monkeypatch.setattr(preflight, "ProcessPoolExecutor", lambda workers, **_: ThreadPoolExecutor(1))
 
     def checks_to_run(stages, with_libero):
-        assert list(stages) == ["rfsq", "policy", "draft", "main_head", "draft_policy", "confidence"]
+        assert list(stages) == ["rfsq", "policy", "draft", "main_head", "draft_policy", "confidence", "early_exit"]
         return [replace(whole, needs=()), *([broken] if with_libero else [])]
 
     monkeypatch.setattr(preflight, "checks_to_run", checks_to_run)

@@ -110,10 +110,20 @@ class Distillation:
             features = features_of(self.main, frozen.main, look, look_key)
             remembered = Memory(jax.lax.stop_gradient(features), batch["look_age"])
         drafted = act(self.network, variables.params, seen._replace(memory=remembered))
-        error = draft_error(drafted, jax.lax.stop_gradient(act(self.main, frozen.main, seen)))
-        l1, worst = jnp.mean(error.l1), jnp.mean(error.distance)
-        metrics = {"loss/l1": l1, "l1/worst": worst, "accuracy/gripper": jnp.mean(error.same_gripper)}
-        return LossOutput(loss=l1 + self.worst_weight * worst, model_state={}, metrics=metrics)
+        return imitation_loss(drafted, act(self.main, frozen.main, seen), self.worst_weight)
+
+
+def imitation_loss(drafted: Actions, acted: Actions, worst_weight: float) -> LossOutput:
+    """Distance of a draft's normalised chunks from the main policy's, which no gradient reaches.
+
+    Args:
+        drafted, acted: of the draft and of the main policy.
+        worst_weight: see `Distillation`.
+    """
+    error = draft_error(drafted, jax.lax.stop_gradient(acted))
+    l1, worst = jnp.mean(error.l1), jnp.mean(error.distance)
+    metrics = {"loss/l1": l1, "l1/worst": worst, "accuracy/gripper": jnp.mean(error.same_gripper)}
+    return LossOutput(loss=l1 + worst_weight * worst, model_state={}, metrics=metrics)
 
 
 def look_inputs(batch: Mapping[str, jax.Array], instruction_ids: jax.Array) -> PolicyInputs | None:

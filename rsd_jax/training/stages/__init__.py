@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rsd_jax.run_folder import CASCADE_STAGES, TRAINED_STAGES
+from rsd_jax.run_folder import CASCADE_STAGES, EARLY_EXIT_STAGES, TRAINED_STAGES
 from rsd_jax.training.objectives.interface import Stage, StageSettings
 from rsd_jax.training.stages.confidence import ConfidenceSettings
 from rsd_jax.training.stages.draft import DraftSettings
 from rsd_jax.training.stages.draft_policy import DraftPolicySettings
+from rsd_jax.training.stages.early_exit import EarlyExitSettings
 from rsd_jax.training.stages.main_head import MainHeadSettings
 from rsd_jax.training.stages.policy import PolicySettings
 from rsd_jax.training.stages.rfsq import RfsqSettings
@@ -19,6 +20,7 @@ _SETTINGS: Mapping[str, type[StageSettings]] = {
     "main_head": MainHeadSettings,
     "draft_policy": DraftPolicySettings,
     "confidence": ConfidenceSettings,
+    "early_exit": EarlyExitSettings,
 }
 
 
@@ -37,7 +39,7 @@ def build_stage(name: str, settings: StageSettings, run_dir: Path) -> Stage:
     """Prepares a stage from what the earlier stages of the run have left in `run_dir`.
 
     Args:
-        name: one of `TRAINED_STAGES` or `CASCADE_STAGES`.
+        name: one of `TRAINED_STAGES`, `CASCADE_STAGES` or `EARLY_EXIT_STAGES`.
         settings: an instance of ``settings_of(name)``.
         run_dir: the run's folder.
 
@@ -51,4 +53,4 @@ def build_stage(name: str, settings: StageSettings, run_dir: Path) -> Stage:
     return settings.build(Path(run_dir))
 
 
-__all__ = ["CASCADE_STAGES", "TRAINED_STAGES", "build_stage", "settings_of"]
+__all__ = ["CASCADE_STAGES", "EARLY_EXIT_STAGES", "TRAINED_STAGES", "build_stage", "settings_of"]

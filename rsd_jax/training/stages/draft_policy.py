@@ -6,12 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from numpy.typing import NDArray
 
 from rsd_jax.actions.conventions import LIBERO
-from rsd_jax.array_types import Actions
+from rsd_jax.array_types import Actions, PyTree
 from rsd_jax.backbones.choice import make_backbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
@@ -23,21 +20,15 @@ from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy, policy_v
 from rsd_jax.stored_models.policy_facts import PolicyFacts
 from rsd_jax.training.demonstrations import instructions
 from rsd_jax.training.draft_inputs import draft_inputs
-from rsd_jax.training.equal_batches import map_rows
 from rsd_jax.training.look_rows import with_looks
-from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
-from rsd_jax.training.objectives.distillation import LOOK, Distillation, DistillationConstants, draft_error
-from rsd_jax.training.objectives.interface import Stage, Variables
+from rsd_jax.training.objectives.distillation import LOOK, Distillation, DistillationConstants
+from rsd_jax.training.objectives.interface import Stage
 from rsd_jax.training.policy_rows import PolicyRows, policy_rows_of
 from rsd_jax.training.row_sources import Rows
+from rsd_jax.training.stages.draft_evaluation import DraftEvaluation
 
 SEEN = ("images", "proprio", "instruction_ids")
 """Of the rows: demonstrated actions play no part."""
-
-NEAR = (0.05, 0.1, 0.2)
-"""Distances within which the share of held-out chunks is reported, in half-ranges."""
-
-BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -115,12 +106,17 @@ def draft_policy_stage(
         outlook_weight=None,
     )
     params = {BACKBONE: main.variables.backbone, HEAD: main.variables.head}
+
+    def act(learnt: PyTree, of_main: PolicyVariables, batch: dict[str, jax.Array]) -> Actions:
+        inputs = draft_inputs(main, of_main, batch)
+        return replace(main, network=network).actions(policy_variables(learnt, of_main), inputs)
+
     return Stage(
         name="draft_policy",
         objective=objective,
         frozen=DistillationConstants(main.variables.proprio, words, params),
         rows=train,
-        evaluate=_Evaluation(network, main, tokenizer, heldout),
+        evaluate=DraftEvaluation(act, main, tokenizer, heldout),
         best_metric="heldout_distance",
         metadata=DraftPolicyFacts(facts, main.params_hash).to_json(),
     )
@@ -128,49 +124,3 @@ def draft_policy_stage(
 
 def _with_looks(settings: DraftPolicySettings, rows: Rows, main: StoredPolicy) -> Rows:
     return with_looks(rows, main.backbone.chunk_length, settings.oldest_look) if settings.oldest_look else rows
-
-
-class _Evaluation:
-    """Distance of the draft's chunks from the main policy's on held-out episodes, in half-ranges, and of its tokens.
-
-    ``heldout_distance`` is the mean over chunks of the largest error of any motion dimension and step.
-    """
-
-    def __init__(self, network: PolicyNetwork, main: StoredPolicy, tokenizer: RfsqTokenizer, rows: Rows) -> None:
-        self._main, self._tokenizer, self._rows = main, tokenizer, rows
-
-        @jax.jit
-        def act(variables: PolicyVariables, main_variables: PolicyVariables, batch: dict[str, jax.Array]) -> Actions:
-            return replace(main, network=network).actions(variables, draft_inputs(main, main_variables, batch))
-
-        self._act = act
-        self._acted: NDArray[np.float32] | None = None
-
-    def __call__(self, variables: Variables) -> dict[str, Any]:
-        """See `HeldoutEvaluation`."""
-        if self._acted is None:  # the same at every evaluation
-            act = jax.jit(self._main.actions)
-            self._acted = self._over_rows(lambda batch: act(self._main.variables, policy_inputs(batch)))
-        learnt = policy_variables(variables.params, self._main.variables)
-        drafted = self._over_rows(lambda batch: self._act(learnt, self._main.variables, batch))
-        tokens, expected = (np.asarray(self._tokenizer.tokenize(actions)) for actions in (drafted, self._acted))
-        normalize = self._main.variables.action.normalize
-        error = draft_error(normalize(jnp.asarray(drafted)), normalize(jnp.asarray(self._acted)))
-        informative = np.asarray(self._tokenizer.informative)
-        agrees = (tokens == expected).mean(axis=(0, 1))
-        near = {f"heldout_share_within_{limit}": float((error.distance <= limit).mean()) for limit in NEAR}
-        return {
-            "heldout_distance": float(error.distance.mean()),
-            "heldout_l1": float(error.l1.mean()),
-            "heldout_gripper_equal": float(error.same_gripper.mean()),
-            "heldout_token_agreement_by_layer": [
-                float(layer[counts].mean()) if counts.any() else None
-                for layer, counts in zip(agrees.T, informative, strict=True)
-            ],
-            "heldout_chunks": len(drafted),
-            **near,
-        }
-
-    def _over_rows(self, act: Any) -> NDArray[np.float32]:
-        actions: NDArray[np.float32] = map_rows(act, self._rows, BATCH)
-        return actions

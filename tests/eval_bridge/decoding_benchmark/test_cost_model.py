@@ -38,6 +38,11 @@ def test_a_cascade_costs_its_draft_policy_and_the_looks():
     assert found.chunk == pytest.approx(18 / (1.0 + 0.25 * (10 + 2 * 1.5)))
 
 
+def test_a_look_of_an_early_exit_goes_on_from_its_draft():
+    found = ceiling(make_decoder("early_exit"), PASSES, rounds=2, looked=0.25, draft_policy=6.0)
+    assert found.chunk == pytest.approx(18 / (6.0 + 0.25 * (10 - 6.0 + 2 * 1.5)))
+
+
 def test_passes_that_were_not_timed_tell_nothing():
     ahead = make_decoder("speculative_greedy", scores_all_layers=False)
     assert ceiling(ahead, PASSES, 3) == (None, None)

@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eval_bridge.policies.cascade import Cascade, CascadeState, Foresight
+from eval_bridge.policies.cascade import Cascade
+from eval_bridge.policies.cascade_decoder import CascadeState, Foresight
 from eval_bridge.policies.decoder_models import DraftProposals
+from eval_bridge.policies.early_exit import EarlyExit
 from rsd_jax.decoding import CodeShape
 from rsd_jax.decoding.skip_rules import SkipState
 
@@ -36,6 +38,12 @@ class ScriptedModels:
             tokens = tokens.at[..., 1].set(told[:, None, None])
         return DraftProposals(tokens, inputs.distance)
 
+    def early_tokens(self, inputs: Any) -> tuple[str, Any]:
+        return "first blocks of", inputs
+
+    def early_exit(self, tokens: tuple[str, Any]) -> DraftProposals:
+        return DraftProposals(tokens[1].draft, jnp.full(len(tokens[1].draft), jnp.inf))
+
     def detokenize(self, tokens: jax.Array, num_layers: int | None = None) -> jax.Array:
         scales = jnp.array([1.0, 0.1])[: LAYERS if num_layers is None else num_layers]
         actions = (tokens[..., : len(scales)] * scales).sum(axis=-1)
@@ -54,6 +62,20 @@ class ScriptedCascade(Cascade):
     longest_run: int = 5
 
     def foresee(self, models: Any, inputs: Any) -> Foresight:
+        return Foresight(inputs.look, inputs.features, jnp.full(len(inputs.draft), 8))
+
+
+@dataclass(frozen=True)
+class ScriptedEarlyExit(EarlyExit):
+    """The early exit's likewise; a look must begin where the first blocks ended."""
+
+    coarse_layers: int = 1
+    tolerance: float = 0.5
+    longest_run: int = 5
+
+    def foresee(self, models: Any, begun: Any) -> Foresight:
+        where, inputs = begun
+        assert where == "first blocks of"
         return Foresight(inputs.look, inputs.features, jnp.full(len(inputs.draft), 8))
 
 

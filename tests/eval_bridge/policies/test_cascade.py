@@ -197,6 +197,14 @@ def test_records_do_not_depend_on_the_batch_and_looks_act_as_the_main_model(
     assert {output.looked for output in outputs[1].values()} == {True, False}
 
 
+def test_an_early_exit_that_always_looks_acts_as_the_main_model(preflight_run, observations, acted):
+    policy = CompiledPolicy.load(preflight_run, "early_exit", settings="longest_run=0")
+    for observation, expected in zip(observations, acted, strict=True):
+        found = policy.act(observation)
+        assert found.looked
+        np.testing.assert_array_equal(expected.actions, found.actions)
+
+
 def test_a_replay_of_watched_episodes_looks_where_the_policy_looked(preflight_run, observations, acted):
     """Trained networks in the point mass, from files' arrays back to decisions."""
     policy = CompiledPolicy.load(preflight_run, "cascade", settings="shadow=true tolerance=1 longest_run=2")

@@ -17,7 +17,7 @@ from eval_bridge.policies.decoders import (
 def test_every_decoder_is_found_by_its_own_name():
     assert list(DECODERS.kinds) == [
         *("l1_regression", "autoregressive", "speculative_greedy"),
-        *("fixed_point", "speculative_sampling", "certified", "cascade"),
+        *("fixed_point", "speculative_sampling", "certified", "cascade", "early_exit"),
     ]
     for name, kind in DECODERS.kinds.items():
         assert make_decoder(name) == kind()

@@ -32,6 +32,11 @@ def test_a_cascade_has_its_own_policy_trained_before_any_evaluation():
     assert stages[5:] == ["draft_policy", "confidence", "evaluate", "evaluate_l1_regression", "report"]
 
 
+def test_an_early_exit_has_its_own_head_trained_and_no_cascade():
+    stages = [stage.name for stage in stages_of(Path("runs/x"), "tiny", 0, ("early_exit",))]
+    assert stages[4:] == ["main_head", "early_exit", "evaluate"]
+
+
 def test_every_decoder_has_an_evaluation_and_the_first_a_report_beside_the_others():
     evaluations = stages_of(Path("runs/x"), "libero_spatial", 1, THREE)[5:]
     assert [(stage.name, str(stage.output)) for stage in evaluations] == [
@@ -63,7 +68,7 @@ def test_impossible_decoders_are_refused(decoders, message):
 def test_every_stage_has_the_variants_of_the_pipelines(pipeline):
     for variant in pipeline.VARIANTS:
         config = pipeline.get_config(variant)
-        for stage in stages_of(Path(config.run_dir), config.variant, 0, (*config.decoders, "cascade")):
+        for stage in stages_of(Path(config.run_dir), config.variant, 0, (*config.decoders, "cascade", "early_exit")):
             source = stage.command[4]
             module, values = load_config(source)
             assert variant in module.VARIANTS, source
