@@ -5,6 +5,8 @@
 
 Variants, with times on 2 cores and no GPU:
     (none)      all ten tasks of libero_spatial, 50 demonstrations each: about 3 hours.
+    diverse     the same 50 each, every episode in a style of its own: from which side things are grasped, over or
+                around what lies between, and how fast, is drawn by the seed.
     libero_spatial  the same 50 each, on a GPU host's 16 cores: 4 to 6 minutes.
     quickstart  one task (the bowl at the table's centre), 20 demonstrations: about 5 minutes.
     tiny        the same task, 2 demonstrations: about a minute.
@@ -13,7 +15,7 @@ With noise the expert succeeds in about 95 % of the episodes; failed seeds are s
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("", "libero_spatial", "quickstart", "tiny")
+VARIANTS = ("", "libero_spatial", "diverse", "quickstart", "tiny")
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -47,9 +49,32 @@ def get_config(variant: str = "") -> ConfigDict:
     config.noise.drop_probability = 0.0
     # That the hand is pulled up when it closes for the first time, so that it misses.
     config.noise.miss_probability = 0.25
+    # What of the way in which an episode is done is drawn at random; here nothing. Same seeds, same starts and bursts.
+    config.style = ConfigDict()
+    # Directions from an object's middle in which it is grasped, degrees: 90 is left, -90 right, 180 the robot's side.
+    config.style.sides = ()
+    config.style.side_spread = 0.0
+    # That a way goes around, left or right, and how far it bows out (metres); else it goes over.
+    config.style.around_probability = 0.0
+    config.style.smallest_offset = 0.0
+    config.style.largest_offset = 0.0
+    # How much higher than necessary ways may be (metres).
+    config.style.highest_rise = 0.0
+    # Lowest speed, as a share of the ordinary one.
+    config.style.slowest = 1.0
+    # That goals which do not depend on each other are taken in random order.
+    config.style.shuffle_probability = 0.0
 
     if variant == "libero_spatial":
         config.demos_per_task = 50
+    elif variant == "diverse":
+        config.style.sides = (-90.0, 90.0, 180.0)
+        config.style.side_spread = 15.0
+        config.style.around_probability = 0.67
+        config.style.smallest_offset, config.style.largest_offset = 0.08, 0.16
+        config.style.highest_rise = 0.08
+        config.style.slowest = 0.75
+        config.style.shuffle_probability = 0.5
     elif variant in ("quickstart", "tiny"):
         # Too few demonstrations to learn from some of them what to do after a miss.
         config.noise.miss_probability = 0.0

@@ -1,6 +1,7 @@
 """Records demonstrations of LIBERO tasks by the scripted expert.
 
     python -m launch.collect --config configs/demos.py:quickstart --config.run_dir=runs/quickstart
+    python -m launch.collect --config configs/demos.py:diverse    # every episode in a style of its own
 
 Run again after an interruption it goes on where it stopped. The demonstrations of a task are in
 ``RUN_DIR/demos/SUITE/TASK_demo.hdf5``, the summary beside it; ``index.html`` shows what was collected, and

@@ -2,6 +2,7 @@ r"""Measures how often the scripted expert succeeds, on random resets that it wa
 
     python -m launch.measure_experts --config configs/experts.py
     python -m launch.measure_experts --config configs/experts.py --config.suites=libero_goal --config.attempts=5
+    python -m launch.measure_experts --config configs/experts.py:diverse    # as configs/demos.py:diverse collects
 
 Every attempt counts. Physics alone, nothing is rendered. Writes ``results/experts.json`` and prints a line a task.
 """
@@ -23,6 +24,7 @@ from eval_bridge.collection.recording import RecordingSettings
 from eval_bridge.collection.worker import CollectionTask
 from eval_bridge.experts.libero_expert import describe_libero_scene, libero_expert
 from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.experts.style import StyleSettings
 from eval_bridge.experts.version import expert_version
 from eval_bridge.provenance import package_versions
 from eval_bridge.simulators.libero.environment import LiberoSimulator
@@ -36,7 +38,9 @@ from rsd_jax.registry import to_dataclass
 SEEDS_PER_TASK = 1_000
 
 
-def tasks_of(suites: tuple[str, ...], noise: NoiseSettings) -> list[CollectionTask[LiberoSimulator]]:
+def tasks_of(
+    suites: tuple[str, ...], noise: NoiseSettings, style: StyleSettings
+) -> list[CollectionTask[LiberoSimulator]]:
     """Every task of the suites, to be played until its goal first holds, as an evaluation does."""
     return [
         CollectionTask(
@@ -45,7 +49,7 @@ def tasks_of(suites: tuple[str, ...], noise: NoiseSettings) -> list[CollectionTa
             build_simulator=partial(LiberoSimulator, suite, task),
             expert=libero_expert,
             describe_scene=partial(describe_libero_scene, suite, task, {}),
-            recording=RecordingSettings(get_suite(suite).max_steps, 0, noise, images=False),
+            recording=RecordingSettings(get_suite(suite).max_steps, 0, noise, images=False, style=style),
         )
         for suite in suites
         for task in get_suite(suite).tasks
@@ -64,7 +68,8 @@ def main(config: ConfigDict) -> None:
         raise ValueError(f"attempts={config.attempts} must lie between 1 and {SEEDS_PER_TASK}, the seeds of a task")
     os.environ["MUJOCO_GL"] = "disabled"  # here and in the workers
     prepare_process(rendering=False)
-    tasks = tasks_of(tuple(config.suites), to_dataclass(NoiseSettings, config.noise))
+    style = to_dataclass(StyleSettings, config.style)
+    tasks = tasks_of(tuple(config.suites), to_dataclass(NoiseSettings, config.noise), style)
     seeds = {}
     for index, task in enumerate(tasks):
         first = config.first_seed + SEEDS_PER_TASK * get_suite(task.suite).task_index(task.task)
@@ -87,6 +92,7 @@ def main(config: ConfigDict) -> None:
     settings = {
         "first_seed": config.first_seed,
         "noise": dataclasses.asdict(tasks[0].recording.noise),
+        "style": dataclasses.asdict(style),
         "expert": expert_version(),
         "commit": git_commit(),
         "versions": package_versions(),

@@ -20,6 +20,7 @@ class Attempt:
         steps: its number of steps.
         seconds: what it took, rendering included.
         reason: why it failed; empty for a success.
+        style: how it was done, see `StyleRecord.values`; empty if that is not known.
     """
 
     seed: int
@@ -27,6 +28,7 @@ class Attempt:
     steps: int
     seconds: float
     reason: str = ""
+    style: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.experts.noise import ActionNoise, NoiseSettings
 from eval_bridge.experts.scripted_expert import ExpertFailed
+from eval_bridge.experts.style import StyleSettings, draw_style, style_generator
+from eval_bridge.experts.style_record import StyleRecord
 from eval_bridge.simulators.interface import Simulator
 from rsd_jax.demos.demo import Demo, DemoFrames, DemoStart
 from rsd_jax.demos.frames import to_stored_size
 
-_NOISE_STREAM = 1  # apart from what the simulator draws from the same seed
+_NOISE_STREAM = 1  # apart from what the simulator draws from the same seed, and from its style
 
 
 class RecordableSimulator(Simulator, Protocol):
@@ -30,8 +32,9 @@ class RecordableSimulator(Simulator, Protocol):
 
 _Simulator = TypeVar("_Simulator", bound=RecordableSimulator)
 
-Expert = Callable[[_Simulator], Iterator[NDArray[np.float32]]]
-"""Yields clean actions ``[7]`` for the simulator's present state; the caller executes each before it asks again."""
+Expert = Callable[[_Simulator, StyleRecord], Iterator[NDArray[np.float32]]]
+"""Yields clean actions ``[7]`` for the simulator's present state, in the style asked for, and notes how it went; the
+caller executes each action before it asks again."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +48,29 @@ class RecordingSettings:
         noise: disturbances of the executed actions.
         images: whether the cameras' frames are recorded; they can be rendered later
             (`eval_bridge.collection.rendering`).
+        style: what of the way in which episodes are done is drawn at random.
     """
 
     step_limit: int
     steps_after_success: int = 8
     noise: NoiseSettings = field(default_factory=NoiseSettings)
     images: bool = True
+    style: StyleSettings = field(default_factory=StyleSettings)
+
+
+class RecordedEpisode(NamedTuple):
+    """A demonstration, and how it was done (JSON values, see `StyleRecord.values`)."""
+
+    demo: Demo
+    style: dict[str, Any]
 
 
 class FailedEpisode(NamedTuple):
-    """An episode that is not kept: its number of steps and why."""
+    """An episode that is not kept: its number of steps, why, and how it was done as far as it went."""
 
     steps: int
     reason: str
+    style: dict[str, Any]
 
 
 class _Step(NamedTuple):
@@ -76,11 +89,11 @@ def record_episode(
     suite: str,
     task: str,
     seed: int,
-) -> Demo | FailedEpisode:
+) -> RecordedEpisode | FailedEpisode:
     """Plays one episode from a random start and records it.
 
-    What is recorded depends on `seed` alone: the start is the one `Simulator.draw_start` draws from it, and the noise
-    has a generator of its own. Everything is observed before the action of its step.
+    What is recorded depends on `seed` alone: the start is the one `Simulator.draw_start` draws from it, and style and
+    noise have generators of their own. Everything is observed before the action of its step.
 
     Returns:
         The demonstration, or why there is none: the expert gave up, or stopped where the goal did not hold, or the
@@ -89,11 +102,12 @@ def record_episode(
     start = simulator.draw_start(seed)
     simulator.begin(start)
     noise = ActionNoise(settings.noise, np.random.default_rng([seed, _NOISE_STREAM]))
+    style = StyleRecord(draw_style(settings.style, style_generator(seed), len(simulator.goal.predicates)))
     steps: list[_Step] = []
     since_success: int | None = None
     is_solved = False
     try:
-        for label in expert(simulator):
+        for label in expert(simulator, style):
             action = noise.disturb(label)
             frames = observe_frames(simulator) if settings.images else None
             steps.append(_Step(action, label, simulator.proprio(), simulator.state(), frames))
@@ -105,12 +119,14 @@ def record_episode(
             if since_success is not None and len(steps) - since_success >= settings.steps_after_success:
                 break
             if since_success is None and len(steps) >= settings.step_limit:
-                return FailedEpisode(len(steps), f"the goal does not hold after {settings.step_limit} steps")
+                return FailedEpisode(
+                    len(steps), f"the goal does not hold after {settings.step_limit} steps", style.values()
+                )
     except ExpertFailed as failure:
-        return FailedEpisode(len(steps), str(failure))
+        return FailedEpisode(len(steps), str(failure), style.values())
     if not is_solved:
-        return FailedEpisode(len(steps), "the goal does not hold when the expert stops")
-    return Demo(
+        return FailedEpisode(len(steps), "the goal does not hold when the expert stops", style.values())
+    demo = Demo(
         suite=suite,
         task=task,
         instruction=simulator.instruction,
@@ -123,6 +139,7 @@ def record_episode(
         start=DemoStart(start.state, start.fixture_poses),
         seed=seed,
     )
+    return RecordedEpisode(demo, style.values())
 
 
 def observe_frames(simulator: Simulator) -> DemoFrames:

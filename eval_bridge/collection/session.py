@@ -19,6 +19,7 @@ from typing import Any
 
 from eval_bridge.collection.attempt_log import Attempt, CollectionLog
 from eval_bridge.collection.worker import CollectionJob, CollectionTask, CollectionWorker, Merge, Record
+from eval_bridge.experts.style import StyleSettings
 from eval_bridge.workers.jobs import JobLoop
 from eval_bridge.workers.messages import Failure
 from eval_bridge.workers.pool import SILENCE_LIMIT, WorkerPool
@@ -172,6 +173,8 @@ class _TaskState:
     ) -> "_TaskState":
         path = demo_path(run_dir, task.suite, task.task)
         settings = {"first_seed": plan.first_seed, **dataclasses.asdict(task.recording)}
+        if task.recording.style == StyleSettings():
+            del settings["style"]  # so that collections from before there were styles go on
         identified = {"suite": task.suite, "task": task.task, **provenance}
         state = cls(task, plan, path, CollectionLog.open(summary_path(path), settings, identified))
         state._adopt_existing()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from eval_bridge.collection.recording import RecordingSettings
 from eval_bridge.collection.session import CollectionPlan
 from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.experts.style import StyleSettings
 from eval_bridge.simulators.libero.suites import Suite, get_suite, select_tasks
 from eval_bridge.simulators.start_seeds import FIRST_DEVELOPMENT_SEED, SEEDS_PER_RUN
 
@@ -25,6 +26,7 @@ class CollectionSettings:
         attempts_per_demo: a task ends with an error after so many attempts for each demonstration.
         steps_after_success: steps recorded after the goal holds.
         noise: what disturbs the expert.
+        style: what of its ways to do an episode is random.
 
     Raises:
         ValueError: on construction, if a suite, a task or a number is impossible.
@@ -41,6 +43,7 @@ class CollectionSettings:
     attempts_per_demo: int
     steps_after_success: int
     noise: NoiseSettings
+    style: StyleSettings
 
     def __post_init__(self) -> None:
         most = FIRST_DEVELOPMENT_SEED // SEEDS_PER_RUN
@@ -63,7 +66,9 @@ class CollectionSettings:
     @property
     def recording(self) -> RecordingSettings:
         """How an episode is recorded."""
-        return RecordingSettings(self.benchmark.max_steps, self.steps_after_success, self.noise, self.images)
+        return RecordingSettings(
+            self.benchmark.max_steps, self.steps_after_success, self.noise, self.images, self.style
+        )
 
     @property
     def plan(self) -> CollectionPlan:

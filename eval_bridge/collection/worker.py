@@ -95,9 +95,10 @@ class CollectionWorker:
         simulator = self._simulators.of(task_index)
         result = record_episode(simulator, task.expert, task.recording, suite=task.suite, task=task.task, seed=seed)
         if part is not None and not isinstance(result, FailedEpisode):
-            description = EpisodeDescription(simulator.model_xml(), noise=dataclasses.asdict(task.recording.noise))
-            write_episode(part, result, task.describe_scene(), description)
+            noise = dataclasses.asdict(task.recording.noise)
+            description = EpisodeDescription(simulator.model_xml(), noise, result.style)
+            write_episode(part, result.demo, task.describe_scene(), description)
         seconds = round(time.perf_counter() - began, 2)
         if isinstance(result, FailedEpisode):
-            return Attempt(seed, False, result.steps, seconds, result.reason)
-        return Attempt(seed, True, len(result), seconds)
+            return Attempt(seed, False, result.steps, seconds, result.reason, result.style)
+        return Attempt(seed, True, len(result.demo), seconds, style=result.style)

@@ -76,17 +76,28 @@ _UNARY: dict[str, type[Open | Close | TurnOn | TurnOff]] = {
 _BINARY = ("on", "in")
 
 
-def open_goals(scene: Scene) -> list[Goal]:
+def open_goals(scene: Scene, order: Sequence[int] = ()) -> list[Goal]:
     """What is left to do, in the order in which it can be done.
 
     What has to be opened before something can be put into it is added where the task does not ask for it. Opening
     comes first, then switching, then carrying in the order of the task; what takes something in is closed last, what
     does not is closed first, so that it is out of the way.
 
+    Args:
+        scene: the scene.
+        order: the task's predicates in another order, by their numbers: that in which goals of the same rank are
+            taken, and places handed out to items that share a support. Empty is the task's own.
+
     Raises:
-        ValueError: a goal has another form than those of LIBERO, or names something that cannot be moved.
+        ValueError: a goal has another form than those of LIBERO, or names something that cannot be moved; or `order`
+            is no order of the task's predicates.
     """
-    goals = [_interpret(scene, tuple(predicate), scene.goal()) for predicate in scene.goal()]
+    task = scene.goal()
+    if order:
+        if sorted(order) != list(range(len(task))):
+            raise ValueError(f"order is {tuple(order)}; it must hold every number from 0 to {len(task) - 1} once")
+        task = [task[number] for number in order]
+    goals = [_interpret(scene, tuple(predicate), task) for predicate in task]
     goals = [goal for goal in goals if not scene.is_satisfied(goal.predicate)]
     entered = [_container(scene, goal) for goal in goals if isinstance(goal, Carry)]
     implied = [Open(part, ("open", part)) for part in dict.fromkeys(entered) if part is not None]

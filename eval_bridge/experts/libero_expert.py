@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from eval_bridge.experts.libero_scene import LiberoScene
 from eval_bridge.experts.scripted_expert import ScriptedExpert
+from eval_bridge.experts.style_record import StyleRecord
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.task_files import task_definition
 from rsd_jax.demos.frames import RENDER_SIZE
@@ -16,9 +17,9 @@ from rsd_jax.demos.libero_hdf5 import SceneDescription
 _PROBLEM = re.compile(r"\(define \(problem (\w+)\)")
 
 
-def libero_expert(simulator: LiberoSimulator) -> Iterator[NDArray[np.float32]]:
-    """Clean actions ``[7]`` from the state in which `simulator` is, to the goal of its task."""
-    return ScriptedExpert(LiberoScene(simulator.queries)).actions()
+def libero_expert(simulator: LiberoSimulator, style: StyleRecord) -> Iterator[NDArray[np.float32]]:
+    """Clean actions ``[7]`` from the state in which `simulator` is, to the goal of its task, in a style."""
+    return ScriptedExpert(LiberoScene(simulator.queries), style=style).actions()
 
 
 def describe_libero_scene(suite: str, task: int | str, versions: dict[str, str]) -> SceneDescription:

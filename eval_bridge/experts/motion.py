@@ -80,6 +80,19 @@ def rotation_error(hand: Pose, target: Rotation) -> Vector:
     return rotation_vector(target @ hand.rotation.T)
 
 
+def limit_speed(action: NDArray[np.float32], speed: float) -> NDArray[np.float32]:
+    """The action ``[7]``, its translation shortened until no component is larger than `speed` (action units).
+
+    The direction stays, and so does everything slower: a hand that is limited arrives as one that is not.
+    """
+    fast = float(np.abs(action[:3]).max())
+    if fast <= speed:
+        return action
+    limited = action.copy()
+    limited[:3] *= speed / fast
+    return limited
+
+
 def action_towards(
     hand: Pose, target: Pose, gripper: float, speed: float = 1.0, gain: float = GAIN
 ) -> NDArray[np.float32]:

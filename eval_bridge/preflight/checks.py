@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from eval_bridge.collection.recording import FailedEpisode, RecordingSettings, record_episode
 from eval_bridge.episodes.rollout import Rollout, run_episode
+from eval_bridge.experts.style_record import StyleRecord
 from eval_bridge.policies.compiled_policy import CompiledPolicy, load_models
 from eval_bridge.policies.decoders import SpeculativeGreedy
 from eval_bridge.policies.losslessness import check_against_autoregressive
@@ -146,14 +147,14 @@ def check_libero_itself(run_dir: Path) -> None:
 
 
 def _record(simulator: RecordablePointMass, seed: int) -> Demo:
-    def controller(scene: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+    def controller(scene: RecordablePointMass, style: StyleRecord) -> Iterator[NDArray[np.float32]]:
         while True:
             yield towards_ball(scene)
 
-    demo = record_episode(simulator, controller, RecordingSettings(MAX_STEPS), suite=SUITE, task=TASK, seed=seed)
-    if isinstance(demo, FailedEpisode):
-        raise CheckFailed(f"the controller failed from seed {seed}: {demo.reason}")
-    return demo
+    episode = record_episode(simulator, controller, RecordingSettings(MAX_STEPS), suite=SUITE, task=TASK, seed=seed)
+    if isinstance(episode, FailedEpisode):
+        raise CheckFailed(f"the controller failed from seed {seed}: {episode.reason}")
+    return episode.demo
 
 
 def _read_demos(run_dir: Path) -> list[Demo]:

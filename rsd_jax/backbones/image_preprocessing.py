@@ -49,10 +49,12 @@ def prepare_images(images: Images, size: int) -> Pixels:
     batch, cameras, height, width, channels = images.shape
     if height != width or height < size:
         raise ValueError(f"images are {height} x {width}; they must be square and at least image_size = {size}")
-    pixels = upright(images).astype(jnp.float32) * (2 / 255) - 1
     if height % size == 0:
-        block = height // size
-        return pixels.reshape(batch, cameras, size, block, size, block, channels).mean(axis=(3, 5))
+        # Adding slices keeps vector units busy, a mean over two axes of blocks does not: 0.04 for 0.3 ms on a CPU.
+        block, integers = height // size, upright(images).astype(jnp.int32)
+        sums = sum(integers[:, :, row::block, column::block] for row in range(block) for column in range(block))
+        return jnp.asarray(sums).astype(jnp.float32) * (2 / 255 / block**2) - 1
+    pixels = upright(images).astype(jnp.float32) * (2 / 255) - 1
     return jax.image.resize(pixels, (batch, cameras, size, size, channels), "linear", antialias=True)
 
 

@@ -6,9 +6,12 @@ import pytest
 
 import launch.collect
 from eval_bridge.collection.attempt_log import Attempt, CollectionLog
+from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.experts.style import StyleSettings
 from eval_bridge.simulators.start_seeds import SEEDS_PER_RUN
 from launch.collect import main
-from launch.config_flags import parse_config
+from launch.config_flags import load_config, parse_config
+from rsd_jax.registry import to_dataclass
 from rsd_jax.run_folder import demo_path
 
 CONFIG = str(Path(launch.collect.__file__).parent.parent / "configs" / "demos.py")
@@ -78,6 +81,19 @@ def test_smaller_variants_record_the_task_at_the_centre_of_the_table(calls, tmp_
     assert _config(variant).run_dir == f"runs/{variant}"
 
 
+def test_diverse_demonstrations_are_drawn_as_they_are_measured(calls, tmp_path):
+    main(_config("diverse", f"--config.run_dir={tmp_path}"))
+    ((tasks, plan, _, _),) = calls
+    recording = tasks[0].recording
+    assert (len(tasks), plan.demos) == (10, 50)
+    assert recording.style != StyleSettings()
+    assert recording.noise == to_dataclass(NoiseSettings, _config("").noise)
+    measured = load_config("configs/experts.py:diverse")[1]
+    assert to_dataclass(StyleSettings, measured.style) == recording.style
+    assert to_dataclass(NoiseSettings, measured.noise) == recording.noise
+    assert to_dataclass(StyleSettings, _config("").style) == StyleSettings()
+
+
 def test_unknown_tasks_and_suites_are_named(calls):
     with pytest.raises(ValueError, match="task of libero_spatial = 12 does not exist"):
         main(_config("tiny", "--config.tasks=(12,)"))
@@ -91,6 +107,8 @@ def test_impossible_values_are_named(calls):
         main(_config("tiny", "--config.demos_per_task=0"))
     with pytest.raises(ValueError, match="burst_probability is 2"):
         main(_config("tiny", "--config.noise.burst_probability=2.0"))
+    with pytest.raises(ValueError, match="slowest is 0"):
+        main(_config("tiny", "--config.style.slowest=0.0"))
 
 
 def test_an_unknown_variant_is_named():

@@ -6,6 +6,7 @@ import numpy as np
 
 from eval_bridge.experts.grasp_planning import Grasp
 from eval_bridge.experts.motion import GRIPPER_CLOSED, GRIPPER_OPEN, hand_down
+from eval_bridge.experts.route import STRAIGHT, Route
 from eval_bridge.experts.scene import Pose, Scene
 from eval_bridge.experts.skills.hand import (
     CRUISE_CLEARANCE,
@@ -13,11 +14,11 @@ from eval_bridge.experts.skills.hand import (
     Actions,
     SkillFailed,
     close_fingers,
-    highest_on_the_way,
     is_held,
     move,
     rise,
 )
+from eval_bridge.experts.skills.travel import Report, find_way, no_report
 
 APPROACH_HEIGHT = 0.05  # above a grasp, where the last way down begins (metres)
 NEAR = 0.04  # above a grasp, from where on the hand moves vertically (metres)
@@ -27,17 +28,21 @@ FAR_SPEED = 0.5
 DESCENT_SPEED = 0.6
 PULLED_AWAY = 0.03  # from a grasp: what closes there closes on nothing
 LIFT_HEIGHT = 0.07
+VIA_TOLERANCE = 0.035  # at the middle of a way around: with more the hand would hardly leave the straight way
 PASSING_TOLERANCE = 0.02  # at points that are passed, not reached: the motion stays fluent
 
 
-def approach(scene: Scene, item: str, grasp: Grasp) -> Actions:
-    """Brings the open hand to where it goes down to a grasp, over everything in between."""
+def approach(scene: Scene, item: str, grasp: Grasp, route: Route = STRAIGHT, report: Report = no_report) -> Actions:
+    """Brings the open hand to where it goes down to a grasp, over everything in between, by the route asked for."""
     rotation = hand_down(grasp.yaw)
     hand = scene.hand()
-    in_the_way = highest_on_the_way(scene, hand.position, grasp.position, 0.08, item)
-    cruise = max(in_the_way + CRUISE_CLEARANCE, grasp.position[2] + APPROACH_HEIGHT)
+    way = find_way(scene, hand.position, grasp.position, 0.08, item, route, report)
+    cruise = max(way.highest + CRUISE_CLEARANCE, grasp.position[2] + APPROACH_HEIGHT) + route.rise
     yield from rise(scene, cruise, rotation, GRIPPER_OPEN)
     height = max(grasp.position[2] + APPROACH_HEIGHT, min(cruise, scene.hand().position[2]))
+    if way.via is not None:
+        passed = Pose(np.array([*way.via, (height + max(cruise, hand.position[2])) / 2]), rotation)
+        yield from move(scene, passed, GRIPPER_OPEN, tolerance=VIA_TOLERANCE, rotation_tolerance=np.inf)
     above = Pose(np.array([*grasp.position[:2], height]), rotation)
     arrive = partial(move, scene, above, GRIPPER_OPEN, tolerance=PASSING_TOLERANCE, rotation_tolerance=0.15)
     yield from arrive(until=partial(_is_far, scene))

@@ -1,11 +1,14 @@
 """Placing: carrying a held object, lowering it and letting go."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from eval_bridge.experts.clearance import highest_within
 from eval_bridge.experts.grasp_planning import PANDA_HAND
 from eval_bridge.experts.motion import GRIPPER_CLOSED, GRIPPER_OPEN, hand_down, turn_about_vertical, yaw_of
 from eval_bridge.experts.placement_planning import palm_points, resting_height
+from eval_bridge.experts.route import STRAIGHT, Route
 from eval_bridge.experts.scene import Box, Pose, Scene, Vector
 from eval_bridge.experts.skills.hand import (
     CRUISE_CLEARANCE,
@@ -19,12 +22,14 @@ from eval_bridge.experts.skills.hand import (
     open_fingers,
     rise,
 )
+from eval_bridge.experts.skills.travel import Report, find_way, no_report
 
 APPROACH_HEIGHT = 0.07  # above a place, where a vertical motion begins (metres)
 DESCENT_SPEED = 0.6
 SLOW_FROM = 0.05  # above a landing, where the descent becomes slow (metres)
 SWEEPING_TURN = 0.3  # a hand that turns more than this sweeps the whole length of its palm (radians)
 PASSING_TOLERANCE = 0.02
+VIA_TOLERANCE = 0.035
 LANDING_TOLERANCE = 0.015  # near the end of its reach the arm creeps: let go rather than stall (metres)
 LANDING_PATIENCE = 4
 LANDINGS = 3  # attempts to lower an object
@@ -54,10 +59,17 @@ def back_off(scene: Scene, item: str, yaw: float) -> Actions:
         yield from move(scene, free, GRIPPER_CLOSED, tolerance=0.015)
 
 
-def carry(scene: Scene, item: str, goal: Vector, yaw: float) -> Actions:
+def carry(
+    scene: Scene,
+    item: str,
+    goal: Vector,
+    yaw: float,
+    route: Route = STRAIGHT,
+    report: Report = no_report,
+) -> Actions:
     """Carries a held object until its origin is above `goal` (``[2]`` or more, metres), and turns the hand to `yaw`.
 
-    The object turns with the hand.
+    The object turns with the hand, and goes by the route asked for.
 
     Raises:
         SkillFailed: the object was lost on the way; told at once.
@@ -74,14 +86,21 @@ def carry(scene: Scene, item: str, goal: Vector, yaw: float) -> Actions:
     hand, rotation = scene.hand(), hand_down(yaw)
     target = goal[:2] + _grip_offset(scene, item, yaw)[:2]
     hanging = hand.position[2] - scene.bounding_box(item).low[2]
-    below_item = highest_on_the_way(scene, hand.position, target, 0.05, item)
+    way = find_way(scene, hand.position, target, 0.05, item, route, report)
     release = _release_height(scene, item, goal, yaw)
-    cruise = CRUISE_CLEARANCE + max(below_item + hanging, release)
+    cruise = CRUISE_CLEARANCE + max(way.highest + hanging, release)
     if abs(yaw - yaw_of(hand.rotation)) > SWEEPING_TURN:
-        below_palm = highest_on_the_way(scene, hand.position, target, PANDA_HAND.palm_half_length, item)
+        stops = [stop for stop in (hand.position, way.via, target) if stop is not None]
+        below_palm = max(highest_on_the_way(scene, *leg, PANDA_HAND.palm_half_length, item) for leg in pairwise(stops))
         cruise = max(cruise, below_palm - PANDA_HAND.palm + CRUISE_CLEARANCE)
+    cruise += route.rise
     yield from rise(scene, cruise, hand.rotation, GRIPPER_CLOSED, is_lost)
     height = max(cruise, min(scene.hand().position[2], release + APPROACH_HEIGHT))
+    if way.via is not None:
+        passed = Pose(np.array([*way.via, height]), rotation)
+        yield from move(
+            scene, passed, GRIPPER_CLOSED, tolerance=VIA_TOLERANCE, rotation_tolerance=np.inf, until=is_lost
+        )
     above = Pose(np.array([*target, height]), rotation)
     yield from move(scene, above, GRIPPER_CLOSED, tolerance=0.012, until=is_lost)
     if is_lost():

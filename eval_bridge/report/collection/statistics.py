@@ -1,6 +1,8 @@
 """A demonstration file and the summary beside it in numbers, read without decoding its images."""
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +19,10 @@ from rsd_jax.demos.libero_hdf5.stored_episode import StoredEpisode
 
 BINS = 20
 """Bins of an action dimension's histogram, over [-1, 1]."""
+
+
+_NUMBER = re.compile(r"\d+\.\d+")
+"""Of a reason: reasons that differ in it alone count as one."""
 
 
 class FailedAttempt(NamedTuple):
@@ -43,6 +49,20 @@ class Attempts(NamedTuple):
     provenance: Mapping[str, Any]
 
 
+class StyleCounts(NamedTuple):
+    """In what ways a part of a task was done, over its demonstrations.
+
+    Attributes:
+        part: of an episode, such as ``"grasp bowl_1"``.
+        kinds: kind of way -> number of demonstrations, the most frequent first.
+        departures: why it was not done as the episode's style asked for -> number of demonstrations.
+    """
+
+    part: str
+    kinds: dict[str, int]
+    departures: dict[str, int]
+
+
 class TaskStatistics(NamedTuple):
     """The demonstrations of one task.
 
@@ -52,6 +72,7 @@ class TaskStatistics(NamedTuple):
         action_counts: how many actions lie in each bin, ``int [7, BINS]``. saturated: share at the limits, ``[7]``.
         starts: thing that the goal names -> where it stood in each demonstration, metres, ``float64 [N, 2]``.
         has_images: whether all demonstrations have them.
+        styles: by part; empty where nothing of how an episode is done was drawn at random.
         attempts: None without a summary.
     """
 
@@ -62,6 +83,7 @@ class TaskStatistics(NamedTuple):
     saturated: NDArray[np.float64]
     starts: dict[str, NDArray[np.float64]]
     has_images: bool
+    styles: tuple[StyleCounts, ...]
     attempts: Attempts | None
 
 
@@ -80,6 +102,7 @@ def measure_task(path: Path) -> TaskStatistics:
         task = stored[0].task
         instructions = dict.fromkeys(episode.instruction for episode in stored)
         starts = _starts(str(data.attrs.get("bddl_file_content", "")), episodes)
+        styles = count_styles([episode.json("style") for episode in stored])
         has_images = all(FRAME_KEYS[0] in episode for episode in episodes)
     every = np.clip(np.concatenate(actions), -1, 1)
     edges = np.linspace(-1, 1, BINS + 1)
@@ -91,6 +114,7 @@ def measure_task(path: Path) -> TaskStatistics:
         saturated=np.asarray((np.abs(every) >= 1).mean(axis=0)),
         starts=starts,
         has_images=has_images,
+        styles=styles,
         attempts=_read_attempts(path.with_suffix(".json")),
     )
 
@@ -115,6 +139,20 @@ def read_pictures(path: Path, demos: int, frames: int) -> list[list[NDArray[np.u
             [upright(np.asarray(views[demo][frame])) for frame in _spread(len(views[demo]), frames)]
             for demo in _spread(len(views), demos)
         ]
+
+
+def count_styles(styles: Sequence[Mapping[str, Any]]) -> tuple[StyleCounts, ...]:
+    """Counts of the demonstrations' styles, as `StyleRecord.values` gives them; parts in alphabetical order."""
+    kinds: dict[str, Counter[str]] = {}
+    departures: dict[str, Counter[str]] = {}
+    for style in styles:
+        for found, name in ((kinds, "kinds"), (departures, "departures")):
+            for part, value in dict(style.get(name, {})).items():
+                found.setdefault(str(part), Counter())[_NUMBER.sub("…", str(value))] += 1
+    return tuple(
+        StyleCounts(part, dict(kinds[part].most_common()), dict(departures.get(part, Counter()).most_common()))
+        for part in sorted(kinds)
+    )
 
 
 def _spread(count: int, wanted: int) -> list[int]:

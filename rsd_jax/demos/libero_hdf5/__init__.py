@@ -3,7 +3,7 @@
 ```
 data                        attributes: env_name, env_args, problem_info, bddl_file_name, bddl_file_content,
 │                           macros_image_convention, num_demos, total            (+ suite, task, versions)
-└── demo_0, demo_1, ...     attributes: num_samples, model_file, init_state      (+ seed, fixture_poses, noise,
+└── demo_0, demo_1, ...     attributes: num_samples, model_file, init_state      (+ seed, fixture_poses, noise, style,
     │                                                                            ep_meta: its own instruction)
     ├── actions [T, 7]      executed actions                                     (+ expert_actions [T, 7]: labels)
     ├── states [T, S]  robot_states [T, 9]  rewards [T]  dones [T]
@@ -28,7 +28,7 @@ from rsd_jax.demos.libero_hdf5.digest import seal
 from rsd_jax.demos.libero_hdf5.frame_files import write_with_frames
 from rsd_jax.demos.libero_hdf5.merging import concatenate, merge
 from rsd_jax.demos.libero_hdf5.parts import Hdf5Writer
-from rsd_jax.demos.libero_hdf5.reading import lacks_frames, read_demos, read_instructions, read_seeds
+from rsd_jax.demos.libero_hdf5.reading import lacks_frames, read_demos, read_instructions, read_seeds, read_styles
 from rsd_jax.demos.libero_hdf5.writing import EpisodeDescription, SceneDescription, write_episode
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "read_demos",
     "read_instructions",
     "read_seeds",
+    "read_styles",
     "seal",
     "write_episode",
     "write_with_frames",

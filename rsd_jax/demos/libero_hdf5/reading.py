@@ -75,11 +75,33 @@ def read_seeds(path: Path) -> dict[int, int]:
     with opened(path) as file:
         for name in episode_names(path, file):
             with naming_damage(path, name):
-                attributes = StoredEpisode(path, file["data"], name).group.attrs
-                if "seed" not in attributes:
-                    raise DemoFieldError("seed", "is missing; this file was not written by collection")
-                steps[int(attributes["seed"])] = int(attributes["num_samples"])
+                episode = StoredEpisode(path, file["data"], name)
+                steps[_require_seed(episode)] = int(episode.group.attrs["num_samples"])
     return steps
+
+
+def read_styles(path: Path) -> dict[int, dict[str, Any]]:
+    """Seed -> how the demonstration was done, of every demonstration in a file, without reading their content.
+
+    What stands there is `EpisodeDescription.style`; empty where the file does not tell it.
+
+    Raises:
+        DemoFileError: the file is damaged, or a demonstration carries no seed.
+    """
+    path = Path(path)
+    styles = {}
+    with opened(path) as file:
+        for name in episode_names(path, file):
+            with naming_damage(path, name):
+                episode = StoredEpisode(path, file["data"], name)
+                styles[_require_seed(episode)] = episode.json("style")
+    return styles
+
+
+def _require_seed(episode: StoredEpisode) -> int:
+    if "seed" not in episode.group.attrs:
+        raise DemoFieldError("seed", "is missing; this file was not written by collection")
+    return int(episode.group.attrs["seed"])
 
 
 def read_episode(

@@ -41,10 +41,12 @@ class EpisodeDescription:
     Attributes:
         model_file: XML of the compiled scene.
         noise: settings of the noise on the executed actions; JSON values.
+        style: which of the ways to do the episode was chosen, and what came of it; JSON values.
     """
 
     model_file: str = ""
     noise: dict[str, float] = field(default_factory=dict)
+    style: dict[str, Any] = field(default_factory=dict)
 
 
 def write_episode(path: Path, demo: Demo, scene: SceneDescription, episode: EpisodeDescription) -> None:
@@ -84,6 +86,7 @@ def _write_demo(group: h5py.Group, demo: Demo, episode: EpisodeDescription) -> N
         group.attrs["init_state"] = demo.start.state
         group.attrs["fixture_poses"] = json.dumps(poses)
     group.attrs["noise"] = json.dumps(episode.noise)
+    group.attrs["style"] = json.dumps(episode.style)
     position, orientation, fingers = np.split(demo.proprio.astype(np.float64), [3, 6], axis=1)
     last = np.zeros(len(demo), np.uint8)
     last[-1] = 1

@@ -12,6 +12,8 @@ from eval_bridge.collection.recording import RecordingSettings
 from eval_bridge.collection.worker import CollectionTask
 from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.experts.scripted_expert import ExpertFailed
+from eval_bridge.experts.style import StyleSettings
+from eval_bridge.experts.style_record import StyleRecord
 from eval_bridge.simulators.interface import EpisodeStart
 from eval_bridge.simulators.point_mass import PointMassSimulator, towards_ball
 from rsd_jax.demos.libero_hdf5 import SceneDescription
@@ -32,28 +34,38 @@ class RecordablePointMass(PointMassSimulator):
         return "<mujoco/>"
 
 
-def expert(simulator: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+def expert(simulator: RecordablePointMass, style: StyleRecord | None = None) -> Iterator[NDArray[np.float32]]:
     while True:
         yield towards_ball(simulator)
 
 
-def expert_that_fails_on_odd_seeds(simulator: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+def expert_that_fails_on_odd_seeds(
+    simulator: RecordablePointMass, style: StyleRecord
+) -> Iterator[NDArray[np.float32]]:
     if simulator.seed % 2:
         raise ExpertFailed("odd seeds are too hard")
     yield from expert(simulator)
 
 
-def expert_that_always_fails(simulator: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+def expert_with_style(simulator: RecordablePointMass, style: StyleRecord) -> Iterator[NDArray[np.float32]]:
+    """Notes that it could not come from the side that was asked for."""
+    style.note("grasp ball", "left", "" if style.style.side == 90.0 else "there is no grasp there")
+    yield from expert(simulator)
+
+
+def expert_that_always_fails(simulator: RecordablePointMass, style: StyleRecord) -> Iterator[NDArray[np.float32]]:
     yield towards_ball(simulator)
     raise ExpertFailed("too hard")
 
 
-def expert_that_crashes(simulator: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+def expert_that_crashes(simulator: RecordablePointMass, style: StyleRecord) -> Iterator[NDArray[np.float32]]:
     yield towards_ball(simulator)
     raise ZeroDivisionError("the bug of seed " + str(simulator.seed))
 
 
-def expert_that_dies(folder: Path, times: int, simulator: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+def expert_that_dies(
+    folder: Path, times: int, simulator: RecordablePointMass, style: StyleRecord
+) -> Iterator[NDArray[np.float32]]:
     """Takes its process with it, `times` times in all, which files in `folder` count."""
     yield towards_ball(simulator)
     for number in range(times):
@@ -65,7 +77,7 @@ def expert_that_dies(folder: Path, times: int, simulator: RecordablePointMass) -
     yield from expert(simulator)
 
 
-def expert_that_hangs_on_seed_2(simulator: RecordablePointMass) -> Iterator[NDArray[np.float32]]:
+def expert_that_hangs_on_seed_2(simulator: RecordablePointMass, style: StyleRecord) -> Iterator[NDArray[np.float32]]:
     if simulator.seed == 2:
         time.sleep(600)
     yield from expert(simulator)
@@ -76,7 +88,11 @@ def describe_scene() -> SceneDescription:
 
 
 def point_mass_task(
-    solve=expert, noise: float = 0.2, images: bool = True, name: str = "close_on_ball"
+    solve=expert,
+    noise: float = 0.2,
+    images: bool = True,
+    name: str = "close_on_ball",
+    style: StyleSettings | None = None,
 ) -> CollectionTask[RecordablePointMass]:
-    recording = RecordingSettings(STEP_LIMIT, steps_after_success=0, noise=NoiseSettings(noise), images=images)
+    recording = RecordingSettings(STEP_LIMIT, 0, NoiseSettings(noise), images, style or StyleSettings())
     return CollectionTask("point_mass", name, RecordablePointMass, solve, describe_scene, recording)

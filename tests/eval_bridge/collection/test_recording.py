@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from eval_bridge.collection.recording import FailedEpisode, RecordingSettings, record_episode
+from eval_bridge.collection.recording import FailedEpisode, RecordedEpisode, RecordingSettings, record_episode
 from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.experts.style import StyleSettings, draw_style, style_generator
 from eval_bridge.simulators.interface import EpisodeStart
 from rsd_jax.demos.demo import Demo
 from rsd_jax.demos.frames import to_stored_size
@@ -10,15 +11,18 @@ from tests.eval_bridge.collection.collection_fakes import (
     RecordablePointMass,
     expert,
     expert_that_always_fails,
+    expert_with_style,
 )
 from tests.rsd_jax.demos.demo_examples import assert_same_demo
 
+DIVERSE = StyleSettings(sides=(-90.0, 90.0), slowest=0.5)
 NOISY = RecordingSettings(step_limit=60, steps_after_success=0, noise=NoiseSettings(0.3))
 
 
 def _record(solve=expert, settings=NOISY, seed=7, simulator=None) -> Demo | FailedEpisode:
     simulator = simulator or RecordablePointMass()
-    return record_episode(simulator, solve, settings, suite="point_mass", task="close_on_ball", seed=seed)
+    episode = record_episode(simulator, solve, settings, suite="point_mass", task="close_on_ball", seed=seed)
+    return episode.demo if isinstance(episode, RecordedEpisode) else episode
 
 
 def test_replaying_the_actions_reproduces_states_frames_and_proprioception():
@@ -61,7 +65,7 @@ def test_goes_on_for_the_asked_number_of_steps_after_success():
 
 
 def test_a_goal_that_is_lost_again_is_a_failure():
-    def opens_again(simulator):
+    def opens_again(simulator, style):
         while not simulator.is_solved():
             yield next(expert(simulator))
         yield np.array([0, 0, 0, 0, 0, 0, -1], np.float32)
@@ -72,7 +76,7 @@ def test_a_goal_that_is_lost_again_is_a_failure():
 
 
 def test_a_goal_must_hold_without_a_break():
-    def loses_and_regains(simulator):
+    def loses_and_regains(simulator, style):
         while not simulator.is_solved():
             yield next(expert(simulator))
         yield np.array([0, 0, 0, 0, 0, 0, -1], np.float32)
@@ -91,26 +95,53 @@ def test_depends_on_the_seed_alone():
 
 
 def test_the_experts_surrender_is_a_failure_with_its_reason():
-    assert _record(expert_that_always_fails) == FailedEpisode(1, "too hard")
+    assert _record(expert_that_always_fails)[:2] == (1, "too hard")
 
 
 def test_the_step_limit_is_a_failure():
-    assert _record(settings=RecordingSettings(step_limit=4)) == FailedEpisode(
-        4, "the goal does not hold after 4 steps"
-    )
+    assert _record(settings=RecordingSettings(step_limit=4))[:2] == (4, "the goal does not hold after 4 steps")
 
 
 def test_an_expert_that_stops_too_early_is_a_failure():
-    def lazy(simulator):
+    def lazy(simulator, style):
         yield next(expert(simulator))
 
-    assert _record(lazy) == FailedEpisode(1, "the goal does not hold when the expert stops")
+    assert _record(lazy)[:2] == (1, "the goal does not hold when the expert stops")
 
 
 def test_other_errors_of_the_expert_are_not_taken_for_failures():
-    def broken(simulator):
+    def broken(simulator, style):
         raise KeyError("bug")
         yield
 
     with pytest.raises(KeyError):
         _record(broken)
+
+
+def test_a_style_disturbs_neither_start_nor_noise():
+    plain, styled = (
+        _record(expert_with_style, RecordingSettings(60, 0, NoiseSettings(0.3), style=style), seed=5)
+        for style in (StyleSettings(), DIVERSE)
+    )
+    assert_same_demo(plain, styled)  # this expert moves alike whatever it is asked for
+
+
+def test_the_style_is_drawn_from_the_seed_and_told_with_the_episode():
+    for seed in range(4):
+        episode = record_episode(
+            RecordablePointMass(),
+            expert_with_style,
+            RecordingSettings(60, 0, style=DIVERSE),
+            suite="point_mass",
+            task="close_on_ball",
+            seed=seed,
+        )
+        drawn = draw_style(DIVERSE, style_generator(seed), goals=1)
+        assert (episode.style["side"], episode.style["speed"]) == (drawn.side, drawn.speed)
+        assert episode.style["kinds"]["grasp ball"] == "left"
+        assert ("grasp ball" in episode.style["departures"]) == (drawn.side != 90.0)
+
+
+def test_a_failure_tells_its_style_too():
+    settings = RecordingSettings(60, 0, style=DIVERSE)
+    assert _record(expert_that_always_fails, settings).style["side"] in (-90.0, 90.0)

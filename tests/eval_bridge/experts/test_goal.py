@@ -1,3 +1,5 @@
+from itertools import permutations
+
 import pytest
 
 from eval_bridge.experts.goal import Carry, Close, Open, Push, TurnOff, TurnOn, open_goals
@@ -96,3 +98,25 @@ def test_a_goal_without_a_skill_is_named(predicate):
 def test_what_cannot_be_carried_is_named():
     with pytest.raises(ValueError, match="'plate_1' cannot be carried"):
         open_goals(KinematicScene(goal=[("on", PLATE, BLOCK)]))
+
+
+def test_an_order_permutes_what_is_independent_and_nothing_else():
+    goal = [("in", BLOCK, DRAWER), ("on", "block_2", PLATE), ("close", DRAWER)]
+    kitchen = _Kitchen(goal, movable=(BLOCK, "block_2"))
+    for order in permutations(range(3)):
+        kinds = _kinds(open_goals(kitchen, order))
+        carried = [(Carry, BLOCK), (Carry, "block_2")]
+        if order.index(1) < order.index(0):
+            carried.reverse()
+        assert kinds == [(Open, DRAWER), *carried, (Close, DRAWER)]
+
+
+def test_an_order_hands_out_the_places_of_a_shared_support():
+    goal = [("on", BLOCK, SPOT), ("on", "block_2", SPOT)]
+    slots = {goal.item: goal.slot for goal in open_goals(_Kitchen(goal, movable=(BLOCK, "block_2")), (1, 0))}
+    assert slots == {"block_2": 0, BLOCK: 1}
+
+
+def test_an_order_that_is_none_is_named():
+    with pytest.raises(ValueError, match=r"order is \(0, 2\); it must hold every number from 0 to 1 once"):
+        open_goals(_Kitchen([("on", BLOCK, PLATE), ("turnon", "stove_1")]), (0, 2))

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from eval_bridge.collection.recording import RecordingSettings, record_episode
+from eval_bridge.collection.recording import RecordedEpisode, RecordingSettings, record_episode
 from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.simulators.interface import EpisodeStart
-from rsd_jax.demos.demo import Demo
 from rsd_jax.demos.frames import to_stored_size
 
 RENDERED_STEPS = (0, 30)
@@ -36,10 +35,11 @@ def test_solves_an_episode_whose_replay_gives_the_same_states_and_frames(libero_
     from eval_bridge.experts.libero_expert import libero_expert
 
     settings = RecordingSettings(step_limit=220, steps_after_success=2, noise=NoiseSettings(0.05))
-    demo = record_episode(
+    episode = record_episode(
         _RarelyRendering(libero_simulator), libero_expert, settings, suite="libero_spatial", task="0", seed=3
     )
-    assert isinstance(demo, Demo), demo
+    assert isinstance(episode, RecordedEpisode), episode
+    demo = episode.demo
     assert len(demo) < 130
 
     libero_simulator.begin(EpisodeStart(*demo.start))

@@ -5,6 +5,7 @@ from eval_bridge.experts.motion import (
     GRIPPER_CLOSED,
     action_towards,
     hand_down,
+    limit_speed,
     rotation_vector,
 )
 from eval_bridge.experts.scene import Pose
@@ -50,3 +51,11 @@ def test_far_from_the_target_the_action_has_the_asked_speed_and_keeps_its_direct
 def test_turns_towards_the_target_orientation():
     hand, target = Pose(np.zeros(3), hand_down(0.0)), Pose(np.zeros(3), hand_down(0.1))
     np.testing.assert_allclose(action_towards(hand, target, -1.0), [0, 0, 0, 0, 0, 0.3, -1], atol=1e-6)
+
+
+def test_a_limited_action_keeps_its_direction_its_turn_and_its_grip():
+    action = np.array([0.8, -0.4, 0.2, 0.5, 0.0, 0.1, 1.0], np.float32)
+    limited = limit_speed(action, 0.4)
+    np.testing.assert_allclose(limited, [0.4, -0.2, 0.1, 0.5, 0.0, 0.1, 1.0], rtol=1e-6)
+    assert limited.dtype == np.float32
+    np.testing.assert_array_equal(limit_speed(action, 0.9), action)

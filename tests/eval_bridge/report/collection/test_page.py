@@ -36,12 +36,12 @@ def states(steps, x, y):
     return values
 
 
-def write_task(folder, task, demos, model=MODEL, summary=SUMMARY):
+def write_task(folder, task, demos, model=MODEL, summary=SUMMARY, styles=None):
     parts = []
     for demo in demos:
         parts.append(folder / f"{task}_{demo.seed}.part")
         scene = SceneDescription(bddl_file_content=BDDL)
-        write_episode(parts[-1], demo, scene, EpisodeDescription(model_file=model))
+        write_episode(parts[-1], demo, scene, EpisodeDescription(model, style=(styles or {}).get(demo.seed, {})))
     path = folder / f"{task}_demo.hdf5"
     merge(parts, path)
     for part in parts:
@@ -109,6 +109,19 @@ def test_without_images_scene_and_summary(folder):
     assert "attempts succeeded" not in page.text  # what one task took is not known
     assert page.count["img"] == 4 + 6
     assert page.text.count("Where things of the goal stood") == 1
+
+
+def test_ways_of_doing_it_are_counted(folder):
+    assert "How they were done" not in Page(render_collection_page(folder)).text
+    reason = "the best grasp there costs 0.12 m more"
+    styles = {
+        0: {"kinds": {"grasp bowl": "left"}, "departures": {}},
+        1: {"kinds": {"grasp bowl": "right"}, "departures": {"grasp bowl": reason}},
+        2: {"kinds": {"grasp bowl": "right"}, "departures": {"grasp bowl": reason.replace("0.12", "0.20")}},
+    }
+    write_task(folder, "second", [demo(seed, 4) for seed in styles], styles=styles)
+    text = Page(render_collection_page(folder)).text
+    assert "grasp bowl right 2, left 1 the best grasp there costs … m more (2)" in text
 
 
 def test_values_that_differ_between_tasks_are_all_shown(folder):
