@@ -38,6 +38,8 @@ def get_config(variant: str = "") -> ConfigDict:
     # Indices of the tasks; () means all of the suite.
     config.tasks = ()
     config.episodes_per_task = 50
+    # Number of each task's first episode: other ones than before, of random resets.
+    config.first_episode = 0
     # "l1_regression", "autoregressive", "speculative_greedy", "fixed_point", "speculative_sampling", "certified",
     # "cascade" or "early_exit".
     config.decoder = "speculative_greedy"

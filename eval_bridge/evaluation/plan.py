@@ -74,7 +74,7 @@ class EvaluationPlan:
     """Which episodes to run, and what to keep of them.
 
     Attributes:
-        task_indices: tasks, in order. episodes_per_task: episodes 0 .. n-1 of each.
+        task_indices: tasks, in order. episodes_per_task: of each, so many from `first_episode` on.
         seed: recorded with every episode.
         max_attempts: how often an episode may crash before the evaluation ends with an error.
         videos_per_task: the first so many episodes of a task are filmed. video_stride: steps between video frames.
@@ -85,6 +85,7 @@ class EvaluationPlan:
     task_indices: tuple[int, ...]
     episodes_per_task: int
     seed: int
+    first_episode: int = 0
     max_attempts: int = 3
     videos_per_task: int = 0
     video_stride: int = 4
@@ -94,14 +95,15 @@ class EvaluationPlan:
     @property
     def episodes(self) -> tuple[EpisodeId, ...]:
         """Every planned episode of this shard, task by task, so that a shard needs as few scenes as possible."""
-        every = [EpisodeId(task, k) for task in self.task_indices for k in range(self.episodes_per_task)]
+        numbers = range(self.first_episode, self.first_episode + self.episodes_per_task)
+        every = [EpisodeId(task, number) for task in self.task_indices for number in numbers]
         part, parts = self.shard
         begin, end = (len(every) * boundary // parts for boundary in (part, part + 1))
         return tuple(every[begin:end])
 
     def stride_of(self, episode: EpisodeId) -> int | None:
         """Steps between the frames of the episode's video, or None if it is not filmed."""
-        return self.video_stride if episode.episode < self.videos_per_task else None
+        return self.video_stride if episode.episode - self.first_episode < self.videos_per_task else None
 
 
 def plan_evaluation(benchmark: Benchmark, plan: EvaluationPlan) -> EvaluationPlan:
@@ -121,6 +123,12 @@ def plan_evaluation(benchmark: Benchmark, plan: EvaluationPlan) -> EvaluationPla
         raise ValueError(
             f"episodes_per_task={plan.episodes_per_task} must lie between 1 and {benchmark.episodes_per_task}, "
             f"the number of evaluation states of a task of {benchmark.suite}."
+        )
+    last = benchmark.episodes_per_task - plan.episodes_per_task
+    if not 0 <= plan.first_episode <= last:
+        raise ValueError(
+            f"first_episode={plan.first_episode} must lie between 0 and {last}: a task of {benchmark.suite} has "
+            f"{benchmark.episodes_per_task} starts, and episodes_per_task={plan.episodes_per_task} are asked for."
         )
     for name, minimum in (("max_attempts", 1), ("videos_per_task", 0), ("video_stride", 1), ("latency_repeats", 0)):
         if getattr(plan, name) < minimum:

@@ -27,7 +27,7 @@ class EvaluationSettings:
         output: folder inside it.
         seed: recorded with every episode.
         simulator: name of the benchmark. suite: what of it.
-        tasks: indices; () means all. episodes_per_task: of each.
+        tasks: indices; () means all. episodes_per_task: of each, from `first_episode` on.
         decoder: its name. decoder_settings: ``NAME=VALUE`` of it, separated by blanks (`read_decoder`).
         workers: processes with a simulator each; 0 means one per core.
         silence_limit: seconds without a word after which a worker counts as hung.
@@ -52,6 +52,7 @@ class EvaluationSettings:
     suite: str
     tasks: tuple[int, ...]
     episodes_per_task: int
+    first_episode: int
     decoder: str
     decoder_settings: str
     workers: int
@@ -104,6 +105,7 @@ class EvaluationSettings:
                 task_indices=self.tasks,
                 episodes_per_task=self.episodes_per_task,
                 seed=self.seed,
+                first_episode=self.first_episode,
                 max_attempts=self.max_attempts,
                 videos_per_task=self.video.per_task,
                 video_stride=self.video.stride,

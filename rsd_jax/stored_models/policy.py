@@ -8,12 +8,12 @@ from typing import Any
 
 import jax
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from rsd_jax.actions.conventions import LIBERO
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.array_types import Actions, Features, PyTree
-from rsd_jax.backbones.interface import Backbone, Memory, PolicyInputs
+from rsd_jax.backbones.interface import Backbone, PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.checkpoints import CheckpointMetadata, LoadedStage, load_stage
 from rsd_jax.checkpoints.errors import CheckpointError
@@ -85,10 +85,6 @@ class StoredPolicy:
     def by_chunk(self, features: Features) -> Float[Array, "B N C F"]:
         """Features ``[B, N * C, F]`` of all steps that the backbone foresees, chunk by chunk."""
         return features.reshape(len(features), self.backbone.chunks, self.backbone.chunk_length, features.shape[-1])
-
-    def remember(self, variables: PolicyVariables, inputs: PolicyInputs, age: Int[Array, "B"]) -> Memory:
-        """What a policy beside it is given of a look at `inputs`, so many calls ago."""
-        return Memory(self.backbone.features(variables.backbone, variables.proprio, inputs), age)
 
     def teacher_actions(self, variables: PolicyVariables, features: Features) -> Actions:
         """What the L1 teacher executes, in the dataset's units; `features` may be of one chunk or of several."""

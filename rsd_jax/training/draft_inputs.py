@@ -1,22 +1,39 @@
 """What a draft policy is given of rows, its memory of an earlier frame included."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import jax
+import numpy as np
+from numpy.typing import NDArray
 
-from rsd_jax.backbones.interface import PolicyInputs
+from rsd_jax.backbones.interface import Memory, PolicyInputs
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
+from rsd_jax.training.equal_batches import map_rows
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
-from rsd_jax.training.objectives.distillation import look_inputs
+from rsd_jax.training.row_sources import Rows
+
+SEEN = ("images", "proprio", "instruction_ids")
+"""Of rows: what a policy sees of the present frame."""
+
+BATCH = 256
 
 
-def draft_inputs(main: StoredPolicy, variables: PolicyVariables, batch: Mapping[str, jax.Array]) -> PolicyInputs:
-    """Of rows with a look (`rsd_jax.training.look_rows`) also what `main` makes of it; traceable.
-
-    Args:
-        main: the main policy. variables: its arrays.
-        batch: the fields of `PolicyInputs`, and with a memory `LOOK`.
-    """
+def draft_inputs(batch: Mapping[str, jax.Array]) -> PolicyInputs:
+    """What rows tell of the present frame, and of `rsd_jax.training.look_rows.LOOK` what is remembered; traceable."""
     seen = policy_inputs(batch)
-    look = look_inputs(batch, seen.instruction_ids)
-    return seen if look is None else seen._replace(memory=main.remember(variables, look, batch["look_age"]))
+    if "look_age" not in batch:
+        return seen
+    return seen._replace(memory=Memory(batch["look_features"], batch["look_age"]))
+
+
+def features_to_remember(main: StoredPolicy, rows: Rows) -> NDArray[np.float32]:
+    """What `main` makes of every row, once for all: ``[N, S, F]`` of all S steps that it foresees."""
+
+    @jax.jit
+    def look(variables: PolicyVariables, batch: Mapping[str, jax.Array]) -> jax.Array:
+        return main.backbone.features(variables.backbone, variables.proprio, policy_inputs(batch))
+
+    seen = {name: rows[name] for name in SEEN}
+    features: NDArray[np.float32] = map_rows(partial(look, main.variables), seen, BATCH)
+    return features

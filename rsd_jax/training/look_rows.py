@@ -1,19 +1,23 @@
-"""Rows that also hold an earlier frame of their episode, as a policy with a memory of it meets them."""
+"""Rows that also hold what a main policy made of an earlier frame of their episode, which a draft policy remembers."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsd_jax.training.row_sources import Rows
 
+LOOK = ("look_features", "look_age")
+"""Of a row: what the main policy made of the frame of its last look, and how many calls ago; 0 where there is none."""
 
-def with_looks(rows: Rows, chunk_length: int, oldest: int, seed: int = 0) -> Rows:
-    """Adds ``look_images``, ``look_proprio`` and ``look_age`` (`rsd_jax.training.objectives.distillation.LOOK`).
+
+def with_looks(rows: Rows, features: NDArray[np.float32], chunk_length: int, oldest: int, seed: int = 0) -> Rows:
+    """Adds `LOOK`.
 
     The age of each row's look is drawn among those that its episode has, from 1 to `oldest` calls, once for all.
 
     Args:
         rows: of `rsd_jax.training.policy_rows.policy_rows`, a row a step, episode after episode; its masks tell where
             episodes end.
+        features: of the main policy at every row, ``[N, S, F]``.
         chunk_length: C, steps between two calls.
         oldest: largest age.
         seed: of the ages.
@@ -27,9 +31,7 @@ def with_looks(rows: Rows, chunk_length: int, oldest: int, seed: int = 0) -> Row
     possible = np.minimum(step // chunk_length, oldest)
     age = np.where(possible > 0, 1 + np.random.default_rng(seed).integers(0, np.maximum(possible, 1)), 0)
     look = np.arange(len(step)) - age * chunk_length
-    # In the order of the files that they are read from.
-    earlier = {f"look_{name}": np.asarray(rows[name][look]) for name in ("images", "proprio")}
-    return {**rows, **earlier, "look_age": age.astype(np.int32)}
+    return {**rows, "look_features": features[look], "look_age": age.astype(np.int32)}
 
 
 def episodes_of(mask: NDArray[np.bool_]) -> NDArray[np.int64]:

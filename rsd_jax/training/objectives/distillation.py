@@ -1,6 +1,5 @@
 """Objective of the draft policy: to do what a large, frozen policy does when both see the same."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -9,18 +8,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from rsd_jax.array_types import Actions, Features, PyTree, typecheck
+from rsd_jax.array_types import Actions, PyTree, typecheck
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
-from rsd_jax.backbones.interface import Memory, PolicyInputs
+from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.decoding.skip_rules import motion_distance, same_gripper
 from rsd_jax.policy_network import BACKBONE, HEAD, PolicyNetwork
-from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
+from rsd_jax.training.draft_inputs import draft_inputs
 from rsd_jax.training.objectives.interface import LossOutput, Variables
-
-LOOK = ("look_images", "look_proprio", "look_age")
-"""Of a row: what the main policy saw when it looked last, and how many calls ago; 0 where there is no earlier one."""
 
 
 @flax.struct.dataclass
@@ -56,7 +52,7 @@ class DraftError(NamedTuple):
 class Distillation:
     """Trains a draft policy on the actions of the main policy. `frozen` are `DistillationConstants`.
 
-    A draft policy with a memory is given what the main policy makes of an earlier frame, seen in a view of its own.
+    A draft policy with a memory is given what the main policy made of an earlier frame, as it was.
 
     Both policies get the same key, and so, where their backbones augment alike, the same view of every frame: the
     main policy's function is imitated, not its output at the demonstrated frames alone (Beyer et al. 2022, "Knowledge
@@ -88,29 +84,23 @@ class Distillation:
         Args:
             variables: parameters of the draft policy.
             frozen: the main policy, rewordings, and constants of the robot's state.
-            batch: the fields of `PolicyInputs`, and with a memory `LOOK` of the earlier frame.
+            batch: the fields of `PolicyInputs`, and with a memory `rsd_jax.training.look_rows.LOOK`.
             key: draws the augmentation.
         """
-        words_key, view_key, look_key = jax.random.split(key, 3)
-        inputs = policy_inputs(batch)
+        words_key, view_key = jax.random.split(key)
+        inputs = draft_inputs(batch)
         words = frozen.instructions.reword(words_key, inputs.instruction_ids, self.augmentation.reworded)
-        seen = inputs._replace(instruction_ids=words)
-
-        def features_of(network: PolicyNetwork, params: PyTree, inputs: PolicyInputs, key: jax.Array) -> Features:
-            return network.backbone.augmented_features(
-                self.augmentation, params[BACKBONE], frozen.proprio, inputs, key, self.compute_dtype
-            )
+        inputs = inputs._replace(instruction_ids=words)
 
         def act(network: PolicyNetwork, params: PyTree, inputs: PolicyInputs) -> Actions:
-            now = features_of(network, params, inputs, view_key)[:, : network.backbone.chunk_length]
+            features = network.backbone.augmented_features(
+                self.augmentation, params[BACKBONE], frozen.proprio, inputs, view_key, self.compute_dtype
+            )
+            now = features[:, : network.backbone.chunk_length]
             return cast(jax.Array, network.teacher.apply({"params": params[HEAD]}, now))
 
-        remembered = None
-        if (look := look_inputs(batch, words)) is not None:
-            features = features_of(self.main, frozen.main, look, look_key)
-            remembered = Memory(jax.lax.stop_gradient(features), batch["look_age"])
-        drafted = act(self.network, variables.params, seen._replace(memory=remembered))
-        return imitation_loss(drafted, act(self.main, frozen.main, seen), self.worst_weight)
+        acted = act(self.main, frozen.main, inputs._replace(memory=None))
+        return imitation_loss(act(self.network, variables.params, inputs), acted, self.worst_weight)
 
 
 def imitation_loss(drafted: Actions, acted: Actions, worst_weight: float) -> LossOutput:
@@ -124,13 +114,6 @@ def imitation_loss(drafted: Actions, acted: Actions, worst_weight: float) -> Los
     l1, worst = jnp.mean(error.l1), jnp.mean(error.distance)
     metrics = {"loss/l1": l1, "l1/worst": worst, "accuracy/gripper": jnp.mean(error.same_gripper)}
     return LossOutput(loss=l1 + worst_weight * worst, model_state={}, metrics=metrics)
-
-
-def look_inputs(batch: Mapping[str, jax.Array], instruction_ids: jax.Array) -> PolicyInputs | None:
-    """What the main policy saw when it looked last, told the present instruction; None of rows without looks."""
-    if "look_age" not in batch:
-        return None
-    return PolicyInputs(batch["look_images"], batch["look_proprio"], instruction_ids)
 
 
 @typecheck

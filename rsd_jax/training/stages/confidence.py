@@ -17,7 +17,7 @@ from rsd_jax.heads.distance_head import DistanceConfig, DistanceHead
 from rsd_jax.stored_models import load_draft_policy, load_policy, load_tokenizer
 from rsd_jax.stored_models.confidence import ConfidenceFacts
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
-from rsd_jax.training.draft_inputs import draft_inputs
+from rsd_jax.training.draft_inputs import BATCH, draft_inputs, features_to_remember
 from rsd_jax.training.equal_batches import map_rows
 from rsd_jax.training.look_rows import episodes_of, with_looks
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
@@ -31,8 +31,6 @@ NEAR = 0.1
 
 RISK = 0.05
 """Share of all chunks that may be far and yet among the most confident, in what is reported."""
-
-BATCH = 256
 
 
 class DistanceRows(NamedTuple):
@@ -87,17 +85,18 @@ class ConfidenceSettings:
                 "none would be left to judge or to learn from; collect more, or hold out more of them"
             )
         acted = _acted(main, rows)
-        measured = [_measure(main, draft, each, acted) for each in self._views(rows, draft)]
+        measured = [_measure(main, draft, each, acted) for each in self._views(rows, main, draft)]
         together = DistanceRows(*(np.concatenate(parts) for parts in zip(*measured, strict=True)))
         is_judged = np.tile(is_judged, len(measured))
         learnt, judged = (DistanceRows(*(array[part] for array in together)) for part in (~is_judged, is_judged))
         return confidence_stage(self, draft, tokenizer.token_hash, learnt, judged)
 
-    def _views(self, rows: Rows, draft: StoredPolicy) -> list[Rows]:
+    def _views(self, rows: Rows, main: StoredPolicy, draft: StoredPolicy) -> list[Rows]:
         oldest, chunk_length = draft.backbone.oldest_memory, draft.backbone.chunk_length
         if not oldest:
             return [rows]
-        return [with_looks(rows, chunk_length, oldest, seed=1 + view) for view in range(self.looks)]
+        remembered = features_to_remember(main, rows)
+        return [with_looks(rows, remembered, chunk_length, oldest, seed=1 + view) for view in range(self.looks)]
 
 
 def confidence_stage(
@@ -135,11 +134,12 @@ class _Evaluation:
         told = np.asarray(hosts.fetch(self._tell(variables.params, self._rows.features)))
         distance = self._rows.distance
         error = np.abs(told - np.asarray(log_distance(jnp.asarray(distance)))).mean()
+        near = float((distance <= NEAR).mean())
         return {
             "heldout_error": float(error),
             "heldout_skipped": skipped_at_risk(told, distance > NEAR, RISK),
-            "heldout_skipped_oracle": skipped_at_risk(distance, distance > NEAR, RISK),
-            "heldout_near": float((distance <= NEAR).mean()),
+            "heldout_skipped_oracle": min(near + int(RISK * len(distance)) / len(distance), 1.0),
+            "heldout_near": near,
             "heldout_chunks": len(distance),
         }
 
@@ -167,7 +167,7 @@ def _measure(main: StoredPolicy, draft: StoredPolicy, rows: Rows, acted: NDArray
     def measure(
         of_main: PolicyVariables, of_draft: PolicyVariables, batch: Mapping[str, jax.Array]
     ) -> tuple[jax.Array, jax.Array]:
-        features = draft.features(of_draft, draft_inputs(main, of_main, batch))
+        features = draft.features(of_draft, draft_inputs(batch))
         drafted = of_main.action.normalize(draft.teacher_actions(of_draft, features))
         return features, draft_distance(drafted, batch["acted"])
 

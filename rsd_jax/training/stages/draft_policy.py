@@ -19,16 +19,13 @@ from rsd_jax.stored_models.draft_policy import DraftPolicyFacts
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy, policy_variables
 from rsd_jax.stored_models.policy_facts import PolicyFacts
 from rsd_jax.training.demonstrations import instructions
-from rsd_jax.training.draft_inputs import draft_inputs
-from rsd_jax.training.look_rows import with_looks
-from rsd_jax.training.objectives.distillation import LOOK, Distillation, DistillationConstants
+from rsd_jax.training.draft_inputs import SEEN, draft_inputs, features_to_remember
+from rsd_jax.training.look_rows import LOOK, with_looks
+from rsd_jax.training.objectives.distillation import Distillation, DistillationConstants
 from rsd_jax.training.objectives.interface import Stage
 from rsd_jax.training.policy_rows import PolicyRows, policy_rows_of
 from rsd_jax.training.row_sources import Rows
 from rsd_jax.training.stages.draft_evaluation import DraftEvaluation
-
-SEEN = ("images", "proprio", "instruction_ids")
-"""Of the rows: demonstrated actions play no part."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +82,7 @@ def draft_policy_stage(
     words: InstructionTable,
 ) -> Stage:
     """The stage that trains `network` to act like `main` on rows at hand."""
-    train, heldout = (
-        {name: array for name, array in part.items() if name in (*SEEN, *LOOK)}
-        for part in (_with_looks(settings, part, main) for part in (rows.train, rows.heldout))
-    )
+    train, heldout = (_seen_rows(settings, part, main) for part in (rows.train, rows.heldout))
     objective = Distillation(
         network, main.network, settings.augmentation, settings.compute_dtype, settings.worst_weight
     )
@@ -108,8 +102,7 @@ def draft_policy_stage(
     params = {BACKBONE: main.variables.backbone, HEAD: main.variables.head}
 
     def act(learnt: PyTree, of_main: PolicyVariables, batch: dict[str, jax.Array]) -> Actions:
-        inputs = draft_inputs(main, of_main, batch)
-        return replace(main, network=network).actions(policy_variables(learnt, of_main), inputs)
+        return replace(main, network=network).actions(policy_variables(learnt, of_main), draft_inputs(batch))
 
     return Stage(
         name="draft_policy",
@@ -122,5 +115,11 @@ def draft_policy_stage(
     )
 
 
-def _with_looks(settings: DraftPolicySettings, rows: Rows, main: StoredPolicy) -> Rows:
-    return with_looks(rows, main.backbone.chunk_length, settings.oldest_look) if settings.oldest_look else rows
+def _seen_rows(settings: DraftPolicySettings, rows: Rows, main: StoredPolicy) -> Rows:
+    """Without what was demonstrated, which plays no part."""
+    seen = {name: rows[name] for name in SEEN}
+    if not settings.oldest_look:
+        return seen
+    remembered = features_to_remember(main, rows)
+    looks = with_looks(rows, remembered, main.backbone.chunk_length, settings.oldest_look)
+    return seen | {name: looks[name] for name in LOOK}

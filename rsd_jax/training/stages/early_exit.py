@@ -15,15 +15,13 @@ from rsd_jax.stored_models import load_policy, load_tokenizer
 from rsd_jax.stored_models.early_exit import EarlyExitFacts, EarlyExitPolicy
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
 from rsd_jax.training.demonstrations import instructions
+from rsd_jax.training.draft_inputs import SEEN
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.objectives.distillation import DistillationConstants
 from rsd_jax.training.objectives.early_exit_distillation import EarlyExitDistillation
 from rsd_jax.training.objectives.interface import Stage
 from rsd_jax.training.policy_rows import PolicyRows, policy_rows_of
 from rsd_jax.training.stages.draft_evaluation import DraftEvaluation
-
-SEEN = ("images", "proprio", "instruction_ids")
-"""Of the rows: demonstrated actions play no part."""
 
 
 @dataclass(frozen=True)

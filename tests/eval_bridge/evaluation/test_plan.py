@@ -15,6 +15,8 @@ def test_no_tasks_means_all_tasks():
         ({"task_indices": (0, 2)}, r"tasks=\[2\] do not exist; counting_suite has the tasks 0 to 1"),
         ({"task_indices": (1, 1)}, "twice"),
         ({"episodes_per_task": 5}, "episodes_per_task=5 must lie between 1 and 4"),
+        ({"episodes_per_task": 3, "first_episode": 2}, "first_episode=2 must lie between 0 and 1: .* 4 starts"),
+        ({"first_episode": -1}, "first_episode=-1 must lie between 0 and 3"),
         ({"max_attempts": 0}, "max_attempts=0"),
         ({"video_stride": 0}, "video_stride=0"),
     ],
@@ -23,6 +25,14 @@ def test_impossible_plans_are_refused(values, message):
     plan = EvaluationPlan(**{"task_indices": (0,), "episodes_per_task": 1, "seed": 7} | values)
     with pytest.raises(ValueError, match=message):
         plan_evaluation(CountingBenchmark(), plan)
+
+
+def test_other_episodes_of_the_same_tasks_are_asked_for_by_the_number_of_the_first():
+    plan = EvaluationPlan((0, 1), 2, seed=7, first_episode=2, videos_per_task=1)
+    assert plan_evaluation(CountingBenchmark(), plan).episodes == tuple(
+        EpisodeId(*id) for id in ((0, 2), (0, 3), (1, 2), (1, 3))
+    )
+    assert [plan.stride_of(EpisodeId(0, number)) for number in (2, 3)] == [4, None]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])

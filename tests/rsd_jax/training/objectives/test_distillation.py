@@ -86,15 +86,14 @@ def test_only_the_chunk_that_is_acted_on_is_imitated():
 @pytest.fixture(scope="module")
 def remembering():
     """Rows of a policy with a memory."""
-    look = batch_of([50, 50, 250, 100])
-    earlier = {"look_images": look["images"], "look_proprio": look["proprio"]}
-    return batch_of([128] * 4) | earlier | {"look_age": np.array([0, 1, 2, 3])}
+    features = np.tile(np.array([5.0, 0.5, 0.25, 0.1], np.float32)[:, None, None], (1, STEPS, 7))
+    return batch_of([128] * 4) | {"look_features": features, "look_age": np.array([0, 1, 2, 3])}
 
 
-def test_a_memory_is_what_the_main_policy_makes_of_the_earlier_frame(remembering):
+def test_the_draft_policy_alone_remembers(remembering):
     acted = np.full((STEPS, 7), 0.3)
-    # Its features are its actions here; the transparent draft adds their mean, times the age.
-    expected = [age * (0.3 + colour(grey)) for age, grey in ((0, 50), (1, 50), (2, 250), (3, 100))]
+    # The transparent draft adds the mean of what it remembers, times the age.
+    expected = [0 * 5.0, 1 * 0.5, 2 * 0.25, 3 * 0.1]
     found = loss(acted, acted, remembering)
     assert float(found.metrics["loss/l1"]) == pytest.approx(np.mean(expected), rel=1e-5)
 

@@ -10,7 +10,6 @@ import pytest
 
 from launch.config_flags import load_config
 from rsd_jax.actions.normalizer import ActionNormalizer
-from rsd_jax.backbones.interface import Memory
 from rsd_jax.registry import to_dataclass
 from rsd_jax.stored_models import load_confidence, load_draft_policy, load_policy
 from rsd_jax.stored_models.policy import PolicyMismatchError, PolicyVariables
@@ -80,9 +79,6 @@ class Transparent(NamedTuple):
 
     variables: PolicyVariables
 
-    def remember(self, variables, inputs, age):
-        return Memory(inputs.proprio[:, None], age)
-
     def features(self, variables, inputs):
         remembered = inputs.memory.features[:, 0] * inputs.memory.age[:, None] if inputs.memory else 0
         return (inputs.proprio + remembered)[:, None, :7]
@@ -103,7 +99,7 @@ def test_a_distance_is_that_of_the_two_policies_chunks_in_half_ranges(monkeypatc
     look[0, 0], look[1, 1], look[2, 6] = 0.3, 0.3, -1.0
     frames = np.zeros((3, 2, 1, 1, 3), np.uint8)
     rows = {
-        **{"images": frames, "look_images": frames, "proprio": np.full((3, 8), 0.1, np.float32), "look_proprio": look},
+        **{"images": frames, "proprio": np.full((3, 8), 0.1, np.float32), "look_features": look[:, None]},
         **{"instruction_ids": np.ones((3, 1), np.int32), "look_age": np.array([1, 2, 1], np.int32)},
         **{"mask": np.ones((3, 1), bool), "actions": np.zeros((3, 1, 7)), "foreseeable": np.ones((3, 1), bool)},
     }

@@ -10,7 +10,7 @@ import pytest
 
 from launch.config_flags import load_config
 from rsd_jax.backbones.choice import BACKBONES
-from rsd_jax.backbones.interface import PolicyInputs
+from rsd_jax.backbones.interface import Memory, PolicyInputs
 from rsd_jax.checkpoints.manifest import read_manifest, write_manifest
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.registry import to_dataclass
@@ -37,16 +37,17 @@ def main(preflight_run):
 def acted(preflight_run, main):
     """What main and draft policy do on held-out frames, in the dataset's units."""
     draft = load_draft_policy(preflight_run, main)
-    rows = with_looks(policy_rows_of(preflight_run, main.backbone, main.heldout_every).heldout, 8, 2)
+    rows = policy_rows_of(preflight_run, main.backbone, main.heldout_every).heldout
+    seen = PolicyInputs(*(np.asarray(rows[name]) for name in ("images", "proprio", "instruction_ids")))
+    features = jax.jit(main.backbone.features)(main.variables.backbone, main.variables.proprio, seen)
+    rows = with_looks(rows, np.asarray(features), 8, 2)
 
     @jax.jit
-    def act(images, look_images, proprio, look_proprio, words, age):
-        remembered = main.remember(main.variables, PolicyInputs(look_images, look_proprio, words), age)
-        drafted = draft.actions(draft.variables, PolicyInputs(images, proprio, words, remembered))
-        return main.actions(main.variables, PolicyInputs(images, proprio, words)), drafted
+    def act(seen, features, age):
+        drafted = draft.actions(draft.variables, seen._replace(memory=Memory(features, age)))
+        return main.actions(main.variables, seen), drafted
 
-    names = ("images", "look_images", "proprio", "look_proprio", "instruction_ids", "look_age")
-    return tuple(np.asarray(actions) for actions in act(*(np.asarray(rows[name]) for name in names)))
+    return tuple(np.asarray(actions) for actions in act(seen, rows["look_features"], rows["look_age"]))
 
 
 def test_held_out_distances_are_those_between_the_two_policies(preflight_run, main, acted):
@@ -91,9 +92,7 @@ def test_without_memory_rows_hold_the_present_frame_alone(preflight_run, setting
     assert set(stage.rows) == {"images", "proprio", "instruction_ids"}
     assert stage.objective.network.backbone.memory_steps == 0
     stage = settings.build(preflight_run)
-    assert set(stage.rows) == {
-        *("images", "proprio", "instruction_ids", "look_images", "look_proprio", "look_age"),
-    }
+    assert set(stage.rows) == {"images", "proprio", "instruction_ids", "look_features", "look_age"}
     backbone = stage.objective.network.backbone
     # Two chunks of the miniature policy's 16 features a step.
     assert (backbone.memory_steps, backbone.memory_width, backbone.oldest_memory) == (16, 16, 2)
