@@ -32,8 +32,14 @@ def get_config(variant: str = "") -> ConfigDict:
     model.width = 64
     # Noise on the features, in their standard deviations.
     model.feature_noise = 0.2
-    # For how many ages of the draft policy's last look each frame is seen.
-    model.looks = 3
+    # Views of each frame: after looks of so many ages, and all but the first changed as the draft policy learned.
+    model.views = 8
+    augmentation = model.augmentation = ConfigDict()
+    augmentation.shift = 0.015
+    augmentation.brightness = 0.1
+    augmentation.contrast = 0.1
+    augmentation.proprio_noise = 0.05
+    augmentation.reworded = 0.0
     # Every how many-th of the held-out episodes it is judged on.
     model.judged_every = 5
 
@@ -61,6 +67,6 @@ def get_config(variant: str = "") -> ConfigDict:
         training.evaluate_every, training.checkpoint_every, training.log_every = 20, 20, 5
         training.steps_per_dispatch = 5
         training.ema_decay = 0.0
-        model.width, model.looks, model.judged_every = 8, 2, 2
+        model.width, model.views, model.judged_every = 8, 2, 2
     config.lock()
     return config

@@ -11,16 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from rsd_jax.backbones.image_preprocessing import AugmentationConfig
+from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.decoding.skip_rules import draft_distance
 from rsd_jax.distributed import hosts
 from rsd_jax.heads.distance_head import DistanceConfig, DistanceHead
 from rsd_jax.stored_models import load_draft_policy, load_policy, load_tokenizer
 from rsd_jax.stored_models.confidence import ConfidenceFacts
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
-from rsd_jax.training.draft_inputs import BATCH, draft_inputs, features_to_remember
+from rsd_jax.training.draft_inputs import BATCH, SEEN, draft_inputs, features_to_remember
 from rsd_jax.training.equal_batches import map_rows
-from rsd_jax.training.look_rows import episodes_of, with_looks
-from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
+from rsd_jax.training.look_rows import LOOK, episodes_of, with_looks
 from rsd_jax.training.objectives.distance_prediction import DistanceConstants, DistancePrediction, log_distance
 from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.policy_rows import policy_rows_of
@@ -52,18 +53,21 @@ class ConfidenceSettings:
     Attributes:
         width: see `DistanceConfig`.
         feature_noise: see `DistancePrediction`.
-        looks: of a draft policy with a memory, for how many ages of its last look each frame is seen.
+        views: in how many each frame is seen: after a look of an age of its own each, where the draft policy has a
+            memory, and all but the first changed at random. What is judged is seen as it is.
+        augmentation: of the changed views, both policies' alike.
         judged_every: every how many-th of the held-out episodes the head does not learn from, but is judged on.
     """
 
     width: int
     feature_noise: float
-    looks: int
+    views: int
+    augmentation: AugmentationConfig
     judged_every: int
 
     def __post_init__(self) -> None:
         """Rejects what would leave no rows, long before there are demonstrations."""
-        for name in ("looks", "judged_every"):
+        for name in ("views", "judged_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"model.{name} is {getattr(self, name)}; it must be at least 1")
 
@@ -84,19 +88,23 @@ class ConfidenceSettings:
                 f"model.judged_every is {self.judged_every}, and there are {episodes.max() + 1} held-out episodes: "
                 "none would be left to judge or to learn from; collect more, or hold out more of them"
             )
-        acted = _acted(main, rows)
-        measured = [_measure(main, draft, each, acted) for each in self._views(rows, main, draft)]
-        together = DistanceRows(*(np.concatenate(parts) for parts in zip(*measured, strict=True)))
-        is_judged = np.tile(is_judged, len(measured))
-        learnt, judged = (DistanceRows(*(array[part] for array in together)) for part in (~is_judged, is_judged))
+        views = self._views(rows, main, draft)
+        changes = (None, *(self.augmentation,) * (self.views - 1))
+        measured = [
+            _measure(main, draft, seen, change, jax.random.key(view))
+            for view, (seen, change) in enumerate(zip(views, changes, strict=True))
+        ]
+        parts = zip(*measured, strict=True)
+        learnt = DistanceRows(*(np.concatenate([array[~is_judged] for array in arrays]) for arrays in parts))
+        judged = DistanceRows(*(array[is_judged] for array in measured[0]))
         return confidence_stage(self, draft, tokenizer.token_hash, learnt, judged)
 
     def _views(self, rows: Rows, main: StoredPolicy, draft: StoredPolicy) -> list[Rows]:
         oldest, chunk_length = draft.backbone.oldest_memory, draft.backbone.chunk_length
         if not oldest:
-            return [rows]
+            return [rows] * self.views
         remembered = features_to_remember(main, rows)
-        return [with_looks(rows, remembered, chunk_length, oldest, seed=1 + view) for view in range(self.looks)]
+        return [with_looks(rows, remembered, chunk_length, oldest, seed=1 + view) for view in range(self.views)]
 
 
 def confidence_stage(
@@ -153,27 +161,32 @@ def skipped_at_risk(score: NDArray[np.floating[Any]], is_far: NDArray[np.bool_],
     return float(np.flatnonzero(may_act).max(initial=-1) + 1) / len(score)
 
 
-def _acted(main: StoredPolicy, rows: Rows) -> NDArray[np.float32]:
-    """The main policy's chunks, in half-ranges: the same of every view."""
-    act = jax.jit(lambda variables, batch: variables.action.normalize(main.actions(variables, policy_inputs(batch))))
-    actions: NDArray[np.float32] = map_rows(partial(act, main.variables), _without_labels(rows), BATCH)
-    return actions
+def _measure(
+    main: StoredPolicy, draft: StoredPolicy, rows: Rows, change: AugmentationConfig | None, key: jax.Array
+) -> DistanceRows:
+    """The draft policy's features, and how far its chunks lie from the main policy's where both see the same.
 
+    Args:
+        main, draft: the policies.
+        rows: what they see.
+        change: of the frames and of the robot's state, drawn by `key`; None for none.
+    """
 
-def _measure(main: StoredPolicy, draft: StoredPolicy, rows: Rows, acted: NDArray[np.float32]) -> DistanceRows:
-    """The draft policy's features, and how far its chunks lie from those that the main policy `acted` on."""
+    def features_of(policy: StoredPolicy, variables: PolicyVariables, inputs: PolicyInputs) -> jax.Array:
+        if change is None:
+            return policy.features(variables, inputs)
+        features = policy.backbone.augmented_features(change, variables.backbone, variables.proprio, inputs, key)
+        return features[:, : policy.backbone.chunk_length]
 
     @jax.jit
     def measure(
         of_main: PolicyVariables, of_draft: PolicyVariables, batch: Mapping[str, jax.Array]
     ) -> tuple[jax.Array, jax.Array]:
-        features = draft.features(of_draft, draft_inputs(batch))
-        drafted = of_main.action.normalize(draft.teacher_actions(of_draft, features))
-        return features, draft_distance(drafted, batch["acted"])
+        inputs, normalize = draft_inputs(batch), of_main.action.normalize
+        acted = main.teacher_actions(of_main, features_of(main, of_main, inputs._replace(memory=None)))
+        features = features_of(draft, of_draft, inputs)
+        drafted = draft.teacher_actions(of_draft, features)
+        return features, draft_distance(normalize(drafted), normalize(acted))
 
-    seen = {**_without_labels(rows), "acted": acted}
+    seen = {name: rows[name] for name in (*SEEN, *LOOK) if name in rows}
     return DistanceRows(*map_rows(partial(measure, main.variables, draft.variables), seen, BATCH))
-
-
-def _without_labels(rows: Rows) -> Rows:
-    return {name: array for name, array in rows.items() if name not in ("actions", "mask", "foreseeable")}

@@ -4,12 +4,14 @@ import dataclasses
 import json
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from launch.config_flags import load_config
 from rsd_jax.actions.normalizer import ActionNormalizer
+from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.registry import to_dataclass
 from rsd_jax.stored_models import load_confidence, load_draft_policy, load_policy
 from rsd_jax.stored_models.policy import PolicyMismatchError, PolicyVariables
@@ -51,27 +53,31 @@ def test_it_learns_from_other_held_out_episodes_than_it_is_judged_on(preflight_r
     monkeypatch.setattr(
         confidence,
         "_measure",
-        lambda main, draft, rows, acted: DistanceRows(rows["proprio"][:, None], rows["look_age"].astype(np.float32)),
+        lambda main, draft, rows, change, key: DistanceRows(
+            rows["proprio"][:, None], rows["look_age"] + (0.5 if change else 0.0)
+        ),
     )
-    stage = dataclasses.replace(settings, judged_every=3, looks=2).build(preflight_run)
+    stage = dataclasses.replace(settings, judged_every=3, views=2).build(preflight_run)
     ends = np.flatnonzero(~heldout["mask"][:, 1])
     assert len(ends) == 5
     judged = heldout["proprio"][ends[1] + 1 : ends[2] + 1]  # the third of the five episodes
     learnt = np.concatenate([heldout["proprio"][: ends[1] + 1], heldout["proprio"][ends[2] + 1 :]])
     np.testing.assert_array_equal(stage.rows["features"][:, 0], np.concatenate([learnt] * 2))
-    np.testing.assert_array_equal(stage.evaluate._rows.features[:, 0], np.concatenate([judged] * 2))
-    # Each frame is seen with two looks, drawn apart.
+    np.testing.assert_array_equal(stage.evaluate._rows.features[:, 0], judged)
+    # Each frame is seen after two looks, drawn apart, the second time changed; what is judged is seen as it is.
     first, second = np.split(stage.rows["distance"], 2)
-    assert (first != second).any()
+    assert (first != second - 0.5).any()
     assert (first.max(), first.min()) == (2, 0)
+    assert set(second) == {0.5, 1.5, 2.5}
+    assert set(stage.evaluate._rows.distance) == {0, 1, 2}
 
 
 def test_too_few_episodes_to_judge_on_are_named(preflight_run, settings):
     for every in (1, 6):
         with pytest.raises(ValueError, match=rf"model.judged_every is {every}, and there are 5 held-out episodes"):
             dataclasses.replace(settings, judged_every=every).build(preflight_run)
-    with pytest.raises(ValueError, match=r"model.looks is 0; it must be at least 1"):
-        dataclasses.replace(settings, looks=0)
+    with pytest.raises(ValueError, match=r"model.views is 0; it must be at least 1"):
+        dataclasses.replace(settings, views=0)
 
 
 class Transparent(NamedTuple):
@@ -86,8 +92,20 @@ class Transparent(NamedTuple):
     def teacher_actions(self, variables, features):
         return features
 
-    def actions(self, variables, inputs):
-        return self.features(variables, inputs)
+    @property
+    def backbone(self):
+        return TransparentBackbone()
+
+
+class TransparentBackbone(NamedTuple):
+    """What it sees in a changed view is the state with noise, at all of its steps."""
+
+    chunk_length: int = 1
+
+    def augmented_features(self, augmentation, params, proprio, inputs, key):
+        noise = augmentation.proprio_noise * jax.random.normal(key, inputs.proprio.shape)
+        seen = Transparent(None).features(None, inputs._replace(proprio=inputs.proprio + noise))
+        return jnp.repeat(seen, 2, axis=1)
 
 
 def test_a_distance_is_that_of_the_two_policies_chunks_in_half_ranges(monkeypatch):
@@ -103,12 +121,17 @@ def test_a_distance_is_that_of_the_two_policies_chunks_in_half_ranges(monkeypatc
         **{"instruction_ids": np.ones((3, 1), np.int32), "look_age": np.array([1, 2, 1], np.int32)},
         **{"mask": np.ones((3, 1), bool), "actions": np.zeros((3, 1, 7)), "foreseeable": np.ones((3, 1), bool)},
     }
-    acted = confidence._acted(policy, rows)
-    found = confidence._measure(policy, policy, rows, acted)
+    key = jax.random.key(0)
+    found = confidence._measure(policy, policy, rows, None, key)
     np.testing.assert_allclose(found.distance, [0.3, 2 * 0.3 / 0.5, 2.0], rtol=1e-5)
     np.testing.assert_allclose(found.features[:, 0], (0.1 + look * rows["look_age"][:, None])[:, :7], rtol=1e-5)
     without = {name: array for name, array in rows.items() if not name.startswith("look_")}
-    np.testing.assert_array_equal(confidence._measure(policy, policy, without, acted).distance, 0)
+    np.testing.assert_array_equal(confidence._measure(policy, policy, without, None, key).distance, 0)
+    # In a changed view both see the same change, and act in the first of their steps.
+    changed = confidence._measure(policy, policy, rows, AugmentationConfig(proprio_noise=5.0), key)
+    np.testing.assert_allclose(changed.distance[:2], found.distance[:2], rtol=1e-5)
+    assert np.abs(changed.features - found.features).min() > 1e-3
+    assert changed.features.shape == found.features.shape
 
 
 def test_what_is_reported(preflight_run):
