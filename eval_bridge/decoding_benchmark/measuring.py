@@ -62,7 +62,7 @@ def run_benchmark(settings: BenchmarkSettings, tell: Callable[[str], None]) -> d
         tell(f"left out: {each.decoder} {each.settings}: {each.reason}")
     entries = [entry for entry in settings.entries if entry.label in models]
     measured = {
-        batch: measure_batch(entries, models, seen, batch, repeats, settings.warm_up, tell)
+        batch: measure_batch(entries, models, seen, batch, repeats, settings, tell)
         for batch, repeats in zip(settings.batches, settings.repeats, strict=True)
     }
     return {
@@ -75,6 +75,7 @@ def run_benchmark(settings: BenchmarkSettings, tell: Callable[[str], None]) -> d
             "episodes": sum(each.is_first for each in seen),
         },
         "repeats": {str(batch): repeats for batch, repeats in zip(settings.batches, settings.repeats, strict=True)},
+        "calls_a_turn": settings.calls_a_turn,
         "empty_ms": {str(batch): latencies_to_json(each.empty) for batch, each in measured.items()},
         "passes_ms": {str(batch): latencies_to_json(each.passes) for batch, each in measured.items()},
         "checkpoint": {"run": settings.checkpoint_name, "policy_hash": baseline.networks.policy.params_hash},
@@ -90,7 +91,7 @@ def measure_batch(
     seen: Sequence[Seen],
     batch: int,
     repeats: int,
-    warm_up: int,
+    settings: BenchmarkSettings,
     tell: Callable[[str], None],
 ) -> BatchMeasurement:
     """Times all stages of all decoders, of which the first is the baseline, at one batch size.
@@ -113,7 +114,7 @@ def measure_batch(
         ("empty", EMPTY_CHUNK): in_turn(empty_chunk(of_baseline, batch), material.requests),
     }
     calls |= {(each.entry.label, stage): call for each in contenders for stage, call in each.calls.items()}
-    latencies = measure_interleaved(calls, repeats, warm_up)
+    latencies = measure_interleaved(calls, repeats, settings.warm_up, calls_a_turn=settings.calls_a_turn)
     tell(f"batch {batch}: {len(calls)} calls timed, {time.perf_counter() - started:.0f} s in all")
 
     def of(label: str) -> dict[str, Latency]:

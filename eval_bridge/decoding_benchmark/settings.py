@@ -32,8 +32,9 @@ class BenchmarkSettings:
         decoders: ``NAME SETTING=VALUE ...`` of each (`read_decoder`).
         baseline: what speed-ups are told against, one of them or one more; it decodes tokens at every call.
         batches: rows of a call.
-        repeats: timed calls of every stage, for each of `batches`.
-        warm_up: calls before those, dropped.
+        repeats: timed turns of every stage, for each of `batches`.
+        warm_up: turns before those, dropped.
+        calls_a_turn: see `measure_interleaved`.
 
     Raises:
         ValueError: on construction, if a number is out of range, a decoder or a setting does not exist, a decoder is
@@ -48,9 +49,10 @@ class BenchmarkSettings:
     batches: tuple[int, ...]
     repeats: tuple[int, ...]
     warm_up: int
+    calls_a_turn: int
 
     def __post_init__(self) -> None:
-        for name in ("observations", "warm_up"):
+        for name in ("observations", "warm_up", "calls_a_turn"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
         for name in ("batches", "repeats"):
@@ -59,7 +61,7 @@ class BenchmarkSettings:
         if len(self.repeats) != len(self.batches) or len(set(self.batches)) != len(self.batches):
             raise ValueError(
                 f"batches={self.batches} and repeats={self.repeats} must be equally long: of each batch size, which "
-                "is named once, the timed calls."
+                "is named once, the timed turns."
             )
         labels = [entry.label for entry in self.entries]
         if twice := {label for label in labels if labels.count(label) > 1}:

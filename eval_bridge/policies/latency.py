@@ -29,8 +29,9 @@ def measure_interleaved(
     repeats: int = 100,
     warm_up: int = 1,
     clock: Callable[[], float] = time.perf_counter,
+    calls_a_turn: int = 1,
 ) -> dict[Name, Latency]:
-    """Times several calls in one go, each time until the result exists: every call once, then every call once more.
+    """Times several calls in one go, each time until the result exists: all have a turn, then all have another.
 
     JAX returns before a computation has run, so every result is waited for. A machine that slows down meanwhile does
     so for all calls alike; and every round has an order of its own, so that no call always runs behind the same one,
@@ -38,28 +39,33 @@ def measure_interleaved(
 
     Args:
         calls: take nothing; return arrays, or anything that is already on the host.
-        repeats: timed rounds.
+        repeats: rounds that are timed.
         warm_up: rounds before those, which are dropped: the first compiles.
         clock: seconds, monotonic.
+        calls_a_turn: how often a call is made in its turn. One meets the caches as another program left them, as it
+            does between two steps of a simulator; of several the first is dropped, and the others meet them warm.
 
     Raises:
-        ValueError: `repeats` or `warm_up` is below 1.
+        ValueError: `repeats`, `warm_up` or `calls_a_turn` is below 1.
     """
     if repeats < 1:
         raise ValueError(f"repeats={repeats} must be at least 1; 100 gives a usable 99th percentile.")
     if warm_up < 1:
         raise ValueError(f"warm_up={warm_up} must be at least 1: the first call compiles.")
+    if calls_a_turn < 1:
+        raise ValueError(f"calls_a_turn={calls_a_turn} must be at least 1.")
     milliseconds: dict[Name, list[float]] = {name: [] for name in calls}
     order, shuffle = list(calls), random.Random(0).shuffle
     for number in range(warm_up + repeats):
         shuffle(order)
         for name in order:
-            call = calls[name]
-            started = clock()
-            jax.block_until_ready(call())
-            ended = clock()
+            call, times = calls[name], []
+            for _ in range(calls_a_turn):
+                started = clock()
+                jax.block_until_ready(call())
+                times.append(1e3 * (clock() - started))
             if number >= warm_up:
-                milliseconds[name].append(1e3 * (ended - started))
+                milliseconds[name] += times[1:] or times
     return {
         name: Latency(*(float(value) for value in np.percentile(times, (50, 90, 99))))
         for name, times in milliseconds.items()

@@ -86,7 +86,7 @@ def main():
         calls, failures = all_calls(arguments, batch, device)
         not_run += [each for each in failures if each not in not_run]
         with torch.inference_mode():
-            latencies = measure_interleaved(calls, repeats, warm_up=5)
+            latencies = measure_interleaved(calls, repeats, warm_up=5, calls_a_turn=results["calls_a_turn"])
         found = rows_of(latencies, batch)
         rows += [
             dataclasses.replace(row, speedup_decoder=baseline.decoder_ms_p50 / row.decoder_ms_p50) for row in found
@@ -112,7 +112,7 @@ def parsed_arguments() -> argparse.Namespace:
         help="numbers of an observation: those of the shipped policy, all steps of a chunk, and the original's own",
     )  # fmt: skip
     parser.add_argument("--modes", choices=MODES, nargs="+", default=MODES)
-    parser.add_argument("--repeats", type=int, help="timed calls; by default as many as of our decoders")
+    parser.add_argument("--repeats", type=int, help="timed turns; by default as many as of our decoders")
     return parser.parse_args()
 
 

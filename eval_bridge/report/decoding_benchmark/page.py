@@ -17,7 +17,7 @@ class BatchView(NamedTuple):
     """What the page shows of one batch size.
 
     Attributes:
-        batch: rows of a call. repeats: timed calls of each stage.
+        batch: rows of a call. repeats: timed turns of each stage.
         decoder, chunk: medians as bars; marks are the 90th and the 99th percentile.
         decoder_speedup, chunk_speedup: as bars; the mark is the ceiling.
         table: cells of `COLUMNS`, behind name and settings. stages: medians of each stage.
@@ -134,7 +134,8 @@ def _provenance(results: dict[str, Any]) -> list[tuple[str, str]]:
         ("device", results["device"]),
         ("checkpoint", f"{results['checkpoint']['run']}, policy {results['checkpoint']['policy_hash'][:16]}"),
         ("observations", f"{results['inputs']['observations']}, {results['inputs']['source']}"),
-        ("timed calls by batch size", ", ".join(f"{batch}: {each}" for batch, each in results["repeats"].items())),
+        ("calls of a turn, of which the first is dropped", str(results["calls_a_turn"])),
+        ("timed turns by batch size", ", ".join(f"{batch}: {each}" for batch, each in results["repeats"].items())),
         ("commit", results["commit"] or "unknown"),
         ("versions", ", ".join(f"{name} {version}" for name, version in results["versions"].items())),
     ]

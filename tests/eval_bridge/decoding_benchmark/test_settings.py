@@ -8,7 +8,7 @@ from rsd_jax.registry import to_dataclass
 def settings(**changes):
     values = {
         **{"run_dir": "", "demos": (), "observations": 4, "decoders": ("fixed_point", "autoregressive")},
-        **{"baseline": "autoregressive", "batches": (1, 8), "repeats": (3, 2), "warm_up": 1},
+        **{"baseline": "autoregressive", "batches": (1, 8), "repeats": (3, 2), "warm_up": 1, "calls_a_turn": 1},
     }
     return BenchmarkSettings(**values | changes)
 

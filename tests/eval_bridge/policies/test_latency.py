@@ -39,6 +39,22 @@ def test_percentiles():
     np.testing.assert_allclose(measured["one"], (50.0, 90.0, 99.0), atol=1e-6)
 
 
+def test_of_several_calls_in_a_turn_the_first_is_dropped():
+    clock, made = FakeClock(), []
+
+    def call(name):
+        clock.now += 2.0 if made[-1:] != [name] else 0.001
+        made.append(name)
+
+    calls = {name: (lambda name=name: call(name)) for name in "ab"}
+    measured = measure_interleaved(calls, repeats=30, clock=clock, calls_a_turn=4)
+    assert "".join(made[:8]) in ("aaaabbbb", "bbbbaaaa")
+    # Where a round begins with the call that the last one ended with, all four are warm.
+    assert measured["a"].p99 == measured["b"].p99 == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="calls_a_turn=0 must be at least 1"):
+        measure_interleaved(calls, calls_a_turn=0)
+
+
 def test_calls_take_turns_in_another_order_every_round():
     made = []
     calls = {name: (lambda name=name: made.append(name)) for name in "abc"}

@@ -29,6 +29,7 @@ RESULTS = {
     "not_run": [{"decoder": "cascade", "settings": "", "reason": "no draft <policy>"}],
     "inputs": {"source": "demonstrations", "observations": 64, "episodes": 5},
     "repeats": {"1": 100},
+    "calls_a_turn": 3,
     "empty_ms": {"1": {"decoder": {"p50": 0.08, "p90": 0.1, "p99": 0.2}}},
     "passes_ms": {"1": {"step_pass": {"p50": 0.12, "p90": 0.2, "p99": 0.3}}},
     "checkpoint": {"run": "runs/x", "policy_hash": "f" * 64},
