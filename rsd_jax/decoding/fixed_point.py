@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Int
 
 from rsd_jax.array_types import PyTree, Tokens, typecheck
 from rsd_jax.decoding.acceptance import undrafted
+from rsd_jax.decoding.further_passes import further_passes
 from rsd_jax.decoding.interface import (
     CodeShape,
     DecodeResult,
@@ -107,5 +108,5 @@ def fixed_point(
     for _ in range(min(unrolled_passes, shape.num_layers)):
         state = score_all(state)
     if unrolled_passes < shape.num_layers:
-        state = jax.lax.while_loop(unfinished, score_all, state)
+        state = further_passes(unfinished, score_all, state, unrolled_passes)
     return undrafted(state.tokens, state.rounds, shape)

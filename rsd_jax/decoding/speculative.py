@@ -14,6 +14,7 @@ from jaxtyping import Array, Int, Key
 
 from rsd_jax.array_types import Logits, Position, PyTree, Tokens, typecheck
 from rsd_jax.decoding.acceptance import accepted_run, count_acceptance, no_drafts
+from rsd_jax.decoding.further_passes import further_passes
 from rsd_jax.decoding.interface import (
     AcceptanceCounts,
     CodeShape,
@@ -190,7 +191,11 @@ def speculative(
     for written in range(min(unrolled_passes, shape.num_layers)):
         state = draft_and_verify(state, 0 if written == 0 and given is None else state.position)
     if unrolled_passes < shape.num_layers:
-        state = jax.lax.while_loop(unfinished, lambda state: draft_and_verify(state, state.position), state)
+
+        def one_round(state: SpeculativeState) -> SpeculativeState:
+            return draft_and_verify(state, state.position)
+
+        state = further_passes(unfinished, one_round, state, unrolled_passes)
     is_skipped = (layer >= depth[..., None]) & shape.informative.T
     return DecodeResult(
         tokens=jnp.where(layer < depth[..., None], state.tokens, 0),
