@@ -9,7 +9,8 @@ RUN/
 ├── draft_policy/  confidence/  early_exit/             likewise, of the decoders cascade and early_exit
 ├── evaluation/  evaluation_DECODER/                    episodes.jsonl  traces/  videos/  summary.json  report.html
 │   └── shards/PART_of_PARTS/                           of an evaluation on several hosts
-└── ablations/POLICY/seed_SEED/                         a run's folder again, with ablation.json and development/
+├── ablations/POLICY/seed_SEED/                         a run's folder again, with ablation.json and development/
+└── branches/BRANCH/seed_SEED/                          likewise, with branch.json and ARM/ for each evaluated arm
 ```
 """
 
@@ -27,8 +28,17 @@ CASCADE_STAGES = ("draft_policy", "confidence")
 EARLY_EXIT_STAGES = ("early_exit",)
 """Stages behind them that only the decoder of the same name needs."""
 
+OTHER_POLICIES = ("two_step_policy", "token_policy")
+"""Trainings whose result is a run's ``policy`` too: policies that learn otherwise."""
+
 OPTIONAL_STAGES = (*CASCADE_STAGES, *EARLY_EXIT_STAGES)
 """All that a run trains only where a decoder asks for it."""
+
+
+def stage_folder(training: str) -> str:
+    """Name of the folder in which a training's stage lies."""
+    return "policy" if training in OTHER_POLICIES else training
+
 
 METRICS_NAME = "metrics.json"
 """Of a trained stage, when it is finished: evaluation of its best variables, and facts of the training."""
@@ -57,6 +67,7 @@ CALIBRATION_NAME = "calibration.json"
 """Of a run's cascade: its fitted threshold (`launch.calibrate`)."""
 
 ABLATION_FOLDER, ABLATION_RECORD, ABLATION_EVALUATION = "ablations", "ablation.json", "development"
+BRANCH_FOLDER, BRANCH_RECORD = "branches", "branch.json"
 
 _DEMOS_ENDING = "_demo.hdf5"
 
