@@ -1,4 +1,4 @@
-"""The policy's stage: behaviour cloning of backbone and L1 regression head."""
+"""The policy's stage: behaviour cloning of backbone and L1 regression head, or of what else learns from its rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +16,9 @@ from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.backbones.choice import make_backbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
+from rsd_jax.backbones.interface import Backbone
 from rsd_jax.backbones.proprioception import ProprioNormalizer
+from rsd_jax.heads.action_heads import ActionHeadConfig
 from rsd_jax.heads.regression_head import RegressionConfig
 from rsd_jax.policy_network import PolicyNetwork
 from rsd_jax.rfsq import RfsqTokenizer
@@ -30,7 +32,7 @@ from rsd_jax.training.objectives.behaviour_cloning import (
     PolicyConstants,
     policy_inputs,
 )
-from rsd_jax.training.objectives.interface import Stage, Variables
+from rsd_jax.training.objectives.interface import HeldoutEvaluation, Stage, Variables
 from rsd_jax.training.policy_rows import PolicyRows, policy_rows_of
 from rsd_jax.training.row_sources import Rows
 
@@ -42,12 +44,12 @@ LABELS = (FORESEEABLE, ALL)
 
 
 @dataclass(frozen=True)
-class PolicySettings:
-    """Settings of the policy's stage.
+class CloningSettings:
+    """What the settings of every policy's stage have in common; each says what it learns, and how it is judged.
 
     Attributes:
         backbone: arguments of `make_backbone`.
-        head: size of the L1 teacher.
+        head: size of the head that reads actions off the features.
         augmentation: random changes of what the policy is given.
         rewordings: of every instruction, for training, and as many others for measuring on held-out episodes.
         compute_dtype: see `BehaviourCloning`.
@@ -57,7 +59,7 @@ class PolicySettings:
     """
 
     backbone: Mapping[str, Any]
-    head: RegressionConfig
+    head: ActionHeadConfig
     augmentation: AugmentationConfig
     rewordings: int
     compute_dtype: str
@@ -91,20 +93,50 @@ class PolicySettings:
                 "it cannot be trained on them"
             )
         rows = policy_rows_of(run_dir, backbone, self.heldout_every)
-        return policy_stage(self, PolicyNetwork(backbone, self.head), tokenizer, rows, instructions(run_dir))
+        return policy_stage(self, self.network(backbone, tokenizer), tokenizer, rows, instructions(run_dir))
+
+    def network(self, backbone: Backbone, tokenizer: RfsqTokenizer) -> PolicyNetwork:
+        """The networks that learn."""
+        return PolicyNetwork(backbone, self.head)
+
+    def objective(self, network: PolicyNetwork) -> BehaviourCloning:
+        """What they learn."""
+        return BehaviourCloning(network, self.augmentation, self.compute_dtype, self.outlook_weight)
+
+    def constants(self, common: PolicyConstants, tokenizer: RfsqTokenizer) -> PolicyConstants:
+        """What the objective needs beside the batch, given what every objective does."""
+        return common
+
+    def facts(self, facts: PolicyFacts) -> PolicyFacts:
+        """What its checkpoint says, given what every policy's does."""
+        return facts
+
+    def evaluation(
+        self, of_actions: HeldoutEvaluation, objective: BehaviourCloning, constants: PolicyConstants, heldout: Rows
+    ) -> tuple[HeldoutEvaluation, str]:
+        """How it is judged on held-out rows, and by which metric of that, given the evaluation of its actions."""
+        return of_actions, "heldout_l1"
+
+
+@dataclass(frozen=True)
+class PolicySettings(CloningSettings):
+    """Settings of the policy's stage: see `CloningSettings`; `head` is the L1 teacher."""
+
+    head: RegressionConfig
 
 
 def policy_stage(
-    settings: PolicySettings, network: PolicyNetwork, tokenizer: RfsqTokenizer, rows: PolicyRows, texts: Sequence[str]
+    settings: CloningSettings, network: PolicyNetwork, tokenizer: RfsqTokenizer, rows: PolicyRows, texts: Sequence[str]
 ) -> Stage:
     """The stage that trains `network` on rows at hand, whose instructions are `texts`."""
     heldout = _normalised(rows.heldout, tokenizer.normalizer)
     train = _imitated(_normalised(rows.train, tokenizer.normalizer), settings.labels)
     normalizer = ProprioNormalizer.from_proprio(train["proprio"])
     encode = network.backbone.encode_instruction
-    frozen = PolicyConstants(normalizer, InstructionTable.of(texts, settings.rewordings, "training", encode))
+    words = InstructionTable.of(texts, settings.rewordings, "training", encode)
+    frozen = settings.constants(PolicyConstants(normalizer, words), tokenizer)
     heldout_words = InstructionTable.of(texts, settings.rewordings, "heldout", encode)
-    objective = BehaviourCloning(network, settings.augmentation, settings.compute_dtype, settings.outlook_weight)
+    objective = settings.objective(network)
     facts = PolicyFacts(
         network=network,
         proprio=normalizer,
@@ -118,14 +150,16 @@ def policy_stage(
         labels=settings.labels,
         outlook_weight=settings.outlook_weight if network.backbone.chunks > 1 else None,
     )
+    of_actions = partial(_evaluate, objective, jax.jit(objective.predict), normalizer, heldout_words, heldout)
+    evaluate, best_metric = settings.evaluation(of_actions, objective, frozen, heldout)
     return Stage(
         name="policy",
         objective=objective,
         frozen=frozen,
         rows=train,
-        evaluate=partial(_evaluate, objective, jax.jit(objective.predict), normalizer, heldout_words, heldout),
-        best_metric="heldout_l1",
-        metadata=facts.to_json(),
+        evaluate=evaluate,
+        best_metric=best_metric,
+        metadata=settings.facts(facts).to_json(),
     )
 
 
