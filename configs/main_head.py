@@ -36,7 +36,7 @@ def get_config(variant: str = "") -> ConfigDict:
     model.column_features = 16
     # Whether a column sees the coarser digits of all columns; then nothing can draft for it.
     model.mode_locked = False
-    # Take over the head that was trained with the policy (configs/token_policy.py), with training.steps=1: no other
+    # Take over the head that was trained with a policy of tokens (configs/policy.py), with training.steps=1: no other
     # setting of the model counts then.
     model.of_policy = False
     # "teacher": tokens of the policy's own actions; "demonstrations": of the demonstrated ones.

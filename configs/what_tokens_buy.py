@@ -31,10 +31,14 @@ _OF_POLICY = ("model.of_policy=True", "model.labels=demonstrations", "training.s
 BRANCHES: dict[str, dict[str, tuple[str, ...]]] = {
     # Backbone and L1 teacher; heads on its features, which name the tokens of its own actions.
     "policy": {"policy": (), "draft": (), "main_head": ()},
-    "two_step": {"two_step_policy": ()},
+    "two_step": {"policy": ("model.learns=two_steps",)},
     # Backbone and main head together, on the demonstrations' tokens.
-    "token_policy": {"token_policy": (), "draft": ("model.labels=demonstrations",), "main_head": _OF_POLICY},
-    "mode_locked": {"token_policy": ("model.tokens.mode_locked=True",), "main_head": _OF_POLICY},
+    "token_policy": {
+        "policy": ("model.learns=tokens",),
+        "draft": ("model.labels=demonstrations",),
+        "main_head": _OF_POLICY,
+    },
+    "mode_locked": {"policy": ("model.learns=tokens", "model.tokens.mode_locked=True"), "main_head": _OF_POLICY},
 }
 """What each branch trains, and what it changes in the stage's configuration."""
 
@@ -72,8 +76,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.changes = ConfigDict()
     config.changes.rfsq = ("model.heldout_every=10",)
     # The chunks behind the one to act on are of use to a cascade alone.
-    config.changes.policy = config.changes.two_step_policy = ("model.backbone.chunks=1",)
-    # Optimizer steps by stage; 0 leaves them to the configuration. Both kinds of policies take the policy's.
+    config.changes.policy = ("model.backbone.chunks=1",)
+    # Optimizer steps by stage; without, the configuration's.
     config.steps = ConfigDict({"policy": 6000, "draft": 4000, "main_head": 4000})
     config.branches = ConfigDict(BRANCHES)
     config.arms = ConfigDict(ARMS)
@@ -86,9 +90,10 @@ def get_config(variant: str = "") -> ConfigDict:
     config.simulator = "libero_development"
     # Branches that are trained at the same time, on one card.
     config.parallel_trainings = 3
-    # Arms that are evaluated at the same time, beside them, and simulators of each; 0 means one per core.
-    config.parallel_evaluations = 2
-    config.workers = 8
+    # Arms that are evaluated at the same time, beside them, and simulators of each; 0 means one per core. Three at a
+    # time keep 16 cores busy while one starts and another ends.
+    config.parallel_evaluations = 3
+    config.workers = 6
     # Of each arm, these included.
     config.settings_tried = 1
 

@@ -28,17 +28,8 @@ CASCADE_STAGES = ("draft_policy", "confidence")
 EARLY_EXIT_STAGES = ("early_exit",)
 """Stages behind them that only the decoder of the same name needs."""
 
-OTHER_POLICIES = ("two_step_policy", "token_policy")
-"""Trainings whose result is a run's ``policy`` too: policies that learn otherwise."""
-
 OPTIONAL_STAGES = (*CASCADE_STAGES, *EARLY_EXIT_STAGES)
 """All that a run trains only where a decoder asks for it."""
-
-
-def stage_folder(training: str) -> str:
-    """Name of the folder in which a training's stage lies."""
-    return "policy" if training in OTHER_POLICIES else training
-
 
 METRICS_NAME = "metrics.json"
 """Of a trained stage, when it is finished: evaluation of its best variables, and facts of the training."""

@@ -67,8 +67,8 @@ def load_models(run_dir: Path | str, decoder: Decoder) -> LoadedModels:
     if isinstance(decoder, L1Regression) and not isinstance(policy.network.head, decoder.head):
         raise ValueError(
             f"decoder={decoder.name} acts by a {decoder.head.__name__}, and the policy of {run_dir} has a "
-            f"{type(policy.network.head).__name__}: l1_regression is for policies of configs/policy.py, "
-            "two_step_regression for those of configs/two_step_policy.py"
+            f"{type(policy.network.head).__name__}: two_step_regression is for policies that were "
+            "trained with model.learns=two_steps (configs/policy.py), l1_regression for the others"
         )
     if "rfsq" not in decoder.stages:
         return LoadedModels(Networks(policy), ModelArrays(policy.variables))

@@ -73,7 +73,7 @@ class L1Regression:
 
 @dataclass(frozen=True)
 class TwoStepRegression(L1Regression):
-    """The actions of a policy that regresses in two steps (configs/two_step_policy.py), likewise (a `Decoder`)."""
+    """The actions of a policy that regresses in two steps, likewise (a `Decoder`)."""
 
     name: ClassVar[str] = "two_step_regression"
     head: ClassVar[type[ActionHeadConfig]] = TwoStepConfig

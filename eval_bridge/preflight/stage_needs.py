@@ -11,7 +11,7 @@ from eval_bridge.evaluation.settings import EvaluationSettings
 from eval_bridge.preflight.disk_space import TRAINING_BYTES, evaluation_bytes
 from eval_bridge.preflight.needs import Needs, collection_needs
 from rsd_jax.registry import to_dataclass
-from rsd_jax.run_folder import OPTIONAL_STAGES, stage_folder
+from rsd_jax.run_folder import OPTIONAL_STAGES
 
 ReadConfig = Callable[[Sequence[str]], Mapping[str, Any]]
 """Values of a configuration, given ``--config FILE[:variant]`` and overrides; ValueError for what does not exist."""
@@ -56,7 +56,7 @@ def _training_needs(values: Mapping[str, Any]) -> Needs:
     return Needs(
         device=True,
         tensorboard=settings.training.tensorboard,
-        folders=(run_dir / stage_folder(settings.stage),),
-        bytes_written=TRAINING_BYTES[stage_folder(settings.stage)],
-        rows_of=run_dir if stage_folder(settings.stage) in ("policy", *OPTIONAL_STAGES) else None,
+        folders=(run_dir / settings.stage,),
+        bytes_written=TRAINING_BYTES[settings.stage],
+        rows_of=run_dir if settings.stage in ("policy", *OPTIONAL_STAGES) else None,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from eval_bridge.runs.stage_process import PipelineStage
-from rsd_jax.run_folder import METRICS_NAME, stage_folder
+from rsd_jax.run_folder import METRICS_NAME
 
 ReadConfig = Callable[[str, Sequence[str]], Mapping[str, Any]]
 """Reads ``FILE[:variant]`` with overrides ``--config.KEY=VALUE``: nested values, or ValueError for a misspelt key."""
@@ -48,9 +48,7 @@ def plan_training(
     arguments = [f"--config.{change}" for change in (*_length(read_config, source, steps), *changes)]
     values = json.dumps(read_config(source, arguments), sort_keys=True)
     command = [sys.executable, "-m", "launch.train", "--config", source, f"--config.run_dir={folder}"]
-    stage = PipelineStage(
-        name, folder / stage_folder(name), [*command, f"--config.seed={seed}", *arguments], is_trained
-    )
+    stage = PipelineStage(name, folder / name, [*command, f"--config.seed={seed}", *arguments], is_trained)
     return Training(stage, hashlib.sha256(values.encode()).hexdigest()[:16])
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from eval_bridge.runs.arms.settings import TOKENIZER, TRAININGS, ArmsSettings
+from eval_bridge.runs.arms.settings import BRANCH_STAGES, TOKENIZER, ArmsSettings
 from eval_bridge.runs.development import evaluation_stage
 from eval_bridge.runs.linked_run import LinkedRun
 from eval_bridge.runs.stage_process import PipelineStage
 from eval_bridge.runs.training import ReadConfig, plan_training
-from rsd_jax.run_folder import BRANCH_FOLDER, BRANCH_RECORD, DEMOS_FOLDER, ROWS_FOLDER, stage_folder
+from rsd_jax.run_folder import BRANCH_FOLDER, BRANCH_RECORD, DEMOS_FOLDER, ROWS_FOLDER
 from rsd_jax.training.demonstrations import demonstration_files, demonstrations_digest
 
 _SHARED = (DEMOS_FOLDER, TOKENIZER, ROWS_FOLDER)
@@ -88,7 +88,7 @@ def plan_arms(config: ArmsSettings, read_config: ReadConfig) -> Plan:
             config.variant,
             run_dir,
             seed=0,
-            steps=config.steps_of(TOKENIZER),
+            steps=config.steps.get(TOKENIZER, 0),
             changes=config.changes.get(TOKENIZER, ()),
         )
         tokenizers[name] = tokenizer.stage
@@ -113,26 +113,25 @@ def _branch(
 ) -> Branch:
     run_dir = Path(config.task_set(task_set).run_dir)
     folder = run_dir / BRANCH_FOLDER / name / f"seed_{seed}"
-    changes = {
-        training: config.branches[name][training] for training in TRAININGS if training in config.branches[name]
-    }
+    given = config.branches[name]
+    changes = {stage: given[stage] for stage in BRANCH_STAGES if stage in given}
     trainings = {
-        stage_folder(training): plan_training(
+        stage: plan_training(
             read_config,
-            training,
+            stage,
             config.variant,
             folder,
             seed,
-            steps=config.steps_of(training),
-            changes=(*config.changes.get(training, ()), *own),
+            steps=config.steps.get(stage, 0),
+            changes=(*config.changes.get(stage, ()), *own),
         )
-        for training, own in changes.items()
+        for stage, own in changes.items()
     }
     arms = {arm: config.arm(arm) for arm in config.chosen if config.arm(arm).branch == name}
     record: dict[str, Any] = {
         "branch": name,
         "seed": seed,
-        "changes": {training: list(own) for training, own in changes.items()},
+        "changes": {stage: list(own) for stage, own in changes.items()},
         "configurations": {stage: training.configuration for stage, training in trainings.items()},
         **shared,
     }

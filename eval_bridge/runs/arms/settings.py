@@ -7,12 +7,11 @@ from typing import Any
 from eval_bridge.policies.decoders import read_decoder
 from eval_bridge.runs.development import DevelopmentEvaluation
 from rsd_jax.registry import to_dataclass
-from rsd_jax.run_folder import OTHER_POLICIES, stage_folder
 
 TOKENIZER = "rfsq"
 """Trained once a set, for all branches."""
 
-TRAININGS = ("policy", *OTHER_POLICIES, "main_head", "draft")
+BRANCH_STAGES = ("policy", "main_head", "draft")
 """What branches train, in this order."""
 
 
@@ -58,11 +57,10 @@ class ArmsSettings:
         out: file of the results.
         sets: fields of `TaskSet`, by name.
         variant: of every stage's configuration.
-        steps: optimizer steps by training, of all branches alike; where none are given, those of the policy are those
-            of what is trained in its place, and others are left to the configuration.
-        changes: of all branches alike, as KEY=VALUE of a training's configuration, by training.
-        branches: what is trained, by name: for each of its trainings what it changes in its configuration, as
-            KEY=VALUE. The tokenizer is the set's, and no branch's.
+        steps: optimizer steps by stage, of all branches alike; without, or with 0, the configuration's.
+        changes: of all branches alike, as KEY=VALUE of a stage's configuration, by stage.
+        branches: what is trained, by name: for each of its stages what it changes there, as KEY=VALUE. The tokenizer
+            is the set's, and no branch's.
         arms: fields of `Arm`, by name.
         base: the arm that the others are compared with.
         only: names of the arms to run, with commas; empty for all.
@@ -103,22 +101,20 @@ class ArmsSettings:
         names = list(self.arms)
         if unknown := [name for name in (self.base, *self.chosen) if name not in names]:
             raise ValueError(f"base and only: {', '.join(unknown)} are no arms; there are {', '.join(names)}")
-        known = (TOKENIZER, *TRAININGS)
-        for where, given in (("steps", self.steps), ("changes", self.changes)):
-            if unknown := [name for name in given if name not in known]:
-                raise ValueError(f"{where}: {', '.join(unknown)} are no trainings; there are {', '.join(known)}")
-        for branch, changes in self.branches.items():
-            folders = [stage_folder(name) for name in changes]
-            if set(changes) - set(TRAININGS) or len(set(folders)) < len(folders):
-                raise ValueError(
-                    f"branches.{branch} trains {', '.join(changes)}; it must be some of {', '.join(TRAININGS)}, one "
-                    "policy among them"
-                )
+        known = (TOKENIZER, *BRANCH_STAGES)
+        of_branches = [name for changes in self.branches.values() for name in changes]
+        for where, given, allowed in (
+            ("steps", self.steps, known),
+            ("changes", self.changes, known),
+            ("branches", of_branches, BRANCH_STAGES),
+        ):
+            if unknown := [name for name in given if name not in allowed]:
+                raise ValueError(f"{where}: {', '.join(unknown)} are no stages of {', '.join(allowed)}")
         for name in names:
             arm = self.arm(name)
             if arm.branch not in self.branches:
                 raise ValueError(f"arms.{name}.branch={arm.branch!r} must be one of {', '.join(self.branches)}")
-            missing = set(arm.stages) - {TOKENIZER, *map(stage_folder, self.branches[arm.branch])}
+            missing = set(arm.stages) - {TOKENIZER, *self.branches[arm.branch]}
             if missing:
                 raise ValueError(
                     f"arms.{name}: the decoder {arm.decoder} needs {', '.join(sorted(missing))}, which branch "
@@ -130,10 +126,6 @@ class ArmsSettings:
         """Names of the arms to run, the base first: it is what the others are compared with."""
         chosen = self.only.split(",") if self.only else list(self.arms)
         return sorted(chosen, key=lambda name: name != self.base)
-
-    def steps_of(self, training: str) -> int:
-        """Optimizer steps of a training; 0 leaves them to its configuration."""
-        return self.steps.get(training, self.steps.get(stage_folder(training), 0))
 
     def arm(self, name: str) -> Arm:
         """The arm of that name; raises ValueError for a missing or unknown field, or a decoder that does not exist."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rsd_jax.run_folder import CASCADE_STAGES, EARLY_EXIT_STAGES, OTHER_POLICIES, TRAINED_STAGES
+from rsd_jax.run_folder import CASCADE_STAGES, EARLY_EXIT_STAGES, TRAINED_STAGES
 from rsd_jax.training.objectives.interface import Stage, StageSettings
 from rsd_jax.training.stages.confidence import ConfidenceSettings
 from rsd_jax.training.stages.draft import DraftSettings
@@ -12,8 +12,6 @@ from rsd_jax.training.stages.early_exit import EarlyExitSettings
 from rsd_jax.training.stages.main_head import MainHeadSettings
 from rsd_jax.training.stages.policy import PolicySettings
 from rsd_jax.training.stages.rfsq import RfsqSettings
-from rsd_jax.training.stages.token_policy import TokenPolicySettings
-from rsd_jax.training.stages.two_step_policy import TwoStepPolicySettings
 
 _SETTINGS: Mapping[str, type[StageSettings]] = {
     "rfsq": RfsqSettings,
@@ -23,8 +21,6 @@ _SETTINGS: Mapping[str, type[StageSettings]] = {
     "draft_policy": DraftPolicySettings,
     "confidence": ConfidenceSettings,
     "early_exit": EarlyExitSettings,
-    "two_step_policy": TwoStepPolicySettings,
-    "token_policy": TokenPolicySettings,
 }
 
 
@@ -43,8 +39,7 @@ def build_stage(name: str, settings: StageSettings, run_dir: Path) -> Stage:
     """Prepares a stage from what the earlier stages of the run have left in `run_dir`.
 
     Args:
-        name: one of `TRAINED_STAGES`, `CASCADE_STAGES` or `EARLY_EXIT_STAGES`, or of `OTHER_POLICIES`, whose stage is
-            the run's ``policy``.
+        name: one of `TRAINED_STAGES`, `CASCADE_STAGES` or `EARLY_EXIT_STAGES`.
         settings: an instance of ``settings_of(name)``.
         run_dir: the run's folder.
 
@@ -58,4 +53,4 @@ def build_stage(name: str, settings: StageSettings, run_dir: Path) -> Stage:
     return settings.build(Path(run_dir))
 
 
-__all__ = ["CASCADE_STAGES", "EARLY_EXIT_STAGES", "OTHER_POLICIES", "TRAINED_STAGES", "build_stage", "settings_of"]
+__all__ = ["CASCADE_STAGES", "EARLY_EXIT_STAGES", "TRAINED_STAGES", "build_stage", "settings_of"]

@@ -26,7 +26,7 @@ class MainHeadSettings:
     """Settings of the main head's stage: see `MainHeadConfig` and `DigitPrediction`.
 
     Attributes:
-        of_policy: whether it is the head that was trained with the policy (configs/token_policy.py), as it is. Nothing
+        of_policy: whether it is the head that was trained with a policy of tokens, as it is. Nothing
             is learned then, and the other settings do not count.
     """
 
@@ -55,7 +55,7 @@ def main_head_stage(settings: MainHeadSettings, data: HeadData) -> Stage:
     if config is None:
         raise ValueError(
             "model.of_policy=True asks for the main head of the policy, and the run's policy was trained without one; "
-            "train it by configs/token_policy.py, or leave of_policy out"
+            "train that with model.learns=tokens (configs/policy.py), or leave of_policy out"
         )
     model = MainHead(config)
     run = (jax.jit(partial(name_digits, model)), jax.jit(partial(decode_greedily, model)))

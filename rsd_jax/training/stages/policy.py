@@ -16,9 +16,7 @@ from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.backbones.choice import make_backbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
-from rsd_jax.backbones.interface import Backbone
 from rsd_jax.backbones.proprioception import ProprioNormalizer
-from rsd_jax.heads.action_heads import ActionHeadConfig
 from rsd_jax.heads.regression_head import RegressionConfig
 from rsd_jax.policy_network import PolicyNetwork
 from rsd_jax.rfsq import RfsqTokenizer
@@ -32,43 +30,52 @@ from rsd_jax.training.objectives.behaviour_cloning import (
     PolicyConstants,
     policy_inputs,
 )
-from rsd_jax.training.objectives.interface import HeldoutEvaluation, Stage, Variables
+from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.policy_rows import PolicyRows, policy_rows_of
 from rsd_jax.training.row_sources import Rows
-
-EVALUATION_BATCH = 64
+from rsd_jax.training.stages.action_learning import ActionLearning
+from rsd_jax.training.stages.token_learning import EVALUATION_BATCH, TokenLearning
+from rsd_jax.training.stages.two_step_learning import TwoStepLearning
 
 FORESEEABLE, ALL = "foreseeable", "all"
 LABELS = (FORESEEABLE, ALL)
 """Which labels of a chunk are imitated: those behind no disturbance of the chunk's own steps, or all."""
 
+ACTIONS, TWO_STEPS, TOKENS = "actions", "two_steps", "tokens"
+LEARNS = (ACTIONS, TWO_STEPS, TOKENS)
+"""What a policy learns: actions by the L1 teacher or by a two-step head, or tokens."""
+
 
 @dataclass(frozen=True)
-class CloningSettings:
-    """What the settings of every policy's stage have in common; each says what it learns, and how it is judged.
+class PolicySettings:
+    """Settings of the policy's stage.
 
     Attributes:
         backbone: arguments of `make_backbone`.
-        head: size of the head that reads actions off the features.
+        head: size of the L1 teacher.
         augmentation: random changes of what the policy is given.
         rewordings: of every instruction, for training, and as many others for measuring on held-out episodes.
         compute_dtype: see `BehaviourCloning`.
         labels: one of `LABELS`.
         outlook_weight: see `BehaviourCloning`.
         heldout_every: every how many-th episode of a task is held out.
+        learns: one of `LEARNS`. two_steps, tokens: how, where it is asked.
     """
 
     backbone: Mapping[str, Any]
-    head: ActionHeadConfig
+    head: RegressionConfig
     augmentation: AugmentationConfig
     rewordings: int
     compute_dtype: str
     labels: str
     outlook_weight: float
     heldout_every: int
+    learns: str
+    two_steps: TwoStepLearning
+    tokens: TokenLearning
 
     def __post_init__(self) -> None:
-        """Checks the backbone's sizes, the number of rewordings and the name of the labels."""
+        """Checks the backbone's sizes, the number of rewordings, and the names."""
         make_backbone(**self.backbone)
         if self.rewordings < 1:
             raise ValueError(
@@ -77,6 +84,13 @@ class CloningSettings:
             )
         if self.labels not in LABELS:
             raise ValueError(f"model.labels is {self.labels!r}; it must be one of {', '.join(LABELS)}")
+        if self.learns not in LEARNS:
+            raise ValueError(f"model.learns is {self.learns!r}; it must be one of {', '.join(LEARNS)}")
+
+    @property
+    def learning(self) -> ActionLearning:
+        """What it learns, and how."""
+        return {ACTIONS: ActionLearning(), TWO_STEPS: self.two_steps, TOKENS: self.tokens}[self.learns]
 
     def build(self, run_dir: Path) -> Stage:
         """Every step of the demonstrations, with the actions normalised as the run's tokenizer does."""
@@ -93,40 +107,13 @@ class CloningSettings:
                 "it cannot be trained on them"
             )
         rows = policy_rows_of(run_dir, backbone, self.heldout_every)
-        return policy_stage(self, self.network(backbone, tokenizer), tokenizer, rows, instructions(run_dir))
-
-    def network(self, backbone: Backbone, tokenizer: RfsqTokenizer) -> PolicyNetwork:
-        """The networks that learn."""
-        return PolicyNetwork(backbone, self.head)
-
-    def objective(self, network: PolicyNetwork) -> BehaviourCloning:
-        """What they learn."""
-        return BehaviourCloning(network, self.augmentation, self.compute_dtype, self.outlook_weight)
-
-    def constants(self, common: PolicyConstants, tokenizer: RfsqTokenizer) -> PolicyConstants:
-        """What the objective needs beside the batch, given what every objective does."""
-        return common
-
-    def facts(self, facts: PolicyFacts) -> PolicyFacts:
-        """What its checkpoint says, given what every policy's does."""
-        return facts
-
-    def evaluation(
-        self, of_actions: HeldoutEvaluation, objective: BehaviourCloning, constants: PolicyConstants, heldout: Rows
-    ) -> tuple[HeldoutEvaluation, str]:
-        """How it is judged on held-out rows, and by which metric of that, given the evaluation of its actions."""
-        return of_actions, "heldout_l1"
-
-
-@dataclass(frozen=True)
-class PolicySettings(CloningSettings):
-    """Settings of the policy's stage: see `CloningSettings`; `head` is the L1 teacher."""
-
-    head: RegressionConfig
+        return policy_stage(
+            self, self.learning.network(backbone, self.head, tokenizer), tokenizer, rows, instructions(run_dir)
+        )
 
 
 def policy_stage(
-    settings: CloningSettings, network: PolicyNetwork, tokenizer: RfsqTokenizer, rows: PolicyRows, texts: Sequence[str]
+    settings: PolicySettings, network: PolicyNetwork, tokenizer: RfsqTokenizer, rows: PolicyRows, texts: Sequence[str]
 ) -> Stage:
     """The stage that trains `network` on rows at hand, whose instructions are `texts`."""
     heldout = _normalised(rows.heldout, tokenizer.normalizer)
@@ -134,9 +121,11 @@ def policy_stage(
     normalizer = ProprioNormalizer.from_proprio(train["proprio"])
     encode = network.backbone.encode_instruction
     words = InstructionTable.of(texts, settings.rewordings, "training", encode)
-    frozen = settings.constants(PolicyConstants(normalizer, words), tokenizer)
+    frozen = settings.learning.constants(PolicyConstants(normalizer, words), tokenizer)
     heldout_words = InstructionTable.of(texts, settings.rewordings, "heldout", encode)
-    objective = settings.objective(network)
+    objective = settings.learning.objective(
+        network, settings.augmentation, settings.compute_dtype, settings.outlook_weight
+    )
     facts = PolicyFacts(
         network=network,
         proprio=normalizer,
@@ -151,7 +140,7 @@ def policy_stage(
         outlook_weight=settings.outlook_weight if network.backbone.chunks > 1 else None,
     )
     of_actions = partial(_evaluate, objective, jax.jit(objective.predict), normalizer, heldout_words, heldout)
-    evaluate, best_metric = settings.evaluation(of_actions, objective, frozen, heldout)
+    evaluate, best_metric = settings.learning.evaluation(of_actions, objective, frozen, heldout)
     return Stage(
         name="policy",
         objective=objective,
@@ -159,7 +148,7 @@ def policy_stage(
         rows=train,
         evaluate=evaluate,
         best_metric=best_metric,
-        metadata=settings.facts(facts).to_json(),
+        metadata=settings.learning.facts(facts).to_json(),
     )
 
 

@@ -1,4 +1,4 @@
-"""The stage of a policy that learns the demonstrations' tokens; its checkpoint is a run's policy, with a main head."""
+"""A policy that learns the demonstrations' tokens, main head and backbone together."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Array, Float
 
 from rsd_jax.array_types import PyTree
+from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.interface import Backbone
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig
 from rsd_jax.heads.regression_head import RegressionConfig
@@ -22,12 +23,17 @@ from rsd_jax.training.objectives.behaviour_cloning import BehaviourCloning, Poli
 from rsd_jax.training.objectives.interface import HeldoutEvaluation, Variables
 from rsd_jax.training.objectives.token_cloning import TokenCloning, TokenConstants
 from rsd_jax.training.row_sources import Rows
-from rsd_jax.training.stages.policy import EVALUATION_BATCH, CloningSettings
+from rsd_jax.training.stages.action_learning import ActionLearning
 
 
 @dataclass(frozen=True)
-class TokenSettings:
-    """How tokens are learned: sizes of the main head (`MainHeadConfig`), and the weight of `TokenCloning`."""
+class TokenLearning(ActionLearning):
+    """Tokens, by a main head; the regression head is a probe of the features.
+
+    Attributes:
+        width, depth, column_features, mode_locked: of the main head, see `MainHeadConfig`.
+        digit_weight: see `TokenCloning`.
+    """
 
     width: int
     depth: int
@@ -35,37 +41,24 @@ class TokenSettings:
     mode_locked: bool
     digit_weight: float
 
-
-@dataclass(frozen=True)
-class TokenPolicySettings(CloningSettings):
-    """Settings of the stage: see `CloningSettings`.
-
-    Attributes:
-        head: the regression head, a probe of the features.
-        tokens: how they are learned.
-    """
-
-    head: RegressionConfig
-    tokens: TokenSettings
-
-    def network(self, backbone: Backbone, tokenizer: RfsqTokenizer) -> PolicyNetwork:
+    def network(self, backbone: Backbone, head: RegressionConfig, tokenizer: RfsqTokenizer) -> PolicyNetwork:
         """Backbone, probe, and a main head for the tokenizer's code."""
-        tokens, table = self.tokens, tokenizer.table
         main = MainHeadConfig(
-            num_layers=table.num_layers,
+            num_layers=tokenizer.table.num_layers,
             latent_dim=tokenizer.latent_dim,
-            num_levels=table.num_levels,
-            width=tokens.width,
-            depth=tokens.depth,
-            column_features=tokens.column_features,
-            mode_locked=tokens.mode_locked,
+            num_levels=tokenizer.table.num_levels,
+            width=self.width,
+            depth=self.depth,
+            column_features=self.column_features,
+            mode_locked=self.mode_locked,
         )
-        return PolicyNetwork(backbone, self.head, main)
+        return PolicyNetwork(backbone, head, main)
 
-    def objective(self, network: PolicyNetwork) -> TokenCloning:
+    def objective(
+        self, network: PolicyNetwork, augmentation: AugmentationConfig, compute_dtype: str, outlook_weight: float
+    ) -> TokenCloning:
         """The demonstrations' tokens."""
-        given = network, self.augmentation, self.compute_dtype, self.outlook_weight, self.tokens.digit_weight
-        return TokenCloning(*given)
+        return TokenCloning(network, augmentation, compute_dtype, outlook_weight, self.digit_weight)
 
     def constants(self, common: PolicyConstants, tokenizer: RfsqTokenizer) -> TokenConstants:
         """The tokenizer beside them."""
@@ -73,7 +66,7 @@ class TokenPolicySettings(CloningSettings):
 
     def facts(self, facts: PolicyFacts) -> PolicyFacts:
         """The weight of the digits beside them."""
-        return replace(facts, digit_weight=self.tokens.digit_weight)
+        return replace(facts, digit_weight=self.digit_weight)
 
     def evaluation(
         self, of_actions: HeldoutEvaluation, objective: BehaviourCloning, constants: PolicyConstants, heldout: Rows
@@ -83,6 +76,9 @@ class TokenPolicySettings(CloningSettings):
         assert isinstance(constants, TokenConstants)
         score = partial(jax.jit(partial(score_digits, objective)), constants=constants)
         return partial(_evaluate, of_actions, score, heldout), "heldout_cross_entropy"
+
+
+EVALUATION_BATCH = 64
 
 
 class DigitScores(NamedTuple):
