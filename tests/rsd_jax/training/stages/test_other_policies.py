@@ -1,6 +1,8 @@
 """Policies that learn otherwise become a run's policy, with which everything behind goes on."""
 
 import dataclasses
+import json
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -10,24 +12,19 @@ from flax import linen as nn
 
 from launch.config_flags import load_config
 from rsd_jax.backbones.choice import BACKBONES
-from rsd_jax.content_check import read_checked_json
-from rsd_jax.distributed.mesh import MeshConfig, make_mesh
-from rsd_jax.heads.main_head import MainHeadConfig
+from rsd_jax.heads.main_head import MainHead, MainHeadConfig, draw_main_head
 from rsd_jax.heads.two_step_head import TwoStepConfig
 from rsd_jax.registry import to_dataclass
-from rsd_jax.run_folder import METRICS_NAME
-from rsd_jax.stored_models import load_policy
 from rsd_jax.stored_models.head_facts import HeadFacts
-from rsd_jax.training.configuration import TrainingConfig
+from rsd_jax.stored_models.policy import stored_policy
+from rsd_jax.training.objectives.interface import Variables
 from rsd_jax.training.stages import build_stage, settings_of
 from rsd_jax.training.stages.head_rows import load_head_data
+from rsd_jax.training.stages.head_stage import code_sizes
 from rsd_jax.training.stages.main_head import main_head_stage
 from rsd_jax.training.stages.token_learning import score_digits
-from rsd_jax.training.train_loop import train
 from tests.rsd_jax.backbones.average_colours import AverageColours
-
-SMALL = {"kind": "average_colours", "chunk_length": 8}
-TRAINING = TrainingConfig(steps=1, batch_size=2, learning_rate=1e-3)
+from tests.rsd_jax.random_params import random_params
 
 
 @pytest.fixture
@@ -44,43 +41,59 @@ def settings(stage, **changes):
     return dataclasses.replace(found, **changes)
 
 
-def trained(stage, run_dir):
-    train(stage, TRAINING, run_dir / stage.name, make_mesh(MeshConfig()))
-    return read_checked_json(run_dir / stage.name / METRICS_NAME)
+def policy_stage(run_dir, learns):
+    """The stage, random variables for it, and a batch of two rows."""
+    stage = build_stage("policy", settings("policy", backbone={"kind": "average_colours"}, learns=learns), run_dir)
+    params = random_params(lambda key: stage.objective.init(key).params, 0)
+    return stage, params, {name: jnp.asarray(array[:2]) for name, array in stage.rows.items()}
 
 
-def test_a_token_policys_main_head_is_taken_over_as_it_is(run_dir):
-    stage = build_stage("policy", settings("policy", backbone=SMALL, learns="tokens"), run_dir)
-    metrics = trained(stage, run_dir)
-    assert {"heldout_cross_entropy", "heldout_digit_accuracy", "heldout_l1"} <= set(metrics)
+def stored(stage, params, run_dir):
+    """The policy as it comes back from a checkpoint, by way of JSON."""
+    loaded = SimpleNamespace(variables={"params": params}, params_hash="0", metadata=SimpleNamespace(stage="policy"))
+    return stored_policy(loaded, json.loads(json.dumps(stage.metadata)), run_dir)
 
-    policy, of_policy = load_policy(run_dir), settings("main_head", of_policy=True, labels="demonstrations")
-    assert policy.network.main is not None
-    main = build_stage("main_head", of_policy, run_dir)
-    assert HeadFacts.from_json(main.metadata, MainHeadConfig).model == policy.network.main
-    taken = nn.unbox(jax.jit(main.objective.init)(jax.random.key(0)).params)
-    jax.tree.map(np.testing.assert_array_equal, taken, policy.main)
 
-    params = {"backbone": policy.variables.backbone, "main_head": policy.main}
-    rows = {name: jnp.asarray(array[:2]) for name, array in (*stage.rows.items(), ("foreseeable", stage.rows["mask"]))}
-    rows["mask"] = rows["mask"].at[1].set(False).at[0].set(True).at[0, 3:].set(False)
+def test_a_policy_of_tokens_is_judged_by_tokens_and_stored_with_its_main_head(run_dir):
+    stage, params, batch = policy_stage(run_dir, "tokens")
+    judged = stage.evaluate(Variables(params, {}))
+    assert stage.best_metric == "heldout_cross_entropy"
+    assert judged["heldout_cross_entropy"] > 0 < judged["heldout_l1"]
+    assert 0 < judged["heldout_digit_accuracy"] < 1
+    output = jax.eval_shape(stage.objective.loss, Variables(params, {}), stage.frozen, batch, jax.random.key(0))
+    assert {"loss/cross_entropy", "loss/latent_l1", "loss/l1"} <= set(output.metrics)
+
+    mask = jnp.zeros_like(batch["mask"]).at[0, :3].set(True)
+    rows = {**batch, "mask": mask, "foreseeable": jnp.ones_like(mask)}
     scores = jax.jit(lambda: score_digits(stage.objective, params, rows, stage.frozen))()
     assert scores.digits.tolist() == [3 * int(stage.frozen.informative.sum()), 0]
-    assert scores.cross_entropy[1] == scores.right[1] == 0
+    assert scores.cross_entropy[0] > scores.cross_entropy[1] == scores.right[1] == 0
+
+    policy = stored(stage, params, run_dir)
+    assert policy.network == stage.objective.network
+    assert policy.main is params["main_head"]
 
 
-def test_a_policy_without_a_main_head_has_none_to_take_over(preflight_run):
+def test_the_main_head_of_a_policy_is_taken_over_as_it_is(preflight_run):
+    data, of_policy = load_head_data(preflight_run), settings("main_head", of_policy=True, labels="demonstrations")
     with pytest.raises(ValueError, match=r"model\.of_policy=True asks for .* train that with model\.learns=tokens"):
-        main_head_stage(settings("main_head", of_policy=True), load_head_data(preflight_run))
+        main_head_stage(of_policy, data)
+    config = MainHeadConfig(**code_sizes(data), width=8, depth=1, column_features=2)
+    chunk_length, width = data.train.features.shape[1:]
+    params = random_params(lambda key: draw_main_head(MainHead(config), key, chunk_length, width), 0)
+    network = dataclasses.replace(data.policy.network, main=config)
+    policy = dataclasses.replace(data.policy, network=network, main=params)
+    stage = main_head_stage(of_policy, data._replace(policy=policy))
+    assert HeadFacts.from_json(stage.metadata, MainHeadConfig).model == config
+    jax.tree.map(np.testing.assert_array_equal, nn.unbox(stage.objective.init(jax.random.key(0)).params), params)
 
 
-def test_a_two_step_policy_acts_by_both_steps(run_dir):
-    stage = build_stage("policy", settings("policy", backbone=SMALL, learns="two_steps"), run_dir)
-    trained(stage, run_dir)
-    policy = load_policy(run_dir)
+def test_a_policy_of_two_steps_acts_by_both(run_dir):
+    stage, params, _ = policy_stage(run_dir, "two_steps")
+    policy = stored(stage, params, run_dir)
     assert policy.network.head == TwoStepConfig(chunk_length=8, width=16)
     features = jnp.ones((1, 8, 4))
-    both = policy.teacher.apply({"params": policy.variables.head}, features)
+    both = policy.teacher.apply({"params": params["regression_head"]}, features)
     np.testing.assert_allclose(
         policy.teacher_actions(policy.variables, features), policy.variables.action.denormalize(both), rtol=1e-6
     )
