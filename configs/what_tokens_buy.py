@@ -74,7 +74,6 @@ def get_config(variant: str = "") -> ConfigDict:
     # Variant of every stage's configuration, and what all branches change there, as KEY=VALUE.
     config.variant = "libero_spatial"
     config.changes = ConfigDict()
-    config.changes.rfsq = ("model.heldout_every=10",)
     # The chunks behind the one to act on are of use to a cascade alone.
     config.changes.policy = ("model.backbone.chunks=1",)
     # Optimizer steps by stage; without, the configuration's.
@@ -102,7 +101,6 @@ def get_config(variant: str = "") -> ConfigDict:
         tasks = {"run_dir": "runs/tiny", "suite": "point_mass", "tasks": (), "episodes_per_task": 2}
         config.sets = ConfigDict({"point_mass": tasks})
         config.variant = "tiny"
-        config.changes.rfsq = ()
         config.steps = ConfigDict()
         config.simulator = "point_mass"
         config.parallel_trainings, config.parallel_evaluations, config.workers = 2, 1, 1
