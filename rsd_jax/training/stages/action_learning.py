@@ -12,6 +12,9 @@ from rsd_jax.training.objectives.behaviour_cloning import BehaviourCloning, Poli
 from rsd_jax.training.objectives.interface import HeldoutEvaluation
 from rsd_jax.training.row_sources import Rows
 
+EVALUATION_BATCH = 64
+"""Rows a call when a policy runs over held-out ones."""
+
 
 @dataclass(frozen=True)
 class ActionLearning:

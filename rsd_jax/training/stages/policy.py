@@ -33,8 +33,8 @@ from rsd_jax.training.objectives.behaviour_cloning import (
 from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.policy_rows import PolicyRows, policy_rows_of
 from rsd_jax.training.row_sources import Rows
-from rsd_jax.training.stages.action_learning import ActionLearning
-from rsd_jax.training.stages.token_learning import EVALUATION_BATCH, TokenLearning
+from rsd_jax.training.stages.action_learning import EVALUATION_BATCH, ActionLearning
+from rsd_jax.training.stages.token_learning import TokenLearning
 from rsd_jax.training.stages.two_step_learning import TwoStepLearning
 
 FORESEEABLE, ALL = "foreseeable", "all"

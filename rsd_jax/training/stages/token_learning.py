@@ -23,7 +23,7 @@ from rsd_jax.training.objectives.behaviour_cloning import BehaviourCloning, Poli
 from rsd_jax.training.objectives.interface import HeldoutEvaluation, Variables
 from rsd_jax.training.objectives.token_cloning import TokenCloning, TokenConstants
 from rsd_jax.training.row_sources import Rows
-from rsd_jax.training.stages.action_learning import ActionLearning
+from rsd_jax.training.stages.action_learning import EVALUATION_BATCH, ActionLearning
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,6 @@ class TokenLearning(ActionLearning):
         assert isinstance(constants, TokenConstants)
         score = partial(jax.jit(partial(score_digits, objective)), constants=constants)
         return partial(_evaluate, of_actions, score, heldout), "heldout_cross_entropy"
-
-
-EVALUATION_BATCH = 64
 
 
 class DigitScores(NamedTuple):
