@@ -43,6 +43,7 @@ def get_config(variant: str = "") -> ConfigDict:
         "speculative_greedy unrolled_passes=3",
         "fixed_point unrolled_passes=0",
         "fixed_point unrolled_passes=2",
+        "one_pass",
         "speculative_sampling unrolled_passes=3",
         "certified epsilon=0.02 unrolled_passes=2",
         "certified epsilon=0.04 unrolled_passes=2",

@@ -40,8 +40,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.episodes_per_task = 50
     # Number of each task's first episode: other ones than before, of random resets.
     config.first_episode = 0
-    # "l1_regression", "autoregressive", "speculative_greedy", "fixed_point", "speculative_sampling", "certified",
-    # "cascade" or "early_exit".
+    # "l1_regression", "two_step_regression", "autoregressive", "speculative_greedy", "fixed_point", "one_pass",
+    # "speculative_sampling", "certified", "cascade" or "early_exit".
     config.decoder = "speculative_greedy"
     # Of the decoder, as in "rule=agreement tolerance=0.2"; left out, they have their defaults.
     config.decoder_settings = ""

@@ -20,6 +20,13 @@ figures of both:
     python -m launch.record_suite runs/libero_spatial runs/libero_spatial_seed1 \
         --results results/libero_spatial.json --readme docs/results.md
 
+The tokenizer of the original through the same chain, on the same demonstrations, and its figures beside the default's:
+
+    python -m launch.pipeline --config configs/libero_spatial.py --config.run_dir=runs/libero_spatial_layernorm \
+        --config.demos=runs/libero_spatial --config.tokenizer=layernorm \
+        --config.decoders="('speculative_greedy','l1_regression','autoregressive','fixed_point')"
+    python -m launch.record_suite runs/libero_spatial_layernorm --results results/libero_spatial_layernorm.json
+
 The values of each stage stand in the stage's own config under the variant of the same name, for example
 ``configs/policy.py:libero_spatial``. The 50 evaluation states of a task are for results alone: with
 ``--config.until_stage=main_head`` nothing of them is run. The variant ``tiny`` makes every stage in seconds, to see
@@ -41,6 +48,8 @@ def get_config(variant: str = "libero_spatial") -> ConfigDict:
     config.seed = 0
     # Folder of another run whose demonstrations are used, and nothing else of it; empty: collect them.
     config.demos = ""
+    # Variant of configs/rfsq.py, such as "layernorm"; empty: the same as of everything else.
+    config.tokenizer = ""
     # Evaluated on the same starts; the first is the headline, whose report compares it with the others.
     config.decoders = ("speculative_greedy", "l1_regression", "autoregressive")
     # Make this stage anew, and all that comes from it; the old output moves to RUN_DIR/replaced/. Empty: only what is

@@ -34,6 +34,11 @@ def get_config(variant: str = "") -> ConfigDict:
     model.depth = 2
     # Width of a column's context and of its embedded prefix.
     model.column_features = 16
+    # Whether a column sees the coarser digits of all columns; then nothing can draft for it.
+    model.mode_locked = False
+    # Take over the head that was trained with a policy of tokens (configs/policy.py), with training.steps=1: no other
+    # setting of the model counts then.
+    model.of_policy = False
     # "teacher": tokens of the policy's own actions; "demonstrations": of the demonstrated ones.
     model.labels = "teacher"
     # Noise on the features, in their standard deviations; the teacher's labels follow it.

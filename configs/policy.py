@@ -1,8 +1,17 @@
-"""The policy: compact backbone (two cameras, proprioception, instruction) and L1 head, by behaviour cloning.
+r"""The policy: compact backbone (two cameras, proprioception, instruction) and L1 head, by behaviour cloning.
 
     python -m launch.train --config configs/policy.py --config.run_dir=runs/NAME
 
 Needs demonstrations and the tokenizer (configs/rfsq.py), whose normalisation of actions it shares.
+
+The same stage trains policies that learn otherwise, for comparison (configs/what_tokens_buy.py). One of tokens, its
+main head taken over as it is for all decoders of tokens, and a draft model for those that draft:
+
+    python -m launch.train --config configs/policy.py --config.run_dir=runs/NAME --config.model.learns=tokens \
+        --config.model.backbone.chunks=1
+    python -m launch.train --config configs/main_head.py --config.run_dir=runs/NAME --config.model.of_policy=True \
+        --config.model.labels=demonstrations --config.training.steps=1 --config.training.warmup_steps=0
+    python -m launch.train --config configs/draft.py --config.run_dir=runs/NAME --config.model.labels=demonstrations
 
 Variants:
     (none)          ten tasks on one GPU: 5 minutes on an H100.
@@ -70,6 +79,16 @@ def get_config(variant: str = "") -> ConfigDict:
     model.outlook_weight = 0.5
     # Every how many-th episode of a task is held out.
     model.heldout_every = 5
+    # "actions" by the L1 head; "two_steps": actions by a first prediction and one that refines it (MIP, arXiv
+    # 2512.01809; decoder two_step_regression); "tokens" of the demonstrations, by a main head together with the
+    # backbone, of one chunk (backbone.chunks=1), while the L1 head is a probe.
+    model.learns = "actions"
+    # Standard deviation of the noise on the label that the second step starts from, in half-ranges.
+    model.two_steps = ConfigDict({"width": backbone.width, "noise": 0.1})
+    # Sizes of the main head, as in configs/main_head.py, and the weight of its digits against its latents.
+    tokens = model.tokens = ConfigDict({"width": 128, "depth": 2, "column_features": 16})
+    tokens.mode_locked = False
+    tokens.digit_weight = 1.0
 
     training = config.training = ConfigDict()
     training.steps = 16000
@@ -115,6 +134,8 @@ def get_config(variant: str = "") -> ConfigDict:
         model.heldout_every = 2
         model.rewordings = 4
         backbone.chunks = 2
+        model.two_steps.width = tokens.width = 16
+        tokens.depth, tokens.column_features = 1, 4
         backbone.camera.keypoints = 4
         backbone.camera.features, backbone.camera.kernels, backbone.camera.strides = (4,), (5,), (4,)
         backbone.image_size, backbone.width, backbone.depth, backbone.heads, backbone.mlp_features = 32, 16, 1, 2, 32

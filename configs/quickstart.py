@@ -22,6 +22,8 @@ def get_config(variant: str = "quickstart") -> ConfigDict:
     config.seed = 0
     # Folder of another run whose demonstrations are used, and nothing else of it; empty: collect them.
     config.demos = ""
+    # Variant of configs/rfsq.py, such as "layernorm"; empty: the same as of everything else.
+    config.tokenizer = ""
     # Evaluated on the same starts; the first is the headline, whose report compares it with the others.
     config.decoders = ("speculative_greedy",)
     # Make this stage anew, and all that comes from it; the old output moves to RUN_DIR/replaced/. Empty: only what is

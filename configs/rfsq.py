@@ -2,6 +2,7 @@
 
     python -m launch.train --config configs/rfsq.py --config.run_dir=runs/NAME
     python -m launch.train --config configs/rfsq.py:staggered --config.run_dir=runs/NAME
+    python -m launch.pipeline --config configs/libero_spatial.py --config.tokenizer=layernorm
 
 Needs demonstrations (launch.collect). Reports the held-out error of actions decoded from tokens alone, after each
 layer. docs/tokenizer.md says what the variants are and compares them; results/tokenizer.json has the figures.

@@ -17,13 +17,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from eval_bridge.preflight.needed_requirements import require_at_once
-from eval_bridge.preflight.stage_needs import needs_of
 from eval_bridge.runs.ablation.results import collect_results, write_table
 from eval_bridge.runs.ablation.run import run_trials
-from eval_bridge.runs.ablation.trials import AblationSettings, Trial, chosen_names, plan_trials
+from eval_bridge.runs.ablation.trials import AblationSettings, chosen_names, plan_trials
+from eval_bridge.runs.requirements import require_what_is_missing
 from eval_bridge.runs.stop_request import Stopped, StopRequest
-from eval_bridge.simulators.libero.renderer import RendererNotFound, choose_renderer
+from eval_bridge.simulators.libero.renderer import RendererNotFound
 from launch.config_flags import parse_config, run
 from rsd_jax.atomic_files import write_atomically, write_json
 from rsd_jax.registry import to_dataclass
@@ -42,7 +41,8 @@ def main(config: ConfigDict) -> None:
     out = Path(settings.out)
     if out.suffix != ".json":
         raise ValueError(f"out={settings.out!r} must end in .json; the table gets the same name with .md")
-    require_what_is_missing(chosen)
+    stages = [stage for trial in chosen for stage in (trial.training, trial.evaluation) if stage is not None]
+    require_what_is_missing(stages, read_arguments)
     try:
         with StopRequest() as stop:
             failures = run_trials(chosen, settings.parallel_evaluations, stop, sys.stdout)
@@ -57,22 +57,6 @@ def main(config: ConfigDict) -> None:
     print(f"\n{table}\n{out}")
     if failures:
         sys.exit("error: " + "\n".join([f"{len(failures)} of {len(chosen)} policies failed", *failures]))
-
-
-def require_what_is_missing(trials: Sequence[Trial]) -> None:
-    """Checks, before anything is written, what the trainings and evaluations need that are not finished.
-
-    Raises:
-        RequirementsNotMet: something is missing; the message lists all of it.
-        RendererNotFound: frames are needed, and nothing on this machine renders.
-        ValueError: a value of a policy's configuration is impossible.
-    """
-    stages = [stage for trial in trials for stage in (trial.training, trial.evaluation) if stage is not None]
-    needs = [needs_of(stage.command, read_arguments) for stage in stages if not stage.is_finished(stage.output)]
-    if needs:
-        require_at_once(needs)
-    if any(each.renderer for each in needs):
-        choose_renderer()
 
 
 def read_arguments(arguments: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ RUN/
 ├── draft_policy/  confidence/  early_exit/             likewise, of the decoders cascade and early_exit
 ├── evaluation/  evaluation_DECODER/                    episodes.jsonl  traces/  videos/  summary.json  report.html
 │   └── shards/PART_of_PARTS/                           of an evaluation on several hosts
-└── ablations/POLICY/seed_SEED/                         a run's folder again, with ablation.json and development/
+├── ablations/POLICY/seed_SEED/                         a run's folder again, with ablation.json and development/
+└── branches/BRANCH/seed_SEED/                          likewise, with branch.json and ARM/ for each evaluated arm
 ```
 """
 
@@ -57,6 +58,7 @@ CALIBRATION_NAME = "calibration.json"
 """Of a run's cascade: its fitted threshold (`launch.calibrate`)."""
 
 ABLATION_FOLDER, ABLATION_RECORD, ABLATION_EVALUATION = "ablations", "ablation.json", "development"
+BRANCH_FOLDER, BRANCH_RECORD = "branches", "branch.json"
 
 _DEMOS_ENDING = "_demo.hdf5"
 

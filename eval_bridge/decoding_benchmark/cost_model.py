@@ -15,6 +15,7 @@ from eval_bridge.policies.decoders import (
     Certified,
     FixedPoint,
     L1Regression,
+    OnePass,
     SpeculativeGreedy,
     SpeculativeSampling,
 )
@@ -92,7 +93,7 @@ def _decoder_ms(decoder: Decoder, passes: Passes, rounds: float) -> float | None
             return 0.0
         case Autoregressive() if passes.step is not None:
             return passes.num_layers * passes.step
-        case FixedPoint() | CascadeDecoder() if passes.verify is not None:
+        case FixedPoint() | OnePass() | CascadeDecoder() if passes.verify is not None:
             return rounds * passes.verify
         case SpeculativeGreedy(scores_all_layers=False):
             return None

@@ -12,7 +12,7 @@ from eval_bridge.policies.cascade_decoder import CascadeDecoder
 from eval_bridge.policies.compiled_call import CompiledCall
 from eval_bridge.policies.decoder_interface import DecodedChunks, Decoder
 from eval_bridge.policies.decoder_models import ModelArrays, Models, Networks
-from eval_bridge.policies.decoders import Certified, read_decoder
+from eval_bridge.policies.decoders import Certified, L1Regression, read_decoder
 from eval_bridge.policies.interface import (
     FUSED_STAGE,
     SKIPPED_STAGE,
@@ -60,9 +60,16 @@ def load_models(run_dir: Path | str, decoder: Decoder) -> LoadedModels:
 
     Raises:
         CheckpointError: a stage is missing or damaged, or stages do not belong together.
-        ValueError: the decoder is certified, and nothing of the tokenizer's code can be.
+        ValueError: the decoder is certified, and nothing of the tokenizer's code can be; or it acts by another kind of
+            head than the policy has.
     """
     policy = load_policy(run_dir)
+    if isinstance(decoder, L1Regression) and not isinstance(policy.network.head, decoder.head):
+        raise ValueError(
+            f"decoder={decoder.name} acts by a {decoder.head.__name__}, and the policy of {run_dir} has a "
+            f"{type(policy.network.head).__name__}: two_step_regression is for policies that were "
+            "trained with model.learns=two_steps (configs/policy.py), l1_regression for the others"
+        )
     if "rfsq" not in decoder.stages:
         return LoadedModels(Networks(policy), ModelArrays(policy.variables))
 

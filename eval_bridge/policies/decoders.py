@@ -24,18 +24,27 @@ from rsd_jax.decoding import (
     LosslessSampling,
     autoregressive,
     fixed_point,
+    one_pass,
     speculative,
     speculative_greedy,
 )
 from rsd_jax.decoding.rules import Certified as CertifiedRule
+from rsd_jax.heads.action_heads import ActionHeadConfig
+from rsd_jax.heads.regression_head import RegressionConfig
+from rsd_jax.heads.two_step_head import TwoStepConfig
 from rsd_jax.registry import Registry
 
 
 @dataclass(frozen=True)
 class L1Regression:
-    """The L1 teacher's actions, without tokens (a `Decoder`)."""
+    """The L1 teacher's actions, without tokens (a `Decoder`).
+
+    Attributes:
+        head: kind of the policy's action head.
+    """
 
     name: ClassVar[str] = "l1_regression"
+    head: ClassVar[type[ActionHeadConfig]] = RegressionConfig
     stages: ClassVar[tuple[str, ...]] = ("policy",)
     optional_stages: ClassVar[tuple[str, ...]] = ()
 
@@ -54,12 +63,20 @@ class L1Regression:
     ) -> tuple[DecodedChunks, PyTree]:
         """See `Decoder`."""
         if given is not None:
-            raise ValueError("given must be None: l1_regression decodes no tokens")
+            raise ValueError(f"given must be None: {self.name} decodes no tokens")
         actions = models.teacher_actions(models.features(inputs))
         rows = len(actions)
         no_tokens, no_runs = jnp.zeros((rows, 0, 0), jnp.int32), jnp.zeros((rows, 0), jnp.int32)
         counts = AcceptanceCounts(no_tokens, no_tokens, no_runs)
         return DecodedChunks(actions, jnp.zeros(rows, jnp.int32), counts, jnp.ones(rows, bool)), state
+
+
+@dataclass(frozen=True)
+class TwoStepRegression(L1Regression):
+    """The actions of a policy that regresses in two steps, likewise (a `Decoder`)."""
+
+    name: ClassVar[str] = "two_step_regression"
+    head: ClassVar[type[ActionHeadConfig]] = TwoStepConfig
 
 
 class TokenDecoder:
@@ -147,6 +164,21 @@ class FixedPoint(TokenDecoder):
         )
 
 
+@dataclass(frozen=True)
+class OnePass(TokenDecoder):
+    """The main head's digits given its own estimate, all layers scored once (a `Decoder`): tokens without depth."""
+
+    name: ClassVar[str] = "one_pass"
+    stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "main_head")
+    optional_stages: ClassVar[tuple[str, ...]] = ("draft",)
+
+    def search(
+        self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
+    ) -> DecodeResult:
+        """`rsd_jax.decoding.one_pass`."""
+        return one_pass(prepared, models.main, models.code_shape, batch_size, models.guess(prepared), given)
+
+
 class DraftingDecoder(TokenDecoder):
     """Decoders that a draft model proposes tokens to."""
 
@@ -230,9 +262,11 @@ class Certified(DraftingDecoder):
 
 _KINDS = (
     L1Regression,
+    TwoStepRegression,
     Autoregressive,
     SpeculativeGreedy,
     FixedPoint,
+    OnePass,
     SpeculativeSampling,
     Certified,
     Cascade,

@@ -2,9 +2,11 @@
 
 DECODER_TITLES = {
     "l1_regression": "L1 regression, no tokens",
+    "two_step_regression": "Regression in two steps, no tokens",
     "autoregressive": "Autoregressive decoding, greedy",
     "speculative_greedy": "Residual speculative decoding, greedy and lossless",
     "fixed_point": "Decoding by fixed point, greedy and lossless",
+    "one_pass": "All layers in one pass, greedy",
     "speculative_sampling": "Residual speculative decoding, lossless sampling",
     "cascade": "Cascade: a draft policy acts where a rule accepts it",
     "early_exit": "Early exit: a draft from the first blocks acts where it agrees with the last look",

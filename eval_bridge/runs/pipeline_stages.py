@@ -26,7 +26,9 @@ from rsd_jax.run_folder import (
 )
 
 
-def stages_of(run_dir: Path, variant: str, seed: int, decoders: Sequence[str]) -> list[PipelineStage]:
+def stages_of(
+    run_dir: Path, variant: str, seed: int, decoders: Sequence[str], tokenizer: str = ""
+) -> list[PipelineStage]:
     """The stages of a run in order, each with the command that makes its output.
 
     Args:
@@ -35,6 +37,7 @@ def stages_of(run_dir: Path, variant: str, seed: int, decoders: Sequence[str]) -
         seed: of collection and training; the evaluation's belongs to its protocol, not to the run.
         decoders: each is evaluated on the same starts, in this order; the first is the headline. With several, a last
             stage writes its report again, with the comparisons.
+        tokenizer: variant of the tokenizer's configuration; empty for `variant`.
 
     Raises:
         ValueError: no decoder, one named twice, or an unknown one.
@@ -44,7 +47,8 @@ def stages_of(run_dir: Path, variant: str, seed: int, decoders: Sequence[str]) -
     outputs = {check_decoder(decoder): evaluation_folder(decoder, decoders) for decoder in decoders}
 
     def command(launcher: str, config: str, *more: str) -> list[str]:
-        call = [sys.executable, "-m", f"launch.{launcher}", "--config", f"configs/{config}.py:{variant}"]
+        chosen = tokenizer if tokenizer and config == "rfsq" else variant
+        call = [sys.executable, "-m", f"launch.{launcher}", "--config", f"configs/{config}.py:{chosen}"]
         return [*call, f"--config.run_dir={run_dir}", *more]
 
     def evaluate(decoder: str, *more: str) -> list[str]:

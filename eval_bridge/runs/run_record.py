@@ -17,18 +17,20 @@ class RunIdentity:
         variant: of the stages' configurations.
         seed: of collection and training.
         demos: folder of the run whose demonstrations this one uses; empty if it has its own.
+        tokenizer: variant of the tokenizer's configuration; empty if it is the others'.
     """
 
     variant: str
     seed: int
     demos: str = ""
+    tokenizer: str = ""
 
 
 def check_same_run(run_dir: Path, wanted: RunIdentity, from_stage: str) -> None:
     """Records what `run_dir` is made with, or checks it against what it was made with.
 
     Raises:
-        ValueError: the folder was made with another variant, seed or other demonstrations.
+        ValueError: the folder was made with another variant, seed or tokenizer, or other demonstrations.
         OSError: the folder cannot be written.
     """
     path = run_dir / RUN_RECORD

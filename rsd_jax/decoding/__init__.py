@@ -15,6 +15,7 @@ from rsd_jax.decoding.interface import (
     is_column_local,
     nothing_given,
 )
+from rsd_jax.decoding.one_pass import one_pass
 from rsd_jax.decoding.rules import AcceptanceRule, Certified, LosslessGreedy, LosslessSampling, TokenDistance
 from rsd_jax.decoding.speculative import speculative, speculative_greedy
 
@@ -36,6 +37,7 @@ __all__ = [
     "fixed_point",
     "is_column_local",
     "nothing_given",
+    "one_pass",
     "sees_other_columns",
     "speculative",
     "speculative_greedy",

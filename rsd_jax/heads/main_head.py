@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +14,9 @@ from rsd_jax.array_types import Features, Latents, Logits, Position, PyTree, Tok
 from rsd_jax.heads.digit_logits import DigitLogits
 from rsd_jax.heads.latent_estimator import LatentEstimator
 from rsd_jax.heads.layer_choice import LayerChoice, SameLayers, choose_layers
+from rsd_jax.heads.mode_lock import ModeLock
 from rsd_jax.partitioned_layers import AxisName, Dense, LayerNorm, Mlp
-from rsd_jax.rfsq import QuantizerTable, grid_coordinates
+from rsd_jax.rfsq import QuantizerTable, grid_coordinates, make_table
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class MainHeadConfig:
         num_layers: L of the code. latent_dim: D. num_levels: V.
         width: of the latent estimator; depth: its residual blocks.
         column_features: width of a column's own context and of its prefix embedding.
+        mode_locked: whether a column sees the coarser digits of all columns, and not of itself alone (`ModeLock`).
     """
 
     num_layers: int = 8
@@ -34,6 +36,7 @@ class MainHeadConfig:
     width: int = 128
     depth: int = 2
     column_features: int = 16
+    mode_locked: bool = False
 
 
 @jax.tree_util.register_dataclass
@@ -51,19 +54,23 @@ class ColumnContext:
 
 
 class MainHead(nn.Module):
-    """p(c_l | c_<l of the same column, features): distance logits of a latent estimate plus a learned correction.
+    """p(c_l | c_<l, features): distance logits of a latent estimate plus a learned correction.
 
-    The correction sees the column's context, the embedded coarser digits and where the estimate lies in the layer's
-    grid; it starts at zero.
+    The correction sees the column's context, the embedded coarser digits c_<l of the same column, and where the
+    estimate lies in the layer's grid; it starts at zero. Mode-locked it also sees a summary of the coarser digits of
+    all columns. Then all columns have to stand at the same layer, so that it is decoded layer by layer or by fixed
+    point, and nothing drafts for it.
 
     Attributes:
         config: its size.
-        column_local: what it is of digits (`rsd_jax.decoding.column_local`): the context, which sees all columns, is
-            made of no digit.
     """
 
     config: MainHeadConfig
-    column_local: ClassVar[bool] = True
+
+    @property
+    def column_local(self) -> bool:
+        """What it is of digits (`rsd_jax.decoding.column_local`): the context, which sees all, is made of no digit."""
+        return not self.config.mode_locked
 
     def setup(self) -> None:
         """Creates the estimator, the column context, the prefix embedding and the correction."""
@@ -76,6 +83,8 @@ class MainHead(nn.Module):
         small = nn.with_logical_partitioning(nn.initializers.normal(0.1), axes)
         self.digit_embedding = self.param("digit_embedding", small, (config.num_layers, config.num_levels, wide))
         self.layer_embedding = self.param("layer_embedding", small, (config.latent_dim, config.num_layers, wide))
+        if config.mode_locked:
+            self.mode_lock = ModeLock(2 * wide)
         self.digit_logits = DigitLogits(config.latent_dim, config.num_layers, config.num_levels)
         self.correction = Mlp(4 * wide, config.num_levels, axes=(None, None))
         self.correction_gain = self.param(
@@ -110,13 +119,15 @@ class MainHead(nn.Module):
         estimated = self.digit_logits(coordinates, layers, table)
 
         bounded = jnp.clip(coordinates, -table.reach - 1, table.reach + 1)[..., None]
+        prefix = self._prefix_embedding(tokens, layers)
         inputs = jnp.concatenate(
             [
                 self._at_every_layer(columns.context[..., None, :], coordinates),
-                self._prefix_embedding(tokens, layers),
+                prefix,
                 self._at_every_layer(layers.of_digits(self.layer_embedding), coordinates),
                 bounded,
                 bounded - jnp.round(bounded),
+                *self._of_all_columns(tokens, layers, prefix),
             ],
             axis=-1,
         )
@@ -125,6 +136,20 @@ class MainHead(nn.Module):
 
     def _at_every_layer(self, embedding: jax.Array, coordinates: Float[Array, "B C D N"]) -> jax.Array:
         return jnp.broadcast_to(embedding, (*coordinates.shape, self.config.column_features))
+
+    def _of_all_columns(
+        self, tokens: Tokens, layers: LayerChoice, prefix: Float[Array, "B C D N E"]
+    ) -> list[Float[Array, "B C D N H"]]:
+        """The mode lock's summary for every scored layer; nothing without one."""
+        if not self.config.mode_locked:
+            return []
+        columns = prefix.shape[:3]
+        if isinstance(layers, SameLayers):
+            summary = self.mode_lock(prefix)[:, None, None]
+            return [jnp.broadcast_to(summary, (*columns, *summary.shape[3:]))]
+        everything = SameLayers(0, self.config.num_layers, self.config.num_layers)
+        summary = self.mode_lock(self._prefix_embedding_of_slice(tokens, everything))[:, None, None]
+        return [layers.of_columns(jnp.broadcast_to(summary, (*columns, *summary.shape[3:])))]
 
     def _prefix_embedding(self, tokens: Tokens, layers: LayerChoice) -> Float[Array, "B C D N E"]:
         """Sum of the embeddings of strictly coarser digits, for every scored layer."""
@@ -145,6 +170,16 @@ class MainHead(nn.Module):
         embedding = jnp.where(is_coarser[:, None, :, None], self.digit_embedding[:seen, :, None, :], 0.0)
         one_hot = jax.nn.one_hot(tokens[..., :seen], self.config.num_levels)
         return jnp.einsum("bcdlv,lvne->bcdne", one_hot, embedding)
+
+
+def draw_main_head(model: MainHead, key: jax.Array, chunk_length: int, feature_dim: int) -> PyTree:
+    """Draws the parameters of a main head for chunks of C steps with F features; traceable, consumes `key`."""
+    code = model.config
+    ones = jnp.ones((code.num_layers, code.latent_dim), jnp.float32)
+    features = jnp.zeros((1, chunk_length, feature_dim), jnp.float32)
+    tokens = jnp.zeros((1, chunk_length, code.latent_dim, code.num_layers), jnp.int32)
+    table = make_table(0 * ones, ones, code.num_levels)
+    return model.init(key, features, table, tokens, tokens[..., 0], 1)["params"]
 
 
 def main_function(model: MainHead, params: PyTree, table: QuantizerTable) -> Callable[..., Logits]:

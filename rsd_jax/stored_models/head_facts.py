@@ -44,7 +44,8 @@ class HeadFacts(Generic[Sizes]):
             "labels": self.labels,
             "feature_noise": self.feature_noise,
             "digit_weight": self.digit_weight,
-            "model": asdict(self.model),
+            # What few heads are is left out, as it was when there was no such.
+            "model": {name: value for name, value in asdict(self.model).items() if value is not False},
         }
 
     @staticmethod

@@ -18,9 +18,9 @@ from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.checkpoints import CheckpointMetadata, LoadedStage, load_stage
 from rsd_jax.checkpoints.errors import CheckpointError
 from rsd_jax.distributed.sharding_rules import state_shardings
-from rsd_jax.heads.regression_head import RegressionHead
+from rsd_jax.heads.action_heads import ActionHead
 from rsd_jax.observation_needs import ObservationNeeds
-from rsd_jax.policy_network import BACKBONE, HEAD, PolicyNetwork
+from rsd_jax.policy_network import BACKBONE, HEAD, MAIN, PolicyNetwork
 from rsd_jax.stored_models.policy_facts import PolicyFacts
 
 
@@ -52,12 +52,14 @@ class StoredPolicy:
         variables: arrays of the policy.
         params_hash: SHA-256 of all parameters; names the policy in what is trained on its features.
         heldout_every: split by episode that it was trained with.
+        main: parameters of the main head that was trained with it (``network.main``), or None.
     """
 
     network: PolicyNetwork
     variables: PolicyVariables
     params_hash: str
     heldout_every: int
+    main: PyTree = None
 
     @property
     def backbone(self) -> Backbone:
@@ -70,8 +72,8 @@ class StoredPolicy:
         return self.backbone.observation_needs
 
     @property
-    def teacher(self) -> RegressionHead:
-        """The regression head as a network; its parameters are ``variables.head``."""
+    def teacher(self) -> ActionHead:
+        """The action head as a network; its parameters are ``variables.head``."""
         return self.network.teacher
 
     def features(self, variables: PolicyVariables, inputs: PolicyInputs) -> Features:
@@ -131,6 +133,7 @@ def stored_policy(stage: LoadedStage, content: Mapping[str, Any], run_dir: Path 
         variables=PolicyVariables(params[BACKBONE], params[HEAD], facts.proprio, facts.normalizer),
         params_hash=stage.params_hash,
         heldout_every=facts.heldout_every,
+        main=params.get(MAIN),
     )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.backbones.choice import describe_backbone, make_backbone
 from rsd_jax.backbones.proprioception import ProprioNormalizer
-from rsd_jax.heads.regression_head import RegressionConfig
+from rsd_jax.heads.action_heads import describe_action_head, make_action_head
+from rsd_jax.heads.main_head import MainHeadConfig
 from rsd_jax.policy_network import PolicyNetwork
 
 
@@ -22,7 +23,7 @@ class PolicyFacts:
         tokenizer_hash: of the run's tokenizer, whose normalizer it shares.
         heldout_every: every how many-th episode of a task was held out.
         augmentation, rewordings, compute_dtype, labels, outlook_weight: settings of its training, see
-            `PolicySettings`.
+            `PolicySettings`. digit_weight: likewise, of a policy that was trained to name tokens.
 
     What only later versions write is ``None`` of an earlier one's checkpoint.
     """
@@ -38,12 +39,13 @@ class PolicyFacts:
     compute_dtype: str | None
     labels: str | None
     outlook_weight: float | None = None
+    digit_weight: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON values, as checkpoints keep them."""
-        content = {
+        content: dict[str, Any] = {
             "backbone": describe_backbone(self.network.backbone),
-            "head": asdict(self.network.head),
+            "head": describe_action_head(self.network.head),
             "proprio": self.proprio.to_json(),
             "normalizer": self.normalizer.to_json(),
             "conventions": dict(self.conventions),
@@ -54,8 +56,14 @@ class PolicyFacts:
             "compute_dtype": self.compute_dtype,
             "labels": self.labels,
         }
-        # One that foresees no further than it acts has no such setting.
-        return content if self.outlook_weight is None else {**content, "outlook_weight": self.outlook_weight}
+        # One that foresees no further than it acts has no such setting, and few have a main head of their own.
+        if self.outlook_weight is not None:
+            content["outlook_weight"] = self.outlook_weight
+        if self.network.main is not None:
+            content["main_head"] = asdict(self.network.main)
+        if self.digit_weight is not None:
+            content["digit_weight"] = self.digit_weight
+        return content
 
     @staticmethod
     def from_json(content: Mapping[str, Any]) -> "PolicyFacts":
@@ -64,8 +72,13 @@ class PolicyFacts:
         Raises:
             TypeError, KeyError, ValueError: a network that this version does not know.
         """
+        main = content.get("main_head")
         return PolicyFacts(
-            network=PolicyNetwork(make_backbone(**content["backbone"]), RegressionConfig(**content["head"])),
+            network=PolicyNetwork(
+                make_backbone(**content["backbone"]),
+                make_action_head(content["head"]),
+                None if main is None else MainHeadConfig(**main),
+            ),
             proprio=ProprioNormalizer.from_json(content["proprio"]),
             normalizer=ActionNormalizer.from_json(content["normalizer"]),
             conventions=content["conventions"],
@@ -76,4 +89,5 @@ class PolicyFacts:
             compute_dtype=content.get("compute_dtype"),
             labels=content.get("labels"),
             outlook_weight=content.get("outlook_weight"),
+            digit_weight=content.get("digit_weight"),
         )

@@ -1,5 +1,6 @@
 """Demonstrations of a run as training rows, split by episode."""
 
+import hashlib
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -75,6 +76,12 @@ def demonstration_files(run_dir: Path) -> list[Path]:
             f"python -m launch.convert --config configs/convert.py --config.target.path={run_dir / DEMOS_FOLDER}"
         )
     return files
+
+
+def demonstrations_digest(files: Sequence[Path]) -> str:
+    """Digest of demonstration files by their names and sizes: what was learned from them, without reading them."""
+    lines = [f"{path.parent.name}/{path.name} {path.stat().st_size}" for path in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def instructions(run_dir: Path) -> list[str]:

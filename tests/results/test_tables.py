@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eval_bridge.evidence import headline, quickstart_section, suite_results
+from eval_bridge.evidence import headline, quickstart_section, suite_results, what_tokens_buy
 from eval_bridge.evidence.suite_record import as_json, from_json
 from eval_bridge.report.markdown import section_of
 from eval_bridge.report.tokenizer.page import render_page
@@ -25,6 +25,13 @@ def read(name: str) -> dict:
 
 def section(document: str, name: str) -> str:
     return section_of((ROOT / document).read_text(encoding="utf-8"), name)
+
+
+def test_what_tokens_buy_is_told_as_measured(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    figures, document = RESULTS / "what_tokens_buy.json", Path("docs/decoding.md")
+    expected = what_tokens_buy.describe(figures, document) if figures.exists() else "Not measured yet."
+    assert section(str(document), what_tokens_buy.SECTION) == expected
 
 
 def test_the_readme_has_the_headline_of_the_kept_figures(monkeypatch):

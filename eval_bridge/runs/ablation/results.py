@@ -3,21 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from eval_bridge.evaluation.comparison import compare_folders
 from eval_bridge.provenance import package_versions
 from eval_bridge.report.markdown import markdown_table
-from eval_bridge.runs.ablation.trials import DECODER, SHARED, AblationSettings, DevelopmentEvaluation, Trial
-from eval_bridge.statistics.intervals import wilson_interval
-from eval_bridge.statistics.paired import PairedCounts, bootstrap_difference, mcnemar_p_value
+from eval_bridge.runs.ablation.trials import DECODER, SHARED, AblationSettings, Trial
+from eval_bridge.runs.development import DevelopmentEvaluation
+from eval_bridge.runs.success_records import Record, paired_record, success_record, write_difference
 from rsd_jax.content_check import read_checked_json
 from rsd_jax.provenance import git_commit
 from rsd_jax.run_folder import METRICS_NAME, SUMMARY_NAME
-
-Record = dict[str, Any]
 
 MISSING = "-"
 POOLED = ", in which the same start with another training seed counts as another episode"
@@ -79,7 +75,7 @@ def _variant(trials: Sequence[Trial], base: dict[int, Trial]) -> Record:
     }
     if trials[0].evaluation is not None:
         successes, episodes = (sum(run["development"][key] for run in runs) for key in ("successes", "episodes"))
-        record["development"] = _success(successes, episodes)
+        record["development"] = success_record(successes, episodes)
         pairs = [(base[trial.seed], trial) for trial in trials if trial.seed in base]
         record["paired"] = _paired(pairs) if pairs else None
     return record
@@ -101,36 +97,17 @@ def _run(trial: Trial) -> Record:
     if trial.evaluation is not None:
         summary = read_checked_json(trial.evaluation.output / SUMMARY_NAME)
         per_task = {str(task["task_index"]): task["successes"] for task in summary["per_task"]}
-        record["development"] = {**_success(summary["successes"], summary["episodes"]), "per_task": per_task}
+        record["development"] = {**success_record(summary["successes"], summary["episodes"]), "per_task": per_task}
     return record
 
 
-def _success(successes: int, episodes: int) -> Record:
-    return {
-        "successes": successes,
-        "episodes": episodes,
-        "success_rate": successes / episodes,
-        "interval": list(wilson_interval(successes, episodes)),
-    }
-
-
 def _paired(pairs: Sequence[tuple[Trial, Trial]]) -> Record:
-    per_task: list[PairedCounts] = []
+    folders = []
     for base, own in pairs:
         assert base.evaluation is not None
         assert own.evaluation is not None
-        comparison = compare_folders(base.evaluation.output, own.evaluation.output)
-        per_task += [task.counts for task in comparison.per_task]
-    counts = PairedCounts(*(sum(column) for column in zip(*per_task, strict=True)))
-    return {
-        "against": pairs[0][0].name,
-        "episodes": counts.episodes,
-        "b": counts.first_only,
-        "c": counts.second_only,
-        "difference": counts.difference,
-        "interval": list(bootstrap_difference(per_task)),
-        "p_value": mcnemar_p_value(counts.first_only, counts.second_only),
-    }
+        folders.append((base.evaluation.output, own.evaluation.output))
+    return paired_record(pairs[0][0].name, folders)
 
 
 def write_table(results: Record, source: Path) -> str:
@@ -155,11 +132,7 @@ def _row(name: str, record: Record) -> list[str]:
     cells.append(
         f"{success['successes']} of {success['episodes']} ({_percents(success['interval'])})" if success else MISSING
     )
-    if paired is None:
-        return [*cells, MISSING, MISSING]
-    low, high = (100 * bound for bound in paired["interval"])
-    difference = f"{100 * paired['difference']:+.1f} ({low:+.1f} to {high:+.1f}), b={paired['b']} c={paired['c']}"
-    return [*cells, difference, f"{paired['p_value']:.2g}"]
+    return [*cells, *write_difference(paired)]
 
 
 def _percents(interval: Sequence[float]) -> str:

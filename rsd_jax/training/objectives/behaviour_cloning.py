@@ -75,7 +75,7 @@ class BehaviourCloning:
                 ``[B, N * C]``, False (0) where there is no label to imitate, as behind the episode's end.
             key: draws the augmentation.
         """
-        words_key, feature_key = jax.random.split(key)
+        words_key, feature_key, head_key = jax.random.split(key, 3)
         inputs = policy_inputs(batch)
         words = frozen.instructions.reword(words_key, inputs.instruction_ids, self.augmentation.reworded)
         features = self.network.backbone.augmented_features(
@@ -86,7 +86,25 @@ class BehaviourCloning:
             feature_key,
             self.compute_dtype,
         )
-        predicted = self._act(variables.params[HEAD], features)
+        loss, metrics = self.head_loss(variables.params, frozen, features, batch, head_key)
+        return LossOutput(loss=loss, model_state={}, metrics=metrics)
+
+    def head_loss(
+        self,
+        params: PyTree,
+        frozen: PolicyConstants,
+        features: Features,
+        batch: dict[str, jax.Array],
+        key: jax.Array,
+    ) -> tuple[Scalar, dict[str, Scalar]]:
+        """What the heads make of features: the loss, and metrics by slash name; may consume `key`.
+
+        The regression head's error. Other ways to learn from the same rows say here how.
+        """
+        return self.regression_loss(self._act(params[HEAD], features), batch)
+
+    def regression_loss(self, predicted: Actions, batch: dict[str, jax.Array]) -> tuple[Scalar, dict[str, Scalar]]:
+        """Error of predicted actions, that of chunks behind the first one weighted, and metrics of it."""
         now, behind = self.errors(predicted, batch["actions"], batch["mask"].astype(bool))
         metrics = {
             "loss/l1": now.l1,
@@ -95,9 +113,8 @@ class BehaviourCloning:
             "accuracy/gripper": now.gripper_accuracy,
         }
         if behind is None:
-            return LossOutput(loss=now.l1, model_state={}, metrics=metrics)
-        loss = now.l1 + self.outlook_weight * behind.l1
-        return LossOutput(loss=loss, model_state={}, metrics={**metrics, "l1/outlook": behind.l1})
+            return now.l1, metrics
+        return now.l1 + self.outlook_weight * behind.l1, {**metrics, "l1/outlook": behind.l1}
 
     def errors(
         self, predicted: Actions, actions: Actions, mask: Bool[Array, "B S"]

@@ -1,7 +1,7 @@
 """Objectives of the draft model and the main head: name the tokens of the action that the policy would take."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol, cast
 
 import flax.struct
 import jax
@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from rsd_jax.array_types import Actions, Features, Latents, LayerMask, Logits, PyTree, Tokens
+from rsd_jax.array_types import Actions, Features, Latents, LayerMask, Logits, PyTree, Scalar, Tokens
+from rsd_jax.heads.action_heads import ActionHead
 from rsd_jax.heads.draft_model import DraftModel
 from rsd_jax.heads.main_head import MainHead
-from rsd_jax.heads.regression_head import RegressionHead
 from rsd_jax.rfsq import QuantizerTable, RfsqTokenizer, make_table
 from rsd_jax.training.objectives.interface import LossOutput, Variables
 
@@ -123,7 +123,7 @@ class DigitPrediction:
     """
 
     task: HeadTask
-    teacher: RegressionHead
+    teacher: ActionHead
     chunk_length: int
     feature_dim: int
     labels: str = TEACHER
@@ -152,23 +152,17 @@ class DigitPrediction:
         noise = self.feature_noise * frozen.feature_scale * jax.random.normal(noise_key, batch["features"].shape)
         features = batch["features"] + noise
         actions = self.label_actions(frozen, features, batch["actions"])
-        tokens = frozen.tokenizer.tokenize(actions)
-        position = jax.random.randint(position_key, tokens.shape[:-1], 0, tokens.shape[-1])
-
-        latents, logits, layers = self.task.outputs(
-            variables.params, features, frozen.tokenizer.table, tokens, position
+        errors = digit_errors(
+            self.task, variables.params, frozen.tokenizer, frozen.informative, features, actions, position_key
         )
-        depth = tokens.shape[-1]
-        labels = jnp.take_along_axis(tokens, jnp.minimum(layers, depth - 1), axis=-1)
-        counted = self._informative(frozen, layers) & (layers < depth)
-        cross_entropy = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-        cross_entropy = jnp.sum(cross_entropy * counted) / jnp.sum(counted)
-        distance = jnp.mean(jnp.abs(latents - frozen.tokenizer.latents(actions)))
-        hits = jnp.sum((jnp.argmax(logits, axis=-1) == labels) & counted) / jnp.sum(counted)
         return LossOutput(
-            loss=distance + self.digit_weight * cross_entropy,
+            loss=errors.distance + self.digit_weight * errors.cross_entropy,
             model_state={},
-            metrics={"loss/latent_l1": distance, "loss/cross_entropy": cross_entropy, "accuracy/all_layers": hits},
+            metrics={
+                "loss/latent_l1": errors.distance,
+                "loss/cross_entropy": errors.cross_entropy,
+                "accuracy/all_layers": errors.accuracy,
+            },
         )
 
     def label_actions(self, frozen: FrozenPolicy, features: Features, demonstrated: Actions) -> Actions:
@@ -177,13 +171,69 @@ class DigitPrediction:
             return demonstrated
         return teacher_actions(self.teacher, frozen, features)
 
-    def _informative(self, frozen: FrozenPolicy, layers: Int[Array, "B C D N"]) -> Bool[Array, "B C D N"]:
-        num_layers = frozen.tokenizer.num_layers
-        informative = jnp.broadcast_to(frozen.informative.T, (*layers.shape[:-1], num_layers))
-        return jnp.take_along_axis(informative, jnp.minimum(layers, num_layers - 1), axis=-1)
+
+class DigitErrors(NamedTuple):
+    """Errors of a head on chunks of actions.
+
+    Attributes:
+        distance: mean absolute distance of its estimate from their latents.
+        cross_entropy: mean over the digits that it scored, each given the true coarser ones.
+        accuracy: share of these digits of which the most likely level is the true one.
+    """
+
+    distance: Scalar
+    cross_entropy: Scalar
+    accuracy: Scalar
 
 
-def teacher_actions(teacher: RegressionHead, frozen: FrozenPolicy, features: Features) -> Actions:
+def digit_errors(
+    task: HeadTask,
+    params: PyTree,
+    tokenizer: RfsqTokenizer,
+    informative: LayerMask,
+    features: Features,
+    actions: Actions,
+    key: jax.Array,
+    mask: Bool[Array, "B C"] | None = None,
+) -> DigitErrors:
+    """Compares what a head names, from a random layer of every column on, with the tokens of `actions`.
+
+    Args:
+        task: the head.
+        params: its parameters.
+        tokenizer: makes the tokens.
+        informative: its digits that can take more than one level; the others do not count.
+        features: ``[B, C, F]``.
+        actions: in the dataset's units, ``[B, C, A]``.
+        key: draws the layers; consumed.
+        mask: steps that count; None for all. A tokenizer's columns are of one step each.
+    """
+    tokens = tokenizer.tokenize(actions)
+    depth = tokens.shape[-1]
+    position = jax.random.randint(key, tokens.shape[:-1], 0, depth)
+    latents, logits, layers = task.outputs(params, features, tokenizer.table, tokens, position)
+    labels = jnp.take_along_axis(tokens, jnp.minimum(layers, depth - 1), axis=-1)
+    counted = _informative(informative, layers) & (layers < depth)
+    distances = jnp.abs(latents - tokenizer.latents(actions))
+    if mask is None:
+        distance, total = jnp.mean(distances), jnp.sum(counted)
+    else:
+        counted = counted & mask[..., None, None]
+        steps = jnp.maximum(jnp.sum(mask), 1)
+        distance = jnp.sum(distances * mask[..., None]) / (steps * distances.shape[-1])
+        total = jnp.maximum(jnp.sum(counted), 1)
+    cross_entropy = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    hits = (jnp.argmax(logits, axis=-1) == labels) & counted
+    return DigitErrors(distance, jnp.sum(cross_entropy * counted) / total, jnp.sum(hits) / total)
+
+
+def _informative(informative: LayerMask, layers: Int[Array, "B C D N"]) -> Bool[Array, "B C D N"]:
+    num_layers = len(informative)
+    everywhere = jnp.broadcast_to(informative.T, (*layers.shape[:-1], num_layers))
+    return jnp.take_along_axis(everywhere, jnp.minimum(layers, num_layers - 1), axis=-1)
+
+
+def teacher_actions(teacher: ActionHead, frozen: FrozenPolicy, features: Features) -> Actions:
     """What the L1 teacher would execute, in the dataset's units."""
     normalized = teacher.apply({"params": frozen.teacher_params}, features)
-    return frozen.tokenizer.normalizer.denormalize(normalized)
+    return frozen.tokenizer.normalizer.denormalize(cast(jax.Array, normalized))

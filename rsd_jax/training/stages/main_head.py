@@ -1,7 +1,7 @@
 """The main head's stage."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,17 +16,25 @@ from rsd_jax.heads.main_head import MainHead, MainHeadConfig, main_function
 from rsd_jax.rfsq import QuantizerTable, quantize
 from rsd_jax.training.objectives.digit_prediction import LABELS, MainTask
 from rsd_jax.training.objectives.interface import Stage, Variables
+from rsd_jax.training.objectives.taken_over import TakenOver
 from rsd_jax.training.stages.head_rows import HeadData, in_batches, load_head_data
 from rsd_jax.training.stages.head_stage import code_sizes, head_stage
 
 
 @dataclass(frozen=True)
 class MainHeadSettings:
-    """Settings of the main head's stage: see `MainHeadConfig` and `DigitPrediction`."""
+    """Settings of the main head's stage: see `MainHeadConfig` and `DigitPrediction`.
+
+    Attributes:
+        of_policy: whether it is the head that was trained with a policy of tokens, as it is. Nothing
+            is learned then, and the other settings do not count.
+    """
 
     width: int
     depth: int
     column_features: int
+    mode_locked: bool
+    of_policy: bool
     labels: str
     feature_noise: float
     digit_weight: float
@@ -38,10 +46,21 @@ class MainHeadSettings:
 
 def main_head_stage(settings: MainHeadSettings, data: HeadData) -> Stage:
     """The stage on features and labels at hand."""
-    sizes = {"width": settings.width, "depth": settings.depth, "column_features": settings.column_features}
-    model = MainHead(MainHeadConfig(**code_sizes(data), **sizes))
+    sizes: dict[str, Any] = {
+        "width": settings.width,
+        "depth": settings.depth,
+        "column_features": settings.column_features,
+    }
+    config = data.policy.network.main if settings.of_policy else MainHeadConfig(**code_sizes(data), **sizes)
+    if config is None:
+        raise ValueError(
+            "model.of_policy=True asks for the main head of the policy, and the run's policy was trained without one; "
+            "train that with model.learns=tokens (configs/policy.py), or leave of_policy out"
+        )
+    model = MainHead(config)
     run = (jax.jit(partial(name_digits, model)), jax.jit(partial(decode_greedily, model)))
-    return head_stage("main_head", MainTask(model), data, settings, partial(_evaluate, *run, data, settings.labels))
+    stage = head_stage("main_head", MainTask(model), data, settings, partial(_evaluate, *run, data, settings.labels))
+    return replace(stage, objective=TakenOver(stage.objective, data.policy.main)) if settings.of_policy else stage
 
 
 def name_digits(model: MainHead, params: PyTree, table: QuantizerTable, features: Features, tokens: Tokens) -> Tokens:

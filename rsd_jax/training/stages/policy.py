@@ -1,4 +1,4 @@
-"""The policy's stage: behaviour cloning of backbone and L1 regression head."""
+"""The policy's stage: behaviour cloning of backbone and L1 regression head, or of what else learns from its rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -33,12 +33,17 @@ from rsd_jax.training.objectives.behaviour_cloning import (
 from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.policy_rows import PolicyRows, policy_rows_of
 from rsd_jax.training.row_sources import Rows
-
-EVALUATION_BATCH = 64
+from rsd_jax.training.stages.action_learning import EVALUATION_BATCH, ActionLearning
+from rsd_jax.training.stages.token_learning import TokenLearning
+from rsd_jax.training.stages.two_step_learning import TwoStepLearning
 
 FORESEEABLE, ALL = "foreseeable", "all"
 LABELS = (FORESEEABLE, ALL)
 """Which labels of a chunk are imitated: those behind no disturbance of the chunk's own steps, or all."""
+
+ACTIONS, TWO_STEPS, TOKENS = "actions", "two_steps", "tokens"
+LEARNS = (ACTIONS, TWO_STEPS, TOKENS)
+"""What a policy learns: actions by the L1 teacher or by a two-step head, or tokens."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class PolicySettings:
         labels: one of `LABELS`.
         outlook_weight: see `BehaviourCloning`.
         heldout_every: every how many-th episode of a task is held out.
+        learns: one of `LEARNS`. two_steps, tokens: how, where it is asked.
     """
 
     backbone: Mapping[str, Any]
@@ -64,9 +70,12 @@ class PolicySettings:
     labels: str
     outlook_weight: float
     heldout_every: int
+    learns: str
+    two_steps: TwoStepLearning
+    tokens: TokenLearning
 
     def __post_init__(self) -> None:
-        """Checks the backbone's sizes, the number of rewordings and the name of the labels."""
+        """Checks the backbone's sizes, the number of rewordings, and the names."""
         make_backbone(**self.backbone)
         if self.rewordings < 1:
             raise ValueError(
@@ -75,6 +84,13 @@ class PolicySettings:
             )
         if self.labels not in LABELS:
             raise ValueError(f"model.labels is {self.labels!r}; it must be one of {', '.join(LABELS)}")
+        if self.learns not in LEARNS:
+            raise ValueError(f"model.learns is {self.learns!r}; it must be one of {', '.join(LEARNS)}")
+
+    @property
+    def learning(self) -> ActionLearning:
+        """What it learns, and how."""
+        return {ACTIONS: ActionLearning(), TWO_STEPS: self.two_steps, TOKENS: self.tokens}[self.learns]
 
     def build(self, run_dir: Path) -> Stage:
         """Every step of the demonstrations, with the actions normalised as the run's tokenizer does."""
@@ -91,7 +107,9 @@ class PolicySettings:
                 "it cannot be trained on them"
             )
         rows = policy_rows_of(run_dir, backbone, self.heldout_every)
-        return policy_stage(self, PolicyNetwork(backbone, self.head), tokenizer, rows, instructions(run_dir))
+        return policy_stage(
+            self, self.learning.network(backbone, self.head, tokenizer), tokenizer, rows, instructions(run_dir)
+        )
 
 
 def policy_stage(
@@ -102,9 +120,12 @@ def policy_stage(
     train = _imitated(_normalised(rows.train, tokenizer.normalizer), settings.labels)
     normalizer = ProprioNormalizer.from_proprio(train["proprio"])
     encode = network.backbone.encode_instruction
-    frozen = PolicyConstants(normalizer, InstructionTable.of(texts, settings.rewordings, "training", encode))
+    words = InstructionTable.of(texts, settings.rewordings, "training", encode)
+    frozen = settings.learning.constants(PolicyConstants(normalizer, words), tokenizer)
     heldout_words = InstructionTable.of(texts, settings.rewordings, "heldout", encode)
-    objective = BehaviourCloning(network, settings.augmentation, settings.compute_dtype, settings.outlook_weight)
+    objective = settings.learning.objective(
+        network, settings.augmentation, settings.compute_dtype, settings.outlook_weight
+    )
     facts = PolicyFacts(
         network=network,
         proprio=normalizer,
@@ -118,14 +139,16 @@ def policy_stage(
         labels=settings.labels,
         outlook_weight=settings.outlook_weight if network.backbone.chunks > 1 else None,
     )
+    of_actions = partial(_evaluate, objective, jax.jit(objective.predict), normalizer, heldout_words, heldout)
+    evaluate, best_metric = settings.learning.evaluation(of_actions, objective, frozen, heldout)
     return Stage(
         name="policy",
         objective=objective,
         frozen=frozen,
         rows=train,
-        evaluate=partial(_evaluate, objective, jax.jit(objective.predict), normalizer, heldout_words, heldout),
-        best_metric="heldout_l1",
-        metadata=facts.to_json(),
+        evaluate=evaluate,
+        best_metric=best_metric,
+        metadata=settings.learning.facts(facts).to_json(),
     )
 
 

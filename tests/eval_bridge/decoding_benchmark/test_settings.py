@@ -46,10 +46,11 @@ def test_what_cannot_be_measured_is_refused(changes, message):
 def test_every_decoder_of_the_registry_is_measured():
     from eval_bridge.policies.decoders import DECODERS
 
+    of_a_run = set(DECODERS.kinds) - {"two_step_regression"}  # which is of a policy of its own
     for variant in ("", "cpu", "tiny"):
         values = load_config(f"configs/decoding_benchmark.py:{variant}")[1].to_dict()
         del values["output"]
         found = to_dataclass(BenchmarkSettings, values)
-        assert {entry.decoder.name for entry in found.entries} == set(DECODERS.kinds) or variant == "tiny"
+        assert {entry.decoder.name for entry in found.entries} == of_a_run or variant == "tiny"
         epsilons = [entry.decoder.epsilon for entry in found.entries if entry.decoder.name == "certified"]
         assert epsilons == [0.02, 0.04, 0.08] or variant == "tiny"

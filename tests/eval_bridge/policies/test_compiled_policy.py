@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -11,19 +12,21 @@ import pytest
 
 from eval_bridge.policies import compiled_policy as policy_module
 from eval_bridge.policies.compiled_policy import CompiledPolicy, load_models
-from eval_bridge.policies.decoders import DECODERS, DecodedChunks, L1Regression
+from eval_bridge.policies.decoders import DECODERS, DecodedChunks, L1Regression, TwoStepRegression
 from eval_bridge.policies.interface import FUSED_STAGE, PASS_STAGES, PIPELINE_STAGES, SKIPPED_STAGE, PolicyRequest
 from eval_bridge.policies.observation_needs import select_observation
 from eval_bridge.policies.policy_episode import PolicyEpisode
 from eval_bridge.policies.random_streams import episode_key
 from rsd_jax.checkpoints import MissingCheckpointError, TokenizerMismatchError
 from rsd_jax.decoding import AcceptanceCounts
+from rsd_jax.heads.regression_head import RegressionConfig
+from rsd_jax.heads.two_step_head import TwoStepConfig
 from rsd_jax.stored_models.policy import PolicyMismatchError
 
 
 @pytest.fixture(scope="module")
 def policies(preflight_run: Path) -> dict[str, CompiledPolicy]:
-    names = set(DECODERS.kinds) - {"certified"}
+    names = set(DECODERS.kinds) - {"certified", "two_step_regression"}
     # The miniature draft policy remembers a look for no longer.
     settings = {"cascade": "longest_run=2"}
     return {name: CompiledPolicy.load(preflight_run, name, settings=settings.get(name, "")) for name in names}
@@ -207,3 +210,13 @@ def test_certified_decoding_refuses_a_tokenizer_that_nothing_can_be_certified_of
 def test_unknown_decoder_is_refused(preflight_run):
     with pytest.raises(ValueError, match="decoder='beam' is not a decoder"):
         CompiledPolicy.load(preflight_run, decoder="beam")
+
+
+@pytest.mark.parametrize(
+    ("decoder", "head"), [(L1Regression(), TwoStepConfig(8)), (TwoStepRegression(), RegressionConfig())]
+)
+def test_a_regression_acts_by_its_own_kind_of_head(monkeypatch, decoder, head):
+    policy = SimpleNamespace(network=SimpleNamespace(head=head), variables=None)
+    monkeypatch.setattr(policy_module, "load_policy", lambda run_dir: policy)
+    with pytest.raises(ValueError, match=rf"decoder={decoder.name} .* the policy of run has a {type(head).__name__}"):
+        load_models("run", decoder)

@@ -16,8 +16,8 @@ from eval_bridge.policies.decoders import (
 
 def test_every_decoder_is_found_by_its_own_name():
     assert list(DECODERS.kinds) == [
-        *("l1_regression", "autoregressive", "speculative_greedy"),
-        *("fixed_point", "speculative_sampling", "certified", "cascade", "early_exit"),
+        *("l1_regression", "two_step_regression", "autoregressive", "speculative_greedy"),
+        *("fixed_point", "one_pass", "speculative_sampling", "certified", "cascade", "early_exit"),
     ]
     for name, kind in DECODERS.kinds.items():
         assert make_decoder(name) == kind()
@@ -31,7 +31,7 @@ def test_stages_are_those_whose_checkpoints_decide():
 
 
 def test_unknown_names_and_settings_are_refused():
-    with pytest.raises(ValueError, match=r"decoder='beam' is not a decoder; choose one of l1_regression, auto"):
+    with pytest.raises(ValueError, match=r"decoder='beam' is not a decoder; choose one of l1_regression, two_step"):
         check_decoder("beam")
     with pytest.raises(ValueError, match=r"'autoregressive' cannot be made of \{'width': 3\}"):
         make_decoder("autoregressive", width=3)

@@ -90,7 +90,8 @@ def test_wrong_configurations_and_a_wrong_machine_are_listed_together(tmp_path, 
         ("configuration of draft", "configs/draft.py has no variant 'quick'; did you mean 'quickstart'? (valid: "
          "libero_spatial, quickstart, tiny)"),
         ("configuration of evaluate", "decoder='greedy' is not a decoder; choose one of l1_regression, "
-         "autoregressive, speculative_greedy, fixed_point, speculative_sampling, certified, cascade, early_exit."),
+         "two_step_regression, autoregressive, speculative_greedy, fixed_point, one_pass, speculative_sampling, "
+         "certified, cascade, early_exit."),
         ("simulator packages", "mujoco is gone"),
     ]  # fmt: skip
 

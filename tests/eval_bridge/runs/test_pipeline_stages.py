@@ -26,6 +26,13 @@ def test_commands_are_those_of_the_documentation():
     )
 
 
+def test_another_tokenizer_changes_no_other_configuration():
+    stages = stages_of(Path("runs/x"), "libero_spatial", 3, ONE, "layernorm")
+    variants = {stage.name: str(stage).split(".py:")[1].split(" ")[0] for stage in stages}
+    assert variants.pop("rfsq") == "layernorm"
+    assert set(variants.values()) == {"libero_spatial"}
+
+
 def test_a_cascade_has_its_own_policy_trained_before_any_evaluation():
     stages = [stage.name for stage in stages_of(Path("runs/x"), "tiny", 0, ("cascade", "l1_regression"))]
     assert stages[:5] == ["collect", "rfsq", "policy", "draft", "main_head"]

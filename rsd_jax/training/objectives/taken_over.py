@@ -1,0 +1,36 @@
+"""The objective of a stage that has nothing to learn: its parameters are there already."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax.core import meta
+
+from rsd_jax.array_types import PyTree
+from rsd_jax.training.objectives.interface import LossOutput, Objective, Variables
+
+
+class TakenOver:
+    """Starts from given parameters, and changes none of them (an `Objective`).
+
+    For a head that was trained together with its backbone: one step writes it down as the stage of its own that
+    everything behind it reads.
+    """
+
+    def __init__(self, objective: Objective, params: PyTree) -> None:
+        """Notes them.
+
+        Args:
+            objective: of which the parameters are; it names their axes.
+            params: plain arrays.
+        """
+        self._objective, self._params = objective, params
+
+    def init(self, key: jax.Array) -> Variables:
+        """The given parameters; draws nothing that stays."""
+        drawn = self._objective.init(key)
+        return Variables(meta.replace_boxed(drawn.params, self._params), drawn.model_state)
+
+    def loss(self, variables: Variables, frozen: PyTree, batch: Any, key: jax.Array) -> LossOutput:
+        """Zero, whatever the parameters are."""
+        return LossOutput(jnp.zeros(()), variables.model_state, {})
