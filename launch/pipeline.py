@@ -45,7 +45,8 @@ def main(config: ConfigDict) -> None:
     """Runs the pipeline that `config` describes and prints its result."""
     run_dir, from_stage, decoders = Path(config.run_dir), config.from_stage, tuple(config.decoders)
     identity = RunIdentity(config.variant, config.seed, str(Path(config.demos)) if config.demos else "")
-    stages = stages_of(run_dir, identity.variant, identity.seed, decoders)
+    settings = config.decoder_settings.to_dict()
+    stages = stages_of(run_dir, identity.variant, identity.seed, decoders, settings)
     if identity.demos and from_stage == "collect":
         raise ValueError(
             f"the demonstrations belong to {identity.demos}: collect them there, or leave config.demos out"
