@@ -14,7 +14,7 @@ from eval_bridge.evaluation.episode_log import read_episode_log
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.policies.cascade_decoder import CascadeDecoder
 from eval_bridge.policies.decoders import read_decoder
-from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
+from rsd_jax.checkpoints.stage_checkpoints import changed_stages
 from rsd_jax.content_check import read_checked_json
 from rsd_jax.run_folder import LOG_NAME, SHADOW_FOLDER, SUMMARY_NAME
 
@@ -85,7 +85,11 @@ def read_watched(folder: Path, run_dir: Path) -> WatchedEpisodes:
         raise ValueError(
             f"{folder / SHADOW_FOLDER} lacks {_listed(missing)}: copy them there, or evaluate again with {again}"
         )
-    _require_present(folder, log.checkpoints, run_dir)
+    if different := changed_stages(run_dir, log.checkpoints):
+        raise ValueError(
+            f"{folder} was run with another {', '.join(different)} than {run_dir} has: move it away, and evaluate "
+            "again what is there now"
+        )
     return WatchedEpisodes(folder, decoder, identity, log.checkpoints, episodes, tuple(map(load_shadow, paths)))
 
 
@@ -104,15 +108,6 @@ def require_other_episodes(first: WatchedEpisodes, second: WatchedEpisodes) -> N
             f"{second.folder} has {len(common)} episodes in common with {first.folder} ({_listed(names)}): a "
             "threshold is checked on others than it was fitted on; evaluate them with --config.first_episode="
             f"{1 + max(episode for _, episode in first.episodes)}"
-        )
-
-
-def _require_present(folder: Path, checkpoints: Mapping[str, str], run_dir: Path) -> None:
-    present = checkpoint_digests(run_dir, sorted(checkpoints))
-    if different := [stage for stage, digest in checkpoints.items() if digest != present[stage]]:
-        raise ValueError(
-            f"{folder} was run with another {', '.join(different)} than {run_dir} has: move it away, and evaluate "
-            "again what is there now"
         )
 
 

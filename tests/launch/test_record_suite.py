@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from eval_bridge.evaluation.episode_log import EpisodeLog
 from eval_bridge.evaluation.summary import summarise, write_summary
 from eval_bridge.evidence.suite_rows import FINEST_TASKS
 from eval_bridge.statistics.intervals import wilson_interval
 from launch.record_suite import main
 from rsd_jax.content_check import read_checked_json, write_checked_json
-from rsd_jax.run_folder import LOG_NAME
+from tests.eval_bridge.evaluation.folder_examples import write_evaluation
 from tests.eval_bridge.evaluation.log_examples import DIGEST, MANIFEST, log_of, make_log, make_record
 
 HEAD = {
@@ -27,13 +26,6 @@ SECONDS = {"collect": 120.0, "rfsq": 6.0, "policy": 300.0, "draft": 30.0, "main_
 SPECULATIVE = {0: "++++", 1: "+--"}
 TEACHER = {0: "+---", 1: "++-"}
 AUTOREGRESSIVE = SPECULATIVE
-
-
-def write_evaluation(folder: Path, log, planned: int | None = None) -> None:
-    with EpisodeLog(folder / LOG_NAME, log.identity) as file:
-        for record in (*log.sessions, log.latency, *log.episodes.values()):
-            file.append(record)
-    write_summary(folder / "summary.json", summarise(log, planned or len(log.episodes)))
 
 
 def write_json(path: Path, content: object) -> None:

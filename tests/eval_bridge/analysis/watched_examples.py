@@ -7,9 +7,8 @@ import numpy as np
 
 from eval_bridge.episodes.shadow import EpisodeShadow, save_shadow
 from eval_bridge.episodes.trace import trace_name
-from eval_bridge.evaluation.episode_log import EpisodeLog
-from eval_bridge.evaluation.summary import summarise, write_summary
-from rsd_jax.run_folder import LOG_NAME, SHADOW_FOLDER, SUMMARY_NAME
+from rsd_jax.run_folder import SHADOW_FOLDER
+from tests.eval_bridge.evaluation.folder_examples import write_evaluation
 from tests.eval_bridge.evaluation.log_examples import MANIFEST, make_log, make_record
 
 STAGES = ("rfsq", "policy", "main_head", "draft_policy", "confidence")
@@ -46,10 +45,7 @@ def write_watched(
     named = {"simulator": "libero_development", "decoder": "cascade", "decoder_settings": settings} | identity
     records = [make_record(*episode, success=True) for episode in shadows]
     log = make_log(*records, **{f"checkpoint.{stage}": digest for stage, digest in digests.items()} | named)
-    with EpisodeLog(folder / LOG_NAME, log.identity) as file:
-        for record in (*log.sessions, *log.episodes.values()):
-            file.append(record)
-    write_summary(folder / SUMMARY_NAME, summarise(log, planned or len(shadows)))
+    write_evaluation(folder, log, planned)
     for episode, each in shadows.items():
         save_shadow(folder / SHADOW_FOLDER / trace_name(*episode), each)
     return folder
