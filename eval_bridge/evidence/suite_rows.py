@@ -75,7 +75,7 @@ class EvaluationRow:
     Attributes:
         folder: its name in the run's folder.
         suite: what was evaluated.
-        decoder: by which decoder.
+        decoder: by which decoder. settings: of it; those that are left out have their defaults.
         seed: of the training.
         episodes, successes, success_rate, interval: over all tasks; Wilson, 95 %.
         per_task: as the summary has them.
@@ -107,11 +107,17 @@ class EvaluationRow:
     device: str
     versions: Mapping[str, str]
     paired: Paired | None = None
+    settings: str = ""
+
+    @property
+    def label(self) -> str:
+        """Decoder and settings."""
+        return f"{self.decoder} {self.settings}".strip()
 
     def to_json(self) -> dict[str, Any]:
         """JSON-serialisable form, acceptances beside the other figures and without what all rows have in common."""
         values = asdict(self)
-        for name in ("versions", "acceptance"):
+        for name in ("versions", "acceptance", *(() if self.settings else ("settings",))):
             del values[name]
         return values | dict(self.acceptance)
 
@@ -188,6 +194,7 @@ def read_row(folder: Path, seed: int, command: str) -> EvaluationRow:
         folder=folder.name,
         suite=summary["suite"],
         decoder=summary["decoder"],
+        settings=summary.get("decoder_settings", ""),
         seed=seed,
         episodes=summary["episodes"],
         successes=summary["successes"],

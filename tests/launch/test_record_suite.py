@@ -83,6 +83,23 @@ def test_rows_have_the_figures_of_the_evaluations(run_dir, tmp_path):
     assert first["checkpoints"] == {"rfsq": DIGEST}
 
 
+def test_rows_of_one_decoder_are_told_apart_by_their_settings(run_dir, tmp_path, capsys):
+    for name, settings in (("one", "rule=both"), ("other", "tolerance=0.1")):
+        log = log_of(SPECULATIVE, decoder="cascade", decoder_settings=settings)
+        write_evaluation(run_dir / f"evaluation_cascade_{name}", log)
+    rows = record(tmp_path, run_dir)["rows"]
+    assert [row.get("settings") for row in rows] == [None, None, None, "rule=both", "tolerance=0.1"]
+    document = tmp_path / "document.md"
+    document.write_text("<!-- libero_spatial -->\n<!-- /libero_spatial -->\n")
+    capsys.readouterr()
+    main(["--results", str(tmp_path / "out.json"), "--readme", str(document)])  # from the file
+    for line in (
+        "| success of `cascade rule=both` |",
+        "| `speculative_greedy` minus `cascade tolerance=0.1`, same starts |",
+    ):
+        assert line in document.read_text()
+
+
 def test_paired_figures_are_the_headline_minus_the_other(run_dir, tmp_path):
     headline, teacher, autoregressive = (row["paired"] for row in record(tmp_path, run_dir)["rows"])
     assert teacher["against"] == "speculative_greedy"

@@ -107,6 +107,14 @@ def test_a_pipelines_configuration_names_a_place_for_settings_of_decoders_alone(
     assert not any(config.decoder_settings.values())
 
 
+@pytest.mark.parametrize("variant", sorted({*quickstart.VARIANTS, *libero_spatial.VARIANTS}))
+def test_the_confidence_of_a_cascade_has_episodes_to_learn_and_to_be_judged_on(variant):
+    names = ("demos", "policy", "confidence")
+    demos, policy, confidence = (load_config(f"configs/{name}.py:{variant}")[1] for name in names)
+    held_out = (len(demos.tasks) or 10) * (demos.demos_per_task // policy.model.heldout_every)
+    assert held_out >= max(2, confidence.model.judged_every)
+
+
 def test_published_rows_are_ten_tasks_with_fifty_episodes_each():
     _, demos = load_config("configs/demos.py:libero_spatial")
     _, evaluation = load_config("configs/libero_eval.py:libero_spatial")
