@@ -52,6 +52,10 @@ def get_config(variant: str = "libero_spatial") -> ConfigDict:
     config.tokenizer = ""
     # Evaluated on the same starts; the first is the headline, whose report compares it with the others.
     config.decoders = ("speculative_greedy", "l1_regression", "autoregressive")
+    # Of each of them, as in "rule=agreement tolerance=0.2"; left empty, they have their defaults.
+    config.decoder_settings = ConfigDict(
+        {"speculative_sampling": "", "certified": "", "cascade": "", "early_exit": ""}
+    )
     # Make this stage anew, and all that comes from it; the old output moves to RUN_DIR/replaced/. Empty: only what is
     # missing.
     config.from_stage = ""

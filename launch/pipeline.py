@@ -46,7 +46,8 @@ def main(config: ConfigDict) -> None:
     run_dir, from_stage, decoders = Path(config.run_dir), config.from_stage, tuple(config.decoders)
     demos = str(Path(config.demos)) if config.demos else ""
     identity = RunIdentity(config.variant, config.seed, demos, config.tokenizer)
-    stages = stages_of(run_dir, identity.variant, identity.seed, decoders, identity.tokenizer)
+    settings = config.decoder_settings.to_dict()
+    stages = stages_of(run_dir, identity.variant, identity.seed, decoders, settings, identity.tokenizer)
     if identity.demos and from_stage == "collect":
         raise ValueError(
             f"the demonstrations belong to {identity.demos}: collect them there, or leave config.demos out"

@@ -4,7 +4,7 @@ r"""Times a cascade and the full decoder side by side, on the observations of wh
 
 Runs the first episodes of every task by the cascade, and after each shows what was seen to both policies in turns, at
 batch 1. Nothing else should run on the machine. Tells the mean chunk of each, and the share of calls that skipped the
-main backbone.
+main backbone. `launch.record_cascade` puts it beside the evaluation by the same settings.
 """
 
 import argparse
@@ -16,13 +16,16 @@ from tqdm import tqdm
 
 from eval_bridge.evaluation.benchmarks import get_benchmark
 from eval_bridge.evaluation.replay_timing import ReplayTimes, summarise_replay, time_replay, watch_episode
+from eval_bridge.policies.cascade import CASCADE
 from eval_bridge.policies.compiled_policy import CompiledPolicy
-from eval_bridge.policies.decoders import DECODERS
+from eval_bridge.policies.decoders import DECODERS, read_decoder
+from eval_bridge.policies.early_exit import EARLY_EXIT
 from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.provenance import package_versions
 from eval_bridge.simulators.libero.quiet_import import prepare_process
 from launch.command_line import path_argument, run_command
 from rsd_jax.atomic_files import write_json
+from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
 from rsd_jax.provenance import device_name, git_commit
 
 SEED = 7
@@ -35,6 +38,7 @@ def main(arguments: Sequence[str]) -> None:
         prog="python -m launch.time_cascade", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--run_dir", type=path_argument, required=True, help="the run whose checkpoints act")
+    parser.add_argument("--decoder", choices=(CASCADE, EARLY_EXIT), default=CASCADE, help="which kind of cascade")
     parser.add_argument("--settings", default="", help="of the cascade, NAME=VALUE separated by blanks")
     parser.add_argument("--full", choices=tuple(DECODERS.kinds), default="fixed_point", help="what it is timed beside")
     parser.add_argument("--simulator", default="libero", help="as in configs/libero_eval.py")
@@ -55,8 +59,9 @@ def time_cascade(options: argparse.Namespace) -> dict[str, Any]:
     benchmark = get_benchmark(options.simulator, options.suite)
     if options.simulator.startswith("libero"):
         prepare_process(rendering=True)
+    decoders = (read_decoder(options.decoder, options.settings), read_decoder(options.full))
     policies = {
-        "cascade": CompiledPolicy.load(options.run_dir, "cascade", settings=options.settings),
+        "cascade": CompiledPolicy.load(options.run_dir, options.decoder, settings=options.settings),
         "full": CompiledPolicy.load(options.run_dir, options.full),
     }
     times: dict[str, list[ReplayTimes]] = {name: [] for name in policies}
@@ -79,7 +84,9 @@ def time_cascade(options: argparse.Namespace) -> dict[str, Any]:
                 bar.update()
             simulator.close()
     cascade, full = (summarise_replay(times[name]) for name in ("cascade", "full"))
+    stages = sorted({stage for decoder in decoders for stage in decoder.stages})
     return {
+        "decoder": options.decoder,
         "settings": options.settings,
         "full_decoder": options.full,
         "simulator": options.simulator,
@@ -89,6 +96,7 @@ def time_cascade(options: argparse.Namespace) -> dict[str, Any]:
         "cascade": cascade,
         "full": full,
         "full_over_cascade": full["chunk_ms_mean"] / cascade["chunk_ms_mean"],
+        "checkpoints": checkpoint_digests(options.run_dir, stages),
         "device": device_name(),
         "versions": package_versions(),
         "commit": git_commit(),

@@ -9,6 +9,7 @@ RUN/
 ├── draft_policy/  confidence/  early_exit/             likewise, of the decoders cascade and early_exit
 ├── evaluation/  evaluation_DECODER/                    episodes.jsonl  traces/  videos/  summary.json  report.html
 │   └── shards/PART_of_PARTS/                           of an evaluation on several hosts
+├── calibrations/                                       RULE_alphaALPHA_epsilonEPSILON.json of cascades
 ├── ablations/POLICY/seed_SEED/                         a run's folder again, with ablation.json and development/
 └── branches/BRANCH/seed_SEED/                          likewise, with branch.json and ARM/ for each evaluated arm
 ```
@@ -54,8 +55,7 @@ LOG_NAME = "episodes.jsonl"
 SUMMARY_NAME, REPORT_NAME, COMPARISONS_NAME = "summary.json", "report.html", "comparisons.json"
 TRACE_FOLDER, SHADOW_FOLDER, VIDEO_FOLDER, SHARD_FOLDER = "traces", "shadows", "videos", "shards"
 
-CALIBRATION_NAME = "calibration.json"
-"""Of a run's cascade: its fitted threshold (`launch.calibrate`)."""
+CALIBRATION_FOLDER = "calibrations"
 
 ABLATION_FOLDER, ABLATION_RECORD, ABLATION_EVALUATION = "ablations", "ablation.json", "development"
 BRANCH_FOLDER, BRANCH_RECORD = "branches", "branch.json"
@@ -101,3 +101,13 @@ def collection_summaries(run_dir: Path) -> list[Path]:
 def evaluation_folder(decoder: str, decoders: Sequence[str]) -> str:
     """Name of the folder in which a decoder's evaluation lies; the first of `decoders` is the headline."""
     return HEADLINE if decoder == decoders[0] else f"{HEADLINE}_{decoder}"
+
+
+def calibration_path(run_dir: Path, rule: str, alpha: float, epsilon: float) -> Path:
+    """Where a run keeps the threshold of a cascade's `rule` that was fitted to the risk `alpha` of `epsilon`."""
+    return run_dir / CALIBRATION_FOLDER / f"{rule}_alpha{alpha:g}_epsilon{epsilon:g}.json"
+
+
+def calibration_paths(run_dir: Path) -> list[Path]:
+    """The calibrations of a run, sorted; none where there are none."""
+    return sorted((run_dir / CALIBRATION_FOLDER).glob("*.json"))

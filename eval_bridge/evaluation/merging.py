@@ -8,7 +8,7 @@ from eval_bridge.evaluation.episode_log import EpisodeLog, LogContents, read_epi
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.summary import Summary, summarise, write_summary
 from rsd_jax.content_check import read_checked_json
-from rsd_jax.run_folder import LOG_NAME, SHARD_FOLDER, SUMMARY_NAME, TRACE_FOLDER, VIDEO_FOLDER
+from rsd_jax.run_folder import LOG_NAME, SHADOW_FOLDER, SHARD_FOLDER, SUMMARY_NAME, TRACE_FOLDER, VIDEO_FOLDER
 
 
 def find_shards(output: Path) -> list[Path]:
@@ -32,7 +32,7 @@ def find_shards(output: Path) -> list[Path]:
 
 
 def merge_evaluations(output: Path, shards: Sequence[Path]) -> tuple[Summary, tuple[EpisodeId, ...]]:
-    """Writes the united log, traces, videos and summary into `output`; what is there already stays.
+    """Writes the united log, traces, shadows, videos and summary into `output`; what is there already stays.
 
     Returns:
         The summary, and the episodes that it is about.
@@ -50,7 +50,7 @@ def merge_evaluations(output: Path, shards: Sequence[Path]) -> tuple[Summary, tu
                     f"{shard} is part of another evaluation: {part.identity}, not {log.contents.identity}."
                 )
             _append(log, part)
-            for folder in (TRACE_FOLDER, VIDEO_FOLDER):
+            for folder in (TRACE_FOLDER, SHADOW_FOLDER, VIDEO_FOLDER):
                 if (shard / folder).is_dir():
                     shutil.copytree(shard / folder, output / folder, dirs_exist_ok=True)
         summary = summarise(log.contents, planned)

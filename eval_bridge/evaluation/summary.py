@@ -38,6 +38,7 @@ class Summary:
 
     Attributes:
         suite, simulator, decoder, seed, step_limit: what was evaluated, and how.
+        decoder_settings: ``NAME=VALUE`` of the decoder, in order; those that are left out have their defaults.
         tasks: names of the tasks with a result or an error.
         planned: episodes that this evaluation consists of; it is complete when `episodes` reaches it.
         episodes: with a result. successes: of these. errors: crashed without a result so far.
@@ -61,6 +62,7 @@ class Summary:
     suite: str
     simulator: str
     decoder: str
+    decoder_settings: str
     seed: int
     step_limit: int
     tasks: tuple[str, ...]
@@ -116,6 +118,7 @@ def summarise(log: LogContents, planned: int) -> Summary:
         suite=identity["suite"],
         simulator=identity["simulator"],
         decoder=identity["decoder"],
+        decoder_settings=identity.get("decoder_settings", ""),
         seed=identity["seed"],
         step_limit=identity["step_limit"],
         tasks=tuple(task.task for task in per_task),

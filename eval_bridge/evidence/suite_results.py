@@ -22,7 +22,7 @@ def read_columns(run_dirs: Sequence[Path], suite: str) -> list[Column]:
         seed = read_seed(run_dir)
         rows = read_variant_rows(run_dir, seed, BASE) if suite == VARIANTS else read_suite_rows(run_dir, seed, suite)
         columns.append((read_trained_run(run_dir), rows))
-    names = [[(row.decoder, row.folder) for row in rows] for _, rows in columns]
+    names = [[(row.label, row.folder) for row in rows] for _, rows in columns]
     for run_dir, own in zip(run_dirs, names, strict=True):
         if own != names[0]:
             raise ValueError(

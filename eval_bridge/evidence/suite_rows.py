@@ -11,7 +11,7 @@ from eval_bridge.evaluation.episode_log import read_episode_log
 from eval_bridge.runs.run_record import pipeline_command, read_result
 from eval_bridge.simulators.libero.suites import get_suite, suite_names
 from eval_bridge.statistics.intervals import Interval, wilson_interval
-from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
+from rsd_jax.checkpoints.stage_checkpoints import changed_stages
 from rsd_jax.content_check import read_checked_json
 from rsd_jax.run_folder import HEADLINE, LOG_NAME, SUMMARY_NAME
 
@@ -75,7 +75,7 @@ class EvaluationRow:
     Attributes:
         folder: its name in the run's folder.
         suite: what was evaluated.
-        decoder: by which decoder.
+        decoder: by which decoder. settings: of it; those that are left out have their defaults.
         seed: of the training.
         episodes, successes, success_rate, interval: over all tasks; Wilson, 95 %.
         per_task: as the summary has them.
@@ -107,11 +107,17 @@ class EvaluationRow:
     device: str
     versions: Mapping[str, str]
     paired: Paired | None = None
+    settings: str = ""
+
+    @property
+    def label(self) -> str:
+        """Decoder and settings."""
+        return f"{self.decoder} {self.settings}".strip()
 
     def to_json(self) -> dict[str, Any]:
         """JSON-serialisable form, acceptances beside the other figures and without what all rows have in common."""
         values = asdict(self)
-        for name in ("versions", "acceptance"):
+        for name in ("versions", "acceptance", *(() if self.settings else ("settings",))):
             del values[name]
         return values | dict(self.acceptance)
 
@@ -188,6 +194,7 @@ def read_row(folder: Path, seed: int, command: str) -> EvaluationRow:
         folder=folder.name,
         suite=summary["suite"],
         decoder=summary["decoder"],
+        settings=summary.get("decoder_settings", ""),
         seed=seed,
         episodes=summary["episodes"],
         successes=summary["successes"],
@@ -208,9 +215,8 @@ def read_row(folder: Path, seed: int, command: str) -> EvaluationRow:
 
 def require_present_checkpoints(run_dir: Path, rows: Sequence[EvaluationRow]) -> None:
     """Raises ValueError where a row was evaluated with another checkpoint than the one that the run has."""
-    present = checkpoint_digests(run_dir, sorted({stage for row in rows for stage in row.checkpoints}))
     for row in rows:
-        if different := [stage for stage, digest in row.checkpoints.items() if digest != present[stage]]:
+        if different := changed_stages(run_dir, row.checkpoints):
             raise ValueError(
                 f"{run_dir / row.folder} was run with another {', '.join(different)} than {run_dir} has: move it "
                 "away, and evaluate again what is there now"

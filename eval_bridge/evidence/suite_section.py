@@ -32,15 +32,15 @@ def suite_table(columns: Sequence[Column]) -> str:
     first = columns[0][1]
     devices_differ = len({row.device for _, rows in columns for row in rows}) > 1
     lines: list[tuple[str, Callable[[Column], str]]] = [
-        *((f"success of `{row.decoder}`", _of_row(index, _success)) for index, row in enumerate(first)),
+        *((f"success of `{row.label}`", _of_row(index, _success)) for index, row in enumerate(first)),
         ("OpenVLA-OFT as published, trained on human demonstrations", _of_row(0, _published)),
         *(
-            (f"finest-grained tasks, `{row.decoder}`", _of_row(index, _finest))
+            (f"finest-grained tasks, `{row.label}`", _of_row(index, _finest))
             for index, row in enumerate(first)
             if row.finest_tasks is not None
         ),
         *(
-            (f"`{first[0].decoder}` minus `{row.decoder}`, same starts", _of_row(index, _difference))
+            (f"`{first[0].label}` minus `{row.label}`, same starts", _of_row(index, _difference))
             for index, row in enumerate(first)
             if index > 0
         ),
@@ -54,7 +54,7 @@ def suite_table(columns: Sequence[Column]) -> str:
             )
             if first[0].acceptance.get(key)
         ),
-        *((f"one chunk, `{row.decoder}`, p50 / p99", _of_row(index, _latency)) for index, row in enumerate(first)),
+        *((f"one chunk, `{row.label}`, p50 / p99", _of_row(index, _latency)) for index, row in enumerate(first)),
         *(
             (f"{name}{of_what}", _of_head(stage, labels))
             for labels, of_what in (
@@ -129,7 +129,7 @@ def _policy_error(run: TrainedRun) -> str:
 def _devices(rows: Sequence[EvaluationRow]) -> str:
     if len({row.device for row in rows}) == 1:
         return rows[0].device
-    return "; ".join(f"`{row.decoder}`: {row.device}" for row in rows)
+    return "; ".join(f"`{row.label}`: {row.device}" for row in rows)
 
 
 def _success(row: EvaluationRow) -> str:

@@ -7,7 +7,7 @@ all where any row must look, and for none otherwise.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -69,6 +69,8 @@ class CascadeDecoder:
     Raises:
         ValueError: on construction, if a number is out of range.
     """
+
+    name: ClassVar[str]
 
     rule: str = "agreement"
     tolerance: float = 0.2

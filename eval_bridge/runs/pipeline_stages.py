@@ -3,12 +3,14 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 
-from eval_bridge.policies.decoders import check_decoder, make_decoder
+from eval_bridge.policies.decoder_interface import Decoder
+from eval_bridge.policies.decoders import check_decoder, read_decoder
 from eval_bridge.runs.stage_process import PipelineStage
 from rsd_jax.content_check import read_checked_json
 from rsd_jax.run_folder import (
@@ -25,9 +27,17 @@ from rsd_jax.run_folder import (
     evaluation_folder,
 )
 
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+"""Every decoder with its defaults."""
+
 
 def stages_of(
-    run_dir: Path, variant: str, seed: int, decoders: Sequence[str], tokenizer: str = ""
+    run_dir: Path,
+    variant: str,
+    seed: int,
+    decoders: Sequence[str],
+    settings: Mapping[str, str] = NO_SETTINGS,
+    tokenizer: str = "",
 ) -> list[PipelineStage]:
     """The stages of a run in order, each with the command that makes its output.
 
@@ -37,14 +47,16 @@ def stages_of(
         seed: of collection and training; the evaluation's belongs to its protocol, not to the run.
         decoders: each is evaluated on the same starts, in this order; the first is the headline. With several, a last
             stage writes its report again, with the comparisons.
+        settings: of some of the decoders, by name, as `read_decoder` takes them; the others have their defaults.
         tokenizer: variant of the tokenizer's configuration; empty for `variant`.
 
     Raises:
-        ValueError: no decoder, one named twice, or an unknown one.
+        ValueError: no decoder, one named twice, or an unknown one; or settings that `named_decoders` refuses.
     """
     if not decoders or len(set(decoders)) != len(decoders):
         raise ValueError(f"decoders={tuple(decoders)} must name at least one decoder, and each only once")
-    outputs = {check_decoder(decoder): evaluation_folder(decoder, decoders) for decoder in decoders}
+    named = named_decoders(decoders, settings)
+    outputs = {decoder: evaluation_folder(decoder, decoders) for decoder in decoders}
 
     def command(launcher: str, config: str, *more: str) -> list[str]:
         chosen = tokenizer if tokenizer and config == "rfsq" else variant
@@ -52,12 +64,14 @@ def stages_of(
         return [*call, f"--config.run_dir={run_dir}", *more]
 
     def evaluate(decoder: str, *more: str) -> list[str]:
-        chosen = (f"--config.decoder={decoder}", f"--config.output={outputs[decoder]}")
+        chosen = [f"--config.decoder={decoder}", f"--config.output={outputs[decoder]}"]
+        if written := settings.get(decoder, ""):
+            chosen.append(f"--config.decoder_settings={written}")
         return command("evaluate", "libero_eval", *chosen, *more)
 
     seeded = f"--config.seed={seed}"
     collect = PipelineStage("collect", run_dir / DEMOS_FOLDER, command("collect", "demos", seeded), has_all_demos)
-    trained = trained_stages(decoders)
+    trained = trained_stages(list(named.values()))
     trainings = [
         PipelineStage(name, run_dir / name, command("train", name, seeded), _has_final_metrics) for name in trained
     ]
@@ -66,7 +80,7 @@ def stages_of(
             output.replace(HEADLINE, "evaluate"),
             run_dir / output,
             evaluate(decoder),
-            partial(_has_all_episodes, decoder=decoder),
+            partial(_has_all_episodes, decoder=named[decoder]),
             trained,
         )
         for decoder, output in outputs.items()
@@ -83,9 +97,27 @@ def stages_of(
     return [collect, *trainings, *evaluations, report]
 
 
-def trained_stages(decoders: Sequence[str]) -> tuple[str, ...]:
+def named_decoders(decoders: Sequence[str], settings: Mapping[str, str] = NO_SETTINGS) -> dict[str, Decoder]:
+    """The decoders of a pipeline by name, each with its settings.
+
+    Args:
+        decoders: their names.
+        settings: of some of them, by name, as `read_decoder` takes them; the others have their defaults.
+
+    Raises:
+        ValueError: an unknown decoder or setting, or settings of a decoder that is none of `decoders`.
+    """
+    if unused := [name for name, written in settings.items() if written and check_decoder(name) not in decoders]:
+        raise ValueError(
+            f"decoder_settings has settings of {', '.join(unused)}, and decoders={tuple(decoders)}: settings are of "
+            "decoders that are evaluated; add the decoder there, or take its settings away"
+        )
+    return {name: read_decoder(name, settings.get(name, "")) for name in decoders}
+
+
+def trained_stages(decoders: Sequence[Decoder]) -> tuple[str, ...]:
     """The stages that a run with these `decoders` trains: all that are always there, and what some decoders need."""
-    needed = {stage for decoder in decoders for stage in make_decoder(decoder).stages}
+    needed = {stage for decoder in decoders for stage in decoder.stages}
     groups = [group for group in (CASCADE_STAGES, EARLY_EXIT_STAGES) if needed & set(group)]
     return (*TRAINED_STAGES, *chain(*groups))
 
@@ -122,11 +154,13 @@ def _has_final_metrics(output: Path) -> bool:
     return (output / METRICS_NAME).is_file()
 
 
-def _has_all_episodes(output: Path, decoder: str) -> bool:
+def _has_all_episodes(output: Path, decoder: Decoder) -> bool:
     if not (output / SUMMARY_NAME).is_file() or not (output / REPORT_NAME).is_file():
         return False
     summary = read_checked_json(output / SUMMARY_NAME)
-    return bool(summary["decoder"] == decoder and summary["episodes"] == summary["planned"])
+    # Summaries of a time without them tell no settings; where there were some, the log has them.
+    evaluated = read_decoder(summary["decoder"], summary.get("decoder_settings", ""))
+    return bool(evaluated == decoder and summary["episodes"] == summary["planned"])
 
 
 def _compares_with(output: Path, others: Sequence[str]) -> bool:

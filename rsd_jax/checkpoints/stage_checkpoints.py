@@ -7,7 +7,7 @@ one at every moment. What one process of a run fails at, all of them learn befor
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -186,6 +186,16 @@ def checkpoint_digests(run_dir: Path, stages: Iterable[str]) -> dict[str, str]:
             raise MissingCheckpointError(run_dir / stage / "best", stage, run_dir)
         digests[stage] = hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest()[:16]
     return digests
+
+
+def changed_stages(run_dir: Path, digests: Mapping[str, str]) -> list[str]:
+    """Stages whose best checkpoint is no longer the one of `digests`, which names each by `checkpoint_digests`.
+
+    Raises:
+        MissingCheckpointError: a stage has no checkpoint.
+    """
+    present = checkpoint_digests(run_dir, sorted(digests))
+    return [stage for stage, digest in digests.items() if digest != present[stage]]
 
 
 def _read_metadata(folder: Path) -> CheckpointMetadata:

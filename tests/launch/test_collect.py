@@ -72,7 +72,7 @@ def test_collects_every_task_and_prints_counts_and_path(calls, tmp_path, capsys)
     assert (complete["demos_per_task"], len(complete["tasks"])) == (50, 10)
 
 
-@pytest.mark.parametrize(("variant", "demos"), [("quickstart", 20), ("tiny", 2)])
+@pytest.mark.parametrize(("variant", "demos"), [("quickstart", 20), ("tiny", 4)])
 def test_smaller_variants_record_the_task_at_the_centre_of_the_table(calls, tmp_path, variant, demos):
     main(_config(variant, f"--config.run_dir={tmp_path}"))
     (((task,), plan, _, _),) = calls

@@ -140,10 +140,13 @@ def test_shards_merge_into_what_one_host_would_have_written(run_dir, monkeypatch
     for shard in ("0/2", "1/2"):
         assert command(monkeypatch, run_dir, *more, f"--config.shard={shard}") == 0
     output = run_dir / "evaluation"
+    (output / "shards/1_of_2/shadows").mkdir()  # as a watched cascade leaves them
+    (output / "shards/1_of_2/shadows/task01_episode000.npz").touch()
     merged, _ = merge_evaluations(output, find_shards(output))
     for field in ("episodes", "successes", "planned", "per_task", "token_acceptance", "rounds_mean", "steps_mean"):
         assert getattr(merged, field) == getattr(whole, field), field
     assert len(list((output / "traces").iterdir())) == 6
+    assert (output / "shadows/task01_episode000.npz").is_file()
     lines = (output / "episodes.jsonl").read_text()
     merge_command.main(config(run_dir, *more))
     assert (output / "report.html").is_file()

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from eval_bridge.evaluation.episode_log import EpisodeLog
 from eval_bridge.evaluation.summary import summarise, write_summary
 from eval_bridge.evidence.suite_rows import FINEST_TASKS
 from eval_bridge.statistics.intervals import wilson_interval
 from launch.record_suite import main
 from rsd_jax.content_check import read_checked_json, write_checked_json
-from rsd_jax.run_folder import LOG_NAME
+from tests.eval_bridge.evaluation.folder_examples import write_evaluation
 from tests.eval_bridge.evaluation.log_examples import DIGEST, MANIFEST, log_of, make_log, make_record
 
 HEAD = {
@@ -27,13 +26,6 @@ SECONDS = {"collect": 120.0, "rfsq": 6.0, "policy": 300.0, "draft": 30.0, "main_
 SPECULATIVE = {0: "++++", 1: "+--"}
 TEACHER = {0: "+---", 1: "++-"}
 AUTOREGRESSIVE = SPECULATIVE
-
-
-def write_evaluation(folder: Path, log, planned: int | None = None) -> None:
-    with EpisodeLog(folder / LOG_NAME, log.identity) as file:
-        for record in (*log.sessions, log.latency, *log.episodes.values()):
-            file.append(record)
-    write_summary(folder / "summary.json", summarise(log, planned or len(log.episodes)))
 
 
 def write_json(path: Path, content: object) -> None:
@@ -89,6 +81,23 @@ def test_rows_have_the_figures_of_the_evaluations(run_dir, tmp_path):
     assert first["column_acceptance"] == [0.75, 0.25]
     assert first["whole_layer_acceptance"] == [0.5, 0.0, None]
     assert first["checkpoints"] == {"rfsq": DIGEST}
+
+
+def test_rows_of_one_decoder_are_told_apart_by_their_settings(run_dir, tmp_path, capsys):
+    for name, settings in (("one", "rule=both"), ("other", "tolerance=0.1")):
+        log = log_of(SPECULATIVE, decoder="cascade", decoder_settings=settings)
+        write_evaluation(run_dir / f"evaluation_cascade_{name}", log)
+    rows = record(tmp_path, run_dir)["rows"]
+    assert [row.get("settings") for row in rows] == [None, None, None, "rule=both", "tolerance=0.1"]
+    document = tmp_path / "document.md"
+    document.write_text("<!-- libero_spatial -->\n<!-- /libero_spatial -->\n")
+    capsys.readouterr()
+    main(["--results", str(tmp_path / "out.json"), "--readme", str(document)])  # from the file
+    for line in (
+        "| success of `cascade rule=both` |",
+        "| `speculative_greedy` minus `cascade tolerance=0.1`, same starts |",
+    ):
+        assert line in document.read_text()
 
 
 def test_paired_figures_are_the_headline_minus_the_other(run_dir, tmp_path):

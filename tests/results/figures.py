@@ -1,12 +1,16 @@
 """What must hold between the figures of one results file: whatever follows from counts is computed again from them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import isclose
+from itertools import takewhile
+from math import isclose, nan
 from typing import Any
+
+import numpy as np
 
 from eval_bridge.evidence.trained_run import REPORTED
 from eval_bridge.statistics.intervals import wilson_interval
 from eval_bridge.statistics.paired import PairedCounts, bootstrap_difference, mcnemar_p_value
+from eval_bridge.statistics.risk_control import mean_interval
 
 Record = Mapping[str, Any]
 
@@ -93,7 +97,7 @@ def _paired(record: Record) -> Iterator[str]:
 def _rows(record: Record) -> Iterator[str]:
     """Rows of a suite: each pair's difference is that of the two rows' successes, headline minus other."""
     rows = record["rows"] if isinstance(record.get("rows"), list) else []
-    for row in rows:
+    for row in (row for row in rows if "seed" in row):
         paired = row.get("paired")
         if not paired:
             continue
@@ -190,7 +194,71 @@ def _resets(record: Record) -> Iterator[str]:
     yield from _compare("compiled_resets_are_reproduced", record["compiled_resets_are_reproduced"], reproduced)
 
 
-RULES = (_success, _per_task, _paired, _rows, _ablation, _tokenizers, _training, _speed, _resets)
+def _comparison(record: Record) -> Iterator[str]:
+    """What `launch.compare` writes."""
+    if not _has(record, "counts", "per_task", "resamples"):
+        return
+    tasks = [PairedCounts(**task["counts"]) for task in record["per_task"]]
+    counts = PairedCounts(*map(sum, zip(*tasks, strict=True)))
+    yield from _compare("counts", list(PairedCounts(**record["counts"])), list(counts))
+    yield from _compare("difference", record["difference"], counts.difference)
+    yield from _compare("p_value", record["p_value"], mcnemar_p_value(counts.first_only, counts.second_only))
+    interval = bootstrap_difference(tasks, seed=record["seed"], resamples=record["resamples"])
+    yield from _compare("interval", list(record["interval"].values()), interval)
+
+
+def _risk(record: Record) -> Iterator[str]:
+    """The risk of a cascade on watched episodes."""
+    if not _has(record, "by_episode", "risk"):
+        return
+    calls, skipped, far = (np.array(record["by_episode"][name]) for name in ("calls", "skipped", "far"))
+    if not ((far <= skipped) & (skipped <= calls)).all():
+        yield "an episode has more skipped calls than calls, or more far ones than skipped"
+    yield from _compare("episodes and calls", [record["episodes"], record["calls"]], [len(calls), calls.sum()])
+    yield from _compare("skipped", record["skipped"], skipped.sum() / calls.sum())
+    yield from _compare("far_of_skipped", record["far_of_skipped"], far.sum() / max(skipped.sum(), 1))
+    yield from _compare("risk", record["risk"], (far / calls).mean())
+    yield from _compare("risk_interval", record["risk_interval"], mean_interval(far / calls))
+
+
+def _calibration(record: Record) -> Iterator[str]:
+    """A cascade's threshold is the most permissive whose bound, and that of all stricter ones, is at most alpha."""
+    if not _has(record, "curve", "bound", "alpha") or record["threshold"] is None:
+        return
+    bounds = {row["threshold"]: (row["episodes"] * row["risk"] + 1) / (row["episodes"] + 1) for row in record["curve"]}
+    allowed = list(takewhile(lambda threshold: bounds[threshold] <= record["alpha"], bounds))
+    yield from _compare("threshold", record["threshold"], allowed[-1] if allowed else nan)
+    yield from _compare("bound", record["bound"], bounds[record["threshold"]])
+    fitted = next(row["risk"] for row in record["curve"] if row["threshold"] == record["threshold"])
+    yield from _compare("fitted_on", record["fitted_on"]["risk"], fitted)
+
+
+def _cascades(record: Record) -> Iterator[str]:
+    """Rows of a run's cascades: what they share with the full decoder's evaluation, calibrations and times."""
+    if not _has(record, "rows", "full", "calibrations"):
+        return
+    for row in record["rows"]:
+        paired, name = PairedCounts(**row["paired"]["counts"]), row["folder"]
+        if paired.episodes == row["episodes"] == record["full"]["episodes"]:
+            yield from _compare(f"{name}: successes", row["successes"], paired.second_successes)
+            yield from _compare(f"{name}: the full decoder's", record["full"]["successes"], paired.first_successes)
+        for time in row["times"]:
+            ratio = time["chunk_ms_mean_full"] / time["chunk_ms_mean"]
+            yield from _compare(f"{name}: full_over_cascade", time["full_over_cascade"], ratio)
+        if row["times"]:
+            first = [row["times"][0][key] for key in ("chunk_ms_mean", "chunk_ms_mean_full")]
+            yield from _compare(f"{name}: chunk_ms_mean", [row["chunk_ms_mean"], row["chunk_ms_mean_full"]], first)
+        if row["risk"] is not None:
+            keys = ("decoder", "settings", "alpha", "epsilon")
+            (own,) = (each for each in record["calibrations"] if all(each[key] == row[key] for key in keys))
+            yield from _compare(f"{name}: risk", row["risk"], own["checked_on"]["risk"])
+            yield from _compare(f"{name}: risk_interval", row["risk_interval"], own["checked_on"]["risk_interval"])
+
+
+RULES = (
+    *(_success, _per_task, _paired, _rows, _ablation, _tokenizers, _training, _speed, _resets),
+    *(_comparison, _risk, _calibration, _cascades),
+)
 
 
 def _has(record: Record, *names: str) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eval_bridge.evidence import headline, quickstart_section, suite_results, what_tokens_buy
+from eval_bridge.evidence import cascade_section, headline, quickstart_section, suite_results, what_tokens_buy
 from eval_bridge.evidence.suite_record import as_json, from_json
 from eval_bridge.report.markdown import section_of
 from eval_bridge.report.tokenizer.page import render_page
@@ -62,6 +62,13 @@ def test_the_small_pipelines_table_is_made_from_the_kept_figures():
     runs = read(file.name)["runs"]
     found = section(document, quickstart_section.SECTION)
     assert found == quickstart_section.describe(runs, file, Path(document))
+
+
+@pytest.mark.skipif(not (ROOT / RESULTS / "cascade.json").is_file(), reason="no cascade has been recorded")
+def test_the_cascades_table_is_made_from_the_kept_figures():
+    file, document = RESULTS / "cascade.json", "docs/decoding.md"
+    found = section(document, cascade_section.SECTION)
+    assert found == cascade_section.describe(read(file.name), file, Path(document))
 
 
 def test_the_tokenizers_table_and_page_are_made_from_the_kept_figures():

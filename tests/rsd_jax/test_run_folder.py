@@ -1,6 +1,8 @@
 from pathlib import Path
 
 from rsd_jax.run_folder import (
+    calibration_path,
+    calibration_paths,
     collection_summaries,
     demo_path,
     demo_paths,
@@ -33,3 +35,14 @@ def test_the_first_decoders_evaluation_is_the_headline():
         "evaluation",
         "evaluation_autoregressive",
     ]
+
+
+def test_calibrations_of_other_rules_and_risks_lie_beside_each_other(tmp_path):
+    assert calibration_paths(tmp_path) == []
+    paths = [calibration_path(tmp_path, rule, 0.05, 0.1) for rule in ("both", "confidence")]
+    paths.append(calibration_path(tmp_path, "confidence", 0.025, 0.05))
+    paths[0].parent.mkdir()
+    for path in paths:
+        path.touch()
+    assert paths[0] == tmp_path / "calibrations" / "both_alpha0.05_epsilon0.1.json"
+    assert calibration_paths(tmp_path) == [paths[0], paths[2], paths[1]]

@@ -29,6 +29,7 @@ REQUIRED = {
     "success_rate",
     "success_interval",
     "decoder",
+    "decoder_settings",
     "token_acceptance",
     "layer_acceptance",
     "latency_ms",

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from configs import libero_spatial, quickstart
-from eval_bridge.runs.pipeline_stages import share_demos, stages_of
+from eval_bridge.policies.decoders import DECODERS
+from eval_bridge.runs.pipeline_stages import named_decoders, share_demos, stages_of
 from launch.config_flags import load_config, parse_config
 
 ONE = ("speculative_greedy",)
@@ -27,7 +28,7 @@ def test_commands_are_those_of_the_documentation():
 
 
 def test_another_tokenizer_changes_no_other_configuration():
-    stages = stages_of(Path("runs/x"), "libero_spatial", 3, ONE, "layernorm")
+    stages = stages_of(Path("runs/x"), "libero_spatial", 3, ONE, tokenizer="layernorm")
     variants = {stage.name: str(stage).split(".py:")[1].split(" ")[0] for stage in stages}
     assert variants.pop("rfsq") == "layernorm"
     assert set(variants.values()) == {"libero_spatial"}
@@ -82,6 +83,45 @@ def test_every_stage_has_the_variants_of_the_pipelines(pipeline):
             assert values.run_dir == f"runs/{variant}"
 
 
+def test_a_decoder_is_evaluated_with_its_settings():
+    settings = {"cascade": "rule=both tolerance=0.1", "certified": ""}
+    *_, cascade, full, report = stages_of(Path("runs/x"), "tiny", 0, ("cascade", "fixed_point"), settings)
+    for stage in (cascade, report):  # which go on with the same log
+        assert parse_config(stage.command[3:]).decoder_settings == "rule=both tolerance=0.1"
+    assert parse_config(full.command[3:]).decoder_settings == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"cascade": "rule=both"},
+            r"decoder_settings has settings of cascade, and decoders=\('speculative_greedy',\)",
+        ),
+        ({"greedy": "rule=both"}, "'greedy' is not a decoder"),
+        ({"speculative_greedy": "rule=both"}, "speculative_greedy takes NAME=VALUE of these settings"),
+    ],
+)
+def test_settings_that_no_evaluation_has_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        stages_of(Path("runs/x"), "tiny", 0, ONE, settings)
+
+
+@pytest.mark.parametrize("pipeline", [quickstart, libero_spatial])
+def test_a_pipelines_configuration_names_a_place_for_settings_of_decoders_alone(pipeline):
+    config = pipeline.get_config()
+    named_decoders(tuple(DECODERS.kinds), config.decoder_settings.to_dict())
+    assert not any(config.decoder_settings.values())
+
+
+@pytest.mark.parametrize("variant", sorted({*quickstart.VARIANTS, *libero_spatial.VARIANTS}))
+def test_the_confidence_of_a_cascade_has_episodes_to_learn_and_to_be_judged_on(variant):
+    names = ("demos", "policy", "confidence")
+    demos, policy, confidence = (load_config(f"configs/{name}.py:{variant}")[1] for name in names)
+    held_out = (len(demos.tasks) or 10) * (demos.demos_per_task // policy.model.heldout_every)
+    assert held_out >= max(2, confidence.model.judged_every)
+
+
 def test_published_rows_are_ten_tasks_with_fifty_episodes_each():
     _, demos = load_config("configs/demos.py:libero_spatial")
     _, evaluation = load_config("configs/libero_eval.py:libero_spatial")
@@ -111,6 +151,22 @@ def test_evaluation_with_missing_episodes_is_not_finished(tmp_path):
     other = stages_of(tmp_path, "tiny", 0, ("l1_regression",))[-1]
     assert other.output == evaluate.output  # the headline's folder, which holds another decoder's episodes
     assert not other.is_finished(other.output)
+
+
+def test_an_evaluation_with_other_settings_is_not_finished(tmp_path):
+    def evaluate(settings: str):
+        return stages_of(tmp_path, "tiny", 0, ("cascade",), {"cascade": settings})[-1]
+
+    output = evaluate("").output
+    output.mkdir()
+    (output / "report.html").touch()
+    summary = {"decoder": "cascade", "episodes": 10, "planned": 10}
+    (output / "summary.json").write_text(json.dumps(summary))  # of a time without settings
+    assert evaluate("").is_finished(output)
+    assert not evaluate("tolerance=0.1").is_finished(output)
+    (output / "summary.json").write_text(json.dumps({**summary, "decoder_settings": "rule=agreement tolerance=0.1"}))
+    assert evaluate("tolerance=.10").is_finished(output)
+    assert not evaluate("tolerance=0.2").is_finished(output)
 
 
 def test_report_is_finished_when_it_compares_with_every_other_decoder(tmp_path):
