@@ -32,7 +32,7 @@ NOTE = (
     "Evaluation states of {suite}. Success with Wilson intervals; differences in points on the same starts with "
     "bootstrap intervals; risk as the mean over the checking episodes; all intervals 95 %. Mean chunks are of whole "
     "episodes, shown again to both policies in turns, batch 1, on the device told. What was named before stands in "
-    "the pipeline's configuration; the others stand beside it, and nothing was chosen from them."
+    "the pipeline's configuration; the others stand beside it."
 )
 
 
