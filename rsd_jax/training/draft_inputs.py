@@ -1,6 +1,6 @@
 """What a draft policy is given of rows, its memory of an earlier frame included."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import jax
@@ -27,13 +27,16 @@ def draft_inputs(batch: Mapping[str, jax.Array]) -> PolicyInputs:
     return seen._replace(memory=Memory(batch["look_features"], batch["look_age"]))
 
 
-def features_to_remember(main: StoredPolicy, rows: Rows) -> NDArray[np.float32]:
-    """What `main` makes of every row, once for all: ``[N, S, F]`` of all S steps that it foresees."""
+def remembering(main: StoredPolicy) -> Callable[[Rows], NDArray[np.float32]]:
+    """A function of rows, compiled once: what `main` makes of them, of all S steps that it foresees, ``[N, S, F]``."""
 
     @jax.jit
     def look(variables: PolicyVariables, batch: Mapping[str, jax.Array]) -> jax.Array:
         return main.backbone.features(variables.backbone, variables.proprio, policy_inputs(batch))
 
-    seen = {name: rows[name] for name in SEEN}
-    features: NDArray[np.float32] = map_rows(partial(look, main.variables), seen, BATCH)
-    return features
+    def remember(rows: Rows) -> NDArray[np.float32]:
+        seen = {name: rows[name] for name in SEEN}
+        features: NDArray[np.float32] = map_rows(partial(look, main.variables), seen, BATCH)
+        return features
+
+    return remember

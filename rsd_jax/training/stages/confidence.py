@@ -1,6 +1,6 @@
 """The confidence stage: a head learns on held-out demonstrations how far the draft policy lies from the main one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from rsd_jax.heads.distance_head import DistanceConfig, DistanceHead
 from rsd_jax.stored_models import load_draft_policy, load_policy, load_tokenizer
 from rsd_jax.stored_models.confidence import ConfidenceFacts
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
-from rsd_jax.training.draft_inputs import BATCH, SEEN, draft_inputs, features_to_remember
+from rsd_jax.training.draft_inputs import BATCH, SEEN, draft_inputs, remembering
 from rsd_jax.training.equal_batches import map_rows
 from rsd_jax.training.look_rows import LOOK, episodes_of, with_looks
 from rsd_jax.training.objectives.distance_prediction import DistanceConstants, DistancePrediction, log_distance
@@ -89,11 +89,9 @@ class ConfidenceSettings:
                 "none would be left to judge or to learn from; collect more, or hold out more of them"
             )
         views = self._views(rows, main, draft)
-        changes = (None, *(self.augmentation,) * (self.views - 1))
-        measured = [
-            _measure(main, draft, seen, change, jax.random.key(view))
-            for view, (seen, change) in enumerate(zip(views, changes, strict=True))
-        ]
+        as_it_is, changed = (_measure(main, draft, change) for change in (None, self.augmentation))
+        measured = [as_it_is(views[0], jax.random.key(0))]
+        measured += [changed(seen, jax.random.key(view)) for view, seen in enumerate(views[1:], start=1)]
         parts = zip(*measured, strict=True)
         learnt = DistanceRows(*(np.concatenate([array[~is_judged] for array in arrays]) for arrays in parts))
         judged = DistanceRows(*(array[is_judged] for array in measured[0]))
@@ -103,7 +101,7 @@ class ConfidenceSettings:
         oldest, chunk_length = draft.backbone.oldest_memory, draft.backbone.chunk_length
         if not oldest:
             return [rows] * self.views
-        remembered = features_to_remember(main, rows)
+        remembered = remembering(main)(rows)
         return [with_looks(rows, remembered, chunk_length, oldest, seed=1 + view) for view in range(self.views)]
 
 
@@ -162,17 +160,20 @@ def skipped_at_risk(score: NDArray[np.floating[Any]], is_far: NDArray[np.bool_],
 
 
 def _measure(
-    main: StoredPolicy, draft: StoredPolicy, rows: Rows, change: AugmentationConfig | None, key: jax.Array
-) -> DistanceRows:
-    """The draft policy's features, and how far its chunks lie from the main policy's where both see the same.
+    main: StoredPolicy, draft: StoredPolicy, change: AugmentationConfig | None
+) -> Callable[[Rows, jax.Array], DistanceRows]:
+    """A function of rows and a key, compiled once for all views.
+
+    It gives the draft policy's features, and how far its chunks lie from the main policy's where both see the same.
 
     Args:
         main, draft: the policies.
-        rows: what they see.
-        change: of the frames and of the robot's state, drawn by `key`; None for none.
+        change: of the frames and of the robot's state, drawn by the key; None for none.
     """
 
-    def features_of(policy: StoredPolicy, variables: PolicyVariables, inputs: PolicyInputs) -> jax.Array:
+    def features_of(
+        policy: StoredPolicy, variables: PolicyVariables, inputs: PolicyInputs, key: jax.Array
+    ) -> jax.Array:
         if change is None:
             return policy.features(variables, inputs)
         features = policy.backbone.augmented_features(change, variables.backbone, variables.proprio, inputs, key)
@@ -180,13 +181,16 @@ def _measure(
 
     @jax.jit
     def measure(
-        of_main: PolicyVariables, of_draft: PolicyVariables, batch: Mapping[str, jax.Array]
+        of_main: PolicyVariables, of_draft: PolicyVariables, key: jax.Array, batch: Mapping[str, jax.Array]
     ) -> tuple[jax.Array, jax.Array]:
         inputs, normalize = draft_inputs(batch), of_main.action.normalize
-        acted = main.teacher_actions(of_main, features_of(main, of_main, inputs._replace(memory=None)))
-        features = features_of(draft, of_draft, inputs)
+        acted = main.teacher_actions(of_main, features_of(main, of_main, inputs._replace(memory=None), key))
+        features = features_of(draft, of_draft, inputs, key)
         drafted = draft.teacher_actions(of_draft, features)
         return features, draft_distance(normalize(drafted), normalize(acted))
 
-    seen = {name: rows[name] for name in (*SEEN, *LOOK) if name in rows}
-    return DistanceRows(*map_rows(partial(measure, main.variables, draft.variables), seen, BATCH))
+    def measure_rows(rows: Rows, key: jax.Array) -> DistanceRows:
+        seen = {name: rows[name] for name in (*SEEN, *LOOK) if name in rows}
+        return DistanceRows(*map_rows(partial(measure, main.variables, draft.variables, key), seen, BATCH))
+
+    return measure_rows

@@ -19,12 +19,11 @@ from rsd_jax.stored_models.draft_policy import DraftPolicyFacts
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy, policy_variables
 from rsd_jax.stored_models.policy_facts import PolicyFacts
 from rsd_jax.training.demonstrations import instructions
-from rsd_jax.training.draft_inputs import SEEN, draft_inputs, features_to_remember
+from rsd_jax.training.draft_inputs import SEEN, draft_inputs, remembering
 from rsd_jax.training.look_rows import LOOK, with_looks
 from rsd_jax.training.objectives.distillation import Distillation, DistillationConstants
 from rsd_jax.training.objectives.interface import Stage
 from rsd_jax.training.policy_rows import PolicyRows, policy_rows_of
-from rsd_jax.training.row_sources import Rows
 from rsd_jax.training.stages.draft_evaluation import DraftEvaluation
 
 
@@ -82,7 +81,13 @@ def draft_policy_stage(
     words: InstructionTable,
 ) -> Stage:
     """The stage that trains `network` to act like `main` on rows at hand."""
-    train, heldout = (_seen_rows(settings, part, main) for part in (rows.train, rows.heldout))
+    oldest, chunk_length = settings.oldest_look, main.backbone.chunk_length
+    train, heldout = ({name: part[name] for name in SEEN} for part in (rows.train, rows.heldout))
+    if oldest:
+        remember = remembering(main)
+        for seen, part in ((train, rows.train), (heldout, rows.heldout)):
+            looks = with_looks(part, remember(part), chunk_length, oldest)
+            seen |= {name: looks[name] for name in LOOK}
     objective = Distillation(
         network, main.network, settings.augmentation, settings.compute_dtype, settings.worst_weight
     )
@@ -113,13 +118,3 @@ def draft_policy_stage(
         best_metric="heldout_distance",
         metadata=DraftPolicyFacts(facts, main.params_hash).to_json(),
     )
-
-
-def _seen_rows(settings: DraftPolicySettings, rows: Rows, main: StoredPolicy) -> Rows:
-    """Without what was demonstrated, which plays no part."""
-    seen = {name: rows[name] for name in SEEN}
-    if not settings.oldest_look:
-        return seen
-    remembered = features_to_remember(main, rows)
-    looks = with_looks(rows, remembered, main.backbone.chunk_length, settings.oldest_look)
-    return seen | {name: looks[name] for name in LOOK}

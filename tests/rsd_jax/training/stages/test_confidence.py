@@ -53,8 +53,8 @@ def test_it_learns_from_other_held_out_episodes_than_it_is_judged_on(preflight_r
     monkeypatch.setattr(
         confidence,
         "_measure",
-        lambda main, draft, rows, change, key: DistanceRows(
-            rows["proprio"][:, None], rows["look_age"] + (0.5 if change else 0.0)
+        lambda main, draft, change: (
+            lambda rows, key: DistanceRows(rows["proprio"][:, None], rows["look_age"] + (0.5 if change else 0.0))
         ),
     )
     stage = dataclasses.replace(settings, judged_every=3, views=2).build(preflight_run)
@@ -122,13 +122,13 @@ def test_a_distance_is_that_of_the_two_policies_chunks_in_half_ranges(monkeypatc
         **{"mask": np.ones((3, 1), bool), "actions": np.zeros((3, 1, 7)), "foreseeable": np.ones((3, 1), bool)},
     }
     key = jax.random.key(0)
-    found = confidence._measure(policy, policy, rows, None, key)
+    found = confidence._measure(policy, policy, None)(rows, key)
     np.testing.assert_allclose(found.distance, [0.3, 2 * 0.3 / 0.5, 2.0], rtol=1e-5)
     np.testing.assert_allclose(found.features[:, 0], (0.1 + look * rows["look_age"][:, None])[:, :7], rtol=1e-5)
     without = {name: array for name, array in rows.items() if not name.startswith("look_")}
-    np.testing.assert_array_equal(confidence._measure(policy, policy, without, None, key).distance, 0)
+    np.testing.assert_array_equal(confidence._measure(policy, policy, None)(without, key).distance, 0)
     # In a changed view both see the same change, and act in the first of their steps.
-    changed = confidence._measure(policy, policy, rows, AugmentationConfig(proprio_noise=5.0), key)
+    changed = confidence._measure(policy, policy, AugmentationConfig(proprio_noise=5.0))(rows, key)
     np.testing.assert_allclose(changed.distance[:2], found.distance[:2], rtol=1e-5)
     assert np.abs(changed.features - found.features).min() > 1e-3
     assert changed.features.shape == found.features.shape
