@@ -19,11 +19,14 @@ os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
 os.environ.setdefault("XLA_FLAGS", quick_compilation())
 
 SLOWEST = (
-    *("launch/test_analyze_tokenizer.py", "eval_bridge/simulators/libero/test_published_procedure.py"),
-    *("rsd_jax/training/objectives/test_behaviour_cloning.py", "eval_bridge/experts/test_libero_expert.py"),
-    *("launch/test_pipeline.py", "rsd_jax/training/test_processes.py", "rsd_jax/tokenizer_analysis/test_measures.py"),
-    *("rsd_jax/training/objectives/test_action_autoencoding.py", "launch/test_train.py", "launch/test_ablate.py"),
-    *("eval_bridge/preflight/test_checks.py", "eval_bridge/policies/test_decoder_models.py"),
+    *("launch/test_analyze_tokenizer.py", "eval_bridge/policies/test_compiled_policy.py"),
+    *("rsd_jax/training/test_processes.py", "eval_bridge/policies/test_losslessness.py", "launch/test_train.py"),
+    *("rsd_jax/training/objectives/test_behaviour_cloning.py", "rsd_jax/training/test_train_loop.py"),
+    *("eval_bridge/policies/test_cascade.py", "eval_bridge/policies/test_decoder_models.py"),
+    *("eval_bridge/preflight/test_checks.py", "rsd_jax/training/objectives/test_action_autoencoding.py"),
+    *("eval_bridge/simulators/libero/test_published_procedure.py", "rsd_jax/training/test_sharded_policy.py"),
+    *("eval_bridge/experts/test_libero_expert.py", "launch/test_benchmark.py", "launch/test_pipeline.py"),
+    *("rsd_jax/tokenizer_analysis/test_measures.py", "launch/test_ablate.py"),
 )
 """Files that take longest: begun first, so that no worker is left alone with one of them at the end."""
 
