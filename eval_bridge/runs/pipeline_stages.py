@@ -12,6 +12,7 @@ from types import MappingProxyType
 from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.decoders import check_decoder, read_decoder
 from eval_bridge.runs.stage_process import PipelineStage
+from eval_bridge.runs.training import is_trained
 from rsd_jax.content_check import read_checked_json
 from rsd_jax.run_folder import (
     CASCADE_STAGES,
@@ -20,7 +21,6 @@ from rsd_jax.run_folder import (
     DEMOS_FOLDER,
     EARLY_EXIT_STAGES,
     HEADLINE,
-    METRICS_NAME,
     REPORT_NAME,
     SUMMARY_NAME,
     TRAINED_STAGES,
@@ -72,9 +72,7 @@ def stages_of(
     seeded = f"--config.seed={seed}"
     collect = PipelineStage("collect", run_dir / DEMOS_FOLDER, command("collect", "demos", seeded), has_all_demos)
     trained = trained_stages(list(named.values()))
-    trainings = [
-        PipelineStage(name, run_dir / name, command("train", name, seeded), _has_final_metrics) for name in trained
-    ]
+    trainings = [PipelineStage(name, run_dir / name, command("train", name, seeded), is_trained) for name in trained]
     evaluations = [
         PipelineStage(
             output.replace(HEADLINE, "evaluate"),
@@ -148,10 +146,6 @@ def share_demos(run_dir: Path, source: str) -> None:
 def has_all_demos(output: Path) -> bool:
     """Whether a collection is complete."""
     return any(output.glob(f"*/{COMPLETE}"))
-
-
-def _has_final_metrics(output: Path) -> bool:
-    return (output / METRICS_NAME).is_file()
 
 
 def _has_all_episodes(output: Path, decoder: Decoder) -> bool:

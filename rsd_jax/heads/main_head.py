@@ -11,12 +11,13 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from rsd_jax.array_types import Features, Latents, Logits, Position, PyTree, Tokens
+from rsd_jax.heads.blank_inputs import blank_inputs
 from rsd_jax.heads.digit_logits import DigitLogits
 from rsd_jax.heads.latent_estimator import LatentEstimator
 from rsd_jax.heads.layer_choice import LayerChoice, SameLayers, choose_layers
 from rsd_jax.heads.mode_lock import ModeLock
 from rsd_jax.partitioned_layers import AxisName, Dense, LayerNorm, Mlp
-from rsd_jax.rfsq import QuantizerTable, grid_coordinates, make_table
+from rsd_jax.rfsq import QuantizerTable, grid_coordinates
 
 
 @dataclass(frozen=True)
@@ -174,11 +175,7 @@ class MainHead(nn.Module):
 
 def draw_main_head(model: MainHead, key: jax.Array, chunk_length: int, feature_dim: int) -> PyTree:
     """Draws the parameters of a main head for chunks of C steps with F features; traceable, consumes `key`."""
-    code = model.config
-    ones = jnp.ones((code.num_layers, code.latent_dim), jnp.float32)
-    features = jnp.zeros((1, chunk_length, feature_dim), jnp.float32)
-    tokens = jnp.zeros((1, chunk_length, code.latent_dim, code.num_layers), jnp.int32)
-    table = make_table(0 * ones, ones, code.num_levels)
+    features, table, tokens = blank_inputs(model.config, chunk_length, feature_dim)
     return model.init(key, features, table, tokens, tokens[..., 0], 1)["params"]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from rsd_jax.array_types import PyTree
 from rsd_jax.checkpoints import load_stage
-from rsd_jax.checkpoints.errors import CheckpointError
 from rsd_jax.heads.distance_head import DistanceConfig, DistanceHead
+from rsd_jax.stored_models.known_network import known_network
 from rsd_jax.stored_models.policy import PolicyMismatchError, StoredPolicy
 
 
@@ -58,13 +58,8 @@ def load_confidence(run_dir: Path | str, draft: StoredPolicy) -> StoredConfidenc
     """
     stage = load_stage(run_dir, "confidence")
     train = "move the stage's folder away and train it again: python -m launch.train --config configs/confidence.py"
-    try:
+    with known_network(stage.metadata.stage, train):
         facts = ConfidenceFacts.from_json(stage.metadata.facts)
-    except (TypeError, KeyError) as error:
-        raise CheckpointError(
-            f"stage 'confidence' has a network that this version does not know ({error!r}); use the version that "
-            f"wrote it, or {train}"
-        ) from error
     if facts.draft_hash != draft.params_hash:
         raise PolicyMismatchError(
             f"stage 'confidence' reads features of draft policy {facts.draft_hash}, but the run's is "

@@ -11,8 +11,8 @@ from rsd_jax.array_types import Actions, PyTree
 from rsd_jax.backbones.early_exit import early_exit_backbone, slots_to_act_on
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.checkpoints import load_stage
-from rsd_jax.checkpoints.errors import CheckpointError
 from rsd_jax.heads.early_exit_head import EarlyExitConfig, EarlyExitHead
+from rsd_jax.stored_models.known_network import known_network
 from rsd_jax.stored_models.policy import PolicyMismatchError, PolicyVariables, StoredPolicy
 
 
@@ -110,13 +110,8 @@ def load_early_exit(run_dir: Path | str, main: StoredPolicy) -> StoredEarlyExit:
     """
     stage = load_stage(run_dir, "early_exit")
     train = "move the stage's folder away and train it again: python -m launch.train --config configs/early_exit.py"
-    try:
+    with known_network(stage.metadata.stage, train):
         facts = EarlyExitFacts.from_json(stage.metadata.facts)
-    except (TypeError, KeyError) as error:
-        raise CheckpointError(
-            f"stage 'early_exit' has a network that this version does not know ({error!r}); use the version that "
-            f"wrote it, or {train}"
-        ) from error
     if facts.main_hash != main.params_hash:
         raise PolicyMismatchError(
             f"stage 'early_exit' is an exit of policy {facts.main_hash}, but the run's policy is {main.params_hash}; "

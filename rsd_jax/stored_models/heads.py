@@ -5,10 +5,10 @@ from pathlib import Path
 
 from rsd_jax.array_types import PyTree
 from rsd_jax.checkpoints import LoadedStage, TokenizerMismatchError, load_stage
-from rsd_jax.checkpoints.errors import CheckpointError
 from rsd_jax.heads.draft_model import DraftConfig, DraftModel
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig
 from rsd_jax.stored_models.head_facts import HeadFacts, Sizes
+from rsd_jax.stored_models.known_network import known_network
 from rsd_jax.stored_models.policy import PolicyMismatchError, StoredPolicy
 
 
@@ -55,13 +55,8 @@ def _facts(stage: LoadedStage, sizes: type[Sizes], tokenizer_hash: str, policy: 
     """
     name = stage.metadata.stage
     train = f"python -m launch.train --config configs/{name}.py"
-    try:
+    with known_network(name, f"move its folder away and train it again: {train}"):
         facts = HeadFacts.from_json(stage.metadata.facts, sizes)
-    except (TypeError, KeyError, ValueError) as error:
-        raise CheckpointError(
-            f"stage {name!r} has a network that this version does not know ({error!r}); use the version that wrote "
-            f"it, or move its folder away and train it again: {train}"
-        ) from error
     if facts.tokenizer_hash != tokenizer_hash:
         raise TokenizerMismatchError(
             f"stage {name!r} was trained with tokenizer {facts.tokenizer_hash}, but the tokenizer given is "

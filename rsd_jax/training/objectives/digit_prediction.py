@@ -11,9 +11,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from rsd_jax.array_types import Actions, Features, Latents, LayerMask, Logits, PyTree, Scalar, Tokens
 from rsd_jax.heads.action_heads import ActionHead
+from rsd_jax.heads.blank_inputs import blank_inputs
 from rsd_jax.heads.draft_model import DraftModel
 from rsd_jax.heads.main_head import MainHead
-from rsd_jax.rfsq import QuantizerTable, RfsqTokenizer, make_table
+from rsd_jax.rfsq import QuantizerTable, RfsqTokenizer
 from rsd_jax.training.objectives.interface import LossOutput, Variables
 
 TEACHER, DEMONSTRATIONS = "teacher", "demonstrations"
@@ -137,12 +138,8 @@ class DigitPrediction:
 
     def init(self, key: jax.Array) -> Variables:
         """Draws the parameters."""
-        code = self.task.model.config
-        shape = (1, self.chunk_length, code.latent_dim, code.num_layers)
-        ones = jnp.ones((code.num_layers, code.latent_dim), jnp.float32)
-        features = jnp.zeros((1, self.chunk_length, self.feature_dim), jnp.float32)
-        table = make_table(0 * ones, ones, code.num_levels)
-        return Variables(self.task.init(key, features, table, jnp.zeros(shape, jnp.int32)), {})
+        blank = blank_inputs(self.task.model.config, self.chunk_length, self.feature_dim)
+        return Variables(self.task.init(key, *blank), {})
 
     def loss(
         self, variables: Variables, frozen: FrozenPolicy, batch: dict[str, jax.Array], key: jax.Array
@@ -158,11 +155,7 @@ class DigitPrediction:
         return LossOutput(
             loss=errors.distance + self.digit_weight * errors.cross_entropy,
             model_state={},
-            metrics={
-                "loss/latent_l1": errors.distance,
-                "loss/cross_entropy": errors.cross_entropy,
-                "accuracy/all_layers": errors.accuracy,
-            },
+            metrics=errors.metrics,
         )
 
     def label_actions(self, frozen: FrozenPolicy, features: Features, demonstrated: Actions) -> Actions:
@@ -184,6 +177,15 @@ class DigitErrors(NamedTuple):
     distance: Scalar
     cross_entropy: Scalar
     accuracy: Scalar
+
+    @property
+    def metrics(self) -> dict[str, Scalar]:
+        """By slash name."""
+        return {
+            "loss/latent_l1": self.distance,
+            "loss/cross_entropy": self.cross_entropy,
+            "accuracy/all_layers": self.accuracy,
+        }
 
 
 def digit_errors(

@@ -67,9 +67,4 @@ class TokenCloning(BehaviourCloning):
         mask = batch["mask"].astype(bool)
         errors = digit_errors(self.task, params[MAIN], tokenizer, frozen.informative, features, actions, key, mask)
         loss = errors.distance + self.digit_weight * errors.cross_entropy + probed
-        return loss, {
-            **metrics,
-            "loss/latent_l1": errors.distance,
-            "loss/cross_entropy": errors.cross_entropy,
-            "accuracy/all_layers": errors.accuracy,
-        }
+        return loss, metrics | errors.metrics

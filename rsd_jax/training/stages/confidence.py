@@ -1,6 +1,6 @@
 """The confidence stage: a head learns on held-out demonstrations how far the draft policy lies from the main one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -88,21 +88,22 @@ class ConfidenceSettings:
                 f"model.judged_every is {self.judged_every}, and there are {episodes.max() + 1} held-out episodes: "
                 "none would be left to judge or to learn from; collect more, or hold out more of them"
             )
-        views = self._views(rows, main, draft)
         as_it_is, changed = (_measure(main, draft, change) for change in (None, self.augmentation))
-        measured = [as_it_is(views[0], jax.random.key(0))]
-        measured += [changed(seen, jax.random.key(view)) for view, seen in enumerate(views[1:], start=1)]
+        measured = [
+            (changed if view else as_it_is)(seen, jax.random.key(view))
+            for view, seen in enumerate(self._views(rows, main, draft))
+        ]
         parts = zip(*measured, strict=True)
         learnt = DistanceRows(*(np.concatenate([array[~is_judged] for array in arrays]) for arrays in parts))
         judged = DistanceRows(*(array[is_judged] for array in measured[0]))
         return confidence_stage(self, draft, tokenizer.token_hash, learnt, judged)
 
-    def _views(self, rows: Rows, main: StoredPolicy, draft: StoredPolicy) -> list[Rows]:
+    def _views(self, rows: Rows, main: StoredPolicy, draft: StoredPolicy) -> Iterator[Rows]:
+        """One at a time: what is remembered is large."""
         oldest, chunk_length = draft.backbone.oldest_memory, draft.backbone.chunk_length
-        if not oldest:
-            return [rows] * self.views
-        remembered = remembering(main)(rows)
-        return [with_looks(rows, remembered, chunk_length, oldest, seed=1 + view) for view in range(self.views)]
+        remembered = remembering(main)(rows) if oldest else None
+        for view in range(self.views):
+            yield rows if remembered is None else with_looks(rows, remembered, chunk_length, oldest, seed=1 + view)
 
 
 def confidence_stage(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rsd_jax.array_types import Actions, PyTree
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
+from rsd_jax.training.draft_inputs import BATCH
 from rsd_jax.training.equal_batches import map_rows
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.objectives.distillation import draft_error
@@ -22,8 +23,6 @@ Draft = Callable[[PyTree, PolicyVariables, dict[str, jax.Array]], Actions]
 
 NEAR = (0.05, 0.1, 0.2)
 """Distances within which the share of held-out chunks is reported, in half-ranges."""
-
-BATCH = 256
 
 
 class DraftEvaluation:
