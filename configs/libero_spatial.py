@@ -54,7 +54,7 @@ def get_config(variant: str = "libero_spatial") -> ConfigDict:
     config.decoders = ("speculative_greedy", "l1_regression", "autoregressive")
     # Of each of them, as in "rule=agreement tolerance=0.2"; left empty, they have their defaults.
     config.decoder_settings = ConfigDict(
-        {"speculative_sampling": "", "certified": "", "cascade": "", "early_exit": ""}
+        {"speculative_sampling": "", "certified": "", "cascade": "rule=confidence threshold=0.0603", "early_exit": ""}
     )
     # Make this stage anew, and all that comes from it; the old output moves to RUN_DIR/replaced/. Empty: only what is
     # missing.
