@@ -103,11 +103,12 @@ class Models:
         assert draft is not None, "a decoder used a stage that it does not name"
         assert variables is not None, "a decoder used a stage that it does not name"
         features = draft.features(variables, inputs)
-        tokens = self.tokenize(draft.teacher_actions(variables, features))
-        head = self.networks.confidence
+        drafted = draft.teacher_actions(variables, features)
+        tokens, head = self.tokenize(drafted), self.networks.confidence
         if head is None:
             return DraftProposals(tokens, jnp.full(len(tokens), jnp.inf))
-        return DraftProposals(tokens, jnp.exp(head.apply({"params": self.arrays.confidence}, features)))
+        told = head.apply({"params": self.arrays.confidence}, features, variables.action.normalize(drafted))
+        return DraftProposals(tokens, jnp.exp(told))
 
     def early_tokens(self, inputs: PolicyInputs) -> Float[Array, "B N F"]:
         """What the first blocks of the main backbone make of observations."""

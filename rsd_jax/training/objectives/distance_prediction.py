@@ -31,26 +31,29 @@ class DistancePrediction:
 
     Attributes:
         head: the network.
-        chunk_length: C. feature_dim: F.
+        chunk_length: C. feature_dim: F. action_dim: A.
         feature_noise: standard deviation of noise on the features, relative to each feature's own.
     """
 
     head: DistanceHead
     chunk_length: int
     feature_dim: int
+    action_dim: int
     feature_noise: float = 0.1
 
     def init(self, key: jax.Array) -> Variables:
         """Draws the parameters."""
-        features = jnp.zeros((1, self.chunk_length, self.feature_dim), jnp.float32)
-        return Variables(self.head.init(key, features)["params"], {})
+        features, drafted = (
+            jnp.zeros((1, self.chunk_length, dim), jnp.float32) for dim in (self.feature_dim, self.action_dim)
+        )
+        return Variables(self.head.init(key, features, drafted)["params"], {})
 
     def loss(
         self, variables: Variables, frozen: DistanceConstants, batch: dict[str, jax.Array], key: jax.Array
     ) -> LossOutput:
-        """Loss on ``features`` ``[B, C, F]`` and ``distance`` ``[B]``, in half-ranges, of `batch`."""
+        """Loss on ``features`` ``[B, C, F]``, ``drafted`` ``[B, C, A]`` and ``distance`` ``[B]`` of `batch`."""
         noise = self.feature_noise * frozen.feature_scale * jax.random.normal(key, batch["features"].shape)
-        predicted = self.head.apply({"params": variables.params}, batch["features"] + noise)
+        predicted = self.head.apply({"params": variables.params}, batch["features"] + noise, batch["drafted"])
         error = jnp.mean(jnp.abs(predicted - log_distance(batch["distance"])))
         return LossOutput(loss=error, model_state={}, metrics={"loss/log_distance": error})
 

@@ -39,10 +39,12 @@ class DistanceRows(NamedTuple):
 
     Attributes:
         features: of the draft policy, ``float32 [N, C, F]``.
+        drafted: its chunks, in half-ranges, ``float32 [N, C, A]``.
         distance: of its chunk from the main policy's, in half-ranges, ``float32 [N]`` (`draft_distance`).
     """
 
     features: NDArray[np.float32]
+    drafted: NDArray[np.float32]
     distance: NDArray[np.float32]
 
 
@@ -112,10 +114,11 @@ def confidence_stage(
     """The stage on measured distances at hand."""
     head = DistanceHead(DistanceConfig(settings.width))
     chunk_length, feature_dim = learnt.features.shape[1:]
+    action_dim = learnt.drafted.shape[-1]
     scale = jnp.asarray(learnt.features.std(axis=(0, 1)))
     return Stage(
         name="confidence",
-        objective=DistancePrediction(head, chunk_length, feature_dim, settings.feature_noise),
+        objective=DistancePrediction(head, chunk_length, feature_dim, action_dim, settings.feature_noise),
         frozen=DistanceConstants(scale),
         rows=learnt._asdict(),
         evaluate=_Evaluation(head, judged),
@@ -134,11 +137,11 @@ class _Evaluation:
 
     def __init__(self, head: DistanceHead, rows: DistanceRows) -> None:
         self._rows = rows
-        self._tell = jax.jit(lambda params, features: head.apply({"params": params}, features))
+        self._tell = jax.jit(lambda params, features, drafted: head.apply({"params": params}, features, drafted))
 
     def __call__(self, variables: Variables) -> dict[str, Any]:
         """See `HeldoutEvaluation`."""
-        told = np.asarray(hosts.fetch(self._tell(variables.params, self._rows.features)))
+        told = np.asarray(hosts.fetch(self._tell(variables.params, self._rows.features, self._rows.drafted)))
         distance = self._rows.distance
         error = np.abs(told - np.asarray(log_distance(jnp.asarray(distance)))).mean()
         near = float((distance <= NEAR).mean())
@@ -165,7 +168,8 @@ def _measure(
 ) -> Callable[[Rows, jax.Array], DistanceRows]:
     """A function of rows and a key, compiled once for all views.
 
-    It gives the draft policy's features, and how far its chunks lie from the main policy's where both see the same.
+    It gives the draft policy's features and its chunks, and how far they lie from the main policy's where both see the
+    same.
 
     Args:
         main, draft: the policies.
@@ -183,12 +187,12 @@ def _measure(
     @jax.jit
     def measure(
         of_main: PolicyVariables, of_draft: PolicyVariables, key: jax.Array, batch: Mapping[str, jax.Array]
-    ) -> tuple[jax.Array, jax.Array]:
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
         inputs, normalize = draft_inputs(batch), of_main.action.normalize
         acted = main.teacher_actions(of_main, features_of(main, of_main, inputs._replace(memory=None), key))
         features = features_of(draft, of_draft, inputs, key)
-        drafted = draft.teacher_actions(of_draft, features)
-        return features, draft_distance(normalize(drafted), normalize(acted))
+        drafted = normalize(draft.teacher_actions(of_draft, features))
+        return features, drafted, draft_distance(drafted, normalize(acted))
 
     def measure_rows(rows: Rows, key: jax.Array) -> DistanceRows:
         seen = {name: rows[name] for name in (*SEEN, *LOOK) if name in rows}

@@ -19,13 +19,17 @@ class FirstFeature(NamedTuple):
 
     which: int
 
-    def apply(self, variables, features):
+    def apply(self, variables, features, drafted):
         return features[:, 0, self.which]
 
 
 def loss(which, told, distance, scale, noise):
-    batch = {"features": np.tile(np.array(told, np.float32)[:, None, None], (1, 2, 3)), "distance": distance}
-    objective, frozen = DistancePrediction(FirstFeature(which), 2, 3, noise), DistanceConstants(np.array(scale))
+    batch = {
+        "features": np.tile(np.array(told, np.float32)[:, None, None], (1, 2, 3)),
+        "drafted": np.zeros((len(told), 2, 7), np.float32),
+    }
+    batch["distance"] = distance
+    objective, frozen = DistancePrediction(FirstFeature(which), 2, 3, 7, noise), DistanceConstants(np.array(scale))
     return jax.jit(lambda batch: objective.loss(Variables({}, {}), frozen, batch, KEY))(batch)
 
 

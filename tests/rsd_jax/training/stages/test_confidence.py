@@ -54,7 +54,9 @@ def test_it_learns_from_other_held_out_episodes_than_it_is_judged_on(preflight_r
         confidence,
         "_measure",
         lambda main, draft, change: (
-            lambda rows, key: DistanceRows(rows["proprio"][:, None], rows["look_age"] + (0.5 if change else 0.0))
+            lambda rows, key: DistanceRows(
+                rows["proprio"][:, None], rows["actions"][:, :8], rows["look_age"] + (0.5 if change else 0.0)
+            )
         ),
     )
     stage = dataclasses.replace(settings, judged_every=3, views=2).build(preflight_run)
@@ -124,6 +126,7 @@ def test_a_distance_is_that_of_the_two_policies_chunks_in_half_ranges(monkeypatc
     key = jax.random.key(0)
     found = confidence._measure(policy, policy, None)(rows, key)
     np.testing.assert_allclose(found.distance, [0.3, 2 * 0.3 / 0.5, 2.0], rtol=1e-5)
+    np.testing.assert_allclose(found.drafted * [1, 0.5, 1, 1, 1, 1, 1], found.features, rtol=1e-5)
     np.testing.assert_allclose(found.features[:, 0], (0.1 + look * rows["look_age"][:, None])[:, :7], rtol=1e-5)
     without = {name: array for name, array in rows.items() if not name.startswith("look_")}
     np.testing.assert_array_equal(confidence._measure(policy, policy, None)(without, key).distance, 0)
