@@ -235,8 +235,9 @@ class CompactNetwork(nn.Module):
     ) -> Float[Array, "B N F"]:
         """All tokens after the first `blocks` blocks; those of the steps that are foreseen are the last."""
         steps = self.sizes.chunks * self.sizes.chunk_length
-        views = [encode(pixels[:, index]) for index, encode in enumerate(self.views)]
         state, language = self.state(proprio), self.language(instruction_ids)
+        meaning = language.mean(axis=1)
+        views = [encode(pixels[:, index], meaning) for index, encode in enumerate(self.views)]
         slots = self.slots(jnp.broadcast_to(jnp.arange(steps)[None], (pixels.shape[0], steps)))
         remembered = [] if memory is None else [self.remembered(memory)]
         tokens = jnp.concatenate([*views, state[:, None], language, *remembered, slots], axis=1)

@@ -5,9 +5,10 @@ from typing import Any, cast
 from rsd_jax.backbones.cameras.grid import GridCamera
 from rsd_jax.backbones.cameras.interface import Camera
 from rsd_jax.backbones.cameras.keypoints import KeypointCamera
+from rsd_jax.backbones.cameras.patches import PatchCamera
 from rsd_jax.registry import Registry
 
-_CAMERAS = Registry("camera", "kind", {"keypoints": KeypointCamera, "grid": GridCamera})
+_CAMERAS = Registry("camera", "kind", {"keypoints": KeypointCamera, "grid": GridCamera, "patches": PatchCamera})
 
 
 def describe_camera(camera: Camera) -> dict[str, Any]:
@@ -20,4 +21,4 @@ def make_camera(kind: str, **fields: Any) -> Camera:
     return cast(Camera, _CAMERAS.make(kind, fields))
 
 
-__all__ = ["Camera", "GridCamera", "KeypointCamera", "describe_camera", "make_camera"]
+__all__ = ["Camera", "GridCamera", "KeypointCamera", "PatchCamera", "describe_camera", "make_camera"]

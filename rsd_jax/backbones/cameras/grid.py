@@ -40,8 +40,8 @@ class GridEncoder(nn.Module):
     width: int
 
     @nn.compact
-    def __call__(self, pixels: Float[Array, "B S S 3"]) -> Float[Array, "B N F"]:
-        """Returns the tokens of all places."""
+    def __call__(self, pixels: Float[Array, "B S S 3"], instruction: Float[Array, "B F"]) -> Float[Array, "B N F"]:
+        """Whatever is asked for, returns the tokens of all places."""
         maps = pixels
         for stage, (features, blocks) in enumerate(zip(self.camera.features, self.camera.blocks, strict=True)):
             kernel = 5 if stage == 0 else 3

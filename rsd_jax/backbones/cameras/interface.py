@@ -10,5 +10,8 @@ class Camera(Protocol):
     """Size of a network that reads one camera: hashable, one strategy of several."""
 
     def encoder(self, width: int, name: str) -> nn.Module:
-        """The network: pixels ``[B, S, S, 3]`` in [-1, 1] to tokens ``[B, N, width]``."""
+        """The network: pixels ``[B, S, S, 3]`` in [-1, 1] to tokens ``[B, N, width]``.
+
+        It is also given what the instruction means, ``[B, width]``, and may look for what is asked for.
+        """
         ...

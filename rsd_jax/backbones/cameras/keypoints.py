@@ -44,8 +44,8 @@ class KeypointEncoder(nn.Module):
     width: int
 
     @nn.compact
-    def __call__(self, pixels: Float[Array, "B S S 3"]) -> Float[Array, "B 2 F"]:
-        """Returns the keypoint token and the appearance token."""
+    def __call__(self, pixels: Float[Array, "B S S 3"], instruction: Float[Array, "B F"]) -> Float[Array, "B 2 F"]:
+        """Whatever is asked for, returns the keypoint token and the appearance token."""
         camera, maps = self.camera, pixels
         for features, kernel, stride in zip(camera.features, camera.kernels, camera.strides, strict=True):
             maps = Conv(features, (kernel, kernel), ("channels", "channels"), strides=stride)(maps)

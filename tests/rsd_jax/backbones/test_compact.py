@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from rsd_jax.backbones.cameras import GridCamera, KeypointCamera
+from rsd_jax.backbones.cameras import GridCamera, KeypointCamera, PatchCamera
 from rsd_jax.backbones.compact import CompactBackbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction import INSTRUCTION_LENGTH, encode_instruction
@@ -20,6 +20,7 @@ SIZES = {"image_size": 16, "width": 16, "depth": 1, "heads": 2, "mlp_features": 
 TINY = {
     "keypoints": CompactBackbone(camera=KeypointCamera(features=(4, 4, 4), keypoints=4), **SIZES),
     "grid": CompactBackbone(camera=GridCamera(features=(4, 8), blocks=(1, 0)), **SIZES),
+    "patches": CompactBackbone(camera=PatchCamera((2, 2), (4, 8), blocks=1, keypoints=4), **SIZES),
 }
 NORMALIZER = ProprioNormalizer(offset=jnp.zeros(8), scale=jnp.ones(8))
 
@@ -124,7 +125,7 @@ def test_a_backbone_survives_plain_values() -> None:
 def test_rejects_what_does_not_exist_or_fit() -> None:
     with pytest.raises(ValueError, match="width is 100; it must be a multiple of heads = 8"):
         CompactBackbone(width=100, heads=8)
-    with pytest.raises(ValueError, match="camera kind is 'lidar'; it must be one of keypoints, grid"):
+    with pytest.raises(ValueError, match="camera kind is 'lidar'; it must be one of keypoints, grid, patches"):
         CompactBackbone.from_json({"camera": {"kind": "lidar"}})
     with pytest.raises(ValueError, match="unexpected keyword argument 'layers'"):
         CompactBackbone.from_json({"camera": {"kind": "grid"}, "layers": 3})
