@@ -45,6 +45,9 @@ def get_config(variant: str = "") -> ConfigDict:
     config.decoder = "speculative_greedy"
     # Of the decoder, as in "rule=agreement tolerance=0.2"; left out, they have their defaults.
     config.decoder_settings = ""
+    # Of a cascade: a calibration of the run (launch.calibrate) that gives its rule and threshold, such as
+    # "confidence_alpha0.05_epsilon0.1".
+    config.calibration = ""
     # Processes with a simulator each; 0 means one per core. The results do not depend on it.
     config.workers = 0
     # Seconds without a word after which a worker counts as hung, and another takes its place.

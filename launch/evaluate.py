@@ -55,7 +55,7 @@ def evaluate(config: ConfigDict) -> Summary:
         EvaluationStopped: a scene could not be built.
         OSError: the run folder cannot be written, or is full.
     """
-    settings = to_dataclass(EvaluationSettings, config.to_dict())
+    settings = to_dataclass(EvaluationSettings, config.to_dict()).with_fitted_settings()
     make_benchmark = functools.partial(get_benchmark, settings.simulator, settings.suite)
     benchmark = make_benchmark()
     plan = settings.plan(benchmark)

@@ -1,4 +1,4 @@
-"""Chains all stages of one run: demonstrations, the four trainings, an evaluation by each decoder, the report.
+"""Chains all stages of one run: demonstrations, trainings, an evaluation by each decoder, the report.
 
     python -m launch.pipeline --config configs/quickstart.py
     python -m launch.pipeline --config configs/quickstart.py --config.run_dir=runs/second --config.seed=1
@@ -26,6 +26,7 @@ from ml_collections import ConfigDict
 
 from eval_bridge.preflight.check_stages import check_stages
 from eval_bridge.preflight.requirements import require_met
+from eval_bridge.runs.calibration_stages import CalibrationPlan
 from eval_bridge.runs.pipeline import (
     check_range,
     describe_result,
@@ -39,6 +40,7 @@ from eval_bridge.runs.run_record import RunIdentity, check_same_run
 from eval_bridge.runs.stage_process import PipelineStage, StageFailure
 from eval_bridge.runs.stop_request import Stopped
 from launch.config_flags import parse_config, run
+from rsd_jax.registry import to_dataclass
 
 
 def main(config: ConfigDict) -> None:
@@ -47,7 +49,8 @@ def main(config: ConfigDict) -> None:
     demos = str(Path(config.demos)) if config.demos else ""
     identity = RunIdentity(config.variant, config.seed, demos, config.tokenizer)
     settings = config.decoder_settings.to_dict()
-    stages = stages_of(run_dir, identity.variant, identity.seed, decoders, settings, identity.tokenizer)
+    plan = to_dataclass(CalibrationPlan, config.calibration.to_dict())
+    stages = stages_of(run_dir, identity.variant, identity.seed, decoders, settings, identity.tokenizer, plan)
     if identity.demos and from_stage == "collect":
         raise ValueError(
             f"the demonstrations belong to {identity.demos}: collect them there, or leave config.demos out"

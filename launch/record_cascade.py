@@ -5,8 +5,9 @@ r"""Keeps the published figures of a run's cascades: one JSON file, and a docume
 
 Every complete evaluation by `cascade` or `early_exit` on the evaluation states is a row, whatever its folder is
 called, beside the full decoder's on the same starts, with what `launch.calibrate` and `launch.time_cascade` found for
-the same settings. Whether a row's settings were named before is told by the pipeline's configuration. Nothing but
-paired statistics is computed here. Without a run, the section is made again from the file.
+the same settings. Whether a row's settings were named before is told by the pipeline's configuration: written out, or
+as the calibration that fitted them. Nothing but paired statistics is computed here. Without a run, the section is made
+again from the file.
 """
 
 import argparse
@@ -53,10 +54,12 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     if options.run is not None:
         _, config = load_config(options.pipeline)
+        of = config.calibration
         query = CascadeQuery(
             simulator=options.simulator,
             suite=options.suite,
             named=named_decoders(tuple(config.decoders), config.decoder_settings.to_dict()),
+            named_calibration=None if config.decoder_settings.cascade else (of.rule, of.alpha, of.epsilon),
             full=options.full,
             times=tuple(options.times),
             alpha=options.alpha,

@@ -9,6 +9,7 @@ RUN/
 ├── draft_policy/  confidence/  early_exit/             likewise, of the decoders cascade and early_exit
 ├── evaluation/  evaluation_DECODER/                    episodes.jsonl  traces/  videos/  summary.json  report.html
 │   └── shards/PART_of_PARTS/                           of an evaluation on several hosts
+├── watched/  checked/                                  development episodes, as an evaluation, and shadows/
 ├── calibrations/                                       RULE_alphaALPHA_epsilonEPSILON.json of cascades
 ├── ablations/POLICY/seed_SEED/                         a run's folder again, with ablation.json and development/
 └── branches/BRANCH/seed_SEED/                          likewise, with branch.json and ARM/ for each evaluated arm
@@ -56,6 +57,9 @@ SUMMARY_NAME, REPORT_NAME, COMPARISONS_NAME = "summary.json", "report.html", "co
 TRACE_FOLDER, SHADOW_FOLDER, VIDEO_FOLDER, SHARD_FOLDER = "traces", "shadows", "videos", "shards"
 
 CALIBRATION_FOLDER = "calibrations"
+
+WATCHED_FOLDER, CHECKED_FOLDER = "watched", "checked"
+"""Evaluations that a cascade's threshold is fitted on, and checked on."""
 
 ABLATION_FOLDER, ABLATION_RECORD, ABLATION_EVALUATION = "ablations", "ablation.json", "development"
 BRANCH_FOLDER, BRANCH_RECORD = "branches", "branch.json"

@@ -1,13 +1,15 @@
 """What an evaluation is asked for, as ``configs/libero_eval.py`` explains it."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eval_bridge.evaluation.folder import checkpoint_folder, output_folder, results_folder
 from eval_bridge.evaluation.plan import Benchmark, EvaluationPlan, Shard, plan_evaluation
 from eval_bridge.evaluation.session import WorkerSettings
+from eval_bridge.policies.cascade_decoder import CascadeDecoder
 from eval_bridge.policies.decoders import read_decoder
+from eval_bridge.policies.fitted_settings import fitted_settings
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class EvaluationSettings:
         simulator: name of the benchmark. suite: what of it.
         tasks: indices; () means all. episodes_per_task: of each, from `first_episode` on.
         decoder: its name. decoder_settings: ``NAME=VALUE`` of it, separated by blanks (`read_decoder`).
+        calibration: name of one of the run's calibrations, whose fitted settings a cascade has too; empty for none.
         workers: processes with a simulator each; 0 means one per core.
         silence_limit: seconds without a word after which a worker counts as hung.
         render_devices: graphics devices, as EGL counts them, that workers render on, in turn; () leaves it to the
@@ -41,7 +44,8 @@ class EvaluationSettings:
         latency_repeats: timed calls of every stage; 0 leaves latency out.
 
     Raises:
-        ValueError: on construction, if the decoder does not exist or the shard is none. What depends on the benchmark
+        ValueError: on construction, if the decoder does not exist, a calibration is asked for where nothing is
+            fitted, or the shard is none. What depends on the benchmark
             is an error of `plan`.
     """
 
@@ -55,6 +59,7 @@ class EvaluationSettings:
     first_episode: int
     decoder: str
     decoder_settings: str
+    calibration: str
     workers: int
     silence_limit: float
     render_devices: tuple[int, ...]
@@ -66,8 +71,20 @@ class EvaluationSettings:
     latency_repeats: int
 
     def __post_init__(self) -> None:
-        read_decoder(self.decoder, self.decoder_settings)
+        decoder = read_decoder(self.decoder, self.decoder_settings)
+        if self.calibration and not isinstance(decoder, CascadeDecoder):
+            raise ValueError(
+                f"calibration={self.calibration!r} is of a cascade's threshold, and decoder={self.decoder} has none: "
+                "leave it out"
+            )
         Shard.parse(self.shard)
+
+    def with_fitted_settings(self) -> "EvaluationSettings":
+        """What is asked for, with the settings of the calibration that it names; raises as `fitted_settings` does."""
+        if not self.calibration:
+            return self
+        fitted = fitted_settings(self.checkpoints, self.calibration, self.decoder)
+        return replace(self, decoder_settings=f"{self.decoder_settings} {fitted}".strip(), calibration="")
 
     @property
     def checkpoints(self) -> Path:

@@ -1,18 +1,14 @@
 """What lies beside a cascade's evaluation and tells of the same cascade: calibrations of its threshold, its times."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from eval_bridge.policies.acting_settings import ActingSettings, acting_settings
 from eval_bridge.policies.cascade_decoder import CascadeDecoder
 from eval_bridge.policies.decoders import read_decoder
-from rsd_jax.checkpoints.stage_checkpoints import changed_stages
+from eval_bridge.policies.fitted_settings import Facts, read_facts
 from rsd_jax.run_folder import calibration_paths
-
-Facts = Mapping[str, Any]
-"""Content of a JSON file that a command wrote."""
 
 
 class Timing(NamedTuple):
@@ -42,7 +38,7 @@ def read_calibrations(run_dir: Path) -> list[Facts]:
     Raises:
         ValueError: one is damaged, or was made of other checkpoints than the run has.
     """
-    return [_read(path, run_dir, "python -m launch.calibrate") for path in calibration_paths(run_dir)]
+    return [read_facts(path, run_dir, "python -m launch.calibrate") for path in calibration_paths(run_dir)]
 
 
 def read_timings(paths: Sequence[Path], run_dir: Path, simulator: str, suite: str) -> list[Timing]:
@@ -53,7 +49,7 @@ def read_timings(paths: Sequence[Path], run_dir: Path, simulator: str, suite: st
     """
     timings = []
     for path in paths:
-        facts = _read(path, run_dir, "python -m launch.time_cascade")
+        facts = read_facts(path, run_dir, "python -m launch.time_cascade")
         for name, wanted in (("simulator", simulator), ("suite", suite)):
             if facts[name] != wanted:
                 raise ValueError(f"--times={path} is of {name}={facts[name]}, and rows are of {wanted}: leave it out")
@@ -70,19 +66,3 @@ def calibration_of(acts: ActingSettings, calibrations: Sequence[Facts], alpha: f
     own = [each for each in calibrations if (each["decoder"], each["settings"]) == (acts.decoder, acts.written)]
     named = [each for each in own if (each["alpha"], each["epsilon"]) == (alpha, epsilon)]
     return next(iter(named or own), None)
-
-
-def _read(path: Path, run_dir: Path, command: str) -> Facts:
-    try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        checkpoints = dict(facts["checkpoints"])
-    except FileNotFoundError as error:
-        raise ValueError(f"{path} does not exist; {command} makes it") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged or too old ({error!r}); make it again: {command}") from error
-    if different := changed_stages(run_dir, checkpoints):
-        raise ValueError(
-            f"{path} is of another {', '.join(different)} than {run_dir} has: move it away, and make it again by "
-            f"{command}"
-        )
-    return facts

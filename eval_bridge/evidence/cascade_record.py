@@ -5,12 +5,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from eval_bridge.evidence.cascade_evidence import Facts, Timing, calibration_of, read_calibrations, read_timings
+from eval_bridge.evidence.cascade_evidence import Timing, calibration_of, read_calibrations, read_cascade, read_timings
 from eval_bridge.evidence.cascade_rows import CascadeRow, Evaluated, make_row
-from eval_bridge.policies.acting_settings import ActingSettings
+from eval_bridge.policies.acting_settings import ActingSettings, acting_settings
 from eval_bridge.policies.cascade import CASCADE
+from eval_bridge.policies.cascade_decoder import CascadeDecoder
 from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.early_exit import EARLY_EXIT
+from eval_bridge.policies.fitted_settings import Facts
 from rsd_jax.checkpoints.stage_checkpoints import changed_stages
 from rsd_jax.run_folder import SUMMARY_NAME
 
@@ -20,7 +22,8 @@ FULL_DECODERS = ("fixed_point", "autoregressive", "speculative_greedy")
 DEFINITIONS = {
     "rule": "of the decoder cascade the rule by which a draft acts; early_exit for the decoder of that name",
     "settings": "with which it acted, those that the checkpoints decide written out",
-    "named_before": "whether the pipeline's configuration names these settings for the decoder",
+    "named_before": "whether the pipeline's configuration names these settings for the decoder, or rule, alpha and "
+    "epsilon of the calibration on development episodes that fitted them",
     "interval": "of successes / episodes: Wilson's score interval, 95 %",
     "skipped": "share of the calls that did without the main backbone",
     "paired": "as launch.compare writes it: first the full decoder, second the cascade, difference = second - first",
@@ -38,6 +41,7 @@ class CascadeQuery:
     Attributes:
         simulator, suite: of the evaluations.
         named: the decoders that a pipeline names, with their settings.
+        named_calibration: rule, alpha and epsilon that a pipeline names for the decoder cascade; None for none.
         full: folder of the evaluation to compare with; None for the run's own, see `FULL_DECODERS`.
         times: files of `launch.time_cascade`.
         alpha, epsilon: of calibrations that share a threshold, which one is told.
@@ -46,6 +50,7 @@ class CascadeQuery:
     simulator: str
     suite: str
     named: Mapping[str, Decoder]
+    named_calibration: tuple[str, float, float] | None = None
     full: Path | None = None
     times: tuple[Path, ...] = ()
     alpha: float = 0.05
@@ -80,7 +85,8 @@ def read_cascade_record(run_dir: Path, query: CascadeQuery) -> dict[str, Any]:
     def told(acts: ActingSettings) -> Facts | None:
         return calibration_of(acts, calibrations, query.alpha, query.epsilon)
 
-    rows = [make_row(run_dir, each, full, query.named, timings, told) for each in cascades]
+    named = _named(run_dir, query, calibrations)
+    rows = [make_row(run_dir, each, full, named, timings, told) for each in cascades]
     rows.sort(key=lambda row: (not row.named_before, row.decoder, row.rule, row.settings, row.folder))
     _require_all_used(query.times, timings, rows)
     first = next(each for each in cascades if each.folder == rows[0].folder)
@@ -106,6 +112,19 @@ def _evaluations(run_dir: Path, query: CascadeQuery) -> Iterator[Evaluated]:
         is_asked = (each.summary["simulator"], each.summary["suite"]) == (query.simulator, query.suite)
         if is_asked and each.is_complete:
             yield each
+
+
+def _named(run_dir: Path, query: CascadeQuery, calibrations: Sequence[Facts]) -> set[ActingSettings]:
+    """The cascades that the pipeline names, with settings or by the calibration that fitted them."""
+    named: dict[str, CascadeDecoder] = {}
+    named |= {name: each for name, each in query.named.items() if isinstance(each, CascadeDecoder)}
+    if query.named_calibration is not None and CASCADE in named:
+        del named[CASCADE]
+        for each in calibrations:
+            names = (each["rule"], each["alpha"], each["epsilon"])
+            if (each["decoder"], names) == (CASCADE, query.named_calibration) and each["settings"] is not None:
+                named[CASCADE] = read_cascade(CASCADE, each["settings"], run_dir)
+    return {acting_settings(each, run_dir) for each in named.values()}
 
 
 def _full_evaluation(run_dir: Path, found: Sequence[Evaluated], query: CascadeQuery) -> Evaluated:

@@ -1,16 +1,15 @@
 """A run's evaluations by cascades as rows of the published results, each beside the full decoder's on its starts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eval_bridge.evaluation.comparison import compare_folders
 from eval_bridge.evaluation.episode_log import read_episode_log
-from eval_bridge.evidence.cascade_evidence import Facts, Timing, read_cascade
+from eval_bridge.evidence.cascade_evidence import Timing, read_cascade
 from eval_bridge.policies.acting_settings import ActingSettings, acting_settings, rule_name
-from eval_bridge.policies.cascade_decoder import CascadeDecoder
-from eval_bridge.policies.decoder_interface import Decoder
+from eval_bridge.policies.fitted_settings import Facts
 from eval_bridge.statistics.intervals import Interval
 from rsd_jax.content_check import read_checked_json
 from rsd_jax.run_folder import LOG_NAME, SUMMARY_NAME
@@ -88,7 +87,7 @@ def make_row(
     run_dir: Path,
     evaluated: Evaluated,
     full: Evaluated,
-    named: Mapping[str, Decoder],
+    named: Collection[ActingSettings],
     timings: Sequence[Timing],
     calibration_of: Callable[[ActingSettings], Facts | None],
 ) -> CascadeRow:
@@ -98,7 +97,7 @@ def make_row(
         run_dir: that it belongs to.
         evaluated: by a cascade.
         full: that it is compared with.
-        named: the decoders that a pipeline names, with their settings.
+        named: the cascades that a pipeline names.
         timings: of this and other cascades.
         calibration_of: the calibration to tell of a cascade that acts so.
 
@@ -108,7 +107,6 @@ def make_row(
     summary = evaluated.summary
     decoder = read_cascade(summary["decoder"], evaluated.settings, evaluated.path)
     acts = acting_settings(decoder, run_dir)
-    named_one = named.get(acts.decoder)
     calibration = calibration_of(acts) or {}
     checked = calibration.get("checked_on") or {}
     times = tuple(_time(each, full) for each in timings if each.acts == acts)
@@ -117,7 +115,7 @@ def make_row(
         decoder=acts.decoder,
         rule=rule_name(decoder),
         settings=acts.written,
-        named_before=isinstance(named_one, CascadeDecoder) and acting_settings(named_one, run_dir) == acts,
+        named_before=acts in named,
         suite=summary["suite"],
         episodes=summary["episodes"],
         successes=summary["successes"],

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from eval_bridge.evidence.cascade_evidence import Facts
 from eval_bridge.evidence.figures_in_words import describe_source, write_success
+from eval_bridge.policies.fitted_settings import Facts
 from eval_bridge.report.markdown import markdown_table
 from eval_bridge.statistics.intervals import Interval
 

@@ -305,7 +305,8 @@ def read_decoder(name: str, settings: str = "") -> Decoder:
     """The decoder called `name` with settings as a configuration writes them: ``"rule=both tolerance=0.1"``.
 
     Raises:
-        ValueError: no decoder is called so, it has no such setting, or a value is none of the setting's type.
+        ValueError: no decoder is called so, it has no such setting, one is given twice, or a value is none of the
+            setting's type.
     """
     fields = {field.name: field for field in dataclasses.fields(DECODERS.kinds[check_decoder(name)])}
     values: dict[str, object] = {}
@@ -314,6 +315,8 @@ def read_decoder(name: str, settings: str = "") -> Decoder:
         if key not in fields or not equals:
             known = ", ".join(fields) or "none"
             raise ValueError(f"decoder_settings has {part!r}: {name} takes NAME=VALUE of these settings: {known}.")
+        if key in values:
+            raise ValueError(f"decoder_settings={settings!r} gives {key} twice: leave one of them out")
         value, kind = _value(text), cast(Any, fields[key].type)
         if type(value) is int and not is_bearable(value, kind):
             value = float(value)

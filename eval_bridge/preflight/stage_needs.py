@@ -11,19 +11,21 @@ from eval_bridge.evaluation.settings import EvaluationSettings
 from eval_bridge.preflight.disk_space import TRAINING_BYTES, evaluation_bytes
 from eval_bridge.preflight.needs import Needs, collection_needs
 from rsd_jax.registry import to_dataclass
-from rsd_jax.run_folder import OPTIONAL_STAGES
+from rsd_jax.run_folder import CALIBRATION_FOLDER, OPTIONAL_STAGES
 
 ReadConfig = Callable[[Sequence[str]], Mapping[str, Any]]
 """Values of a configuration, given ``--config FILE[:variant]`` and overrides; ValueError for what does not exist."""
 
 
 def needs_of(command: Sequence[str], read_config: ReadConfig) -> Needs:
-    """What a command ``... -m launch.X --config FILE ...`` needs: X is collect, train or evaluate.
+    """What ``... -m launch.X ...`` needs: X is collect, train or evaluate, with ``--config FILE``, or calibrate.
 
     Raises:
         ValueError: a file, a variant, a key or a value of the configuration does not exist or is impossible.
     """
     module, *arguments = command[command.index("-m") + 1 :]
+    if module == "launch.calibrate":
+        return Needs(device=True, folders=(Path(arguments[arguments.index("--run_dir") + 1]) / CALIBRATION_FOLDER,))
     values = read_config(arguments)
     match module:
         case "launch.collect":

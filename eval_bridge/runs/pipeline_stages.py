@@ -1,6 +1,5 @@
 """The stages of a run: their commands, what they leave, and how one sees that it is all there."""
 
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,11 +8,13 @@ from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
+from eval_bridge.policies.cascade import CASCADE
 from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.decoders import check_decoder, read_decoder
+from eval_bridge.runs.calibration_stages import CalibrationPlan, calibration_stages, has_all_episodes_as_fitted
+from eval_bridge.runs.finished_evaluations import compares_with, has_all_episodes
 from eval_bridge.runs.stage_process import PipelineStage
 from eval_bridge.runs.training import is_trained
-from rsd_jax.content_check import read_checked_json
 from rsd_jax.run_folder import (
     CASCADE_STAGES,
     COMPARISONS_NAME,
@@ -21,8 +22,6 @@ from rsd_jax.run_folder import (
     DEMOS_FOLDER,
     EARLY_EXIT_STAGES,
     HEADLINE,
-    REPORT_NAME,
-    SUMMARY_NAME,
     TRAINED_STAGES,
     evaluation_folder,
 )
@@ -38,6 +37,7 @@ def stages_of(
     decoders: Sequence[str],
     settings: Mapping[str, str] = NO_SETTINGS,
     tokenizer: str = "",
+    calibration: CalibrationPlan | None = None,
 ) -> list[PipelineStage]:
     """The stages of a run in order, each with the command that makes its output.
 
@@ -49,6 +49,8 @@ def stages_of(
             stage writes its report again, with the comparisons.
         settings: of some of the decoders, by name, as `read_decoder` takes them; the others have their defaults.
         tokenizer: variant of the tokenizer's configuration; empty for `variant`.
+        calibration: how the threshold of a cascade without settings of its own is fitted before it is evaluated; None
+            for its default.
 
     Raises:
         ValueError: no decoder, one named twice, or an unknown one; or settings that `named_decoders` refuses.
@@ -57,6 +59,7 @@ def stages_of(
         raise ValueError(f"decoders={tuple(decoders)} must name at least one decoder, and each only once")
     named = named_decoders(decoders, settings)
     outputs = {decoder: evaluation_folder(decoder, decoders) for decoder in decoders}
+    plan = None if settings.get(CASCADE) else calibration
 
     def command(launcher: str, config: str, *more: str) -> list[str]:
         chosen = tokenizer if tokenizer and config == "rfsq" else variant
@@ -64,35 +67,53 @@ def stages_of(
         return [*call, f"--config.run_dir={run_dir}", *more]
 
     def evaluate(decoder: str, *more: str) -> list[str]:
-        chosen = [f"--config.decoder={decoder}", f"--config.output={outputs[decoder]}"]
+        return command("evaluate", "libero_eval", f"--config.decoder={decoder}", *more)
+
+    def evaluate_on_all(decoder: str, *more: str) -> list[str]:
+        chosen = [f"--config.output={outputs[decoder]}"]
         if written := settings.get(decoder, ""):
             chosen.append(f"--config.decoder_settings={written}")
-        return command("evaluate", "libero_eval", *chosen, *more)
+        elif decoder == CASCADE and plan is not None:
+            chosen.append(f"--config.calibration={plan.name}")
+        return evaluate(decoder, *chosen, *more)
+
+    def evaluation(decoder: str) -> list[PipelineStage]:
+        """The evaluation by `decoder`, and what belongs before and behind it."""
+        output, trained = outputs[decoder], trained_stages(named[decoder])
+        name, folder, line = output.replace(HEADLINE, "evaluate"), run_dir / output, evaluate_on_all(decoder)
+        if decoder != CASCADE or plan is None:
+            finished = partial(has_all_episodes, decoder=named[decoder])
+            return [PipelineStage(name, folder, line, finished, trained)]
+        stages = calibration_stages(plan, run_dir, partial(evaluate, decoder), trained)
+        reads = (*trained, *(stage.name for stage in stages.fit))
+        fitted = partial(has_all_episodes_as_fitted, plan=plan, run_dir=run_dir)
+        return [*stages.fit, PipelineStage(name, folder, line, fitted, reads), *stages.check]
 
     seeded = f"--config.seed={seed}"
     collect = PipelineStage("collect", run_dir / DEMOS_FOLDER, command("collect", "demos", seeded), has_all_demos)
-    trained = trained_stages(list(named.values()))
-    trainings = [PipelineStage(name, run_dir / name, command("train", name, seeded), is_trained) for name in trained]
-    evaluations = [
-        PipelineStage(
-            output.replace(HEADLINE, "evaluate"),
-            run_dir / output,
-            evaluate(decoder),
-            partial(_has_all_episodes, decoder=named[decoder]),
-            trained,
-        )
-        for decoder, output in outputs.items()
-    ]
+    stages = [collect]
+    # What only one decoder needs is trained when it is its turn: the headline does not wait for it.
+    for decoder in decoders:
+        there, needed = {stage.name for stage in stages}, trained_stages(named[decoder])
+        stages += [
+            PipelineStage(
+                *(name, run_dir / name, command("train", name, seeded), is_trained),
+                reads=(collect.name, *needed[:position]),
+            )
+            for position, name in enumerate(needed)
+            if name not in there
+        ]
+        stages += evaluation(decoder)
     headline, *others = outputs.values()
     if not others:
-        return [collect, *trainings, *evaluations]
+        return stages
     report = PipelineStage(
         "report",
         run_dir / headline / COMPARISONS_NAME,
-        evaluate(decoders[0], f"--config.compare_with={tuple(others)}".replace(" ", "")),
-        partial(_compares_with, others=others),
+        evaluate_on_all(decoders[0], f"--config.compare_with={tuple(others)}".replace(" ", "")),
+        partial(compares_with, others=others),
     )
-    return [collect, *trainings, *evaluations, report]
+    return [*stages, report]
 
 
 def named_decoders(decoders: Sequence[str], settings: Mapping[str, str] = NO_SETTINGS) -> dict[str, Decoder]:
@@ -113,10 +134,9 @@ def named_decoders(decoders: Sequence[str], settings: Mapping[str, str] = NO_SET
     return {name: read_decoder(name, settings.get(name, "")) for name in decoders}
 
 
-def trained_stages(decoders: Sequence[Decoder]) -> tuple[str, ...]:
-    """The stages that a run with these `decoders` trains: all that are always there, and what some decoders need."""
-    needed = {stage for decoder in decoders for stage in decoder.stages}
-    groups = [group for group in (CASCADE_STAGES, EARLY_EXIT_STAGES) if needed & set(group)]
+def trained_stages(decoder: Decoder) -> tuple[str, ...]:
+    """What is trained in order before `decoder` is evaluated: what is always there, and what it needs beside."""
+    groups = [group for group in (CASCADE_STAGES, EARLY_EXIT_STAGES) if set(decoder.stages) & set(group)]
     return (*TRAINED_STAGES, *chain(*groups))
 
 
@@ -146,21 +166,3 @@ def share_demos(run_dir: Path, source: str) -> None:
 def has_all_demos(output: Path) -> bool:
     """Whether a collection is complete."""
     return any(output.glob(f"*/{COMPLETE}"))
-
-
-def _has_all_episodes(output: Path, decoder: Decoder) -> bool:
-    if not (output / SUMMARY_NAME).is_file() or not (output / REPORT_NAME).is_file():
-        return False
-    summary = read_checked_json(output / SUMMARY_NAME)
-    # Summaries of a time without them tell no settings; where there were some, the log has them.
-    evaluated = read_decoder(summary["decoder"], summary.get("decoder_settings", ""))
-    return bool(evaluated == decoder and summary["episodes"] == summary["planned"])
-
-
-def _compares_with(output: Path, others: Sequence[str]) -> bool:
-    if not output.is_file():
-        return False
-    try:
-        return {each["first"]["name"] for each in json.loads(output.read_bytes())} == set(others)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{output} is damaged ({error!r}); move it away: it is made again from the logs") from error

@@ -10,7 +10,8 @@ from tests.eval_bridge.evidence.cascade_examples import CONFIDENCE, make_run, ti
 CONFIG = """from ml_collections import ConfigDict
 
 def get_config():
-    return ConfigDict({"decoders": ("cascade",), "decoder_settings": {"cascade": SETTINGS}})
+    named = {"rule": "confidence", "alpha": ALPHA, "epsilon": 0.1}
+    return ConfigDict({"decoders": ("cascade",), "decoder_settings": {"cascade": SETTINGS}, "calibration": named})
 """
 
 
@@ -21,9 +22,9 @@ def command(tmp_path):
     document.parent.mkdir()
     document.write_text("before\n<!-- cascade -->\n<!-- /cascade -->\nafter\n")
 
-    def run(*arguments, settings=CONFIDENCE):
+    def run(*arguments, settings=CONFIDENCE, alpha=0.01):
         pipeline = tmp_path / "pipeline.py"
-        pipeline.write_text(CONFIG.replace("SETTINGS", repr(settings)))
+        pipeline.write_text(CONFIG.replace("SETTINGS", repr(settings)).replace("ALPHA", str(alpha)))
         kept = tmp_path / "results" / "cascade.json"
         options = ("--pipeline", pipeline, "--results", kept, "--readme", document)
         main([*map(str, [*arguments, *options])])
@@ -55,3 +56,9 @@ def test_settings_are_named_before_only_where_the_pipelines_configuration_has_th
     assert "| yes |" not in text
     with pytest.raises(ValueError, match="decoder_settings has 'rul=both': cascade takes NAME=VALUE"):
         command(command.run_dir, settings="rul=both")
+
+
+def test_settings_are_also_named_by_the_calibration_that_fitted_them(command):
+    for alpha, is_named in ((0.05, True), (0.07, False)):
+        record, _ = command(command.run_dir, settings="", alpha=alpha)
+        assert [row["rule"] for row in record["rows"] if row["named_before"]] == ["confidence"] * is_named

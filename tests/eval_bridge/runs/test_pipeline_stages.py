@@ -34,10 +34,16 @@ def test_another_tokenizer_changes_no_other_configuration():
     assert set(variants.values()) == {"libero_spatial"}
 
 
-def test_a_cascade_has_its_own_policy_trained_before_any_evaluation():
-    stages = [stage.name for stage in stages_of(Path("runs/x"), "tiny", 0, ("cascade", "l1_regression"))]
-    assert stages[:5] == ["collect", "rfsq", "policy", "draft", "main_head"]
-    assert stages[5:] == ["draft_policy", "confidence", "evaluate", "evaluate_l1_regression", "report"]
+def test_a_cascade_has_its_own_policy_trained_before_it_is_evaluated_and_no_other_decoder_waits_for_it():
+    stages = stages_of(Path("runs/x"), "tiny", 0, ("l1_regression", "cascade"))
+    names = [stage.name for stage in stages]
+    assert names[:6] == ["collect", "rfsq", "policy", "draft", "main_head", "evaluate"]
+    assert names[6:] == ["draft_policy", "confidence", "evaluate_cascade", "report"]
+    reads = {stage.name: stage.reads for stage in stages}
+    assert reads["confidence"] == ("collect", "rfsq", "policy", "draft", "main_head", "draft_policy")
+    assert reads["policy"] == ("collect", "rfsq")
+    assert "draft_policy" not in reads["evaluate"]
+    assert "draft_policy" in reads["evaluate_cascade"]
 
 
 def test_an_early_exit_has_its_own_head_trained_and_no_cascade():
@@ -76,7 +82,8 @@ def test_impossible_decoders_are_refused(decoders, message):
 def test_every_stage_has_the_variants_of_the_pipelines(pipeline):
     for variant in pipeline.VARIANTS:
         config = pipeline.get_config(variant)
-        for stage in stages_of(Path(config.run_dir), config.variant, 0, (*config.decoders, "cascade", "early_exit")):
+        decoders = dict.fromkeys((*config.decoders, "cascade", "early_exit"))
+        for stage in stages_of(Path(config.run_dir), config.variant, 0, tuple(decoders)):
             source = stage.command[4]
             module, values = load_config(source)
             assert variant in module.VARIANTS, source

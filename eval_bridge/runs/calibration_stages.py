@@ -1,0 +1,140 @@
+"""The stages of a run that fit a cascade's threshold before it is evaluated, and check it on other episodes."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from eval_bridge.analysis.calibration import CalibrationSettings
+from eval_bridge.policies.cascade import CASCADE
+from eval_bridge.policies.decoders import read_decoder
+from eval_bridge.policies.fitted_settings import fitted_settings
+from eval_bridge.runs.finished_evaluations import has_all_episodes
+from eval_bridge.runs.stage_process import PipelineStage
+from rsd_jax.run_folder import CHECKED_FOLDER, WATCHED_FOLDER, calibration_path
+
+EvaluateCommand = Callable[..., list[str]]
+"""Arguments of a process that evaluates, given ``--config.NAME=VALUE`` overrides."""
+
+
+@dataclass(frozen=True)
+class CalibrationPlan:
+    """The rule that a cascade acts by and the risk that its threshold is fitted to: all of it named beforehand.
+
+    Attributes:
+        rule, alpha, epsilon: see `CalibrationSettings`.
+        simulator: whose starts it is fitted and checked on; never those of results.
+        episodes_per_task: that it is fitted on, and as many others that it is checked on.
+
+    Raises:
+        ValueError: on construction, if `CalibrationSettings` refuses one of the values, or there are no episodes.
+    """
+
+    rule: str
+    alpha: float
+    epsilon: float
+    simulator: str
+    episodes_per_task: int
+
+    def __post_init__(self) -> None:
+        CalibrationSettings(self.rule, alpha=self.alpha, epsilon=self.epsilon)
+        if self.episodes_per_task < 1:
+            raise ValueError(f"calibration.episodes_per_task={self.episodes_per_task} must be at least 1")
+
+    def path(self, run_dir: Path) -> Path:
+        """Where a run keeps what is fitted."""
+        return calibration_path(run_dir, self.rule, self.alpha, self.epsilon)
+
+    @property
+    def name(self) -> str:
+        """What evaluations call it."""
+        return self.path(Path()).stem
+
+
+@dataclass(frozen=True)
+class CalibrationStages:
+    """What is done before the evaluation by a cascade whose threshold is fitted, and after it.
+
+    Attributes:
+        fit: episodes are watched, the threshold is fitted.
+        check: as many other episodes, run by that threshold, are watched, and the risk that they met is told.
+    """
+
+    fit: tuple[PipelineStage, PipelineStage]
+    check: tuple[PipelineStage, PipelineStage]
+
+
+def calibration_stages(
+    plan: CalibrationPlan, run_dir: Path, evaluate: EvaluateCommand, reads: Sequence[str]
+) -> CalibrationStages:
+    """The stages that `plan` asks for.
+
+    Args:
+        plan: what is fitted.
+        run_dir: folder of the run.
+        evaluate: makes the command of an evaluation by the cascade.
+        reads: names of the stages that the cascade needs.
+    """
+    # Any threshold does: what others would have decided follows from what was watched. This one lets some drafts act.
+    acting = f"shadow=true rule={'confidence' if plan.rule != 'agreement' else plan.rule}"
+    quiet = ("--config.video.per_task=0", "--config.latency_repeats=0")
+    episodes = (f"--config.simulator={plan.simulator}", f"--config.episodes_per_task={plan.episodes_per_task}")
+
+    def watch(folder: str, *more: str) -> list[str]:
+        return evaluate(f"--config.output={folder}", *episodes, *quiet, *more)
+
+    calibrate = [
+        *(sys.executable, "-m", "launch.calibrate", "--run_dir", str(run_dir)),
+        *("--watched", str(run_dir / WATCHED_FOLDER), "--rule", plan.rule),
+        *("--alpha", f"{plan.alpha:g}", "--epsilon", f"{plan.epsilon:g}"),
+    ]
+    fit = (
+        PipelineStage(
+            "watch",
+            run_dir / WATCHED_FOLDER,
+            watch(WATCHED_FOLDER, f"--config.decoder_settings={acting}"),
+            partial(has_all_episodes, decoder=read_decoder(CASCADE, acting)),
+            reads,
+        ),
+        PipelineStage("calibrate", plan.path(run_dir), calibrate, partial(_has, name="threshold"), (*reads, "watch")),
+    )
+    fitted = (*reads, "watch", "calibrate")
+    first_other = f"--config.first_episode={plan.episodes_per_task}"
+    by_fitted = ("--config.decoder_settings=shadow=true", f"--config.calibration={plan.name}")
+    check = (
+        PipelineStage(
+            "watch_others",
+            run_dir / CHECKED_FOLDER,
+            watch(CHECKED_FOLDER, first_other, *by_fitted),
+            partial(has_all_episodes_as_fitted, plan=plan, run_dir=run_dir, more="shadow=true"),
+            fitted,
+        ),
+        PipelineStage(
+            "check",
+            plan.path(run_dir),
+            [*calibrate, "--checked", str(run_dir / CHECKED_FOLDER)],
+            partial(_has, name="checked_on"),
+            (*fitted, "watch_others"),
+        ),
+    )
+    return CalibrationStages(fit, check)
+
+
+def has_all_episodes_as_fitted(output: Path, plan: CalibrationPlan, run_dir: Path, more: str = "") -> bool:
+    """Whether every planned episode has a result by the cascade with the fitted threshold, and settings `more`."""
+    if not _has(plan.path(run_dir), "threshold"):
+        return False
+    settings = fitted_settings(run_dir, plan.name, CASCADE)
+    return has_all_episodes(output, read_decoder(CASCADE, f"{more} {settings}"))
+
+
+def _has(path: Path, name: str) -> bool:
+    """Whether a calibration has something to say under `name`."""
+    if not path.is_file():
+        return False
+    try:
+        return json.loads(path.read_bytes())[name] is not None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error!r}); move it away: launch.calibrate makes it again") from error
