@@ -84,6 +84,12 @@ def describe(result: dict[str, Any]) -> str:
                 f"{label} {met['episodes']} episodes: skipped {met['skipped']:.1%}, risk {met['risk']:.3f} "
                 f"(95 % interval {low:.3f} to {high:.3f}), far of skipped {met['far_of_skipped']:.1%}"
             )
+    if (oracle := result["oracle"]) is not None:
+        everything = result["curve"][-1]
+        lines.append(
+            f"at most   {oracle['skipped']:.1%} at that risk by who knew every distance; all drafts that may act are "
+            f"{everything['skipped']:.1%}, at risk {everything['risk']:.3f}"
+        )
     return "\n".join(lines)
 
 

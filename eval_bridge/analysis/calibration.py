@@ -14,7 +14,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from eval_bridge.analysis.cascade_replay import Decisions, decisions_made, replay, watched_calls
+from eval_bridge.analysis.cascade_replay import (
+    Decisions,
+    WatchedCalls,
+    decisions_made,
+    replay,
+    watched_calls,
+    with_true_distances,
+)
 from eval_bridge.analysis.watched_episodes import WatchedEpisodes, require_other_episodes
 from eval_bridge.policies.acting_settings import acting_settings, longest_run_of, rule_name
 from eval_bridge.policies.cascade import CASCADE, RULES, make_skip_rule
@@ -62,7 +69,9 @@ def calibrate(
     """Fits the threshold.
 
     The result is JSON-serialisable: ``curve`` has the figures of every threshold, ``fitted_on`` those of the chosen
-    one; ``threshold`` is None where even the strictest breaks the bound.
+    one; ``threshold`` is None where even the strictest breaks the bound. ``oracle`` has those of a rule that knew
+    every distance, its threshold fitted alike: what is lacking to it, better telling could win, the rest a nearer
+    draft.
 
     Args:
         watched: the episodes to fit on.
@@ -81,6 +90,7 @@ def calibrate(
     fitted = control_risk(THRESHOLDS, decided.losses(watched.calls, settings.epsilon), settings.alpha)
     at = [Decisions(decided.skipped[index], decided.distance[index]) for index in range(len(THRESHOLDS))]
     curve = [_measured(decisions, watched, settings.epsilon) for decisions in at]
+    oracle = _oracle(watched, settings, calls, longest_run)
     acts = None
     if fitted.threshold is not None:
         acts = acting_settings(_that_acts(watched, settings, fitted.threshold), run_dir)
@@ -101,8 +111,20 @@ def calibrate(
         if fitted.threshold is None
         else _with_episodes(at[THRESHOLDS.index(fitted.threshold)], watched, settings.epsilon),
         "checked_on": None,
+        "oracle": oracle,
         "curve": [{"threshold": threshold, **row} for threshold, row in zip(THRESHOLDS, curve, strict=True)],
     }
+
+
+def _oracle(
+    watched: WatchedEpisodes, settings: CalibrationSettings, calls: WatchedCalls, longest_run: int
+) -> dict[str, Any] | None:
+    decided = replay(with_true_distances(calls), rule_of("confidence", settings.tolerance), THRESHOLDS, longest_run)
+    fitted = control_risk(THRESHOLDS, decided.losses(watched.calls, settings.epsilon), settings.alpha).threshold
+    if fitted is None:
+        return None
+    at = THRESHOLDS.index(fitted)
+    return _measured(Decisions(decided.skipped[at], decided.distance[at]), watched, settings.epsilon)
 
 
 def check(

@@ -98,6 +98,13 @@ def watched_calls(shadows: Sequence[EpisodeShadow], tokenizer: RfsqTokenizer, co
     )
 
 
+def with_true_distances(calls: WatchedCalls) -> WatchedCalls:
+    """The same calls for a draft policy that knows how far it lies from the main model: what no rule can know."""
+    drafted = calls.drafted.reshape(-1, *calls.drafted.shape[3:])
+    acted = jnp.broadcast_to(calls.acted[:, :, None], calls.drafted.shape).reshape(drafted.shape)
+    return calls._replace(expected=draft_distance(drafted, acted).reshape(calls.expected.shape))
+
+
 def replay(
     calls: WatchedCalls, make_rule: Callable[[jax.Array], SkipRule], thresholds: Sequence[float], longest_run: int
 ) -> Decisions:

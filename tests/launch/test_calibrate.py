@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from eval_bridge.analysis.calibration import THRESHOLDS
-from eval_bridge.episodes.shadow import EpisodeShadow
+from eval_bridge.episodes.shadow import EpisodeShadow, save_shadow
+from eval_bridge.episodes.trace import trace_name
 from launch import calibrate
 from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
+from rsd_jax.run_folder import SHADOW_FOLDER
 from rsd_jax.stored_models import load_tokenizer
 from tests.eval_bridge.analysis.watched_examples import STAGES, write_watched
 
@@ -77,6 +79,7 @@ def test_a_threshold_is_fitted_and_kept(run_dir, watch, capsys):
         **{"episodes": 4, "calls": 40, "skipped": 0.6, "risk": 0, "risk_interval": [0, 0], "far_of_skipped": 0},
         **{"folder": "watched", "by_episode": counts},
     }
+    assert found["oracle"] == {name: value for name, value in found["fitted_on"].items() if name in found["oracle"]}
     # With all that may act calls 7 and 9 do too, both far; call 8 is due after seven calls without a look.
     last = found["curve"][-1]
     assert (last["threshold"], last["skipped"], last["risk"], last["far_of_skipped"]) == (2.0, 0.8, 0.2, 0.25)
@@ -156,3 +159,20 @@ def test_an_early_exit_has_one_rule_and_its_own_name(run_dir, watch, preflight_r
     _, kept = command(run_dir, watched, "--alpha", "0.5")
     assert list(kept) == ["early_exit_alpha0.5_epsilon0.1"]
     assert kept["early_exit_alpha0.5_epsilon0.1"]["settings"].startswith("rule=agreement tolerance=")
+
+
+def test_what_is_lacking_to_one_who_knew_the_distances_is_told_where_none_was(run_dir, watch, shadow, capsys):
+    """Of a confidence that always says the same, no threshold bounds the risk."""
+    blind = shadow._replace(distance=np.full((CALLS, 1), 0.05, np.float32))
+    folder = watch("watched")
+    for number in range(EPISODES):
+        save_shadow(folder / SHADOW_FOLDER / trace_name(0, number), blind)
+    _, kept = command(run_dir, folder, "--alpha", "0.25", "--epsilon", "0.3")
+    (found,) = kept.values()
+    assert found["fitted_on"]["skipped"] == 0
+    assert found["curve"][-1]["skipped"] == 0.8
+    assert found["oracle"]["skipped"] == 0.6
+    assert found["oracle"]["risk"] == 0
+    assert "at most   60.0% at that risk by who knew every distance; all drafts that may act are 80.0%" in (
+        capsys.readouterr().out
+    )
