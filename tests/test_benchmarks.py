@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from tests.benchmarks import policy_sensitivity
 from tests.benchmarks.policy_step_speed import count_operations
 
 
@@ -72,3 +73,12 @@ def test_the_originals_engine_gives_a_token_for_every_place_of_the_code():
         assert tokens.shape == (2, 8, 16, 8)
         assert 0 <= agreement <= 1
         assert engine.actions(tokens).shape == (2, 8, 7)
+
+
+def test_a_policys_sensitivity_is_measured_for_every_change_and_both_parts(preflight_run):
+    found = policy_sensitivity.measure(preflight_run, most=64)
+    assert list(found["draft"]) == ["draft, learned from", "draft, held out"]
+    assert len(found["views"]) == 5
+    for figures in (*found["draft"].values(), *found["views"].values()):
+        assert figures["within_0.05"] <= figures["within_0.1"] <= figures["within_0.2"]
+    assert found["views"]["main policy, one level brighter"]["l1"] > 0
