@@ -95,14 +95,10 @@ def stages_of(
     # What only one decoder needs is trained when it is its turn: the headline does not wait for it.
     for decoder in decoders:
         there, needed = {stage.name for stage in stages}, trained_stages(named[decoder])
-        stages += [
-            PipelineStage(
-                *(name, run_dir / name, command("train", name, seeded), is_trained),
-                reads=(collect.name, *needed[:position]),
-            )
-            for position, name in enumerate(needed)
-            if name not in there
-        ]
+        for position, name in enumerate(needed):
+            if name not in there:
+                reads, train = (collect.name, *needed[:position]), command("train", name, seeded)
+                stages.append(PipelineStage(name, run_dir / name, train, is_trained, reads))
         stages += evaluation(decoder)
     headline, *others = outputs.values()
     if not others:
