@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from eval_bridge.policies import compiled_policy as policy_module
+from eval_bridge.policies import stage_timing
 from eval_bridge.policies.compiled_policy import CompiledPolicy, load_models
+from eval_bridge.policies.decoder_models import Models
 from eval_bridge.policies.decoders import DECODERS, DecodedChunks, L1Regression, TwoStepRegression
 from eval_bridge.policies.interface import FUSED_STAGE, PASS_STAGES, PIPELINE_STAGES, SKIPPED_STAGE, PolicyRequest
 from eval_bridge.policies.observation_needs import select_observation
@@ -30,6 +32,15 @@ def policies(preflight_run: Path) -> dict[str, CompiledPolicy]:
     # The miniature draft policy remembers a look for no longer.
     settings = {"cascade": "longest_run=2"}
     return {name: CompiledPolicy.load(preflight_run, name, settings=settings.get(name, "")) for name in names}
+
+
+@pytest.fixture(scope="module")
+def without_a_draft(preflight_run: Path, tmp_path_factory) -> CompiledPolicy:
+    """Autoregressive decoding in a run that has no draft model."""
+    run_dir = tmp_path_factory.mktemp("without_a_draft")
+    for stage in ("rfsq", "policy", "main_head"):
+        shutil.copytree(preflight_run / stage, run_dir / stage)
+    return CompiledPolicy.load(run_dir, decoder="autoregressive")
 
 
 def test_speculative_decoding_acts_exactly_as_autoregressive_decoding(policies, observations):
@@ -143,14 +154,38 @@ def test_state_and_keys_belong_to_the_episode_whatever_row_answers(preflight_run
     np.testing.assert_array_equal(again.act(observations[0]).actions, alone[0])
 
 
+WITHOUT_A_DRAFT = {FUSED_STAGE, *PIPELINE_STAGES} - {"draft"}
+
+
 def test_stages_are_timed_by_name_and_the_passes_of_the_cost_model_too(policies, observations):
-    timed = ("l1_regression", "autoregressive", "speculative_greedy")
-    calls = {decoder: policies[decoder].stage_functions(observations[0]) for decoder in timed}
-    without_a_draft = {FUSED_STAGE, *PIPELINE_STAGES} - {"draft"}
-    assert set(calls["l1_regression"]) == without_a_draft - {"detokenize"}
-    assert set(calls["autoregressive"]) == set(calls["speculative_greedy"]) == {*without_a_draft, *PASS_STAGES}
-    for call in calls["speculative_greedy"].values():
+    calls = policies["speculative_greedy"].stage_functions(observations[0])
+    assert set(calls) == {*WITHOUT_A_DRAFT, *PASS_STAGES}
+    for call in calls.values():
         jax.block_until_ready(call())
+
+
+@pytest.fixture
+def traced_parts(monkeypatch):
+    """Parts of policies are traced, not compiled, and give zeros: for tests of which there are."""
+
+    def traced(networks, arrays, function):
+        def call(*given):
+            shapes = jax.eval_shape(lambda arrays, *given: function(Models(networks, arrays), *given), arrays, *given)
+            return jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
+
+        return call
+
+    monkeypatch.setattr(stage_timing, "compiled", traced)
+
+
+def test_stages_depend_on_what_there_is_to_time(policies, without_a_draft, observations, traced_parts):
+    policies = {**policies, "none": without_a_draft}
+    for decoder, stages in (
+        ("l1_regression", WITHOUT_A_DRAFT - {"detokenize"}),
+        ("autoregressive", {*WITHOUT_A_DRAFT, *PASS_STAGES}),
+        ("none", WITHOUT_A_DRAFT),
+    ):
+        assert set(policies[decoder].stage_functions(observations[0])) == stages, decoder
 
 
 def test_the_stages_of_a_cascade_are_the_draft_policy_the_main_backbone_and_what_a_look_adds(policies, observations):
@@ -176,15 +211,11 @@ def test_a_stage_that_is_missing_is_named_with_its_command(preflight_run, tmp_pa
         CompiledPolicy.load(tmp_path)
 
 
-def test_autoregressive_decoding_needs_no_draft_model(preflight_run, policies, observations, tmp_path):
-    for stage in ("rfsq", "policy", "main_head"):
-        shutil.copytree(preflight_run / stage, tmp_path / stage)
-    without = CompiledPolicy.load(tmp_path, decoder="autoregressive")
+def test_autoregressive_decoding_needs_no_draft_model(without_a_draft, policies, observations):
     expected = policies["autoregressive"].act(observations[1])
-    output = without.act(observations[1])
+    output = without_a_draft.act(observations[1])
     np.testing.assert_array_equal(output.actions, expected.actions)
     assert output.rounds == expected.rounds == 4
-    assert set(without.stage_functions(observations[0])) == {FUSED_STAGE, *PIPELINE_STAGES} - {"draft"}
 
 
 def test_heads_refuse_a_tokenizer_they_were_not_trained_with(monkeypatch, preflight_run):

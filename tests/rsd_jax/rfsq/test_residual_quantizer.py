@@ -11,6 +11,8 @@ from rsd_jax.rfsq import QuantizerTable, dequantize, dequantize_to, grid_coordin
 from rsd_jax.rfsq.scalar_quantizer import exactly_multipliable
 
 LAYERS, LATENTS = 8, 16
+BATCH, CHUNK = 2, 8
+"""Of most latents here: every other shape compiles every operation again."""
 
 
 def _two_layers() -> QuantizerTable:
@@ -46,12 +48,13 @@ def test_prefix_outside_the_table_is_refused(depth: int) -> None:
 
 
 def test_a_prefix_is_decoded_as_far_as_it_reaches_and_residuals_need_all() -> None:
-    table, tokens = _random_table(0), jnp.asarray(np.random.default_rng(0).integers(0, 7, (2, 3, LATENTS, LAYERS)))
+    table = _random_table(0)
+    tokens = jnp.asarray(np.random.default_rng(0).integers(0, 7, (BATCH, CHUNK, LATENTS, LAYERS)))
     np.testing.assert_array_equal(dequantize(table, tokens[..., :3]), dequantize(table, tokens, 3))
-    with pytest.raises(ValueError, match=r"num_layers is 4, but tokens has shape \(2, 3, 16, 3\) and holds 3 layers"):
+    with pytest.raises(ValueError, match=r"num_layers is 4, but tokens has shape \(2, 8, 16, 3\) and holds 3 layers"):
         dequantize(table, tokens[..., :3], 4)
     with pytest.raises(ValueError, match="tokens holds 3 layers; all 8 of the table are needed"):
-        grid_coordinates(table, jnp.zeros((2, 3, LATENTS)), tokens[..., :3])
+        grid_coordinates(table, jnp.zeros((BATCH, CHUNK, LATENTS)), tokens[..., :3])
 
 
 def test_one_latent_is_not_taken_for_all() -> None:
@@ -72,7 +75,7 @@ def test_number_of_levels_is_checked(levels: int) -> None:
 def test_no_layer_enlarges_an_error_when_its_middle_level_is_zero(seed: int, scale: float) -> None:
     table = _random_table(seed)
     table = table.replace(offset=jnp.zeros_like(table.offset))
-    latents = jnp.asarray(np.random.default_rng(seed).uniform(-scale, scale, (2, 8, LATENTS)), jnp.float32)
+    latents = jnp.asarray(np.random.default_rng(seed).uniform(-scale, scale, (BATCH, CHUNK, LATENTS)), jnp.float32)
     tokens = quantize(table, latents)
     assert tokens.dtype == jnp.int32
     assert int(tokens.min()) >= 0
@@ -86,7 +89,7 @@ def test_no_layer_enlarges_an_error_when_its_middle_level_is_zero(seed: int, sca
 @given(seed=st.integers(0, 2**16))
 def test_every_token_string_decodes_to_the_same_bits_in_a_program_and_by_single_operations(seed: int) -> None:
     table = _random_table(seed)
-    tokens = jnp.asarray(np.random.default_rng(seed).integers(0, 7, (2, 8, LATENTS, LAYERS)), jnp.int32)
+    tokens = jnp.asarray(np.random.default_rng(seed).integers(0, 7, (BATCH, CHUNK, LATENTS, LAYERS)), jnp.int32)
     decoded = dequantize(table, tokens)
     assert bool(jnp.isfinite(decoded).all())
     with jax.disable_jit():
@@ -95,19 +98,19 @@ def test_every_token_string_decodes_to_the_same_bits_in_a_program_and_by_single_
 
 def test_rows_of_a_batch_are_independent() -> None:
     table = _random_table(0)
-    latents = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (5, 8, LATENTS)), jnp.float32)
-    np.testing.assert_array_equal(quantize(table, latents)[3], quantize(table, latents[3:4])[0])
+    latents = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (5, CHUNK, LATENTS)), jnp.float32)
+    np.testing.assert_array_equal(quantize(table, latents)[3], quantize(table, latents[3:])[0])
 
 
 def test_low_precision_latents_are_quantized_in_float32() -> None:
     table = _random_table(0)
-    latents = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (1, 8, LATENTS)), jnp.bfloat16)
+    latents = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (BATCH, CHUNK, LATENTS)), jnp.bfloat16)
     np.testing.assert_array_equal(quantize(table, latents), quantize(table, latents.astype(jnp.float32)))
 
 
 def test_grid_coordinates_of_the_latents_themselves_round_to_their_digits() -> None:
     table = _random_table(2)
-    latents = jnp.asarray(np.random.default_rng(2).uniform(-0.5, 0.5, (2, 8, LATENTS)), jnp.float32)
+    latents = jnp.asarray(np.random.default_rng(2).uniform(-0.5, 0.5, (BATCH, CHUNK, LATENTS)), jnp.float32)
     tokens = quantize(table, latents)
     coordinates = grid_coordinates(table, latents, tokens)
     digits = jnp.clip(jnp.floor(coordinates + 0.5), -3, 3).astype(jnp.int32)
@@ -117,8 +120,8 @@ def test_grid_coordinates_of_the_latents_themselves_round_to_their_digits() -> N
 def test_grid_coordinates_read_only_coarser_digits() -> None:
     table = _random_table(3)
     rng = np.random.default_rng(3)
-    latents = jnp.asarray(rng.uniform(-0.5, 0.5, (1, 8, LATENTS)), jnp.float32)
-    tokens = jnp.asarray(rng.integers(0, 7, (1, 8, LATENTS, LAYERS)), jnp.int32)
+    latents = jnp.asarray(rng.uniform(-0.5, 0.5, (BATCH, CHUNK, LATENTS)), jnp.float32)
+    tokens = jnp.asarray(rng.integers(0, 7, (BATCH, CHUNK, LATENTS, LAYERS)), jnp.int32)
     changed = tokens.at[..., 5:].set((tokens[..., 5:] + 1) % 7)
     before, after = (grid_coordinates(table, latents, t) for t in (tokens, changed))
     np.testing.assert_array_equal(before[..., :6], after[..., :6])

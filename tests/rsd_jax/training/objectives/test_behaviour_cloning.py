@@ -1,5 +1,3 @@
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,10 +22,12 @@ from rsd_jax.training.objectives.behaviour_cloning import (
 from rsd_jax.training.objectives.interface import LossOutput, Variables
 
 BACKBONE = CompactBackbone(
-    camera=KeypointCamera(features=(8, 8), kernels=(3, 3), strides=(1, 2), keypoints=4),
+    camera=KeypointCamera(features=(8,), kernels=(3,), strides=(2,), keypoints=4),
     image_size=16,
-    width=32,
+    width=16,
     depth=1,
+    heads=2,
+    mlp_features=32,
 )
 OBJECTIVE = BehaviourCloning(
     PolicyNetwork(BACKBONE, RegressionConfig()),
@@ -55,17 +55,13 @@ def synthetic_batch(seed: int, rows: int) -> dict[str, jax.Array]:
     }
 
 
-OPTIMISED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
-"""For programs that run longer than they compile, other than nearly all of the tests'."""
-
-
 @pytest.fixture(scope="module")
 def fitted() -> Variables:
-    """The policy after 200 steps on few rows each: convolutions at work, not compilation, are what takes long."""
+    """The policy after 200 steps on few rows each."""
     variables = nn.meta.unbox(jax.jit(OBJECTIVE.init)(jax.random.key(0)))
     optimizer = optax.adam(3e-3)
 
-    @partial(jax.jit, compiler_options=OPTIMISED)
+    @jax.jit
     def fit(params: dict, batch: dict) -> dict:
         def step(carry: tuple, key: jax.Array) -> tuple:
             params, state = carry
@@ -116,7 +112,7 @@ def test_augmentation_depends_on_the_key_and_prediction_has_none(fitted: Variabl
     assert losses[0] == losses[1] != losses[2]
     prediction = jax.eval_shape(OBJECTIVE.predict, fitted.params, NORMALIZER, policy_inputs(batch))
     assert prediction.actions.shape == (4, 8, 7)
-    assert prediction.features.shape == (4, 8, 32)
+    assert prediction.features.shape == (4, 8, 16)
 
 
 def test_chunk_error_by_hand() -> None:

@@ -48,14 +48,13 @@ def objective(task: str, **changes) -> DigitPrediction:
 def test_digits_teach_the_confidence_and_latents_the_estimate(task, frozen, batch):
     variables = initialised(objective(task).init, 4)
 
-    def gradient(weight: float):
+    @jax.jit  # one program for both weights
+    @jax.grad
+    def gradient(params, weight):
         given = objective(task, digit_weight=weight)
-        differentiate = jax.jit(
-            jax.grad(lambda p: given.loss(Variables(p, {}), frozen, batch, jax.random.key(5)).loss)
-        )
-        return differentiate(variables.params)
+        return given.loss(Variables(params, {}), frozen, batch, jax.random.key(5)).loss
 
-    with_digits, without = gradient(1.0), gradient(0.0)
+    with_digits, without = (gradient(variables.params, weight) for weight in (1.0, 0.0))
     jax.tree.map(np.testing.assert_allclose, with_digits["estimator"], without["estimator"])
     assert all(bool(jnp.any(leaf != 0)) for leaf in jax.tree.leaves(without["estimator"]))
     assert all(bool(jnp.all(leaf == 0)) for leaf in jax.tree.leaves(without["digit_logits"]))
