@@ -54,16 +54,17 @@ def measure(run_dir: Path, most: int, heldout_every: int | None = None) -> dict[
     """All figures; `heldout_every` tells demonstrations apart that are not those of the policies' training."""
     policy = load_policy(run_dir)
     draft = load_draft_policy(run_dir, policy)
+    act, act_by_draft = _acting(policy), _acting(draft)
     rows = policy_rows_of(run_dir, policy.backbone, heldout_every or policy.heldout_every)
     of_draft, views = {}, {}
     for part, whole in (("learned from", rows.train), ("held out", rows.heldout)):
         seen, among = _seen(policy, draft, whole), _spread(len(whole["proprio"]), most)
-        acted = _chunks(policy, seen, among)
-        of_draft[f"draft, {part}"] = _figures(_chunks(draft, seen, among), acted)
+        acted = act(seen, among)
+        of_draft[f"draft, {part}"] = _figures(act_by_draft(seen, among), acted)
         if part == "held out":
             kept = {name: np.asarray(array)[among] for name, array in seen.items()}
             for name, change in changes(policy).items():
-                changed = _chunks(policy, kept | change(kept), np.arange(len(among)))
+                changed = act(kept | change(kept), np.arange(len(among)))
                 views[f"main policy, {name}"] = _figures(changed, acted)
     return {
         "draft": of_draft,
@@ -109,8 +110,8 @@ def _spread(rows: int, most: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))
 
 
-def _chunks(policy: StoredPolicy, rows: Rows, among: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Normalised; the main policy is told of no earlier frame."""
+def _acting(policy: StoredPolicy) -> Callable[[Rows, NDArray[np.int64]], NDArray[np.float32]]:
+    """Normalised chunks of rows, by one program; the main policy is told of no earlier frame."""
     remembers = policy.backbone.oldest_memory
 
     @jax.jit
@@ -119,7 +120,11 @@ def _chunks(policy: StoredPolicy, rows: Rows, among: NDArray[np.int64]) -> NDArr
         inputs = inputs if remembers else inputs._replace(memory=None)
         return variables.action.normalize(policy.actions(variables, inputs))
 
-    chunks: NDArray[np.float32] = map_rows(partial(act, policy.variables), rows, BATCH, among)
+    def chunks(rows: Rows, among: NDArray[np.int64]) -> NDArray[np.float32]:
+        seen = {name: rows[name] for name in (*SEEN, *(LOOK if remembers else ()))}
+        acted: NDArray[np.float32] = map_rows(partial(act, policy.variables), seen, BATCH, among)
+        return acted
+
     return chunks
 
 
