@@ -38,13 +38,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What has been imported stays: robosuite collects all garbage whenever it closes a scene.
-
-    Tracing makes and keeps so many objects that by default up to a sixth of a test's time is looking for garbage.
-    """
+    """What has been imported stays: robosuite collects all garbage whenever it closes a scene."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
 
 
 @pytest.fixture(scope="session")
