@@ -1,30 +1,10 @@
 """What a head is shown while its parameters are drawn."""
 
-from typing import Protocol
-
 import jax.numpy as jnp
 
 from rsd_jax.array_types import Features, Tokens
 from rsd_jax.rfsq import QuantizerTable, make_table
-
-
-class CodeSizes(Protocol):
-    """Of the code that a head names: `DraftConfig` and `MainHeadConfig` have them."""
-
-    @property
-    def num_layers(self) -> int:
-        """L."""
-        ...
-
-    @property
-    def latent_dim(self) -> int:
-        """D."""
-        ...
-
-    @property
-    def num_levels(self) -> int:
-        """V."""
-        ...
+from rsd_jax.rfsq.code_sizes import CodeSizes
 
 
 def blank_inputs(code: CodeSizes, chunk_length: int, feature_dim: int) -> tuple[Features, QuantizerTable, Tokens]:

@@ -50,10 +50,17 @@ class KeypointEncoder(nn.Module):
         for features, kernel, stride in zip(camera.features, camera.kernels, camera.strides, strict=True):
             maps = Conv(features, (kernel, kernel), ("channels", "channels"), strides=stride)(maps)
             maps = nn.relu(GroupNorm(features)(maps))
-        keypoints = spatial_softmax(Conv(camera.keypoints, (1, 1), ("channels", "channels"), name="keypoints")(maps))
-        where = Dense(self.width, ("channels", "embed"), name="where")(keypoints)
-        what = Dense(self.width, ("channels", "embed"), name="what")(maps.mean(axis=(1, 2)))
-        return jnp.stack([where, what], axis=1)
+        scores = Conv(camera.keypoints, (1, 1), ("channels", "channels"), name="keypoints")(maps)
+        return where_and_what(scores, maps, self.width)
+
+
+def where_and_what(
+    scores: Float[Array, "B H W K"], maps: Float[Array, "B H W C"], width: int
+) -> Float[Array, "B 2 F"]:
+    """The keypoint token of `scores` and the appearance token of `maps`, by layers of the module that calls."""
+    where = Dense(width, ("channels", "embed"), name="where")(spatial_softmax(scores))
+    what = Dense(width, ("channels", "embed"), name="what")(maps.mean(axis=(1, 2)))
+    return jnp.stack([where, what], axis=1)
 
 
 def spatial_softmax(maps: Float[Array, "B H W K"]) -> Float[Array, "B M"]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from rsd_jax.backbones.cameras.keypoints import spatial_softmax
+from rsd_jax.backbones.cameras.keypoints import where_and_what
 from rsd_jax.partitioned_layers import Conv, Dense, GroupNorm
 
 
@@ -60,10 +60,8 @@ class PatchEncoder(nn.Module):
         for block in range(camera.blocks):
             convolve = ModulatedConvolution(camera.features[-1], camera.normalized, name=f"block_{block}")
             maps = maps + convolve(maps, instruction)
-        keypoints = spatial_softmax(Dense(camera.keypoints, ("channels", "channels"), name="keypoints")(maps))
-        where = Dense(self.width, ("channels", "embed"), name="where")(keypoints)
-        what = Dense(self.width, ("channels", "embed"), name="what")(maps.mean(axis=(1, 2)))
-        return jnp.stack([where, what], axis=1)
+        scores = Dense(camera.keypoints, ("channels", "channels"), name="keypoints")(maps)
+        return where_and_what(scores, maps, self.width)
 
 
 class ModulatedConvolution(nn.Module):

@@ -3,6 +3,7 @@
 from typing import NamedTuple, Protocol
 
 from rsd_jax.array_types import Latents, PyTree, Scalar
+from rsd_jax.rfsq.code_sizes import CodeSizes
 from rsd_jax.rfsq.residual_quantizer import QuantizerTable
 
 
@@ -18,23 +19,8 @@ class QuantizerVariables(NamedTuple):
     state: PyTree
 
 
-class QuantizerStrategy(Protocol):
+class QuantizerStrategy(CodeSizes, Protocol):
     """Fills the table of a residual quantizer. Implementations are frozen dataclasses, so hashable and static."""
-
-    @property
-    def num_layers(self) -> int:
-        """L."""
-        ...
-
-    @property
-    def latent_dim(self) -> int:
-        """D."""
-        ...
-
-    @property
-    def num_levels(self) -> int:
-        """V."""
-        ...
 
     def init(self) -> QuantizerVariables:
         """Variables before the first batch; parameters carry logical axis names."""
