@@ -109,7 +109,17 @@ def evaluation_folder(decoder: str, decoders: Sequence[str]) -> str:
 
 def calibration_path(run_dir: Path, rule: str, alpha: float, epsilon: float) -> Path:
     """Where a run keeps the threshold of a cascade's `rule` that was fitted to the risk `alpha` of `epsilon`."""
-    return run_dir / CALIBRATION_FOLDER / f"{rule}_alpha{alpha:g}_epsilon{epsilon:g}.json"
+    return calibration_file(run_dir, calibration_name(rule, alpha, epsilon))
+
+
+def calibration_name(rule: str, alpha: float, epsilon: float) -> str:
+    """What a run calls such a calibration."""
+    return f"{rule}_alpha{alpha:g}_epsilon{epsilon:g}"
+
+
+def calibration_file(run_dir: Path, name: str) -> Path:
+    """Where a run keeps the calibration called `name`."""
+    return run_dir / CALIBRATION_FOLDER / f"{name}.json"
 
 
 def calibration_paths(run_dir: Path) -> list[Path]:

@@ -26,7 +26,7 @@ from eval_bridge.analysis.watched_episodes import WatchedEpisodes, require_other
 from eval_bridge.policies.acting_settings import acting_settings, longest_run_of, rule_name
 from eval_bridge.policies.cascade import CASCADE, RULES, make_skip_rule
 from eval_bridge.policies.cascade_decoder import CascadeDecoder
-from eval_bridge.statistics.risk_control import control_risk, mean_interval
+from eval_bridge.statistics.risk_control import ControlledRisk, control_risk, mean_interval
 from rsd_jax.decoding.skip_rules import SkipRule
 from rsd_jax.rfsq import RfsqTokenizer
 
@@ -86,11 +86,14 @@ def calibrate(
     _require_watched_as_asked(watched, settings, run_dir)
     longest_run = longest_run_of(watched.decoder, run_dir)
     calls = watched_calls(watched.shadows, tokenizer, watched.decoder.coarse_layers)
-    decided = replay(calls, rule_of(settings.rule, settings.tolerance), THRESHOLDS, longest_run)
-    fitted = control_risk(THRESHOLDS, decided.losses(watched.calls, settings.epsilon), settings.alpha)
-    at = [Decisions(decided.skipped[index], decided.distance[index]) for index in range(len(THRESHOLDS))]
-    curve = [_measured(decisions, watched, settings.epsilon) for decisions in at]
-    oracle = _oracle(watched, settings, calls, longest_run)
+
+    def decide(calls: WatchedCalls, rule: str) -> Decisions:
+        return replay(calls, rule_of(rule, settings.tolerance), THRESHOLDS, longest_run)
+
+    decided = decide(calls, settings.rule)
+    fitted, chosen = _fit(decided, watched, settings)
+    _, oracle = _fit(decide(with_true_distances(calls), "confidence"), watched, settings)
+    curve = [_measured(decided.of_threshold(index), watched, settings.epsilon) for index in range(len(THRESHOLDS))]
     acts = None
     if fitted.threshold is not None:
         acts = acting_settings(_that_acts(watched, settings, fitted.threshold), run_dir)
@@ -107,24 +110,11 @@ def calibrate(
         "bound": fitted.bound,
         **{name: watched.identity[name] for name in ("simulator", "suite", "step_limit")},
         "checkpoints": dict(watched.checkpoints),
-        "fitted_on": None
-        if fitted.threshold is None
-        else _with_episodes(at[THRESHOLDS.index(fitted.threshold)], watched, settings.epsilon),
+        "fitted_on": None if chosen is None else _with_episodes(chosen, watched, settings.epsilon),
         "checked_on": None,
-        "oracle": oracle,
+        "oracle": None if oracle is None else _measured(oracle, watched, settings.epsilon),
         "curve": [{"threshold": threshold, **row} for threshold, row in zip(THRESHOLDS, curve, strict=True)],
     }
-
-
-def _oracle(
-    watched: WatchedEpisodes, settings: CalibrationSettings, calls: WatchedCalls, longest_run: int
-) -> dict[str, Any] | None:
-    decided = replay(with_true_distances(calls), rule_of("confidence", settings.tolerance), THRESHOLDS, longest_run)
-    fitted = control_risk(THRESHOLDS, decided.losses(watched.calls, settings.epsilon), settings.alpha).threshold
-    if fitted is None:
-        return None
-    at = THRESHOLDS.index(fitted)
-    return _measured(Decisions(decided.skipped[at], decided.distance[at]), watched, settings.epsilon)
 
 
 def check(
@@ -170,6 +160,15 @@ def rule_of(name: str, tolerance: float) -> Callable[[jax.Array], SkipRule]:
 def watched_rule_name(watched: WatchedEpisodes, rule: str) -> str:
     """What a calibration of `rule` on these episodes is kept under (`rule_name`)."""
     return rule_name(dataclasses.replace(watched.decoder, rule=rule))
+
+
+def _fit(
+    decided: Decisions, watched: WatchedEpisodes, settings: CalibrationSettings
+) -> tuple[ControlledRisk, Decisions | None]:
+    """The fitted one of `THRESHOLDS`, and what it decides; None where even the strictest breaks the bound."""
+    fitted = control_risk(THRESHOLDS, decided.losses(watched.calls, settings.epsilon), settings.alpha)
+    chosen = None if fitted.threshold is None else decided.of_threshold(THRESHOLDS.index(fitted.threshold))
+    return fitted, chosen
 
 
 def _that_acts(watched: WatchedEpisodes, settings: CalibrationSettings, fitted: float) -> CascadeDecoder:

@@ -52,6 +52,10 @@ class Decisions(NamedTuple):
     skipped: NDArray[np.bool_]
     distance: NDArray[np.float32]
 
+    def of_threshold(self, index: int) -> "Decisions":
+        """Of several thresholds', those of one."""
+        return Decisions(self.skipped[index], self.distance[index])
+
     def losses(self, calls: NDArray[np.integer], epsilon: float) -> NDArray[np.float64]:
         """Of each episode, the share of its `calls` at which a draft acted that lies further than `epsilon`."""
         far = self.skipped & (self.distance > epsilon)

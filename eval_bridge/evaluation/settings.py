@@ -45,8 +45,7 @@ class EvaluationSettings:
 
     Raises:
         ValueError: on construction, if the decoder does not exist, a calibration is asked for where nothing is
-            fitted, or the shard is none. What depends on the benchmark
-            is an error of `plan`.
+            fitted, or the shard is none. What depends on the benchmark is an error of `plan`.
     """
 
     run_dir: str

@@ -116,15 +116,19 @@ def _evaluations(run_dir: Path, query: CascadeQuery) -> Iterator[Evaluated]:
 
 def _named(run_dir: Path, query: CascadeQuery, calibrations: Sequence[Facts]) -> set[ActingSettings]:
     """The cascades that the pipeline names, with settings or by the calibration that fitted them."""
-    named: dict[str, CascadeDecoder] = {}
-    named |= {name: each for name, each in query.named.items() if isinstance(each, CascadeDecoder)}
-    if query.named_calibration is not None and CASCADE in named:
-        del named[CASCADE]
-        for each in calibrations:
-            names = (each["rule"], each["alpha"], each["epsilon"])
-            if (each["decoder"], names) == (CASCADE, query.named_calibration) and each["settings"] is not None:
-                named[CASCADE] = read_cascade(CASCADE, each["settings"], run_dir)
-    return {acting_settings(each, run_dir) for each in named.values()}
+    cascades: list[CascadeDecoder] = []
+    for name, decoder in query.named.items():
+        if name == CASCADE and query.named_calibration is not None:
+            cascades += [
+                read_cascade(CASCADE, each["settings"], run_dir)
+                for each in calibrations
+                if each["decoder"] == CASCADE
+                and (each["rule"], each["alpha"], each["epsilon"]) == query.named_calibration
+                and each["settings"] is not None
+            ]
+        elif isinstance(decoder, CascadeDecoder):
+            cascades.append(decoder)
+    return {acting_settings(each, run_dir) for each in cascades}
 
 
 def _full_evaluation(run_dir: Path, found: Sequence[Evaluated], query: CascadeQuery) -> Evaluated:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rsd_jax.checkpoints.stage_checkpoints import changed_stages
-from rsd_jax.run_folder import CALIBRATION_FOLDER
+from rsd_jax.run_folder import calibration_file
 
 Facts = Mapping[str, Any]
 """Content of a JSON file that a command wrote."""
@@ -24,7 +24,7 @@ def fitted_settings(run_dir: Path, calibration: str, decoder: str) -> str:
         ValueError: there is no such calibration, it is damaged, of other checkpoints or another decoder, or found no
             threshold.
     """
-    path = run_dir / CALIBRATION_FOLDER / f"{calibration}.json"
+    path = calibration_file(run_dir, calibration)
     facts = read_facts(path, run_dir, "python -m launch.calibrate")
     if facts["decoder"] != decoder:
         raise ValueError(

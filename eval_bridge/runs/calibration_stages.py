@@ -13,7 +13,7 @@ from eval_bridge.policies.decoders import read_decoder
 from eval_bridge.policies.fitted_settings import fitted_settings
 from eval_bridge.runs.finished_evaluations import has_all_episodes
 from eval_bridge.runs.stage_process import PipelineStage
-from rsd_jax.run_folder import CHECKED_FOLDER, WATCHED_FOLDER, calibration_path
+from rsd_jax.run_folder import CHECKED_FOLDER, WATCHED_FOLDER, calibration_name, calibration_path
 
 EvaluateCommand = Callable[..., list[str]]
 """Arguments of a process that evaluates, given ``--config.NAME=VALUE`` overrides."""
@@ -50,7 +50,7 @@ class CalibrationPlan:
     @property
     def name(self) -> str:
         """What evaluations call it."""
-        return self.path(Path()).stem
+        return calibration_name(self.rule, self.alpha, self.epsilon)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
 from rsd_jax.provenance import device_name, git_commit
 from rsd_jax.stored_models import load_draft_policy, load_policy
 from rsd_jax.stored_models.policy import StoredPolicy
-from rsd_jax.training.draft_inputs import SEEN, draft_inputs, remembering
+from rsd_jax.training.draft_inputs import BATCH, SEEN, draft_inputs, remembering
 from rsd_jax.training.equal_batches import map_rows
 from rsd_jax.training.look_rows import LOOK, with_looks
 from rsd_jax.training.objectives.distillation import DraftError, draft_error
@@ -33,11 +33,11 @@ from rsd_jax.training.policy_rows import policy_rows_of
 from rsd_jax.training.row_sources import Rows
 from rsd_jax.training.stages.draft_evaluation import NEAR
 
-BATCH = 64
-
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.policy_sensitivity", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.policy_sensitivity", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--run_dir", type=path_argument, required=True, help="with demonstrations and draft policy")
     parser.add_argument("--rows", type=int, default=4096, help="of each part, at most")
     parser.add_argument("--heldout_every", type=int, help="left out, as the policy was trained")
