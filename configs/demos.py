@@ -49,6 +49,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.noise.drop_probability = 0.0
     # That the hand is pulled up when it closes for the first time, so that it misses.
     config.noise.miss_probability = 0.25
+    # Largest change of the hand's motion from one action to the next, when it speeds up and when it brakes; 2: none.
+    config.motion = ConfigDict({"acceleration": 2.0, "braking": 2.0})
     # What of the way in which an episode is done is drawn at random; here nothing. Same seeds, same starts and bursts.
     config.style = ConfigDict()
     # Directions from an object's middle in which it is grasped, degrees: 90 is left, -90 right, 180 the robot's side.
@@ -66,7 +68,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.style.shuffle_probability = 0.0
 
     if variant == "libero_spatial":
-        config.demos_per_task = 50
+        # A policy, and a draft of one, are then less often off by a whole jump, for episodes a fifth longer.
+        config.motion.acceleration, config.motion.braking = 0.1, 0.2
     elif variant == "diverse":
         config.style.sides = (-90.0, 90.0, 180.0)
         config.style.side_spread = 15.0

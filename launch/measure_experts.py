@@ -24,6 +24,7 @@ from eval_bridge.collection.recording import RecordingSettings
 from eval_bridge.collection.worker import CollectionTask
 from eval_bridge.experts.libero_expert import describe_libero_scene, libero_expert
 from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.experts.style import StyleSettings
 from eval_bridge.experts.version import expert_version
 from eval_bridge.provenance import package_versions
@@ -39,7 +40,7 @@ SEEDS_PER_TASK = 1_000
 
 
 def tasks_of(
-    suites: tuple[str, ...], noise: NoiseSettings, style: StyleSettings
+    suites: tuple[str, ...], noise: NoiseSettings, style: StyleSettings, motion: MotionLimits
 ) -> list[CollectionTask[LiberoSimulator]]:
     """Every task of the suites, to be played until its goal first holds, as an evaluation does."""
     return [
@@ -49,7 +50,7 @@ def tasks_of(
             build_simulator=partial(LiberoSimulator, suite, task),
             expert=libero_expert,
             describe_scene=partial(describe_libero_scene, suite, task, {}),
-            recording=RecordingSettings(get_suite(suite).max_steps, 0, noise, images=False, style=style),
+            recording=RecordingSettings(get_suite(suite).max_steps, 0, noise, False, style, motion),
         )
         for suite in suites
         for task in get_suite(suite).tasks
@@ -68,8 +69,9 @@ def main(config: ConfigDict) -> None:
         raise ValueError(f"attempts={config.attempts} must lie between 1 and {SEEDS_PER_TASK}, the seeds of a task")
     os.environ["MUJOCO_GL"] = "disabled"  # here and in the workers
     prepare_process(rendering=False)
-    style = to_dataclass(StyleSettings, config.style)
-    tasks = tasks_of(tuple(config.suites), to_dataclass(NoiseSettings, config.noise), style)
+    noise, style = to_dataclass(NoiseSettings, config.noise), to_dataclass(StyleSettings, config.style)
+    motion = to_dataclass(MotionLimits, config.motion)
+    tasks = tasks_of(tuple(config.suites), noise, style, motion)
     seeds = {}
     for index, task in enumerate(tasks):
         first = config.first_seed + SEEDS_PER_TASK * get_suite(task.suite).task_index(task.task)
@@ -91,8 +93,9 @@ def main(config: ConfigDict) -> None:
         print(f"{suite:16} {successes:3}/{episodes} = {successes / episodes:.1%}")
     settings = {
         "first_seed": config.first_seed,
-        "noise": dataclasses.asdict(tasks[0].recording.noise),
+        "noise": dataclasses.asdict(noise),
         "style": dataclasses.asdict(style),
+        "motion": dataclasses.asdict(motion),
         "expert": expert_version(),
         "commit": git_commit(),
         "versions": package_versions(),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from eval_bridge.experts.noise import ActionNoise, NoiseSettings
 from eval_bridge.experts.scripted_expert import ExpertFailed
+from eval_bridge.experts.smooth_motion import MotionLimits, smooth
 from eval_bridge.experts.style import StyleSettings, draw_style, style_generator
 from eval_bridge.experts.style_record import StyleRecord
 from eval_bridge.simulators.interface import Simulator
@@ -49,6 +50,7 @@ class RecordingSettings:
         images: whether the cameras' frames are recorded; they can be rendered later
             (`eval_bridge.collection.rendering`).
         style: what of the way in which episodes are done is drawn at random.
+        motion: how fast the hand may speed up and brake.
     """
 
     step_limit: int
@@ -56,6 +58,7 @@ class RecordingSettings:
     noise: NoiseSettings = field(default_factory=NoiseSettings)
     images: bool = True
     style: StyleSettings = field(default_factory=StyleSettings)
+    motion: MotionLimits = field(default_factory=MotionLimits)
 
 
 class RecordedEpisode(NamedTuple):
@@ -107,7 +110,7 @@ def record_episode(
     since_success: int | None = None
     is_solved = False
     try:
-        for label in expert(simulator, style):
+        for label in smooth(expert(simulator, style), settings.motion):
             action = noise.disturb(label)
             frames = observe_frames(simulator) if settings.images else None
             steps.append(_Step(action, label, simulator.proprio(), simulator.state(), frames))

@@ -19,6 +19,7 @@ from typing import Any
 
 from eval_bridge.collection.attempt_log import Attempt, CollectionLog
 from eval_bridge.collection.worker import CollectionJob, CollectionTask, CollectionWorker, Merge, Record
+from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.experts.style import StyleSettings
 from eval_bridge.workers.jobs import JobLoop
 from eval_bridge.workers.messages import Failure
@@ -173,8 +174,9 @@ class _TaskState:
     ) -> "_TaskState":
         path = demo_path(run_dir, task.suite, task.task)
         settings = {"first_seed": plan.first_seed, **dataclasses.asdict(task.recording)}
-        if task.recording.style == StyleSettings():
-            del settings["style"]  # so that collections from before there were styles go on
+        for name, default in (("style", StyleSettings()), ("motion", MotionLimits())):
+            if getattr(task.recording, name) == default:
+                del settings[name]  # so that collections from before there was such a setting go on
         identified = {"suite": task.suite, "task": task.task, **provenance}
         state = cls(task, plan, path, CollectionLog.open(summary_path(path), settings, identified))
         state._adopt_existing()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from eval_bridge.collection.recording import RecordingSettings
 from eval_bridge.collection.session import CollectionPlan
 from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.experts.style import StyleSettings
 from eval_bridge.simulators.libero.suites import Suite, get_suite, select_tasks
 from eval_bridge.simulators.start_seeds import FIRST_DEVELOPMENT_SEED, SEEDS_PER_RUN
@@ -27,6 +28,7 @@ class CollectionSettings:
         steps_after_success: steps recorded after the goal holds.
         noise: what disturbs the expert.
         style: what of its ways to do an episode is random.
+        motion: how fast its hand may speed up and brake.
 
     Raises:
         ValueError: on construction, if a suite, a task or a number is impossible.
@@ -44,6 +46,7 @@ class CollectionSettings:
     steps_after_success: int
     noise: NoiseSettings
     style: StyleSettings
+    motion: MotionLimits
 
     def __post_init__(self) -> None:
         most = FIRST_DEVELOPMENT_SEED // SEEDS_PER_RUN
@@ -67,7 +70,7 @@ class CollectionSettings:
     def recording(self) -> RecordingSettings:
         """How an episode is recorded."""
         return RecordingSettings(
-            self.benchmark.max_steps, self.steps_after_success, self.noise, self.images, self.style
+            self.benchmark.max_steps, self.steps_after_success, self.noise, self.images, self.style, self.motion
         )
 
     @property

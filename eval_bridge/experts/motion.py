@@ -16,7 +16,7 @@ GRIPPER_CLOSED = 1.0
 
 METRES_PER_UNIT = 0.05
 RADIANS_PER_UNIT = 0.5
-GAIN = 1.5  # 2 overshoots by about a centimetre
+GAIN = 1.0  # higher, the hand brakes within fewer steps before it arrives; 2 overshoots by about a centimetre
 HOLDING_GAIN = 5.0  # of a hand that stays where it is: with `GAIN` a stretched arm sags by about a centimetre
 LARGEST_ROTATION_ACTION = 0.6
 MIDDLE_YAW = 0.39  # of a hand that points down, far from both limits of the last joint (radians)

@@ -7,6 +7,7 @@ import pytest
 import launch.collect
 from eval_bridge.collection.attempt_log import Attempt, CollectionLog
 from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.experts.style import StyleSettings
 from eval_bridge.simulators.start_seeds import SEEDS_PER_RUN
 from launch.collect import main
@@ -92,6 +93,16 @@ def test_diverse_demonstrations_are_drawn_as_they_are_measured(calls, tmp_path):
     assert to_dataclass(StyleSettings, measured.style) == recording.style
     assert to_dataclass(NoiseSettings, measured.noise) == recording.noise
     assert to_dataclass(StyleSettings, _config("").style) == StyleSettings()
+
+
+def test_the_published_demonstrations_are_smooth_and_measured_as_they_are_collected(calls, tmp_path):
+    main(_config("libero_spatial", f"--config.run_dir={tmp_path}"))
+    ((tasks, _, _, _),) = calls
+    recording = tasks[0].recording
+    assert recording.motion != MotionLimits() == to_dataclass(MotionLimits, _config("").motion)
+    measured = load_config("configs/experts.py:demos")[1]
+    assert to_dataclass(MotionLimits, measured.motion) == recording.motion
+    assert to_dataclass(NoiseSettings, measured.noise) == recording.noise
 
 
 def test_unknown_tasks_and_suites_are_named(calls):

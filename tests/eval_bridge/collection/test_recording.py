@@ -3,6 +3,7 @@ import pytest
 
 from eval_bridge.collection.recording import FailedEpisode, RecordedEpisode, RecordingSettings, record_episode
 from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.experts.style import StyleSettings, draw_style, style_generator
 from eval_bridge.simulators.interface import EpisodeStart
 from rsd_jax.demos.demo import Demo
@@ -116,6 +117,13 @@ def test_other_errors_of_the_expert_are_not_taken_for_failures():
 
     with pytest.raises(KeyError):
         _record(broken)
+
+
+def test_labels_keep_to_the_limits_of_the_motion():
+    limits = MotionLimits(acceleration=0.1, braking=0.2)
+    smooth, abrupt = (_record(settings=RecordingSettings(60, 0, motion=motion)) for motion in (limits, MotionLimits()))
+    changes = [np.abs(np.diff(demo.labels[:, :6], axis=0, prepend=0)).max() for demo in (smooth, abrupt)]
+    assert changes[0] <= limits.braking + 1e-6 < changes[1]
 
 
 def test_a_style_disturbs_neither_start_nor_noise():

@@ -38,7 +38,7 @@ def test_a_hand_that_points_down_opens_along_y():
 
 def test_near_the_target_the_action_is_proportional_to_the_way_left():
     hand, target = Pose(np.zeros(3), np.eye(3)), Pose(np.array([0.01, -0.02, 0.0]), np.eye(3))
-    np.testing.assert_allclose(action_towards(hand, target, GRIPPER_CLOSED), [0.3, -0.6, 0, 0, 0, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(action_towards(hand, target, GRIPPER_CLOSED), [0.2, -0.4, 0, 0, 0, 0, 1], atol=1e-6)
 
 
 def test_far_from_the_target_the_action_has_the_asked_speed_and_keeps_its_direction():
@@ -50,7 +50,7 @@ def test_far_from_the_target_the_action_has_the_asked_speed_and_keeps_its_direct
 
 def test_turns_towards_the_target_orientation():
     hand, target = Pose(np.zeros(3), hand_down(0.0)), Pose(np.zeros(3), hand_down(0.1))
-    np.testing.assert_allclose(action_towards(hand, target, -1.0), [0, 0, 0, 0, 0, 0.3, -1], atol=1e-6)
+    np.testing.assert_allclose(action_towards(hand, target, -1.0), [0, 0, 0, 0, 0, 0.2, -1], atol=1e-6)
 
 
 def test_a_limited_action_keeps_its_direction_its_turn_and_its_grip():
