@@ -33,6 +33,9 @@ def get_config(variant: str = "") -> ConfigDict:
     config.workers = 0
     # Seconds without a word after which a worker counts as hung, and another takes its place.
     config.silence_limit = 300.0
+    # Graphics devices that workers render on, in turn; () leaves it to the renderer. They are counted from 0 as EGL
+    # does, whatever CUDA_VISIBLE_DEVICES says.
+    config.render_devices = ()
     # Without images a demonstration takes 0.2 MB instead of 5 and a third of the time; `launch.render` adds them.
     config.images = True
     config.attempts_per_demo = 3

@@ -36,6 +36,9 @@ def get_config(variant: str = "quickstart") -> ConfigDict:
     config.calibration = ConfigDict({"rule": "confidence", "alpha": 0.05, "epsilon": 0.1})
     config.calibration.simulator = "libero_development"
     config.calibration.episodes_per_task = 100
+    # Graphics devices that collection and evaluations render on, in turn, counted from 0 as EGL does; () leaves it to
+    # the renderer.
+    config.render_devices = ()
     # Make this stage anew, and all that comes from it; the old output moves to RUN_DIR/replaced/. Empty: only what is
     # missing.
     config.from_stage = ""

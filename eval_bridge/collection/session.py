@@ -47,6 +47,7 @@ class CollectionPlan:
         attempts_per_demo: a task ends with an error after ``attempts_per_demo * demos`` attempts.
         max_crashes: a task ends with an error when so many workers crashed or died with the same seed.
         silence_limit: seconds without a word after which a worker counts as hung and is replaced.
+        environments: environment variables of the workers, in turn (`WorkerPool`).
 
     Raises:
         ValueError: on construction, if a number is out of range.
@@ -58,6 +59,7 @@ class CollectionPlan:
     attempts_per_demo: int = 3
     max_crashes: int = 3
     silence_limit: float = SILENCE_LIMIT
+    environments: Sequence[Mapping[str, str]] = ({},)
 
     def __post_init__(self) -> None:
         for name, least in (("demos", 1), ("first_seed", 0), ("workers", 1), ("attempts_per_demo", 1)):
@@ -115,7 +117,12 @@ def _collect(
     if any(state.available or state.has_parts for state in states):
         most = sum(state.available for state in states) or 1
         make_handler = functools.partial(CollectionWorker, tuple(tasks))
-        with WorkerPool(min(plan.workers, most), make_handler, silence_limit=plan.silence_limit) as pool:
+        with WorkerPool(
+            min(plan.workers, most),
+            make_handler,
+            silence_limit=plan.silence_limit,
+            environments=plan.environments,
+        ) as pool:
             JobLoop(pool).run(_Collection(states, plan.max_crashes, on_attempt))
     for state in states:
         state.log.save()

@@ -8,6 +8,7 @@ from eval_bridge.collection.session import CollectionPlan
 from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.experts.style import StyleSettings
+from eval_bridge.simulators.libero.renderer import render_environments
 from eval_bridge.simulators.libero.suites import Suite, get_suite, select_tasks
 from eval_bridge.simulators.start_seeds import FIRST_DEVELOPMENT_SEED, SEEDS_PER_RUN
 
@@ -23,6 +24,8 @@ class CollectionSettings:
         demos_per_task: demonstrations of each.
         workers: processes with a simulator each; 0 means one per core.
         silence_limit: seconds without a word after which a worker counts as hung.
+        render_devices: graphics devices, as EGL counts them, that workers render on, in turn; () leaves it to the
+            renderer.
         images: whether frames are rendered.
         attempts_per_demo: a task ends with an error after so many attempts for each demonstration.
         steps_after_success: steps recorded after the goal holds.
@@ -41,6 +44,7 @@ class CollectionSettings:
     demos_per_task: int
     workers: int
     silence_limit: float
+    render_devices: tuple[int, ...]
     images: bool
     attempts_per_demo: int
     steps_after_success: int
@@ -82,4 +86,5 @@ class CollectionSettings:
             workers=self.workers or len(os.sched_getaffinity(0)),
             attempts_per_demo=self.attempts_per_demo,
             silence_limit=self.silence_limit,
+            environments=render_environments(self.render_devices),
         )

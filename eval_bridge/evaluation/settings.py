@@ -10,6 +10,7 @@ from eval_bridge.evaluation.session import WorkerSettings
 from eval_bridge.policies.cascade_decoder import CascadeDecoder
 from eval_bridge.policies.decoders import read_decoder
 from eval_bridge.policies.fitted_settings import fitted_settings
+from eval_bridge.simulators.libero.renderer import render_environments
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class EvaluationSettings:
         return WorkerSettings(
             count=self.workers or len(os.sched_getaffinity(0)),
             silence_limit=self.silence_limit,
-            environments=[{"MUJOCO_EGL_DEVICE_ID": str(device)} for device in self.render_devices] or [{}],
+            environments=render_environments(self.render_devices),
         )
 
     def plan(self, benchmark: Benchmark) -> EvaluationPlan:

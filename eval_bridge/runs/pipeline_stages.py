@@ -38,6 +38,7 @@ def stages_of(
     settings: Mapping[str, str] = NO_SETTINGS,
     tokenizer: str = "",
     calibration: CalibrationPlan | None = None,
+    render_devices: Sequence[int] = (),
 ) -> list[PipelineStage]:
     """The stages of a run in order, each with the command that makes its output.
 
@@ -51,6 +52,7 @@ def stages_of(
         tokenizer: variant of the tokenizer's configuration; empty for `variant`.
         calibration: how the threshold of a cascade without settings of its own is fitted before it is evaluated; None
             for its default.
+        render_devices: graphics devices, as EGL counts them, that collection and evaluations render on, in turn.
 
     Raises:
         ValueError: no decoder, one named twice, or an unknown one; or settings that `named_decoders` refuses.
@@ -60,6 +62,7 @@ def stages_of(
     named = named_decoders(decoders, settings)
     outputs = {decoder: evaluation_folder(decoder, decoders) for decoder in decoders}
     plan = None if settings.get(CASCADE) else calibration
+    rendering = [f"--config.render_devices={tuple(render_devices)}".replace(" ", "")] if render_devices else []
 
     def command(launcher: str, config: str, *more: str) -> list[str]:
         chosen = tokenizer if tokenizer and config == "rfsq" else variant
@@ -67,7 +70,7 @@ def stages_of(
         return [*call, f"--config.run_dir={run_dir}", *more]
 
     def evaluate(decoder: str, *more: str) -> list[str]:
-        return command("evaluate", "libero_eval", f"--config.decoder={decoder}", *more)
+        return command("evaluate", "libero_eval", f"--config.decoder={decoder}", *rendering, *more)
 
     def evaluate_on_all(decoder: str, *more: str) -> list[str]:
         chosen = [f"--config.output={outputs[decoder]}"]
@@ -90,7 +93,8 @@ def stages_of(
         return [*stages.fit, PipelineStage(name, folder, line, fitted, reads), *stages.check]
 
     seeded = f"--config.seed={seed}"
-    collect = PipelineStage("collect", run_dir / DEMOS_FOLDER, command("collect", "demos", seeded), has_all_demos)
+    recording = command("collect", "demos", seeded, *rendering)
+    collect = PipelineStage("collect", run_dir / DEMOS_FOLDER, recording, has_all_demos)
     stages = [collect]
     # What only one decoder needs is trained when it is its turn: the headline does not wait for it.
     for decoder in decoders:

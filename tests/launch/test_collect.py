@@ -52,6 +52,18 @@ def test_seeds_of_development_starts_are_refused(calls, tmp_path, seed):
     assert not calls
 
 
+def test_workers_render_on_the_devices_asked_for_which_are_tried_before(calls, tmp_path, monkeypatch):
+    tried = []
+    monkeypatch.setattr(launch.collect, "require_render_devices", tried.append)
+    devices = "--config.render_devices=(1,0)"
+    main(_config("tiny", f"--config.run_dir={tmp_path}", devices))
+    ((_, plan, _, _),) = calls
+    assert tried == [(1, 0)]
+    assert plan.environments == [{"MUJOCO_EGL_DEVICE_ID": "1"}, {"MUJOCO_EGL_DEVICE_ID": "0"}]
+    main(_config("tiny", f"--config.run_dir={tmp_path}", devices, "--config.images=False"))
+    assert tried == [(1, 0)]
+
+
 def test_collects_every_task_and_prints_counts_and_path(calls, tmp_path, capsys):
     main(_config("", f"--config.run_dir={tmp_path}", "--config.seed=3", "--config.workers=2"))
     ((tasks, plan, _, provenance),) = calls

@@ -123,6 +123,15 @@ def require_render_devices(devices: Sequence[int]) -> None:
             )
 
 
+def render_environments(devices: Sequence[int]) -> list[dict[str, str]]:
+    """Environment variables of workers that render on `devices` in turn, as `WorkerPool` takes them.
+
+    Args:
+        devices: as EGL counts them; none leaves the choice to the renderer.
+    """
+    return [{_EGL_DEVICE: str(device)} for device in devices] or [{}]
+
+
 def _egl_devices() -> list[str]:
     """The graphics devices to try, in order."""
     if _EGL_DEVICE in os.environ:

@@ -58,6 +58,11 @@ def expert_that_always_fails(simulator: RecordablePointMass, style: StyleRecord)
     raise ExpertFailed("too hard")
 
 
+def expert_that_tells_its_device(simulator: RecordablePointMass, style: StyleRecord) -> Iterator[NDArray[np.float32]]:
+    yield towards_ball(simulator)
+    raise ExpertFailed(os.environ["MUJOCO_EGL_DEVICE_ID"])
+
+
 def expert_that_crashes(simulator: RecordablePointMass, style: StyleRecord) -> Iterator[NDArray[np.float32]]:
     yield towards_ball(simulator)
     raise ZeroDivisionError("the bug of seed " + str(simulator.seed))

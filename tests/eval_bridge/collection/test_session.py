@@ -49,6 +49,20 @@ def test_keeps_the_first_seeds_that_succeed_whatever_the_number_of_workers(tmp_p
     ]
 
 
+def test_workers_have_the_environments_of_the_plan(tmp_path):
+    told = []
+    plan = CollectionPlan(demos=1, attempts_per_demo=1, environments=[{"MUJOCO_EGL_DEVICE_ID": "5"}])
+    with pytest.raises(CollectionError):
+        collect(
+            [fakes.point_mass_task(fakes.expert_that_tells_its_device)],
+            plan,
+            tmp_path,
+            provenance={},
+            on_attempt=lambda task, attempt: told.append(attempt.reason),
+        )
+    assert told == ["5"]
+
+
 def _collect_until_killed(folder: Path) -> None:
     _collect(folder, demos=4, workers=2, task=fakes.point_mass_task(fakes.expert_that_hangs_on_seed_2))
 

@@ -27,6 +27,12 @@ def test_commands_are_those_of_the_documentation():
     )
 
 
+def test_collection_and_evaluations_render_on_the_devices_asked_for_and_nothing_else_is_told_of_them():
+    stages = stages_of(Path("runs/x"), "libero_spatial", 3, THREE, render_devices=(0, 1))
+    told = [stage.name for stage in stages if "--config.render_devices=(0,1)" in stage.command]
+    assert told == ["collect", "evaluate", "evaluate_l1_regression", "evaluate_autoregressive", "report"]
+
+
 def test_another_tokenizer_changes_no_other_configuration():
     stages = stages_of(Path("runs/x"), "libero_spatial", 3, ONE, tokenizer="layernorm")
     variants = {stage.name: str(stage).split(".py:")[1].split(" ")[0] for stage in stages}
