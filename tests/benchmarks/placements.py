@@ -1,9 +1,11 @@
-"""How far from the middle of what carries them things are put down: LIBERO counts 3 cm as on it.
+"""How far from where they belong things are put down: on another thing LIBERO counts 3 cm from its middle as on it.
 
     python -m tests.benchmarks.placements --starts 8 --evaluation runs/NAME/evaluation --out results/placements.json
+    python -m tests.benchmarks.placements --suite libero_10 --starts 4 --out FILE.json
 
-Of the expert, from random resets without disturbances, two seconds an episode; and of a policy, from the traces of an
-evaluation that was made before. Where an episode has not carried the thing to within `NEAR`, it counts as not placed.
+Of the expert, moving as configs/demos.py:libero_spatial records it, from random resets without disturbances, two
+seconds an episode; and of a policy, from the traces of an evaluation that was made before. Where an episode has not
+carried the thing to within `NEAR`, it counts as not placed.
 """
 
 import argparse
@@ -20,13 +22,17 @@ from numpy.typing import NDArray
 
 from eval_bridge.episodes.trace import load_trace
 from eval_bridge.evaluation.episode_log import read_episode_log
+from eval_bridge.experts.destination import destination_of
 from eval_bridge.experts.goal import Carry, open_goals
 from eval_bridge.experts.libero_scene import LiberoScene
 from eval_bridge.experts.scripted_expert import ExpertFailed, ScriptedExpert
+from eval_bridge.experts.smooth_motion import MotionLimits, smooth
 from eval_bridge.provenance import package_versions
 from eval_bridge.simulators.libero.suites import get_suite
+from launch.config_flags import load_config
 from rsd_jax.atomic_files import write_json
 from rsd_jax.provenance import device_name, git_commit
+from rsd_jax.registry import to_dataclass
 from rsd_jax.run_folder import LOG_NAME
 from tests.benchmarks.grasp_kinds import FIRST_SEED
 
@@ -34,28 +40,39 @@ NEAR = 0.06
 """Metres from the middle: the plate's radius and a bit."""
 
 
-def expert_offsets(suite: str, task: str, starts: int) -> list[NDArray[np.float64]]:
-    """Where the first thing of a task's goal ends, seen from the middle of its support, in metres ``[2]`` each."""
+Offsets = dict[str, list[NDArray[np.float64]]]
+"""Metres ``[2]`` by what was put where."""
+
+
+def expert_offsets(suite: str, task: str, starts: int, motion: MotionLimits) -> Offsets:
+    """How far from where they belong things end that a task's goal has carried; nothing of a task that carries none.
+
+    They belong in the middle of an object, and in a region where the planner puts them at the start.
+    """
     from eval_bridge.simulators.libero.environment import LiberoSimulator
 
     simulator = LiberoSimulator(suite, task)
-    offsets = []
+    offsets: Offsets = {}
     for start in range(starts):
         simulator.begin(simulator.draw_start(FIRST_SEED + start))
         scene = LiberoScene(simulator.queries)
-        goal = open_goals(scene)[0]
-        assert isinstance(goal, Carry)
+        carried = [goal for goal in open_goals(scene) if isinstance(goal, Carry)]
+        planned = {goal: destination_of(scene, goal).position for goal in carried if scene.is_region(goal.support)}
+        if not carried:
+            return {}
         # Not ended by success: a goal that holds while the thing is lowered is not where it comes to lie.
         with contextlib.suppress(ExpertFailed):
-            for action in islice(ScriptedExpert(scene).actions(), get_suite(suite).max_steps):
+            for action in islice(smooth(ScriptedExpert(scene).actions(), motion), get_suite(suite).max_steps):
                 simulator.step(action)
-        offsets.append((scene.pose(goal.item).position - scene.pose(goal.support).position)[:2])
+        for goal in carried:
+            belongs = planned.get(goal, scene.pose(goal.support).position)
+            offsets.setdefault(" ".join(goal.predicate), []).append((scene.pose(goal.item).position - belongs)[:2])
     return offsets
 
 
-def policy_offsets(folder: Path) -> dict[str, list[NDArray[np.float64]]]:
-    """Likewise of every episode of an evaluation, by task."""
-    offsets: dict[str, list[NDArray[np.float64]]] = {}
+def policy_offsets(folder: Path) -> Offsets:
+    """From the middle of its support, of the first thing of every episode's goal in an evaluation, by task."""
+    offsets: Offsets = {}
     for episode in read_episode_log(folder / LOG_NAME).episodes.values():
         assert episode.trace is not None
         trace = load_trace(folder / episode.trace)
@@ -92,9 +109,11 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     os.environ["MUJOCO_GL"] = "disabled"
     found = {"policy": policy_offsets(options.evaluation)} if options.evaluation else {}
-    found["expert"] = {
-        task: expert_offsets(options.suite, task, options.starts) for task in get_suite(options.suite).tasks
-    }
+    motion = to_dataclass(MotionLimits, load_config("configs/demos.py:libero_spatial")[1].motion)
+    found["expert"] = {}
+    for task in get_suite(options.suite).tasks:
+        placed = expert_offsets(options.suite, task, options.starts, motion)
+        found["expert"] |= {task if len(placed) == 1 else f"{task}: {what}": ends for what, ends in placed.items()}
     record: dict[str, Any] = {"suite": options.suite, "starts": options.starts, "first_seed": FIRST_SEED}
     for name, by_task in found.items():
         everything = [offset for offsets in by_task.values() for offset in offsets]

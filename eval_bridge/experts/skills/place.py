@@ -1,5 +1,6 @@
 """Placing: carrying a held object, lowering it and letting go."""
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -30,8 +31,9 @@ SLOW_FROM = 0.05  # above a landing, where the descent becomes slow (metres)
 SWEEPING_TURN = 0.3  # a hand that turns more than this sweeps the whole length of its palm (radians)
 PASSING_TOLERANCE = 0.02
 VIA_TOLERANCE = 0.035
-LANDING_TOLERANCE = 0.015  # near the end of its reach the arm creeps: let go rather than stall (metres)
-LANDING_PATIENCE = 4
+ALIGNED = 0.006  # at which what is carried is lowered, or let go (metres)
+ALIGNING = 15  # steps to spend on it
+LANDING_PATIENCE = 4  # near the end of its reach the arm creeps: let go rather than stall
 LANDINGS = 3  # attempts to lower an object
 CAUGHT = 0.03  # this far above its landing, what touches something is caught on it, or the arm stalled (metres)
 EXACT = 0.004
@@ -124,9 +126,12 @@ def place(scene: Scene, item: str, goal: Vector, yaw: float, *, is_tight: bool =
         # Where the object hangs is measured again: it tilts and slips a little while it is carried.
         target = goal[:2] + _grip_offset(scene, item, yaw)[:2]
         height = _release_height(scene, item, goal, yaw)
+        above = Pose(np.array([*target, scene.hand().position[2]]), rotation)
+        align = partial(move, scene, above, GRIPPER_CLOSED)
         if is_tight:
-            above = Pose(np.array([*target, scene.hand().position[2]]), rotation)
-            yield from move(scene, above, GRIPPER_CLOSED, tolerance=EXACT, rotation_tolerance=0.03)
+            yield from align(tolerance=EXACT, rotation_tolerance=0.03)
+        else:
+            yield from align(tolerance=ALIGNED, longest=ALIGNING, patience=LANDING_PATIENCE)
         yield from _lower(scene, item, Pose(np.array([*target, height]), rotation))
         if scene.hand().position[2] < height + CAUGHT:
             break
@@ -152,7 +157,7 @@ def _lower(scene: Scene, item: str, down: Pose) -> Actions:
         scene,
         down,
         GRIPPER_CLOSED,
-        tolerance=LANDING_TOLERANCE,
+        tolerance=ALIGNED,
         speed=DESCENT_SPEED,
         longest=50,
         patience=LANDING_PATIENCE,
