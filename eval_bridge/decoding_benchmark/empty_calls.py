@@ -11,7 +11,7 @@ from eval_bridge.policies.compiled_call import CompiledCall
 from eval_bridge.policies.compiled_policy import LoadedModels
 from eval_bridge.policies.decoder_interface import DecodedChunks
 from eval_bridge.policies.decoder_models import Models
-from eval_bridge.policies.packed_arrays import PackedArrays
+from eval_bridge.policies.embedded_arrays import EmbeddedArrays
 from rsd_jax.array_types import PyTree
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.decoding import GivenTokens
@@ -48,7 +48,7 @@ class Nothing:
 
 def empty_chunk(models: LoadedModels, batch: int) -> CompiledCall:
     """A call with the arguments of a deployed one: raw frames in, zeros out."""
-    return CompiledCall(Nothing(), models.networks, PackedArrays(models.arrays), (), batch, keep_unused=True)
+    return CompiledCall(Nothing(), models.networks, EmbeddedArrays(models.arrays), (), batch, keep_unused=True)
 
 
 def nothing_of(models: Models, features: jax.Array) -> jax.Array:

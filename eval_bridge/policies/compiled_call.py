@@ -11,9 +11,9 @@ from jaxtyping import Array, Int, Key, UInt8, UInt32
 from eval_bridge.policies.byte_layout import ByteLayout, Bytes
 from eval_bridge.policies.decoder_interface import DecodedChunks, Decoder
 from eval_bridge.policies.decoder_models import Models, Networks
+from eval_bridge.policies.embedded_arrays import EmbeddedArrays
 from eval_bridge.policies.host_batch import HostBatch, RowInputs
 from eval_bridge.policies.interface import PolicyRequest
-from eval_bridge.policies.packed_arrays import PackedArrays
 from rsd_jax.array_types import PyTree, typecheck
 from rsd_jax.backbones.interface import PolicyInputs
 
@@ -37,7 +37,7 @@ class CompiledCall:
         self,
         decoder: Decoder,
         networks: Networks,
-        arrays: PackedArrays,
+        arrays: EmbeddedArrays,
         start: PyTree,
         size: int,
         keep_unused: bool = False,

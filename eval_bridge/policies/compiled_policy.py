@@ -13,6 +13,7 @@ from eval_bridge.policies.compiled_call import CompiledCall
 from eval_bridge.policies.decoder_interface import DecodedChunks, Decoder
 from eval_bridge.policies.decoder_models import ModelArrays, Models, Networks
 from eval_bridge.policies.decoders import Certified, L1Regression, read_decoder
+from eval_bridge.policies.embedded_arrays import EmbeddedArrays
 from eval_bridge.policies.interface import (
     FUSED_STAGE,
     SKIPPED_STAGE,
@@ -22,7 +23,6 @@ from eval_bridge.policies.interface import (
     ShadowOutput,
 )
 from eval_bridge.policies.observation_needs import check_needs, select_observation
-from eval_bridge.policies.packed_arrays import PackedArrays
 from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.policies.stage_timing import part_functions
 from rsd_jax.backbones.interface import PolicyInputs
@@ -128,7 +128,7 @@ class CompiledPolicy:
         self.decoder, self.batch_size = decoder.name, batch_size
         self._decoder, self._models = decoder, models
         self._needs = check_needs(models.networks.policy.observation_needs)
-        arrays, start = PackedArrays(models.arrays), decoder.initial_state(Models(*models))
+        arrays, start = EmbeddedArrays(models.arrays), decoder.initial_state(Models(*models))
 
         def call(size: int) -> CompiledCall:
             return CompiledCall(decoder, models.networks, arrays, start, size)

@@ -13,7 +13,7 @@ from eval_bridge.policies.cascade_decoder import CascadeDecoder, CascadeState, F
 from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.decoder_models import DecoderFeatures, DraftProposals, ModelArrays, Models, Networks
 from eval_bridge.policies.decoders import TokenDecoder
-from eval_bridge.policies.packed_arrays import PackedArrays
+from eval_bridge.policies.embedded_arrays import EmbeddedArrays
 from rsd_jax.array_types import Logits, Position, PyTree, Tokens
 from rsd_jax.backbones.interface import PolicyInputs
 
@@ -27,17 +27,17 @@ def compiled(
     """`function` of `Models` and further arguments as a compiled call of the further ones.
 
     Args:
-        networks, arrays: of the models; the arrays are few flat arguments, as in the deployed call.
+        networks, arrays: of the models; the large arrays are arguments, as in the deployed call.
         function: traceable.
         keep_unused: whether arrays that `function` does not read are arguments nevertheless.
     """
-    packed = PackedArrays(arrays)
+    embedded = EmbeddedArrays(arrays)
 
     @partial(jax.jit, keep_unused=keep_unused)
     def call(given: tuple[jax.Array, ...], *arguments: Any) -> Any:
-        return function(Models(networks, packed.unpack(given)), *arguments)
+        return function(Models(networks, embedded.unpack(given)), *arguments)
 
-    return lambda *arguments: call(packed.arguments, *arguments)
+    return lambda *arguments: call(embedded.arguments, *arguments)
 
 
 class CompiledParts:

@@ -11,9 +11,9 @@ from eval_bridge.observations import Observation
 from eval_bridge.policies.compiled_call import CompiledCall, row_keys
 from eval_bridge.policies.compiled_policy import load_models
 from eval_bridge.policies.decoders import DecodedChunks, L1Regression
+from eval_bridge.policies.embedded_arrays import EmbeddedArrays
 from eval_bridge.policies.interface import PolicyRequest
 from eval_bridge.policies.observation_needs import select_observation
-from eval_bridge.policies.packed_arrays import PackedArrays
 from eval_bridge.policies.random_streams import episode_key
 from rsd_jax.decoding import AcceptanceCounts
 from rsd_jax.demos.frames import to_stored_size
@@ -48,7 +48,7 @@ def models():
 
 @pytest.fixture(scope="module")
 def call(models):
-    return CompiledCall(Telling(), models.networks, PackedArrays(models.arrays), Telling().initial_state(models), 4)
+    return CompiledCall(Telling(), models.networks, EmbeddedArrays(models.arrays), Telling().initial_state(models), 4)
 
 
 def requests(models, *rows):
