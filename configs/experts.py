@@ -6,7 +6,7 @@ Variants, with times on 16 cores:
     (none)  20 random resets of each of the 40 tasks: about 7 minutes.
     noisy   the same with the disturbances of configs/demos.py.
     demos   libero_spatial alone, as configs/demos.py:libero_spatial collects it: smooth, disturbed, misses included.
-    diverse the same disturbances, every episode in a style of its own, as configs/demos.py:diverse draws them.
+    diverse the same, every episode in a style of its own, as configs/demos.py:diverse draws them.
     tiny    2 of each task of libero_spatial.
 """
 
@@ -43,6 +43,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.style.slowest = 1.0
     config.style.shuffle_probability = 0.0
     config.motion = ConfigDict({"acceleration": 2.0, "braking": 2.0})
+    if variant in ("demos", "diverse"):
+        config.motion.acceleration, config.motion.braking = 0.1, 0.2
     if variant == "noisy":
         config.out = "results/experts_noisy.json"
         config.noise.burst_probability = 0.06
@@ -56,8 +58,6 @@ def get_config(variant: str = "") -> ConfigDict:
             config.style.smallest_offset, config.style.largest_offset = 0.08, 0.16
             config.style.highest_rise = 0.08
             config.style.slowest, config.style.shuffle_probability = 0.75, 0.5
-        else:
-            config.motion.acceleration, config.motion.braking = 0.1, 0.2
     elif variant == "tiny":
         config.out = "runs/tiny/experts.json"
         config.suites = ("libero_spatial",)

@@ -104,6 +104,7 @@ def test_diverse_demonstrations_are_drawn_as_they_are_measured(calls, tmp_path):
     measured = load_config("configs/experts.py:diverse")[1]
     assert to_dataclass(StyleSettings, measured.style) == recording.style
     assert to_dataclass(NoiseSettings, measured.noise) == recording.noise
+    assert to_dataclass(MotionLimits, measured.motion) == recording.motion
     assert to_dataclass(StyleSettings, _config("").style) == StyleSettings()
 
 
