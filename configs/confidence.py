@@ -6,14 +6,14 @@ Needs the policy and the draft policy, and learns on the demonstrations that wer
 
 Variants:
     (none)          half a minute on one GPU.
-    libero_spatial  for configs/libero_spatial.py.
+    libero_SUITE    for configs/libero_SUITE.py.
     quickstart      half a minute on 2 cores without a GPU.
     tiny            seconds, to see that it works.
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("", "libero_spatial", "quickstart", "tiny")
+VARIANTS = ("", "libero_spatial", "libero_object", "libero_goal", "libero_10", "quickstart", "tiny")
 
 
 def get_config(variant: str = "") -> ConfigDict:

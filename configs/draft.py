@@ -6,14 +6,14 @@ Needs the tokenizer and the policy, whose features it reads and whose actions, t
 
 Variants, with times on 2 cores and no GPU:
     (none)      8000 steps; about 3 minutes for one task.
-    libero_spatial  ten tasks; a minute on an H100.
+    libero_SUITE    ten tasks, for configs/libero_SUITE.py; a minute on an H100.
     quickstart  about a minute.
     tiny        seconds, to see that it works.
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("", "libero_spatial", "quickstart", "tiny")
+VARIANTS = ("", "libero_spatial", "libero_object", "libero_goal", "libero_10", "quickstart", "tiny")
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -57,7 +57,7 @@ def get_config(variant: str = "") -> ConfigDict:
     # Optimizer steps run by one call of a compiled program; best a divisor of the two periods above.
     training.steps_per_dispatch = 50
 
-    if variant == "libero_spatial":
+    if variant.startswith("libero_"):
         training.evaluate_every, training.checkpoint_every, training.log_every = 4000, 4000, 200
         training.steps_per_dispatch = 200
     elif variant == "quickstart":

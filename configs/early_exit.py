@@ -6,18 +6,18 @@ Needs demonstrations, the tokenizer and the policy (configs/rfsq.py, configs/pol
 
 Variants:
     (none)          beside configs/policy.py, for a GPU.
-    libero_spatial  for configs/libero_spatial.py.
+    libero_SUITE    for configs/libero_SUITE.py.
     quickstart      beside the small policy, for 2 cores without a GPU.
     tiny            seconds on 2 cores, to see that it works.
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("", "libero_spatial", "quickstart", "tiny")
+VARIANTS = ("", "libero_spatial", "libero_object", "libero_goal", "libero_10", "quickstart", "tiny")
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """Values of the stage; `variant` is "", "libero_spatial", "quickstart" or "tiny"."""
+    """Values of the stage; `variant` is one of `VARIANTS`."""
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(map(repr, VARIANTS))}, got {variant!r}")
     is_small = variant in ("quickstart", "tiny")

@@ -10,14 +10,15 @@ every episode in ``episodes.jsonl``.
 Variants, with times on 2 cores and no GPU:
     (none)      libero_spatial, ten tasks with 50 episodes each: 500 episodes, 2 to 3 hours.
     pretrained  2 filmed episodes of one task from random resets, by the shipped checkpoint: a minute.
-    libero_spatial  the same 500 episodes, one of each task filmed; on an H100 and 16 cores: 3 minutes.
+    libero_SUITE  500 episodes of libero_spatial, _object, _goal or _10, one of each task filmed; of the first in 3
+                minutes on an H100 and 16 cores.
     quickstart  one task (the bowl at the table's centre), its first 10 episodes, all filmed: 3 to 5 minutes.
     tiny        2 episodes in the point-mass simulator: seconds, to see that everything works.
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("", "pretrained", "libero_spatial", "quickstart", "tiny")
+VARIANTS = ("", "pretrained", "libero_spatial", "libero_object", "libero_goal", "libero_10", "quickstart", "tiny")
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -78,7 +79,8 @@ def get_config(variant: str = "") -> ConfigDict:
         config.episodes_per_task = 2
         config.video.per_task = 2
         config.latency_repeats = 20
-    elif variant == "libero_spatial":
+    elif variant.startswith("libero_"):
+        config.suite = variant
         config.video.per_task = 1
     elif variant == "quickstart":
         config.tasks = (2,)

@@ -15,18 +15,18 @@ main head taken over as it is for all decoders of tokens, and a draft model for 
 
 Variants:
     (none)          ten tasks on one GPU: 5 minutes on an H100.
-    libero_spatial  for configs/libero_spatial.py: fewer episodes held out, 10,000 steps; 4 to 5 minutes on an H100.
+    libero_SUITE    for configs/libero_SUITE.py: fewer episodes held out, 10,000 steps; 4 to 5 minutes on an H100.
     quickstart      a small network and one task: 5 minutes on 2 cores without a GPU.
     tiny            seconds on 2 cores, to see that it works.
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("", "libero_spatial", "quickstart", "tiny")
+VARIANTS = ("", "libero_spatial", "libero_object", "libero_goal", "libero_10", "quickstart", "tiny")
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """Values of the stage; `variant` is "", "libero_spatial", "quickstart" or "tiny"."""
+    """Values of the stage; `variant` is one of `VARIANTS`."""
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(map(repr, VARIANTS))}, got {variant!r}")
     is_small = variant in ("quickstart", "tiny")
@@ -113,7 +113,7 @@ def get_config(variant: str = "") -> ConfigDict:
     # the device.
     training.steps_per_dispatch = 20
 
-    if variant == "libero_spatial":
+    if variant.startswith("libero_"):
         model.heldout_every = 10
         training.steps, training.evaluate_every = 10000, 5000
     if is_small:

@@ -16,26 +16,15 @@ Variants, with times on 2 cores and no GPU:
     geometric          each layer 7 times finer (ResidualFSQ); half a minute.
     naive              the same grid in every layer, as the baseline that it is; half a minute.
     quickstart         staggered.
-    libero_spatial     staggered.
+    libero_SUITE       staggered, for configs/libero_SUITE.py.
     tiny               layernorm with 4 layers; seconds, to see that it works.
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = (
-    "",
-    "layernorm",
-    "learned_scale",
-    "nested",
-    "staggered",
-    "geometric",
-    "naive",
-    "quickstart",
-    "libero_spatial",
-    "tiny",
-)
-
-_PIPELINES = ("quickstart", "libero_spatial")
+_PIPELINES = ("quickstart", "libero_spatial", "libero_object", "libero_goal", "libero_10")
+_OTHERS = ("layernorm", "learned_scale", "nested", "staggered", "geometric", "naive", "tiny")
+VARIANTS = ("", *_OTHERS, *_PIPELINES)
 _STAGGERED = ("staggered", *_PIPELINES)
 
 
@@ -80,7 +69,7 @@ def get_config(variant: str = "") -> ConfigDict:
     # Optimizer steps run by one call of a compiled program.
     training.steps_per_dispatch = 50
 
-    if variant == "libero_spatial":
+    if variant.startswith("libero_"):
         model.heldout_every = 10
     has_parameters = variant not in _STAGGERED
     if has_parameters:

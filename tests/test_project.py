@@ -35,8 +35,9 @@ def starts_with(name: str, package: str) -> bool:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=lambda path: path.name)
-def test_configs_import_only_ml_collections(path):
-    assert [name for name in imported(path) if not starts_with(name, "ml_collections")] == []
+def test_configs_import_only_ml_collections_and_each_other(path):
+    allowed = ("ml_collections", "configs")
+    assert [name for name in imported(path) if not any(starts_with(name, package) for package in allowed)] == []
 
 
 def test_decoders_and_quantizer_are_pure_functions_without_modules_files_or_logs():

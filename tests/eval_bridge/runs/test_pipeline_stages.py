@@ -3,11 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from configs import libero_spatial, quickstart
+from configs import libero_10, libero_goal, libero_object, libero_spatial, quickstart
 from eval_bridge.policies.decoders import DECODERS
 from eval_bridge.runs.pipeline_stages import named_decoders, share_demos, stages_of
 from launch.config_flags import load_config, parse_config
 
+SUITES = (libero_spatial, libero_object, libero_goal, libero_10)
+PIPELINES = (quickstart, *SUITES)
 ONE = ("speculative_greedy",)
 THREE = ("speculative_greedy", "l1_regression", "autoregressive")
 
@@ -84,7 +86,7 @@ def test_impossible_decoders_are_refused(decoders, message):
         stages_of(Path("runs/x"), "tiny", 0, decoders)
 
 
-@pytest.mark.parametrize("pipeline", [quickstart, libero_spatial])
+@pytest.mark.parametrize("pipeline", PIPELINES)
 def test_every_stage_has_the_variants_of_the_pipelines(pipeline):
     for variant in pipeline.VARIANTS:
         config = pipeline.get_config(variant)
@@ -120,14 +122,14 @@ def test_settings_that_no_evaluation_has_are_refused(settings, message):
         stages_of(Path("runs/x"), "tiny", 0, ONE, settings)
 
 
-@pytest.mark.parametrize("pipeline", [quickstart, libero_spatial])
+@pytest.mark.parametrize("pipeline", PIPELINES)
 def test_a_pipelines_configuration_names_a_place_for_settings_of_decoders_alone(pipeline):
     config = pipeline.get_config()
     named_decoders(tuple(DECODERS.kinds), config.decoder_settings.to_dict())
     assert not any(config.decoder_settings.values())
 
 
-@pytest.mark.parametrize("variant", sorted({*quickstart.VARIANTS, *libero_spatial.VARIANTS}))
+@pytest.mark.parametrize("variant", sorted({variant for pipeline in PIPELINES for variant in pipeline.VARIANTS}))
 def test_the_confidence_of_a_cascade_has_episodes_to_learn_and_to_be_judged_on(variant):
     names = ("demos", "policy", "confidence")
     demos, policy, confidence = (load_config(f"configs/{name}.py:{variant}")[1] for name in names)
@@ -135,11 +137,14 @@ def test_the_confidence_of_a_cascade_has_episodes_to_learn_and_to_be_judged_on(v
     assert held_out >= max(2, confidence.model.judged_every)
 
 
-def test_published_rows_are_ten_tasks_with_fifty_episodes_each():
-    _, demos = load_config("configs/demos.py:libero_spatial")
-    _, evaluation = load_config("configs/libero_eval.py:libero_spatial")
-    assert (demos.suite, len(demos.tasks), demos.demos_per_task) == ("libero_spatial", 10, 50)
-    assert (evaluation.suite, evaluation.tasks, evaluation.episodes_per_task) == ("libero_spatial", (), 50)
+@pytest.mark.parametrize("pipeline", SUITES)
+def test_published_rows_are_ten_tasks_with_fifty_episodes_each(pipeline):
+    suite = pipeline.get_config().variant
+    _, demos = load_config(f"configs/demos.py:{suite}")
+    _, evaluation = load_config(f"configs/libero_eval.py:{suite}")
+    assert pipeline.__name__ == f"configs.{suite}"
+    assert (demos.suite, len(demos.tasks), demos.demos_per_task) == (suite, 10, 50)
+    assert (evaluation.suite, evaluation.tasks, evaluation.episodes_per_task) == (suite, (), 50)
 
 
 def test_collection_is_finished_when_all_tasks_are(tmp_path):
