@@ -11,7 +11,7 @@ Variants, with times on 2 cores and no GPU:
                 a GPU host's 16 cores.
     quickstart  one task (the bowl at the table's centre), 20 demonstrations: about 5 minutes.
     tiny        the same task, 4 demonstrations: one or two minutes.
-With noise the expert succeeds in about 95 % of the episodes; failed seeds are skipped and listed in the summary.
+With noise the expert succeeds in about 90 % of the episodes; failed seeds are skipped and listed in the summary.
 """
 
 from ml_collections import ConfigDict

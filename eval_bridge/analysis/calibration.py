@@ -46,7 +46,7 @@ class CalibrationSettings:
         alpha: risk that is allowed. epsilon: half-ranges beyond which a draft is far.
 
     Raises:
-        ValueError: on construction, if there is no such rule or `epsilon` is not above 0.
+        ValueError: on construction, if there is no such rule, `epsilon` is not above 0 or `alpha` not between 0 and 1.
     """
 
     rule: str
@@ -61,6 +61,8 @@ class CalibrationSettings:
             raise ValueError(f"rule={self.rule!r} must be one of {', '.join(RULES)}.")
         if not self.epsilon > 0:
             raise ValueError(f"epsilon={self.epsilon} must be above 0, a distance in half-ranges.")
+        if not 0 < self.alpha < 1:
+            raise ValueError(f"alpha={self.alpha} must lie between 0 and 1, a share of an episode's calls.")
 
 
 def calibrate(

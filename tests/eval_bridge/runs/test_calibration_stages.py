@@ -96,6 +96,7 @@ def test_a_calibration_is_finished_with_a_threshold_and_a_check_with_what_was_me
     [
         ({"rule": "hope"}, "rule='hope' must be one of"),
         ({"epsilon": 0.0}, "epsilon=0.0 must be above 0"),
+        ({"alpha": 1.0}, "alpha=1.0 must lie between 0 and 1"),
         ({"episodes_per_task": 0}, "episodes_per_task=0 must be at least 1"),
     ],
 )
