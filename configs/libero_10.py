@@ -1,26 +1,20 @@
-r"""The published rows of libero_10: ten long tasks in kitchens, living rooms and a study, 50 episodes each.
+"""All of libero_10, from nothing to 50 episodes a task: ten long tasks in kitchens, living rooms and a study.
 
     python -m launch.pipeline --config configs/libero_10.py
 
-Stages, decoders and rules are those of configs/libero_spatial.py, and so is everything that is said there; the values
-of a stage stand in its own config under the variant ``libero_10``. Its figures:
+Stages, decoders and rules are those of configs/libero_spatial.py; the values of a stage stand in its own config under
+the variant ``libero_10``. No run of it has been made yet. The figures of one:
 
-    python -m launch.record_suite runs/libero_10 --suite libero_10 --results results/libero_10.json \
-        --readme docs/results.md
+    python -m launch.record_suite runs/libero_10 --suite libero_10 --results results/libero_10.json
 """
 
 from ml_collections import ConfigDict
 
-from configs.libero_spatial import get_config as _libero_spatial
+from configs.libero_spatial import of_suite
 
 VARIANTS = ("libero_10",)
 
 
 def get_config(variant: str = "libero_10") -> ConfigDict:
     """Values of the pipeline; there is one variant."""
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be {VARIANTS[0]!r}, got {variant!r}")
-    config = _libero_spatial()
-    with config.unlocked():
-        config.variant, config.run_dir = variant, f"runs/{variant}"
-    return config
+    return of_suite(variant, VARIANTS)

@@ -55,7 +55,8 @@ def describe(results: Path, document: Path) -> str:
         f"{markdown_table(['', 'measured', 'beside it'], rows)}\n\n"
         f"Success with 95 % Wilson intervals. Suite and speed: {shipped.device}; LIBERO-PRO: {variant.device}. "
         f"Figures: {links[SUITE]}, {links[VARIANTS]}; chunk times: {links[SPEED]}, the earlier run with the same "
-        f"network; the cascade, of a later run with smoother demonstrations: {links[CASCADE_FILE]}. Made by "
+        f"network; the cascade, of a later run with smoother demonstrations, evaluated on {cascade['device']}: "
+        f"{links[CASCADE_FILE]}. Made by "
         "`python -m launch.record_headline`."
     )
 

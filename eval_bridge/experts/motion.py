@@ -3,7 +3,8 @@
 The controller of the simulator (OSC_POSE) takes a displacement per control step: one unit of a translation is 5 cm,
 one unit of a rotation 0.5 rad. The action is a function of the current pose alone, so that a policy can imitate it,
 and its direction is never bent by clipping: the whole vector is scaled down until its largest component is within the
-limit.
+limit. What is recorded may change less from step to step than that (`eval_bridge.experts.smooth_motion`): it then
+depends on the action before it too.
 """
 
 import numpy as np

@@ -2,8 +2,8 @@
 
 A skill that follows another asks for another direction at once, and when exactly one ends is not to be seen in an
 image. A policy that takes it to end one step early or late is then off by the whole jump, and so is a small model that
-drafts for a large one: of the drafts that lay further than 0.1 half-ranges from the main policy's chunk, 63 % did so
-where that chunk itself jumped. A hand that speeds up and brakes over several steps is off by one small step.
+drafts for a large one (docs/decoding.md). Of a hand that speeds up and brakes over several steps it is off by a small
+part of it.
 """
 
 from collections.abc import Iterable, Iterator

@@ -40,7 +40,8 @@ def slow_requirements(needs: Sequence[Needs]) -> list[Requirement]:
     if any(each.simulator for each in needs):
         wanted.append(Requirement("simulator", requirements.check_simulator_import))
     if any(each.renderer for each in needs):
-        wanted.append(Requirement("renderer", requirements.check_renderer))
+        devices = tuple(dict.fromkeys(device for each in needs for device in each.render_devices))
+        wanted.append(Requirement("renderer", partial(requirements.check_renderer, devices)))
     if any(each.device for each in needs):
         wanted.append(Requirement("device", requirements.check_device))
     if any(each.reports for each in needs):

@@ -16,6 +16,7 @@ class Needs(NamedTuple):
     Attributes:
         simulator: LIBERO.
         renderer: frames, without a screen.
+        render_devices: graphics devices that they are rendered on.
         device: what JAX computes on.
         reports: pages and films.
         tensorboard: tensorboardX.
@@ -27,6 +28,7 @@ class Needs(NamedTuple):
 
     simulator: bool = False
     renderer: bool = False
+    render_devices: tuple[int, ...] = ()
     device: bool = False
     reports: bool = False
     tensorboard: bool = False
@@ -42,6 +44,7 @@ def collection_needs(settings: CollectionSettings) -> Needs:
     return Needs(
         simulator=True,
         renderer=settings.images,
+        render_devices=settings.render_devices if settings.images else (),
         reports=True,
         folders=(run_dir / "demos",),
         demo_bytes=max(collection_bytes(settings) - collected_bytes(run_dir), 0),

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from eval_bridge.provenance import SIMULATOR_PACKAGES, simulator_versions
 from eval_bridge.simulators.check_result import CheckResult
 from eval_bridge.simulators.libero.installed_files import require_installed_libero
-from eval_bridge.simulators.libero.renderer import RENDERING_OFF, choose_renderer
+from eval_bridge.simulators.libero.renderer import RENDERING_OFF, choose_renderer, require_render_devices
 from rsd_jax.provenance import library_versions
 
 REPORT_PACKAGES = ("jinja2", "matplotlib", "av")
@@ -118,9 +118,11 @@ def check_simulator_import() -> str:
     return _in_process(_IMPORT_SIMULATOR, MUJOCO_GL=RENDERING_OFF[0])
 
 
-def check_renderer() -> str:
-    """An offscreen renderer renders, and is chosen for all that this process starts."""
-    return choose_renderer()
+def check_renderer(devices: Sequence[int] = ()) -> str:
+    """An offscreen renderer renders, on each of `devices`, and is chosen for all that this process starts."""
+    renderer = choose_renderer()
+    require_render_devices(devices)
+    return f"{renderer}, devices {', '.join(map(str, devices))}" if devices else renderer
 
 
 def check_imports(*names: str) -> str:

@@ -44,6 +44,7 @@ def evaluation_needs(settings: EvaluationSettings, plan: EvaluationPlan) -> Need
     return Needs(
         simulator=in_libero,
         renderer=in_libero,
+        render_devices=settings.render_devices if in_libero else (),
         device=True,
         reports=True,
         folders=(settings.output_folder,),

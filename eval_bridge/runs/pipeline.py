@@ -108,14 +108,15 @@ def describe_time(run_dir: Path, until_report: Sequence[str], budget: str) -> st
     Args:
         run_dir: folder of the run.
         until_report: the stages until the first report.
-        budget: what was planned for them.
+        budget: what was planned for them; empty for nothing.
     """
+    planned = f" (budget {budget})" if budget else ""
     spent = read_seconds(run_dir)
     in_all = sum(spent.values()) / 60
     if until_report[-1] not in spent:
-        return f"time        {in_all:.1f} min so far (budget {budget})"
+        return f"time        {in_all:.1f} min so far{planned}"
     to_report = sum(spent.get(name, 0.0) for name in until_report) / 60
-    return f"time        {to_report:.1f} min to the first report (budget {budget}), {in_all:.1f} in all"
+    return f"time        {to_report:.1f} min to the first report{planned}, {in_all:.1f} in all"
 
 
 def _position(names: Sequence[str], argument: str, name: str) -> int:

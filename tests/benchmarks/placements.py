@@ -1,9 +1,9 @@
 """How far from where they belong things are put down: on another thing LIBERO counts 3 cm from its middle as on it.
 
-    python -m tests.benchmarks.placements --starts 8 --evaluation runs/NAME/evaluation --out results/placements.json
+    python -m tests.benchmarks.placements --starts 8 --evaluation runs/NAME/evaluation --out FILE.json
     python -m tests.benchmarks.placements --suite libero_10 --starts 4 --out FILE.json
 
-Of the expert, moving as configs/demos.py:libero_spatial records it, from random resets without disturbances, two
+Of the expert, moving as configs/demos.py:SUITE records it, from random resets without disturbances, two
 seconds an episode; and of a policy, from the traces of an evaluation that was made before. Where an episode has not
 carried the thing to within `NEAR`, it counts as not placed.
 """
@@ -38,7 +38,6 @@ from tests.benchmarks.grasp_kinds import FIRST_SEED
 
 NEAR = 0.06
 """Metres from the middle: the plate's radius and a bit."""
-
 
 Offsets = dict[str, list[NDArray[np.float64]]]
 """Metres ``[2]`` by what was put where."""
@@ -109,7 +108,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     os.environ["MUJOCO_GL"] = "disabled"
     found = {"policy": policy_offsets(options.evaluation)} if options.evaluation else {}
-    motion = to_dataclass(MotionLimits, load_config("configs/demos.py:libero_spatial")[1].motion)
+    motion = to_dataclass(MotionLimits, load_config(f"configs/demos.py:{options.suite}")[1].motion)
     found["expert"] = {}
     for task in get_suite(options.suite).tasks:
         placed = expert_offsets(options.suite, task, options.starts, motion)

@@ -25,7 +25,7 @@ def names(wanted):
 
 def test_a_whole_run_needs_everything_and_writes_nothing_while_it_is_checked(tmp_path, monkeypatch):
     for name in ("check_simulator_import", "check_renderer", "check_device"):
-        monkeypatch.setattr(requirements, name, lambda: "there")
+        monkeypatch.setattr(requirements, name, lambda *devices: "there")
     monkeypatch.setattr(requirements, "check_imports", lambda *packages: "there")
     results = check_stages(commands(tmp_path / "run"), read_config)
     assert [result.name for result in results] == [
@@ -36,8 +36,18 @@ def test_a_whole_run_needs_everything_and_writes_nothing_while_it_is_checked(tmp
     assert list(tmp_path.iterdir()) == []
 
 
+def test_every_graphics_device_is_tried_before_anything_runs(tmp_path, monkeypatch):
+    tried = []
+    monkeypatch.setattr(requirements, "check_renderer", lambda devices: tried.append(devices) or "there")
+    stages = stages_of(tmp_path, "libero_spatial", 0, ("l1_regression",), render_devices=(1, 0))
+    needs = [needs_of(stage.command, read_config) for stage in stages]
+    (renderer,) = (each for each in slow_requirements(needs) if each.name == "renderer")
+    renderer.check()
+    assert tried == [(1, 0)]
+
+
 def test_every_pipeline_has_valid_configurations(tmp_path):
-    for variant in ("quickstart", "tiny", "libero_spatial"):
+    for variant in ("quickstart", "tiny", "libero_spatial", "libero_10"):
         for command in commands(tmp_path, variant, ("speculative_greedy", "l1_regression")).values():
             assert needs_of(command, read_config).folders
 
@@ -88,7 +98,7 @@ def test_wrong_configurations_and_a_wrong_machine_are_listed_together(tmp_path, 
     results = check_stages(wanted, read_config, with_processes=False)
     assert [(result.name, result.detail) for result in results if not result.passed] == [
         ("configuration of draft", "configs/draft.py has no variant 'quick'; did you mean 'quickstart'? (valid: "
-         "libero_spatial, quickstart, tiny)"),
+         "libero_spatial, libero_object, libero_goal, libero_10, quickstart, tiny)"),
         ("configuration of evaluate", "decoder='greedy' is not a decoder; choose one of l1_regression, "
          "two_step_regression, autoregressive, speculative_greedy, fixed_point, one_pass, speculative_sampling, "
          "certified, cascade, early_exit."),
