@@ -43,8 +43,6 @@ def get_config(variant: str = "") -> ConfigDict:
     config.style.slowest = 1.0
     config.style.shuffle_probability = 0.0
     config.motion = ConfigDict({"acceleration": 2.0, "braking": 2.0})
-    if variant in ("demos", "diverse"):
-        config.motion.acceleration, config.motion.braking = 0.1, 0.2
     if variant == "noisy":
         config.out = "results/experts_noisy.json"
         config.noise.burst_probability = 0.06
@@ -52,6 +50,7 @@ def get_config(variant: str = "") -> ConfigDict:
         config.out = f"results/experts_{variant}.json"
         config.suites = ("libero_spatial",)
         config.noise.burst_probability, config.noise.miss_probability = 0.06, 0.25
+        config.motion.acceleration, config.motion.braking = 0.1, 0.2
         if variant == "diverse":
             config.style.sides, config.style.side_spread = (-90.0, 90.0, 180.0), 15.0
             config.style.around_probability = 0.67

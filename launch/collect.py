@@ -28,7 +28,7 @@ from eval_bridge.provenance import package_versions
 from eval_bridge.report.collection.page import write_collection_page
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.quiet_import import prepare_process
-from eval_bridge.simulators.libero.renderer import RendererNotFound, require_render_devices
+from eval_bridge.simulators.libero.renderer import RendererNotFound
 from launch.config_flags import run
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.provenance import git_commit
@@ -49,9 +49,7 @@ def main(config: ConfigDict) -> None:
     settings = to_dataclass(CollectionSettings, config.to_dict())
     require_at_once([collection_needs(settings)])
     # Here, once, where a missing renderer is an error of the command and not of a worker.
-    prepare_process(rendering=settings.images)
-    if settings.images:
-        require_render_devices(settings.render_devices)
+    prepare_process(rendering=settings.images, render_devices=settings.render_devices)
     suite, plan = settings.benchmark, settings.plan
     versions = package_versions() | {"expert": expert_version()}
     tasks = [

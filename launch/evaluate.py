@@ -36,7 +36,7 @@ from eval_bridge.preflight.stage_needs import evaluation_needs
 from eval_bridge.report.evaluation.writing import write_evaluation_report
 from eval_bridge.simulators.check_result import SelfCheckFailed
 from eval_bridge.simulators.libero.quiet_import import prepare_process
-from eval_bridge.simulators.libero.renderer import RendererNotFound, require_render_devices
+from eval_bridge.simulators.libero.renderer import RendererNotFound
 from launch.config_flags import run
 from rsd_jax.registry import to_dataclass
 from rsd_jax.run_folder import LOG_NAME, REPORT_NAME, SUMMARY_NAME
@@ -68,8 +68,7 @@ def evaluate(config: ConfigDict) -> Summary:
     )
     if settings.simulator.startswith("libero"):
         # Here, once, where a missing renderer is an error of the command and not of a worker.
-        prepare_process(rendering=True)
-        require_render_devices(settings.render_devices)
+        prepare_process(rendering=True, render_devices=settings.render_devices)
     identity = evaluation_identity(
         benchmark,
         settings.checkpoints,

@@ -50,7 +50,9 @@ def tasks_of(
             build_simulator=partial(LiberoSimulator, suite, task),
             expert=libero_expert,
             describe_scene=partial(describe_libero_scene, suite, task, {}),
-            recording=RecordingSettings(get_suite(suite).max_steps, 0, noise, False, style, motion),
+            recording=RecordingSettings(
+                get_suite(suite).max_steps, 0, noise, images=False, style=style, motion=motion
+            ),
         )
         for suite in suites
         for task in get_suite(suite).tasks

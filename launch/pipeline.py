@@ -50,8 +50,16 @@ def main(config: ConfigDict) -> None:
     identity = RunIdentity(config.variant, config.seed, demos, config.tokenizer)
     settings = config.decoder_settings.to_dict()
     plan = to_dataclass(CalibrationPlan, config.calibration.to_dict())
-    named = run_dir, identity.variant, identity.seed, decoders, settings, identity.tokenizer
-    stages = stages_of(*named, plan, tuple(config.render_devices))
+    stages = stages_of(
+        run_dir,
+        identity.variant,
+        identity.seed,
+        decoders,
+        settings,
+        tokenizer=identity.tokenizer,
+        calibration=plan,
+        render_devices=config.render_devices,
+    )
     if identity.demos and from_stage == "collect":
         raise ValueError(
             f"the demonstrations belong to {identity.demos}: collect them there, or leave config.demos out"

@@ -26,7 +26,7 @@ from eval_bridge.analysis.watched_episodes import WatchedEpisodes, require_other
 from eval_bridge.policies.acting_settings import acting_settings, longest_run_of, rule_name
 from eval_bridge.policies.cascade import CASCADE, RULES, make_skip_rule
 from eval_bridge.policies.cascade_decoder import CascadeDecoder
-from eval_bridge.statistics.risk_control import ControlledRisk, control_risk, mean_interval
+from eval_bridge.statistics.risk_control import ControlledRisk, control_risk, mean_interval, require_risk
 from rsd_jax.decoding.skip_rules import SkipRule
 from rsd_jax.rfsq import RfsqTokenizer
 
@@ -61,8 +61,7 @@ class CalibrationSettings:
             raise ValueError(f"rule={self.rule!r} must be one of {', '.join(RULES)}.")
         if not self.epsilon > 0:
             raise ValueError(f"epsilon={self.epsilon} must be above 0, a distance in half-ranges.")
-        if not 0 < self.alpha < 1:
-            raise ValueError(f"alpha={self.alpha} must lie between 0 and 1, a share of an episode's calls.")
+        require_risk(self.alpha)
 
 
 def calibrate(

@@ -56,8 +56,7 @@ def describe(results: Path, document: Path) -> str:
         f"Success with 95 % Wilson intervals. Suite and speed: {shipped.device}; LIBERO-PRO: {variant.device}. "
         f"Figures: {links[SUITE]}, {links[VARIANTS]}; chunk times: {links[SPEED]}, the earlier run with the same "
         f"network; the cascade, of a later run with smoother demonstrations, evaluated on {cascade['device']}: "
-        f"{links[CASCADE_FILE]}. Made by "
-        "`python -m launch.record_headline`."
+        f"{links[CASCADE_FILE]}. Made by `python -m launch.record_headline`."
     )
 
 
@@ -94,9 +93,11 @@ def _cascade_rows(record: dict[str, Any]) -> list[list[str]]:
 
 
 def _times(row: dict[str, Any]) -> str:
-    return "".join(
-        f", {time['chunk_ms_mean']:.1f} instead of {time['chunk_ms_mean_full']:.1f} ms a chunk on {time['device']}"
-        for time in row["times"][:1]
+    if not row["times"]:
+        return ""
+    first = row["times"][0]
+    return (
+        f", {first['chunk_ms_mean']:.1f} instead of {first['chunk_ms_mean_full']:.1f} ms a chunk on {first['device']}"
     )
 
 

@@ -48,14 +48,23 @@ def control_risk(thresholds: Sequence[float], losses: NDArray[np.floating[Any]],
         raise ValueError(f"thresholds={list(thresholds)} must rise")
     if losses.min() < 0 or losses.max() > 1:
         raise ValueError(f"losses lie from {losses.min():g} to {losses.max():g}; they must lie from 0 to 1")
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha={alpha} must lie between 0 and 1")
+    require_risk(alpha)
     count = losses.shape[1]
     bounds = (count * losses.mean(axis=1) + 1) / (count + 1)
     allowed = int(np.cumprod(bounds <= alpha).sum())
     if not allowed:
         return ControlledRisk(None, float(bounds[0]), losses[0])
     return ControlledRisk(float(thresholds[allowed - 1]), float(bounds[allowed - 1]), losses[allowed - 1])
+
+
+def require_risk(alpha: float) -> None:
+    """Refuses what cannot be an expected loss that is allowed.
+
+    Raises:
+        ValueError: `alpha` is not between 0 and 1.
+    """
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha={alpha} must lie between 0 and 1")
 
 
 def mean_interval(values: NDArray[np.floating[Any]], confidence: float = 0.95) -> Interval:

@@ -9,6 +9,7 @@ from eval_bridge.collection.attempt_log import Attempt, CollectionLog
 from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.experts.style import StyleSettings
+from eval_bridge.simulators.libero import quiet_import
 from eval_bridge.simulators.start_seeds import SEEDS_PER_RUN
 from launch.collect import main
 from launch.config_flags import load_config, parse_config
@@ -54,7 +55,7 @@ def test_seeds_of_development_starts_are_refused(calls, tmp_path, seed):
 
 def test_workers_render_on_the_devices_asked_for_which_are_tried_before(calls, tmp_path, monkeypatch):
     tried = []
-    monkeypatch.setattr(launch.collect, "require_render_devices", tried.append)
+    monkeypatch.setattr(quiet_import, "require_render_devices", tried.append)
     devices = "--config.render_devices=(1,0)"
     main(_config("tiny", f"--config.run_dir={tmp_path}", devices))
     ((_, plan, _, _),) = calls

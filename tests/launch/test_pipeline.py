@@ -101,7 +101,7 @@ from launch import pipeline
 from tests.eval_bridge.runs.stage_scripts import SAVES_AT_TERM, python_stage
 folder = pathlib.Path(sys.argv.pop())
 pipeline.require_all_of = lambda *_: None
-pipeline.stages_of = lambda *_: [python_stage("evaluate", folder, SAVES_AT_TERM)]
+pipeline.stages_of = lambda *_, **__: [python_stage("evaluate", folder, SAVES_AT_TERM)]
 pipeline.run(pipeline.main)
 """
 

@@ -8,24 +8,25 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from eval_bridge.simulators.libero.installed_files import require_installed_libero, use_installed_files
-from eval_bridge.simulators.libero.renderer import RENDERING_OFF, choose_renderer
+from eval_bridge.simulators.libero.renderer import RENDERING_OFF, choose_renderer, require_render_devices
 from eval_bridge.simulators.libero.scratch_folders import use_scratch_folders
 
 _LIBERO = "libero.libero.envs"
 
 
-def prepare_process(*, rendering: bool) -> None:
+def prepare_process(*, rendering: bool, render_devices: Sequence[int] = ()) -> None:
     """Prepares this process, and those that it starts, for LIBERO. Commands do so once, before they start workers.
 
     Args:
         rendering: whether frames will be rendered; then the renderer is chosen.
+        render_devices: graphics devices, as EGL counts them, that they will be rendered on.
 
     Raises:
-        RendererNotFound: no renderer works.
+        RendererNotFound: no renderer works, or nothing renders on one of the devices.
         ForeignLibero: another LIBERO than the installed one would be imported.
         MissingSimulatorPackage: LIBERO, or one of its parts, is not installed.
     """
@@ -34,6 +35,7 @@ def prepare_process(*, rendering: bool) -> None:
     use_scratch_folders()
     if rendering:
         choose_renderer()
+        require_render_devices(render_devices)
 
 
 def import_libero() -> None:
