@@ -1,4 +1,4 @@
-"""Makes the README's table of the shipped checkpoint from the kept figures.
+"""Makes the README's table of the published run and the shipped checkpoint from the kept figures.
 
     python -m launch.record_headline --readme README.md
 

@@ -95,28 +95,33 @@ def test_smaller_variants_record_the_task_at_the_centre_of_the_table(calls, tmp_
     assert _config(variant).run_dir == f"runs/{variant}"
 
 
-def test_diverse_demonstrations_are_drawn_as_they_are_measured(calls, tmp_path):
-    main(_config("diverse", f"--config.run_dir={tmp_path}"))
+@pytest.mark.parametrize("variant", ["libero_spatial", "libero_object", "libero_goal", "libero_10", "diverse"])
+def test_experts_are_measured_as_demonstrations_are_collected(calls, tmp_path, variant):
+    main(_config(variant, f"--config.run_dir={tmp_path}"))
     ((tasks, plan, _, _),) = calls
     recording = tasks[0].recording
     assert (len(tasks), plan.demos) == (10, 50)
-    assert recording.style != StyleSettings()
-    assert recording.noise == to_dataclass(NoiseSettings, _config("").noise)
-    measured = load_config("configs/experts.py:diverse")[1]
+    measured = load_config(f"configs/experts.py:{variant}")[1]
+    assert tuple(measured.suites) == (tasks[0].suite,)
     assert to_dataclass(StyleSettings, measured.style) == recording.style
-    assert to_dataclass(NoiseSettings, measured.noise) == recording.noise
+    assert to_dataclass(NoiseSettings, measured.noise) == recording.noise != NoiseSettings()
     assert to_dataclass(MotionLimits, measured.motion) == recording.motion
-    assert to_dataclass(StyleSettings, _config("").style) == StyleSettings()
 
 
-def test_the_published_demonstrations_are_smooth_and_measured_as_they_are_collected(calls, tmp_path):
-    main(_config("libero_spatial", f"--config.run_dir={tmp_path}"))
-    ((tasks, _, _, _),) = calls
-    recording = tasks[0].recording
-    assert recording.motion != MotionLimits() == to_dataclass(MotionLimits, _config("").motion)
-    measured = load_config("configs/experts.py:demos")[1]
-    assert to_dataclass(MotionLimits, measured.motion) == recording.motion
-    assert to_dataclass(NoiseSettings, measured.noise) == recording.noise
+def test_what_demonstrations_are_by_their_variant():
+    styles = {name: to_dataclass(StyleSettings, _config(name).style) for name in ("", "libero_spatial", "diverse")}
+    motions = {name: to_dataclass(MotionLimits, _config(name).motion) for name in styles}
+    assert styles[""] == styles["libero_spatial"] == StyleSettings() != styles["diverse"]
+    assert motions[""] == MotionLimits() != motions["libero_spatial"] == motions["diverse"]
+
+
+@pytest.mark.parametrize(("variant", "bursts"), [("", 0.0), ("tiny", 0.0), ("noisy", 0.06)])
+def test_the_expert_itself_is_measured_without_smoothness_and_misses(variant, bursts):
+    measured = load_config(f"configs/experts.py:{variant}")[1]
+    noise = to_dataclass(NoiseSettings, measured.noise)
+    assert (noise.burst_probability, noise.miss_probability, noise.drop_probability) == (bursts, 0.0, 0.0)
+    assert to_dataclass(MotionLimits, measured.motion) == MotionLimits()
+    assert to_dataclass(StyleSettings, measured.style) == StyleSettings()
 
 
 def test_unknown_tasks_and_suites_are_named(calls):
