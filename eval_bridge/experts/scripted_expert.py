@@ -18,7 +18,7 @@ from eval_bridge.experts.motion import limit_speed
 from eval_bridge.experts.placement_planning import Placement
 from eval_bridge.experts.route import STRAIGHT, Route
 from eval_bridge.experts.scene import Scene
-from eval_bridge.experts.skills import door, drawer, insert, knob, pick, place, push, put_aside
+from eval_bridge.experts.skills import door, drag, drawer, insert, knob, pick, place, push, put_aside
 from eval_bridge.experts.skills.hand import Actions, SkillFailed
 from eval_bridge.experts.style_record import StyleRecord, kind_of_route
 
@@ -95,11 +95,7 @@ class ScriptedExpert:
         match goal:
             case Open(part):
                 for item in items_in_the_way(scene, part):
-                    away = replace(self._preferences, side=opening_direction(scene, part))
-                    grasp = yield from self._approach(item, partial(place_aside, scene, part, item), away)
-                    yield from pick.descend_and_close(scene, grasp)
-                    aside = place_aside(scene, part, item, grasp.yaw).position
-                    yield from put_aside.put_aside(scene, item, grasp, aside)
+                    yield from self._move_aside(item, part)
                 skill = drawer.open_drawer if scene.is_region(part) else door.open_door
                 yield from skill(scene, part)
             case Close(part):
@@ -117,6 +113,19 @@ class ScriptedExpert:
                     yield from self._pick_and_place(item, partial(destination_of, scene, goal))
                 else:
                     yield from insert.insert(scene, item, cavity)
+
+    def _move_aside(self, item: str, part: str) -> Actions:
+        """Makes way for the drawer `part`: drags `item` aside, or carries it if the fingers cannot get into it."""
+        scene = self._scene
+        floor = drag.find_floor(scene, item)
+        if floor is not None:
+            yield from drag.drag(scene, item, floor, place_aside(scene, part, item).position)
+            return
+        away = replace(self._preferences, side=opening_direction(scene, part))
+        grasp = yield from self._approach(item, partial(place_aside, scene, part, item), away)
+        yield from pick.descend_and_close(scene, grasp)
+        aside = place_aside(scene, part, item, grasp.yaw).position
+        yield from put_aside.put_aside(scene, item, grasp, aside)
 
     def _pick_and_place(self, item: str, find_place: FindPlace) -> Actions:
         scene = self._scene

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from eval_bridge.experts.grasp_planning import PANDA_HAND
 from eval_bridge.experts.motion import GRIPPER_OPEN, action_towards, hand_down
 from eval_bridge.experts.path_planning import plan_slide
-from eval_bridge.experts.scene import Box, Pose, Scene, Vector
+from eval_bridge.experts.placement_planning import palm_points, resting_height
+from eval_bridge.experts.scene import Box, HeightMap, Pose, Scene, Vector
 from eval_bridge.experts.skills.hand import (
     CRUISE_CLEARANCE,
     UP,
@@ -30,7 +31,9 @@ SPEED = 0.6
 LEAD = 0.03  # of the point that the object follows, along its way (metres)
 ARRIVED = 0.012
 SLIPPED = 0.03  # of the hand from where it pressed (metres)
+SHIFTS = (0.0, 0.015, -0.015, 0.03, -0.03, 0.045, -0.045)  # of the hand from the middle, along the way (metres)
 MAP_SPACING = 0.012
+FINE_SPACING = 0.005  # where the fingertips press
 SURROUNDINGS = 0.12  # of start and target, within which ways are looked for (metres)
 CLEARANCE = 0.006
 LONGEST = 80  # actions of a leg
@@ -97,16 +100,27 @@ def _plan_way(scene: Scene, item: str, region: str) -> NDArray[np.float64]:
 
 
 def _pressing_hand(scene: Scene, item: str, end: Vector) -> Pose:
-    """The hand with its open fingertips on the item, one before the other, a little below the item's surface."""
-    middle = scene.pose(item).position
-    way = end - middle[:2]
+    """The hand with its open fingertips on the item, one before the other, a little below the item's surface.
+
+    In the item's middle, or as near to it along the way as the palm gets down beside what stands around.
+    """
+    middle = scene.pose(item).position[:2]
+    way = end - middle
     along = way / np.linalg.norm(way)
-    yaw = (np.arctan2(-way[0], way[1]) - SMALLEST_YAW) % np.pi + SMALLEST_YAW
+    yaw = float((np.arctan2(-way[0], way[1]) - SMALLEST_YAW) % np.pi + SMALLEST_YAW)
+    reach = PANDA_HAND.palm_half_length + max(SHIFTS) + MAP_SPACING
+    surface = scene.height_map(middle - reach, middle + reach, FINE_SPACING, item)
+    presses = [_press_at(surface, middle + shift * along, along) for shift in SHIFTS]
+    palm = palm_points(PANDA_HAND, np.zeros(3), yaw)
+    is_free = [resting_height(surface, palm, press[:2]) <= press[2] for press in presses]
+    return Pose(presses[is_free.index(True) if any(is_free) else 0], hand_down(yaw))
+
+
+def _press_at(surface: HeightMap, place: Vector, along: Vector) -> Vector:
+    """The grip site ``[3]`` of open fingertips that press at `place` ``[2]``, apart in the direction `along`."""
     reach = (PANDA_HAND.inner_half_opening + PANDA_HAND.outer_half_opening) / 2
-    surface = scene.height_map(middle[:2] - reach - 0.01, middle[:2] + reach + 0.01, 0.005, item)
     heights = [
         surface.height[np.argmin(np.abs(surface.x - x)), np.argmin(np.abs(surface.y - y))]
-        for x, y in (middle[:2] - reach * along, middle[:2] + reach * along)
+        for x, y in (place - reach * along, place + reach * along)
     ]
-    height = float(max(heights)) + PANDA_HAND.fingertip - PRESS
-    return Pose(np.array([*middle[:2], height]), hand_down(float(yaw)))
+    return np.array([*place, float(max(heights)) + PANDA_HAND.fingertip - PRESS])

@@ -5,6 +5,7 @@ import pytest
 
 from eval_bridge.collection.recording import RecordedEpisode, RecordingSettings, record_episode
 from eval_bridge.experts.noise import NoiseSettings
+from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.simulators.interface import EpisodeStart
 from rsd_jax.demos.frames import to_stored_size
 
@@ -64,3 +65,17 @@ def test_the_file_describes_the_scene_as_official_files_do():
     assert scene.env_args["env_kwargs"]["robots"] == ["Panda"]
     assert scene.bddl_file_name.startswith("bddl_files/libero_spatial/pick_up_the_black_bowl_from_table_center")
     assert "(On akita_black_bowl_1 plate_1)" in scene.bddl_file_content
+
+
+@pytest.mark.libero
+def test_a_bowl_in_the_drawers_way_is_dragged_aside_in_time():
+    from eval_bridge.experts.libero_expert import libero_expert
+    from eval_bridge.simulators.libero.environment import LiberoSimulator
+
+    task = "open_the_top_drawer_and_put_the_bowl_inside"
+    simulator = LiberoSimulator("libero_goal", task)
+    settings = RecordingSettings(step_limit=300, images=False, motion=MotionLimits(0.4, 0.8))
+    episode = record_episode(simulator, libero_expert, settings, suite="libero_goal", task=task, seed=11)
+    simulator.close()
+    assert isinstance(episode, RecordedEpisode), episode
+    assert len(episode.demo) < 265  # carried aside, it took 290

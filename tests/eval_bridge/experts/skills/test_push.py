@@ -20,6 +20,7 @@ class _PlateScene(KinematicScene):
         self.movable = (PLATE,)
         self.is_smooth = is_smooth
         self.yaws: list[float] = []
+        self.presses: list[np.ndarray] = []
 
     def execute(self, action):
         before = self.hand_position.copy()
@@ -27,6 +28,7 @@ class _PlateScene(KinematicScene):
         self.hand_position[2] = max(self.hand_position[2], self._ground())
         if self.hand_position[2] < self._ground() + 0.002:
             self.yaws.append(yaw_of(self.hand_rotation))
+            self.presses.append((self.hand_position - self.plate)[:2])
             if not self.is_smooth:
                 self.plate[:2] += (self.hand_position - before)[:2]
 
@@ -56,6 +58,18 @@ def test_leads_it_around_what_stands_in_the_way_with_one_finger_before_the_other
     assert scene.is_satisfied(("on", PLATE, SPOT))
     assert min(closest) > 0.045  # the plate's half width is 6 cm; the grid of the plan is coarse
     assert np.ptp(scene.yaws) > 0.3  # pressed anew for the second leg
+
+
+def test_presses_beside_its_middle_where_the_palm_would_land_on_something():
+    free, beside = _PlateScene(), _PlateScene()
+    beside.towers.append(Box(np.array([-0.1, -0.23, 0.0]), np.array([0.1, -0.197, 0.15])))
+    for scene in (free, beside):
+        play(scene, push(scene, PLATE, SPOT))
+        assert scene.is_satisfied(("on", PLATE, SPOT))
+    assert np.abs(free.presses[0]).max() < 0.008
+    assert 0.01 < beside.presses[0][1] < 0.035
+    hand = beside.presses[0][1] - 0.1
+    assert hand - PANDA_HAND.palm_half_length > -0.197
 
 
 def test_a_plate_that_does_not_follow_is_reported():
