@@ -3,9 +3,9 @@ r"""The published rows: all ten tasks of libero_spatial, from nothing to 50 epis
     python -m launch.pipeline --config configs/libero_spatial.py
 
 Hardware: two H200 and 32 cores, with ``--config.render_devices="(0,1)"``: 12 minutes to the headline's report, 3 more
-for the two other full decoders, and 12 for the cascade, whose draft policy is trained and whose threshold is fitted and
-checked behind them. One card with 16 cores takes about half as long again. Expect 98 to 99 % success: 493 of 500 with
-seed 0 (results/libero_spatial.json), 492 and 495 with seeds 0 and 1 while demonstrations were abrupt.
+for the two other full decoders, and 12 for the cascade, whose draft policy is trained and whose threshold is fitted
+and checked behind them. One card with 16 cores takes about half as long again. Expect 98 to 99 % success: 493 of 500
+with seed 0 (results/libero_spatial.json), 492 and 495 with seeds 0 and 1 while demonstrations were abrupt.
 Result: ``runs/libero_spatial/evaluation/report.html``, which compares the headline decoder with the others.
 
 In pieces that a time limit ends, the same command again and again until its exit status is 0 (``timeout`` says 124

@@ -61,6 +61,7 @@ class GraspPreferences:
         skew: cost of a metre by which the two gripped faces fail to be parallel.
         tight: cost of a metre by which the hand would have to stay higher if it came down `BESIDE` its place: where a
             finger passes close to something, a policy that is a few millimetres off lands on it.
+        crowded: the same for `NEARBY`: where there is room enough, a policy may be a centimetre off.
         reach: cost of a metre between the robot's base and the hand, at the grasp and at the place.
         overreach: further cost of a metre beyond the two longest reaches, where the stretched arm stalls.
         wanted_depth: how deep the object should lie between the fingers (metres).
@@ -78,6 +79,7 @@ class GraspPreferences:
     shallow: float = 6.0
     skew: float = 2.0
     tight: float = 6.0
+    crowded: float = 2.0
     reach: float = 0.15
     overreach: float = 10.0
     wanted_depth: float = 0.018
@@ -96,7 +98,7 @@ class Grasp(NamedTuple):
 PANDA_HAND = HandShape()
 DEEPEST_GRASP = 0.028  # of the grip site below the top of the object (metres)
 FINGER_CLEARANCE = 0.003
-BESIDE = 0.006  # how far a hand may come down beside its place (metres)
+BESIDE, NEARBY = 0.006, 0.016  # how far a hand may come down beside its place (metres)
 PALM_CLEARANCE = 0.006
 WIDEST_OBJECT = 0.066
 # 180 degrees in all (the hand is symmetric), away from the limit of the last joint.
@@ -224,7 +226,7 @@ def _grasps_at_yaw(
         ]
     )
     depth = top - height
-    height_beside = below_fingers(BESIDE) + hand.fingertip + FINGER_CLEARANCE
+    beside, nearby = (below_fingers(room) + hand.fingertip + FINGER_CLEARANCE for room in (BESIDE, NEARBY))
 
     material = strip_height > (height - hand.fingertip + 0.002)[:, None]
     inside = along[between]
@@ -241,13 +243,14 @@ def _grasps_at_yaw(
     )
     low, high, depth, height = low[possible], high[possible], depth[possible], height[possible]
     lows, highs = lows[:, possible], highs[:, possible]
-    missing_room = np.maximum(0.0, height_beside[possible] - height)
+    tight, crowded = (np.clip(higher[possible] - height, 0.0, hand.palm) for higher in (beside, nearby))
     middle = (low + high) / 2
     costs = (
         preferences.off_centre * np.abs(middle)
         + preferences.shallow * np.maximum(0.0, preferences.wanted_depth - depth)
         + preferences.skew * (np.ptp(lows, axis=0) + np.ptp(highs, axis=0))
-        + preferences.tight * np.minimum(missing_room, hand.palm)
+        + preferences.tight * tight
+        + preferences.crowded * crowded
         + preferences.yaw * abs(yaw - preferences.preferred_yaw)
     )
     ground = np.stack([surface.x[rows[possible]], surface.y[columns[possible]]], axis=1) + middle[:, None] * axis

@@ -118,7 +118,19 @@ def test_things_may_be_put_down_further_away_than_they_are_grasped():
 def test_keeps_fingers_away_from_a_wall_that_they_would_just_clear():
     bowl = ((_ring(0.0, 0.05), 0.02, True), (_ring(0.045, 0.05), 0.06, True))
     wall = (_box(0, -0.125, 0.2, 0.016), 0.07, False)  # along x, beside the rim's preferred side
-    assert _plan(_map(*bowl, wall), tight=0.0).yaw == pytest.approx(0.0)
-    careful = _plan(_map(*bowl, wall))
+    assert _plan(_map(*bowl, wall), tight=0.0, crowded=0.0).yaw == pytest.approx(0.0)
+    careful = _plan(_map(*bowl, wall), crowded=0.0)
     assert abs(careful.yaw) > np.deg2rad(20)  # the outer finger turns away from it
     assert careful.position[1] > -0.043
+
+
+def test_keeps_fingers_a_centimetre_away_from_things_where_there_is_room_enough():
+    bowl = ((_ring(0.0, 0.05), 0.02, True), (_ring(0.045, 0.05), 0.06, True))
+    neighbour = (_box(-0.03, -0.14, 0.04, 0.02), 0.07, False)  # a centimetre beside the outer finger
+    assert _plan(_map(*bowl, neighbour), crowded=0.0).yaw == pytest.approx(0.0)
+    careful = _plan(_map(*bowl, neighbour))
+    assert abs(careful.yaw) > np.deg2rad(5)
+    wall = (_ring(0.12, 0.17), 0.07, False)  # crowded wherever the hand is: then nothing changes
+    crowded, free = _plan(_map(*bowl, wall)), _plan(_map(*bowl, wall), crowded=0.0)
+    assert crowded.yaw == free.yaw
+    np.testing.assert_array_equal(crowded.position, free.position)
