@@ -9,9 +9,9 @@ Variants, with times on 2 cores and no GPU:
                 around what lies between, and how fast, is drawn by the seed.
     libero_SUITE  50 of each of the ten tasks of libero_spatial, _object, _goal or _10; of the first 4 to 6 minutes on
                 a GPU host's 16 cores.
-    quickstart  one task (the bowl at the table's centre), 20 demonstrations: about 5 minutes.
-    tiny        the same task, 4 demonstrations: one or two minutes.
-With noise the expert succeeds in 88 % of the episodes of libero_spatial where motions are smooth, else in 95 %; failed
+    quickstart  one task (the bowl at the table's centre), 20 demonstrations: about 10 minutes.
+    tiny        the same task, 4 demonstrations: two minutes.
+With noise the expert succeeds in 86 % of the episodes of libero_spatial where motions are smooth, else in 95 %; failed
 seeds are skipped and listed in the summary.
 """
 
