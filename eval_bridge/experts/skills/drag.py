@@ -7,13 +7,14 @@ gripped, lifted or let go, which takes half the time of carrying.
 import numpy as np
 
 from eval_bridge.experts.grasp_planning import PANDA_HAND
-from eval_bridge.experts.motion import GRIPPER_CLOSED, action_towards, hand_down, yaw_of
+from eval_bridge.experts.motion import GRIPPER_CLOSED, hand_down, yaw_of
 from eval_bridge.experts.scene import Pose, Scene, Vector
 from eval_bridge.experts.skills.hand import (
     CRUISE_CLEARANCE,
     Actions,
     SkillFailed,
     highest_on_the_way,
+    lead,
     move,
     rise,
 )
@@ -21,9 +22,8 @@ from eval_bridge.experts.skills.hand import (
 FINGERS_RADIUS = PANDA_HAND.outer_half_opening - PANDA_HAND.inner_half_opening + 0.005  # of both, closed (metres)
 DEPTH = 0.02  # of the hollow, at least (metres)
 PRESS = 0.01  # how far the fingertips aim below the floor that they touch (metres)
-STIFFNESS = 3.0  # how much harder the hand presses when it is lifted while it drags
 SPEED = 1.0
-LEAD = 0.05  # of the hand's target, at least: with less the object would stop short (metres)
+LEAD = 0.05  # of the point that the object follows, along its way (metres)
 ARRIVED = 0.02
 MISSED = 0.03  # beyond it the object was not dragged where it should be (metres)
 LONGEST = 40  # actions
@@ -53,21 +53,18 @@ def drag(scene: Scene, item: str, floor: float, place: Vector) -> Actions:
     """
     hand, middle = scene.hand(), scene.bounding_box(item).centre[:2]
     rotation = hand_down(yaw_of(hand.rotation))
-    inside = np.array([*middle, floor - PRESS + PANDA_HAND.fingertip])
-    below = highest_on_the_way(scene, hand.position, inside, PANDA_HAND.palm_half_width)
+    press = Pose(np.array([*middle, floor - PRESS + PANDA_HAND.fingertip]), rotation)
+    below = highest_on_the_way(scene, hand.position, press.position, PANDA_HAND.palm_half_width)
     cruise = below + PANDA_HAND.fingertip + CRUISE_CLEARANCE
     yield from rise(scene, cruise, rotation, GRIPPER_CLOSED)
     above = np.array([*middle, cruise])  # nothing on the way is higher: there in a straight line
     yield from move(scene, Pose(above, rotation), GRIPPER_CLOSED, tolerance=0.02, rotation_tolerance=0.15)
-    yield from move(scene, Pose(inside, rotation), GRIPPER_CLOSED, tolerance=0.01, longest=40)
+    yield from move(scene, press, GRIPPER_CLOSED, tolerance=0.01, longest=40)
     for _ in range(LONGEST):
         left = place[:2] - scene.pose(item).position[:2]
-        distance = float(np.linalg.norm(left))
-        if distance < ARRIVED:
+        if np.linalg.norm(left) < ARRIVED:
             break
-        height = inside[2] - STIFFNESS * (scene.hand().position[2] - inside[2])
-        ahead = np.array([*(scene.hand().position[:2] + left * min(1.0, LEAD / distance)), height])
-        yield action_towards(scene.hand(), Pose(ahead, rotation), GRIPPER_CLOSED, SPEED)
+        yield lead(scene, press, left, GRIPPER_CLOSED, ahead=LEAD, speed=SPEED)
     up = Pose(np.array([*scene.hand().position[:2], cruise]), rotation)
     yield from move(scene, up, GRIPPER_CLOSED, tolerance=0.02, longest=20)
     missed = float(np.linalg.norm(place[:2] - scene.pose(item).position[:2]))

@@ -13,6 +13,7 @@ Actions = Generator[NDArray[np.float32], None, None]
 
 UP = np.array([0.0, 0.0, 1.0])
 CRUISE_CLEARANCE = 0.03  # between what moves and what lies below (metres)
+PRESSING_STIFFNESS = 3.0  # how much harder a pressing hand presses when it is lifted while it leads
 PATIENCE = 10  # steps without progress after which a motion ends (a stretched arm or a contact stops it)
 MAP_SPACING = 0.015
 
@@ -71,6 +72,24 @@ def rise(
     if position[2] < height - 0.01:
         above = Pose(np.array([*position[:2], height]), rotation)
         yield from move(scene, above, gripper, tolerance=0.025, rotation_tolerance=0.6, until=until)
+
+
+def lead(scene: Scene, press: Pose, way: Vector, gripper: float, *, ahead: float, speed: float) -> NDArray[np.float32]:
+    """The action of a hand that presses on an object and leads it over the table.
+
+    Args:
+        scene: the scene.
+        press: the hand's rotation, and in its position the height at which it presses.
+        way: on which the object is still to go, ``[2]`` (metres).
+        gripper: gripper command to keep.
+        ahead: how far on that way the hand aims, at most (metres).
+        speed: largest component of the translation in action units.
+    """
+    hand = scene.hand()
+    step = way * min(1.0, ahead / float(np.linalg.norm(way)))
+    height = press.position[2] - PRESSING_STIFFNESS * (hand.position[2] - press.position[2])
+    target = Pose(np.array([*(hand.position[:2] + step), height]), press.rotation)
+    return action_towards(hand, target, gripper, speed)
 
 
 def close_fingers(scene: Scene, at: Pose, longest: int = 20, furthest: float = np.inf) -> Actions:

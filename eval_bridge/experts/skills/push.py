@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.experts.grasp_planning import PANDA_HAND
-from eval_bridge.experts.motion import GRIPPER_OPEN, action_towards, hand_down
+from eval_bridge.experts.motion import GRIPPER_OPEN, hand_down
 from eval_bridge.experts.path_planning import plan_slide
 from eval_bridge.experts.placement_planning import palm_points, resting_height
 from eval_bridge.experts.scene import Box, HeightMap, Pose, Scene, Vector
@@ -19,6 +19,7 @@ from eval_bridge.experts.skills.hand import (
     Actions,
     SkillFailed,
     highest_on_the_way,
+    lead,
     move,
     rise,
 )
@@ -26,7 +27,6 @@ from eval_bridge.experts.skills.hand import (
 PRESSES = 5
 APPROACH_HEIGHT = 0.06  # above the object (metres)
 PRESS = 0.006  # how far the fingertips aim below the surface they touch (metres)
-STIFFNESS = 3.0  # how much harder the hand presses when it is lifted while it leads
 SPEED = 0.6
 LEAD = 0.03  # of the point that the object follows, along its way (metres)
 ARRIVED = 0.012
@@ -70,11 +70,7 @@ def _lead(scene: Scene, item: str, end: Vector) -> Actions:
         slip = scene.hand().position[:2] - place - grip
         if _distance(scene, item, end) < ARRIVED or np.linalg.norm(slip) > SLIPPED:
             break
-        step = (end - place) * min(1.0, LEAD / float(np.linalg.norm(end - place)))
-        hand = scene.hand()
-        height = press.position[2] - STIFFNESS * (hand.position[2] - press.position[2])
-        target = Pose(np.array([*(hand.position[:2] + step), height]), press.rotation)
-        yield action_towards(hand, target, GRIPPER_OPEN, SPEED)
+        yield lead(scene, press, end - place, GRIPPER_OPEN, ahead=LEAD, speed=SPEED)
     up = Pose(scene.hand().position + APPROACH_HEIGHT * UP, press.rotation)
     yield from move(scene, up, GRIPPER_OPEN, tolerance=0.03, longest=30)
 
@@ -113,7 +109,7 @@ def _pressing_hand(scene: Scene, item: str, end: Vector) -> Pose:
     presses = [_press_at(surface, middle + shift * along, along) for shift in SHIFTS]
     palm = palm_points(PANDA_HAND, np.zeros(3), yaw)
     is_free = [resting_height(surface, palm, press[:2]) <= press[2] for press in presses]
-    return Pose(presses[is_free.index(True) if any(is_free) else 0], hand_down(yaw))
+    return Pose(presses[int(np.argmax(is_free))], hand_down(yaw))
 
 
 def _press_at(surface: HeightMap, place: Vector, along: Vector) -> Vector:
