@@ -12,6 +12,8 @@ from flax import linen as nn
 from flax.linen import initializers
 from jaxtyping import Array, Float
 
+from rsd_jax.convolution import convolve
+
 AxisName = str | None
 
 LECUN_NORMAL = initializers.lecun_normal()
@@ -51,6 +53,7 @@ def Conv(
         use_bias=use_bias,
         kernel_init=nn.with_logical_partitioning(LECUN_NORMAL, kernel_axes),
         bias_init=nn.with_logical_partitioning(initializers.zeros_init(), axes[1:]),
+        conv_general_dilated=convolve,
         name=name,
     )
 
