@@ -61,6 +61,8 @@ def count_acceptance(
     accepted = proposed & (ahead < run[..., None])
     columns = (1, 2)
     is_first_round = jnp.all(position == 0, axis=columns)
+    if depth is not None:
+        is_first_round &= jnp.any(position < depth, axis=columns)
     of_all_columns = jax.nn.one_hot(jnp.min(run, axis=columns), draft_layers + 1, dtype=jnp.int32)
     return AcceptanceCounts(
         accepted=_over_steps(accepted),

@@ -16,8 +16,8 @@ from rsd_jax.decoding.interface import (
     check_code_shape,
     nothing_given,
 )
-from rsd_jax.decoding.most_likely import most_likely
 from rsd_jax.decoding.positions import layers_ahead
+from rsd_jax.most_likely import most_likely
 
 
 class AutoregressiveState(NamedTuple):

@@ -25,7 +25,7 @@ from rsd_jax.decoding.interface import (
     check_unrolled_passes,
     nothing_given,
 )
-from rsd_jax.decoding.most_likely import most_likely
+from rsd_jax.most_likely import most_likely
 
 
 class FixedPointState(NamedTuple):
@@ -88,7 +88,8 @@ def fixed_point(
         # A settled row stays as it is, even where another program of the same pass would decide a near-tie otherwise:
         # what a row needs and gets does not depend on others.
         stays = is_given | state.settled[:, None, None, None]
-        tokens = jnp.where(stays, state.tokens, chosen)
+        # Written once: fused into what reads it, every choice would be made anew for every layer of its column.
+        tokens = jax.lax.optimization_barrier(jnp.where(stays, state.tokens, chosen))
         # Nothing reads the finest layer, so a change there calls for no further pass.
         changed = jnp.any((tokens != state.tokens)[..., :-1], axis=(1, 2, 3))
         return FixedPointState(

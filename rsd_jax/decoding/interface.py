@@ -13,13 +13,13 @@ class DraftFn(Protocol):
     """Proposes the next layers of every column in one pass.
 
     Called with `features` (whatever the models need, opaque to the decoder), `tokens` ``[B, C, D, L]`` of which the
-    digits before `position` ``[B, C, D]`` are accepted and the rest is undefined. Returns logits ``[B, C, D, K, V]``
-    for the layers ``position .. position + K - 1``; those behind the last layer are ignored. A Python number is the
-    position of every column, known while tracing, so that a model can take slices in place of picking layers.
+    digits before `position` ``[B, C, D]`` are accepted and the rest is undefined. Returns logits ``[B, C, D, L, V]``,
+    of which those of the layers ``position .. position + K - 1`` are used. A Python number is the position of every
+    column, known while tracing.
     """
 
     def __call__(self, features: PyTree, tokens: Tokens, position: Position | int) -> Logits:
-        """Logits of the next K layers."""
+        """Logits of every layer from `position` on."""
         ...
 
 

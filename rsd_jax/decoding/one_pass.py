@@ -17,7 +17,7 @@ from rsd_jax.decoding.interface import (
     check_code_shape,
     nothing_given,
 )
-from rsd_jax.decoding.most_likely import most_likely
+from rsd_jax.most_likely import most_likely
 
 
 @typecheck

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, Key
 
 from rsd_jax.array_types import Logits, Position, PyTree, Tokens, typecheck
-from rsd_jax.decoding.acceptance import accepted_run, count_acceptance, no_drafts
+from rsd_jax.decoding.acceptance import accepted_run, count_acceptance
 from rsd_jax.decoding.further_passes import further_passes
 from rsd_jax.decoding.interface import (
     AcceptanceCounts,
@@ -39,21 +39,18 @@ class SpeculativeState(NamedTuple):
     Attributes:
         tokens: final before each column's `position`, undefined from there on.
         position: next layer to decode, per column; at its depth where the column is finished.
-        rounds: passes of the main head so far that a row needed: while one of its columns was unfinished.
-        acceptance: counts so far.
-        drafts: columns' proposals so far. kept: drafted layers that were accepted.
         memory: of the rule.
-        number: of the round, from 0 on.
+        number: of rounds so far.
+        starts: positions before each round, at their depth before one that has not been; L rounds are the most.
+        runs: drafted layers accepted in each.
     """
 
     tokens: Tokens
     position: Position
-    rounds: Int[Array, " B"]
-    acceptance: AcceptanceCounts
-    drafts: Int[Array, " B"]
-    kept: Int[Array, " B"]
     memory: PyTree
     number: Int[Array, ""]
+    starts: Int[Array, "R B C D"]
+    runs: Int[Array, "R B C D"]
 
 
 @typecheck
@@ -117,7 +114,8 @@ def speculative(
 
     Raises:
         ValueError: `main` is not declared `column_local`, `shape` drafts more layers than there are,
-            `unrolled_passes` is negative, or the rule needs keys or a certificate that are not there.
+            `unrolled_passes` is negative, the draft returns logits of another shape, or the rule needs keys or a
+            certificate that are not there.
     """
     check_code_shape(shape)
     check_unrolled_passes(unrolled_passes)
@@ -138,36 +136,40 @@ def speculative(
     def unfinished(state: SpeculativeState) -> jax.Array:
         return jnp.any(state.position < depth)
 
-    def draft_and_verify(state: SpeculativeState, start: Position | int) -> SpeculativeState:
-        """One round, in which all columns draft from `start`: their positions, as a number if that is known."""
-        of_round = None if keys is None else jax.vmap(lambda key: jax.random.fold_in(key, state.number))(keys)
+    def draft_and_verify(
+        state: SpeculativeState, start: Position | int, number: Int[Array, ""] | int
+    ) -> SpeculativeState:
+        """Round `number`, in which all columns draft from `start`: their positions, as a number if that is known."""
+        of_round = None if keys is None else jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
         draft_logits = draft(features, state.tokens, start)
-        proposal = write_ahead(state.tokens, start, rule.propose(draft_logits, of_round))
+        if draft_logits.shape[:-1] != state.tokens.shape:
+            raise ValueError(
+                f"draft returned logits of shape {draft_logits.shape}; it must return those of all {shape.num_layers} "
+                f"layers, [B, C, D, L, V] with [B, C, D, L] = {list(state.tokens.shape)}, of which K are used"
+            )
         ahead = layers_ahead(state.position, shape.num_layers)
+        # Written once: fused into what reads it, every choice would be made anew for every layer of its column.
+        proposal = jax.lax.optimization_barrier(
+            jnp.where(ahead >= 0, rule.propose(draft_logits, of_round), state.tokens)
+        )
         round_ = Verification(
             proposal=proposal,
             is_drafted=(ahead >= 0) & (ahead < shape.draft_layers) & (layer < depth[..., None]),
             draft_logits=draft_logits,
             main_logits=score(proposal, start),
-            position=start,
             keys=of_round,
         )
         accepted, memory = rule.accept(state.memory, round_)
         stop = accepted_run((ahead < 0) | (round_.is_drafted & accepted))
-        run = stop - state.position
-        counts = count_acceptance(state.position, run, shape.draft_layers, shape.informative, depth)
-        columns = (1, 2)
         return SpeculativeState(
             # Up to `stop` stands what was accepted, there the rule's own choice, and what lies behind is undefined
             # until a later round.
             tokens=jnp.where(layer == stop[..., None], rule.replace(round_, stop), proposal),
             position=jnp.minimum(stop + 1, depth),
-            rounds=state.rounds + jnp.any(state.position < depth, axis=columns),
-            acceptance=jax.tree.map(jnp.add, state.acceptance, counts),
-            drafts=state.drafts + jnp.any(round_.is_drafted, axis=-1).sum(axis=columns, dtype=jnp.int32),
-            kept=state.kept + run.sum(axis=columns, dtype=jnp.int32),
             memory=memory,
             number=state.number + 1,
+            starts=state.starts.at[number].set(state.position),
+            runs=state.runs.at[number].set(stop - state.position),
         )
 
     def score(proposal: Tokens, start: Position | int) -> Logits:
@@ -177,34 +179,44 @@ def speculative(
         by_layer = jnp.zeros((*proposal.shape, logits.shape[-1]), logits.dtype)
         return write_ahead(by_layer, start, logits)
 
-    nothing = jnp.zeros(batch_size, jnp.int32)
+    rounds = (shape.num_layers, *told.depth.shape)
     state = SpeculativeState(
         tokens=told.tokens,
         position=told.depth,
-        rounds=nothing,
-        acceptance=no_drafts(batch_size, shape),
-        drafts=nothing,
-        kept=nothing,
         memory=memory,
         number=jnp.int32(0),
+        starts=jnp.broadcast_to(depth, rounds),
+        runs=jnp.zeros(rounds, jnp.int32),
     )
-    for written in range(min(unrolled_passes, shape.num_layers)):
-        state = draft_and_verify(state, 0 if written == 0 and given is None else state.position)
+    for number in range(min(unrolled_passes, shape.num_layers)):
+        state = draft_and_verify(state, 0 if number == 0 and given is None else state.position, number)
     if unrolled_passes < shape.num_layers:
 
         def one_round(state: SpeculativeState) -> SpeculativeState:
-            return draft_and_verify(state, state.position)
+            return draft_and_verify(state, state.position, state.number)
 
         state = further_passes(unfinished, one_round, state, unrolled_passes)
-    is_skipped = (layer >= depth[..., None]) & shape.informative.T
+    return _result(state, depth, shape)
+
+
+def _result(state: SpeculativeState, depth: Position, shape: CodeShape) -> DecodeResult:
+    """What the rounds found, and what they counted, of all rounds together."""
+
+    def count(start: Position, run: Position) -> AcceptanceCounts:
+        return count_acceptance(start, run, shape.draft_layers, shape.informative, depth)
+
+    of_rounds, columns = jax.vmap(count)(state.starts, state.runs), (2, 3)
+    is_unfinished = state.starts < depth
+    drafts = is_unfinished.sum(axis=(0, *columns), dtype=jnp.int32) * (shape.draft_layers > 0)
+    is_decoded = jnp.arange(shape.num_layers) < depth[..., None]
     return DecodeResult(
-        tokens=jnp.where(layer < depth[..., None], state.tokens, 0),
-        rounds=state.rounds,
-        acceptance=state.acceptance,
+        tokens=jnp.where(is_decoded, state.tokens, 0),
+        rounds=jnp.any(is_unfinished, axis=columns).sum(axis=0, dtype=jnp.int32),
+        acceptance=jax.tree.map(lambda counts: counts.sum(axis=0, dtype=jnp.int32), of_rounds),
         depth=depth,
         trace=DecodeTrace(
-            drafts=state.drafts,
-            kept=state.kept,
-            skipped=is_skipped.sum(axis=1, dtype=jnp.int32).swapaxes(1, 2),
+            drafts=drafts,
+            kept=state.runs.sum(axis=(0, *columns), dtype=jnp.int32),
+            skipped=(~is_decoded & shape.informative.T).sum(axis=1, dtype=jnp.int32).swapaxes(1, 2),
         ),
     )

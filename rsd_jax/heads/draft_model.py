@@ -8,9 +8,10 @@ from flax import linen as nn
 from rsd_jax.array_types import Features, Latents, Logits, Position, Tokens
 from rsd_jax.heads.digit_logits import DigitLogits
 from rsd_jax.heads.latent_estimator import LatentEstimator
-from rsd_jax.heads.layer_choice import choose_layers, constants_at
-from rsd_jax.rfsq import QuantizerTable, residuals
-from rsd_jax.rfsq.scalar_quantizer import residual
+from rsd_jax.heads.layer_choice import SameLayers
+from rsd_jax.most_likely import most_likely
+from rsd_jax.rfsq import QuantizerTable
+from rsd_jax.rfsq.scalar_quantizer import existing_digit, residual
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,17 @@ class DraftModel(nn.Module):
         return self.estimator(features)
 
     def propose(self, latents: Latents, table: QuantizerTable, tokens: Tokens, position: Position | int) -> Logits:
-        """Logits ``[B, C, D, K, V]`` of layers position .. position + K - 1, given the digits before position.
+        """Logits ``[B, C, D, L, V]`` of every layer from `position` on, given the digits before it and its own since.
 
-        A number is the position of every column, known while tracing.
+        All layers of all columns, so that nothing is picked column by column: of them the first K from `position` on
+        are proposed, those before it mean nothing. A number is the position of every column, known while tracing.
         """
-        depth, count = self.config.num_layers, self.config.draft_layers
-        ahead = [choose_layers(position + layer, 1, depth) for layer in range(count)]
-        value = ahead[0].of_columns(residuals(table, latents, tokens))
-        proposed: list[Logits] = []
-        for layer in ahead:
-            constants = constants_at(table, layer)
-            proposed.append(self.digit_logits((value - constants.offset) / constants.step, layer, table))
-            value = residual(value, jnp.argmax(proposed[-1], axis=-1) - table.reach, constants)
+        value, proposed = latents.astype(jnp.float32), []
+        for number, constants in enumerate(table.layers):
+            layer = SameLayers(number, 1, table.num_layers)
+            coordinates = ((value - constants.offset) / constants.step)[..., None]
+            proposed.append(self.digit_logits(coordinates, layer, table))
+            own = most_likely(proposed[-1][..., 0, :])
+            digit = jnp.where(number < jnp.asarray(position), tokens[..., number], own) - table.reach
+            value = residual(value, existing_digit(digit, constants.mode), constants)
         return jnp.concatenate(proposed, axis=-2)

@@ -11,8 +11,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, Shaped
 
 from rsd_jax.array_types import Position
-from rsd_jax.rfsq import QuantizerTable
-from rsd_jax.rfsq.scalar_quantizer import DigitConstants
 
 
 @dataclass(frozen=True)
@@ -88,9 +86,3 @@ def choose_layers(position: Position | int, count: int, num_layers: int) -> Laye
     if isinstance(position, int):
         return SameLayers(min(position, num_layers - 1), count, num_layers)
     return OwnLayers(jnp.minimum(position[..., None] + jnp.arange(count), num_layers - 1), num_layers)
-
-
-def constants_at(table: QuantizerTable, layers: LayerChoice) -> DigitConstants:
-    """The table's constants at these layers, ``[B, C, D, N]`` or what broadcasts to it."""
-    arrays = (table.offset, table.step, table.mode, table.fold)
-    return DigitConstants(*(layers.of_digits(values.T) for values in arrays))

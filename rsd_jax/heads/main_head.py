@@ -12,11 +12,12 @@ from jaxtyping import Array, Float
 
 from rsd_jax.array_types import Features, Latents, Logits, Position, PyTree, Tokens
 from rsd_jax.heads.blank_inputs import blank_inputs
+from rsd_jax.heads.correction import Correction
 from rsd_jax.heads.digit_logits import DigitLogits
 from rsd_jax.heads.latent_estimator import LatentEstimator
 from rsd_jax.heads.layer_choice import LayerChoice, SameLayers, choose_layers
 from rsd_jax.heads.mode_lock import ModeLock
-from rsd_jax.partitioned_layers import AxisName, Dense, LayerNorm, Mlp
+from rsd_jax.partitioned_layers import AxisName, Dense, LayerNorm
 from rsd_jax.rfsq import QuantizerTable, grid_coordinates
 
 
@@ -87,7 +88,9 @@ class MainHead(nn.Module):
         if config.mode_locked:
             self.mode_lock = ModeLock(2 * wide)
         self.digit_logits = DigitLogits(config.latent_dim, config.num_layers, config.num_levels)
-        self.correction = Mlp(4 * wide, config.num_levels, axes=(None, None))
+        # Context, prefix, layer, place in the grid, its fraction, and the summary of all columns where there is one.
+        parts = (wide, wide, wide, 1, 1, *([2 * wide] if config.mode_locked else []))
+        self.correction = Correction(parts, 4 * wide, config.num_levels)
         self.correction_gain = self.param(
             "correction_gain",
             nn.with_logical_partitioning(nn.initializers.zeros_init(), (None,)),
@@ -120,57 +123,47 @@ class MainHead(nn.Module):
         estimated = self.digit_logits(coordinates, layers, table)
 
         bounded = jnp.clip(coordinates, -table.reach - 1, table.reach + 1)[..., None]
-        prefix = self._prefix_embedding(tokens, layers)
-        inputs = jnp.concatenate(
-            [
-                self._at_every_layer(columns.context[..., None, :], coordinates),
-                prefix,
-                self._at_every_layer(layers.of_digits(self.layer_embedding), coordinates),
-                bounded,
-                bounded - jnp.round(bounded),
-                *self._of_all_columns(tokens, layers, prefix),
-            ],
-            axis=-1,
-        )
+        of_context, of_prefix, of_layer, of_place, of_fraction, *of_summary = self.correction.rows()
+        products = [
+            (columns.context @ of_context)[..., None, :],
+            self._prefix_product(tokens, layers, of_prefix),
+            layers.of_digits(self.layer_embedding @ of_layer),
+            bounded * of_place[0],
+            (bounded - jnp.round(bounded)) * of_fraction[0],
+            *(self._summary(tokens, layers) @ rows for rows in of_summary),
+        ]
         gain = layers.of_digits(jnp.broadcast_to(self.correction_gain, table.step.T.shape))[..., None]
-        return estimated + gain * self.correction(inputs)
+        return estimated + gain * self.correction(products)
 
-    def _at_every_layer(self, embedding: jax.Array, coordinates: Float[Array, "B C D N"]) -> jax.Array:
-        return jnp.broadcast_to(embedding, (*coordinates.shape, self.config.column_features))
-
-    def _of_all_columns(
-        self, tokens: Tokens, layers: LayerChoice, prefix: Float[Array, "B C D N E"]
-    ) -> list[Float[Array, "B C D N H"]]:
-        """The mode lock's summary for every scored layer; nothing without one."""
-        if not self.config.mode_locked:
-            return []
-        columns = prefix.shape[:3]
-        if isinstance(layers, SameLayers):
-            summary = self.mode_lock(prefix)[:, None, None]
-            return [jnp.broadcast_to(summary, (*columns, *summary.shape[3:]))]
+    def _summary(self, tokens: Tokens, layers: LayerChoice) -> Float[Array, "B C D N H"]:
+        """What the mode lock tells every scored layer of all columns' coarser digits."""
         everything = SameLayers(0, self.config.num_layers, self.config.num_layers)
-        summary = self.mode_lock(self._prefix_embedding_of_slice(tokens, everything))[:, None, None]
-        return [layers.of_columns(jnp.broadcast_to(summary, (*columns, *summary.shape[3:])))]
+        seen = layers if isinstance(layers, SameLayers) else everything
+        prefix = self._prefix_product(tokens, seen, jnp.eye(self.config.column_features))
+        summary = self.mode_lock(prefix)[:, None, None]
+        summary = jnp.broadcast_to(summary, (*tokens.shape[:-1], *summary.shape[3:]))
+        return summary if isinstance(layers, SameLayers) else layers.of_columns(summary)
 
-    def _prefix_embedding(self, tokens: Tokens, layers: LayerChoice) -> Float[Array, "B C D N E"]:
-        """Sum of the embeddings of strictly coarser digits, for every scored layer."""
+    def _prefix_product(
+        self, tokens: Tokens, layers: LayerChoice, rows: Float[Array, "E H"]
+    ) -> Float[Array, "B C D N H"]:
+        """Sum of the embeddings of strictly coarser digits times a matrix, for every scored layer.
+
+        One product of one-hot digits, of layers that are known, with the embeddings where the scored layer is finer.
+        """
+        embedding = self.digit_embedding @ rows
         if isinstance(layers, SameLayers):
-            return self._prefix_embedding_of_slice(tokens, layers)
-        one_hot = jax.nn.one_hot(tokens, self.config.num_levels)
-        embedded = jnp.einsum("bcdlv,lve->bcdle", one_hot, self.digit_embedding)
+            scored = np.minimum(layers.first + np.arange(layers.count), layers.num_layers - 1)
+            seen = int(scored.max())
+            if not seen:
+                return jnp.zeros((*tokens.shape[:-1], layers.count, rows.shape[1]))
+            is_coarser = jnp.asarray(np.arange(seen)[:, None] < scored)
+            of_layers = jnp.where(is_coarser[:, None, :, None], embedding[:seen, :, None, :], 0.0)
+            one_hot = jax.nn.one_hot(tokens[..., :seen], self.config.num_levels)
+            return jnp.einsum("bcdlv,lvnh->bcdnh", one_hot, of_layers)
+        embedded = jnp.einsum("bcdlv,lvh->bcdlh", jax.nn.one_hot(tokens, self.config.num_levels), embedding)
         inclusive = jnp.cumsum(embedded, axis=-2)
         return layers.of_columns(jnp.pad(inclusive[..., :-1, :], ((0, 0),) * 3 + ((1, 0), (0, 0))))
-
-    def _prefix_embedding_of_slice(self, tokens: Tokens, layers: SameLayers) -> Float[Array, "B C D N E"]:
-        """The same as one product: one-hot digits times their embeddings, where the scored layer is a finer one."""
-        scored = np.minimum(layers.first + np.arange(layers.count), layers.num_layers - 1)
-        seen = int(scored.max())
-        if not seen:
-            return jnp.zeros((*tokens.shape[:-1], layers.count, self.config.column_features))
-        is_coarser = jnp.asarray(np.arange(seen)[:, None] < scored)
-        embedding = jnp.where(is_coarser[:, None, :, None], self.digit_embedding[:seen, :, None, :], 0.0)
-        one_hot = jax.nn.one_hot(tokens[..., :seen], self.config.num_levels)
-        return jnp.einsum("bcdlv,lvne->bcdne", one_hot, embedding)
 
 
 def draw_main_head(model: MainHead, key: jax.Array, chunk_length: int, feature_dim: int) -> PyTree:

@@ -9,9 +9,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from rsd_jax.array_types import PyTree, Tokens
 from rsd_jax.decoding.interface import CodeShape
-from rsd_jax.decoding.most_likely import most_likely
 from rsd_jax.decoding.rules.interface import Verification
 from rsd_jax.decoding.rules.most_likely_digits import MostLikelyDigits
+from rsd_jax.most_likely import most_likely
 from rsd_jax.rfsq.certificate import Certificate
 
 _ROUNDING = 2e-6

@@ -14,13 +14,12 @@ class Verification(NamedTuple):
     """One round: what was drafted, and what the main head says of it.
 
     Attributes:
-        proposal: decoded digits before each column's `position`, drafted ones from there on, and behind them digits
+        proposal: decoded digits before each column's position, drafted ones from there on, and behind them digits
             that are undefined.
         is_drafted: which digits of `proposal` are drafted, ``bool [B, C, D, L]``.
-        draft_logits: of the drafted digits, by distance from the position, ``[B, C, D, K, V]``.
+        draft_logits: of every digit, ``[B, C, D, L, V]``; of no meaning where nothing is drafted.
         main_logits: of every digit given the coarser ones of `proposal`, ``[B, C, D, L, V]``; of no meaning before the
             position, and more than K behind it.
-        position: each column's layer before the round; a Python number where it is the same in every column.
         keys: a random key a row, of this round alone; None for rules that draw nothing.
     """
 
@@ -28,7 +27,6 @@ class Verification(NamedTuple):
     is_drafted: Bool[Array, "B C D L"]
     draft_logits: Logits
     main_logits: Logits
-    position: Position | int
     keys: Key[Array, " B"] | None
 
 
@@ -55,8 +53,8 @@ class AcceptanceRule(Protocol):
         """
         ...
 
-    def propose(self, draft_logits: Logits, keys: Key[Array, " B"] | None) -> Int[Array, "B C D K"]:
-        """The digits that are drafted."""
+    def propose(self, draft_logits: Logits, keys: Key[Array, " B"] | None) -> Tokens:
+        """The digits that are drafted, and others that mean nothing, in every layer."""
         ...
 
     def accept(self, memory: PyTree, round_: Verification) -> tuple[Bool[Array, "B C D L"], PyTree]:

@@ -6,9 +6,9 @@ from typing import ClassVar
 from jaxtyping import Array, Bool
 
 from rsd_jax.array_types import PyTree
-from rsd_jax.decoding.most_likely import most_likely
 from rsd_jax.decoding.rules.interface import Verification
 from rsd_jax.decoding.rules.most_likely_digits import MostLikelyDigits
+from rsd_jax.most_likely import most_likely
 
 
 @dataclass(frozen=True)

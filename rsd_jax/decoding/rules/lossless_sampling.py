@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from rsd_jax.array_types import Logits, Position, PyTree
+from rsd_jax.array_types import Logits, Position, PyTree, Tokens
 from rsd_jax.decoding.interface import CodeShape
-from rsd_jax.decoding.positions import write_ahead
 from rsd_jax.decoding.rules.interface import Verification, whole_code
+from rsd_jax.most_likely import most_likely
 from rsd_jax.rfsq.certificate import Certificate
 
 _DRAFT, _ACCEPT, _REPLACE = range(3)
@@ -54,7 +54,7 @@ class LosslessSampling:
         """Nothing to remember; all layers."""
         return (), whole_code(shape)
 
-    def propose(self, draft_logits: Logits, keys: jax.Array | None) -> Int[Array, "B C D K"]:
+    def propose(self, draft_logits: Logits, keys: jax.Array | None) -> Tokens:
         """Draws from the draft's distribution."""
         return _draw(self._of_draft(draft_logits), keys, _DRAFT)
 
@@ -81,15 +81,13 @@ class LosslessSampling:
             scaled = jnp.where(scaled >= last, scaled, -jnp.inf)
         return jax.nn.softmax(scaled, axis=-1)
 
-    def _of_draft(self, logits: Logits) -> Float[Array, "B C D K V"]:
+    def _of_draft(self, logits: Logits) -> Float[Array, "B C D L V"]:
         # Whatever a draft says must be a distribution: the one that is drawn from is the one that p is compared with.
         return self.distribution(jnp.nan_to_num(logits, nan=0.0, posinf=1e9, neginf=-1e9))
 
     def _draft_by_layer(self, round_: Verification) -> Float[Array, "B C D L V"]:
         """Q in the layers that are drafted, 0 in others."""
-        nothing = jnp.zeros_like(round_.main_logits)
-        by_layer = write_ahead(nothing, round_.position, self._of_draft(round_.draft_logits))
-        return jnp.where(round_.is_drafted[..., None], by_layer, 0.0)
+        return jnp.where(round_.is_drafted[..., None], self._of_draft(round_.draft_logits), 0.0)
 
 
 def left_over(p: Float[Array, "... V"], q: Float[Array, "... V"]) -> Float[Array, "... V"]:
@@ -101,7 +99,7 @@ def left_over(p: Float[Array, "... V"], q: Float[Array, "... V"]) -> Float[Array
 def _draw(weights: Float[Array, "B C D *N V"], keys: jax.Array | None, stream: int) -> Int[Array, "B C D *N"]:
     """A level for each digit, as likely as its weight."""
     noise = _of_rows(lambda key: jax.random.gumbel(key, weights.shape[1:]), keys, stream)
-    return jnp.argmax(jnp.log(weights) + noise, axis=-1).astype(jnp.int32)
+    return most_likely(jnp.log(weights) + noise)
 
 
 def _of_rows(draw: Callable[[jax.Array], jax.Array], keys: jax.Array | None, stream: int) -> jax.Array:

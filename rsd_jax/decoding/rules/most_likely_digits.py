@@ -5,8 +5,8 @@ from jaxtyping import Array, Int
 
 from rsd_jax.array_types import Logits, Position, PyTree, Tokens
 from rsd_jax.decoding.interface import CodeShape
-from rsd_jax.decoding.most_likely import most_likely
 from rsd_jax.decoding.rules.interface import Verification, whole_code
+from rsd_jax.most_likely import most_likely
 from rsd_jax.rfsq.certificate import Certificate
 
 
@@ -19,7 +19,7 @@ class MostLikelyDigits:
         """Nothing to remember; all layers."""
         return (), whole_code(shape)
 
-    def propose(self, draft_logits: Logits, keys: jax.Array | None) -> Int[Array, "B C D K"]:
+    def propose(self, draft_logits: Logits, keys: jax.Array | None) -> Tokens:
         """The draft's most likely digits."""
         return most_likely(draft_logits)
 

@@ -14,6 +14,7 @@ from rsd_jax.heads.action_heads import ActionHead
 from rsd_jax.heads.blank_inputs import blank_inputs
 from rsd_jax.heads.draft_model import DraftModel
 from rsd_jax.heads.main_head import MainHead
+from rsd_jax.most_likely import most_likely
 from rsd_jax.rfsq import QuantizerTable, RfsqTokenizer
 from rsd_jax.training.objectives.interface import LossOutput, Variables
 
@@ -75,7 +76,10 @@ class DraftTask:
         latents = self.model.apply({"params": params}, features, method="estimate")
         held = jax.lax.stop_gradient(latents)
         logits = self.model.apply({"params": params}, held, table, tokens, position, method="propose")
-        return latents, logits, position[..., None] + jnp.arange(self.model.config.draft_layers)
+        layers = jnp.broadcast_to(jnp.arange(table.num_layers), tokens.shape)
+        ahead = layers - position[..., None]
+        is_proposed = (ahead >= 0) & (ahead < self.model.config.draft_layers)
+        return latents, logits, jnp.where(is_proposed, layers, table.num_layers)
 
 
 @dataclass(frozen=True)
@@ -225,7 +229,7 @@ def digit_errors(
         distance = jnp.sum(distances * mask[..., None]) / (steps * distances.shape[-1])
         total = jnp.maximum(jnp.sum(counted), 1)
     cross_entropy = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-    hits = (jnp.argmax(logits, axis=-1) == labels) & counted
+    hits = (most_likely(logits) == labels) & counted
     return DigitErrors(distance, jnp.sum(cross_entropy * counted) / total, jnp.sum(hits) / total)
 
 

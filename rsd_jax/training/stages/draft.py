@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from rsd_jax.array_types import Features, Position, PyTree, Tokens
 from rsd_jax.heads.draft_model import DraftConfig, DraftModel
+from rsd_jax.most_likely import most_likely
 from rsd_jax.rfsq import QuantizerTable
 from rsd_jax.training.objectives.digit_prediction import LABELS, DraftTask
 from rsd_jax.training.objectives.interface import Stage, Variables
@@ -46,8 +46,8 @@ def draft_stage(settings: DraftSettings, data: HeadData) -> Stage:
 def propose(
     model: DraftModel, params: PyTree, table: QuantizerTable, features: Features, tokens: Tokens, position: Position
 ) -> Tokens:
-    """The digits that the draft names, ``[B, C, D, K]``."""
-    return jnp.argmax(model.apply({"params": params}, features, table, tokens, position), axis=-1)
+    """The digits that the draft names from `position` on, ``[B, C, D, L]``."""
+    return most_likely(model.apply({"params": params}, features, table, tokens, position))
 
 
 def _evaluate(
@@ -65,7 +65,7 @@ def _evaluate(
             drafted = in_batches(call, data.heldout.features, tokens, position)
             named = tokens.copy()
             count = min(ahead, depth - start)
-            named[..., start : start + count] = drafted[..., :count]
+            named[..., start : start + count] = drafted[..., start : start + count]
             accuracy = data.accuracy(named, labels, depth)
             by_start.append(accuracy.accuracy[start : start + count])
         majority = accuracy.majority[:ahead]

@@ -13,6 +13,7 @@ import numpy as np
 from rsd_jax.array_types import Features, PyTree, Tokens
 from rsd_jax.decoding import CodeShape, autoregressive
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig, main_function
+from rsd_jax.most_likely import most_likely
 from rsd_jax.rfsq import QuantizerTable, quantize
 from rsd_jax.training.objectives.digit_prediction import LABELS, MainTask
 from rsd_jax.training.objectives.interface import Stage, Variables
@@ -67,7 +68,7 @@ def name_digits(model: MainHead, params: PyTree, table: QuantizerTable, features
     """The most likely digit of every layer given the coarser digits in `tokens`, ``[B, C, D, L]``."""
     start = jnp.zeros(tokens.shape[:-1], jnp.int32)
     logits = model.apply({"params": params}, features, table, tokens, start, table.num_layers)
-    return jnp.argmax(logits, axis=-1)
+    return most_likely(logits)
 
 
 class Decoded(NamedTuple):

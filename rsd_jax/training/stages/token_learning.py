@@ -15,6 +15,7 @@ from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.interface import Backbone
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig
 from rsd_jax.heads.regression_head import RegressionConfig
+from rsd_jax.most_likely import most_likely
 from rsd_jax.policy_network import BACKBONE, MAIN, PolicyNetwork
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models.policy_facts import PolicyFacts
@@ -97,7 +98,7 @@ def score_digits(
     logits = model.apply({"params": params[MAIN]}, features, table, tokens, 0, table.num_layers)
     counted = (batch["mask"] & batch["foreseeable"])[:, :, None, None] & constants.informative.T
     cross_entropy = optax.softmax_cross_entropy_with_integer_labels(logits, tokens)
-    right = jnp.argmax(logits, axis=-1) == tokens
+    right = most_likely(logits) == tokens
     return DigitScores(*(jnp.sum(each * counted, axis=(1, 2, 3)) for each in (1.0, cross_entropy, right)))
 
 

@@ -57,8 +57,8 @@ def reading_positions(main: MainFn) -> MainFn:
 
 
 def random_draft(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
-    position = jnp.broadcast_to(position, tokens.shape[:-1])
-    return jax.random.normal(jax.random.fold_in(jax.random.key(0), position.sum()), (*position.shape, 3, LEVELS))
+    start = jnp.broadcast_to(position, tokens.shape[:-1])
+    return jax.random.normal(jax.random.fold_in(jax.random.key(0), start.sum()), (*tokens.shape, LEVELS))
 
 
 ONE_COLUMN = [partial(reading_one_column, 0, 2), partial(reading_one_column, 2, 0), partial(reading_one_column, 1, 2)]

@@ -24,54 +24,41 @@ from rsd_jax.decoding import (
     speculative_greedy,
 )
 from rsd_jax.decoding.acceptance import count_acceptance
-from rsd_jax.decoding.positions import layers_ahead
 from tests.rsd_jax.decoding.networks import in_every_column, random_network
 
 BATCH, LEVELS = 3, 7
 
 
-def oracle_draft(target: jax.Array, is_right: jax.Array, draft_layers: int) -> DraftFn:
+def oracle_draft(target: jax.Array, is_right: jax.Array) -> DraftFn:
     """Proposes the target's token where `is_right` ``[B, C, D, L]``, and another level elsewhere."""
     proposed = jnp.where(is_right, target, (target + 1) % LEVELS)
 
     def draft(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
-        ahead = layers_ahead(in_every_column(position, tokens), target.shape[-1])
-        levels = [jnp.sum(jnp.where(ahead == k, proposed, 0), axis=-1) for k in range(draft_layers)]
-        return jax.nn.one_hot(jnp.stack(levels, axis=-1), LEVELS)
+        return jax.nn.one_hot(proposed, LEVELS)
 
     return draft
 
 
-def random_draft(seed: int, draft_layers: int) -> DraftFn:
+def random_draft(seed: int) -> DraftFn:
     """Proposes other random levels in every round, independent of everything but the positions."""
 
     def draft(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
-        position = in_every_column(position, tokens)
-        key = jax.random.fold_in(jax.random.key(seed), position.sum())
-        return jax.random.normal(key, (*position.shape, draft_layers, LEVELS))
+        key = jax.random.fold_in(jax.random.key(seed), in_every_column(position, tokens).sum())
+        return jax.random.normal(key, (*tokens.shape, LEVELS))
 
     return draft
 
 
-def garbage_reading_draft(draft_layers: int) -> DraftFn:
+def garbage_reading_draft(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
     """Repeats what lies in the undefined digits from the position on: leftovers of earlier rounds."""
-
-    def draft(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
-        ahead = layers_ahead(in_every_column(position, tokens), tokens.shape[-1])
-        levels = [jnp.sum(jnp.where(ahead == k, tokens, 0), axis=-1) for k in range(draft_layers)]
-        return jax.nn.one_hot(jnp.stack(levels, axis=-1), LEVELS)
-
-    return draft
+    return jax.nn.one_hot(tokens, LEVELS)
 
 
-def not_a_number_draft(draft_layers: int) -> DraftFn:
-    def draft(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
-        return jnp.full((*tokens.shape[:-1], draft_layers, LEVELS), jnp.nan)
-
-    return draft
+def not_a_number_draft(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
+    return jnp.full((*tokens.shape, LEVELS), jnp.nan)
 
 
-IGNORANT_DRAFTS = [partial(random_draft, 5), garbage_reading_draft, not_a_number_draft]
+IGNORANT_DRAFTS = [random_draft(5), garbage_reading_draft, not_a_number_draft]
 
 
 class WalkedCounts(NamedTuple):
@@ -117,8 +104,7 @@ def test_equals_autoregressive_token_for_token(
         """By the reference, with every draft that knows nothing, and with one that is right where `is_right`."""
         main = random_main(seed)
         reference = autoregressive(features, main, shape, BATCH)
-        drafts = [make(draft_layers) for make in IGNORANT_DRAFTS]
-        drafts.append(oracle_draft(reference.tokens, is_right, draft_layers))
+        drafts = [*IGNORANT_DRAFTS, oracle_draft(reference.tokens, is_right)]
         decode_by = partial(speculative_greedy, features, main=main, shape=shape, batch_size=BATCH)
         found = [decode_by(draft, unrolled_passes=0) for draft in drafts]
         if draft_layers == 3:
@@ -170,9 +156,7 @@ def test_equals_autoregressive_for_codes_of_any_size(
         """Proposes the target's tokens but for these errors, which may lie outside of the alphabet's reach."""
 
         def draft(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
-            wanted = in_every_column(position, tokens)[..., None] + jnp.arange(draft_layers)
-            named = jnp.take_along_axis((target + errors) % levels, jnp.minimum(wanted, layers - 1), axis=-1)
-            return jax.nn.one_hot(named, levels)
+            return jax.nn.one_hot((target + errors) % levels, levels)
 
         return draft
 
@@ -246,7 +230,7 @@ def test_given_digits_are_neither_drafted_nor_changed(
     told = generator.integers(0, LEVELS, (*columns, shape.num_layers))
     given = GivenTokens(jnp.asarray(told, jnp.int32), jnp.asarray(depth, jnp.int32))
     reference = autoregressive(features, main, shape, BATCH, given, unrolled=False)
-    result = jax.jit(lambda: speculative_greedy(features, random_draft(seed, 3), main, shape, BATCH, given))()
+    result = jax.jit(lambda: speculative_greedy(features, random_draft(seed), main, shape, BATCH, given))()
     np.testing.assert_array_equal(result.tokens, reference.tokens)
     is_given = np.arange(shape.num_layers) < depth[..., None]
     np.testing.assert_array_equal(np.asarray(result.tokens)[is_given], told[is_given])
@@ -263,7 +247,7 @@ def test_compiles_once_and_equals_eager(
     main, shape = random_main(0), code_shape(3)
 
     def decode(features: jax.Array) -> DecodeResult:
-        return speculative_greedy(features, random_draft(5, 3), main, shape, BATCH, unrolled_passes=0)
+        return speculative_greedy(features, random_draft(5), main, shape, BATCH, unrolled_passes=0)
 
     compiled = jax.jit(chex.assert_max_traces(decode, n=1))
     compiled(random_features(0, BATCH))
@@ -284,7 +268,7 @@ def test_models_run_once_a_round_and_what_is_not_written_out_in_one_loop(
 
     def draft_calls(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
         jax.debug.callback(lambda: calls.append("draft"))
-        return random_draft(5, 3)(features, tokens, position)
+        return random_draft(5)(features, tokens, position)
 
     @column_local
     def main_calls(features: jax.Array, tokens: jax.Array, position: jax.Array | int, *, num_layers: int) -> jax.Array:
@@ -315,9 +299,9 @@ def _decode_with_fixed_target(is_right: jax.Array, informative: jax.Array, draft
 
     @column_local
     def main(features: jax.Array, tokens: jax.Array, position: jax.Array | int, *, num_layers: int) -> jax.Array:
-        return oracle_draft(target, jnp.ones_like(target, bool), num_layers)(features, tokens, position)
+        return oracle_draft(target, jnp.ones_like(target, bool))(features, tokens, position)
 
-    draft = oracle_draft(target, is_right, shape.draft_layers)
+    draft = oracle_draft(target, is_right)
     return speculative_greedy(None, draft, main, shape, is_right.shape[0])
 
 
@@ -331,7 +315,7 @@ def test_a_draft_of_layers_that_do_not_exist_is_refused(
     features, main, shape = random_features(0, 1), random_main(0), code_shape(draft_layers)
     message = f"draft_layers is {draft_layers}; it must be between 0 and num_layers = 8"
     with pytest.raises(ValueError, match=message):
-        speculative_greedy(features, random_draft(0, 9), main, shape, 1)
+        speculative_greedy(features, random_draft(0), main, shape, 1)
     with pytest.raises(ValueError, match=message):
         autoregressive(features, main, shape, 1)
     position = jnp.zeros((1, 2, 3), jnp.int32)

@@ -101,10 +101,10 @@ def test_draft_reads_accepted_digits_only(draft, table, features) -> None:
     accepted = jnp.arange(LAYERS) < position[..., None]
     one, other = _tokens(3), _tokens(4)
     before = draft(features, table, one, position)
-    assert before.shape == (*COLUMNS, 3, LEVELS)
+    assert before.shape == (*COLUMNS, LAYERS, LEVELS)
     np.testing.assert_array_equal(before, draft(features, table, jnp.where(accepted, one, other), position))
     different = draft(features, table, jnp.where(accepted, other, one), position)
-    assert bool(jnp.any(before != different))
+    assert bool(jnp.any(before != different, where=~accepted[..., None]))
 
 
 def test_a_draft_that_knows_the_latents_proposes_their_tokens(table) -> None:
@@ -119,7 +119,7 @@ def test_a_draft_that_knows_the_latents_proposes_their_tokens(table) -> None:
     for start in (0, 2, 5):
         position = jnp.full(COLUMNS, start)
         logits = model.apply({"params": {"digit_logits": digits}}, latents, table, tokens, position, method="propose")
-        np.testing.assert_array_equal(jnp.argmax(logits, axis=-1), tokens[..., start : start + 3])
+        np.testing.assert_array_equal(jnp.argmax(logits, axis=-1)[..., start:], tokens[..., start:])
 
 
 @pytest.mark.parametrize("strategy", [Nested(), Staggered()])
@@ -133,10 +133,10 @@ def test_a_draft_names_the_digits_of_its_estimate_and_only_ones_that_exist(strat
     for start in (0, 3, 5):
         position = jnp.full(columns, start, jnp.int32)
         named = jnp.argmax(propose({"params": params}, latents, table, tokens, position), axis=-1)
-        np.testing.assert_array_equal(named, tokens[..., start : start + 3])  # no prior yet: the nearest level
+        np.testing.assert_array_equal(named[..., start:], tokens[..., start:])  # no prior yet: the nearest level
         wild = {"params": alive(params, 5)}
         wild["params"]["digit_logits"]["prior"] *= 100
         named = np.asarray(jnp.argmax(propose(wild, latents, table, tokens, position), axis=-1))
-        for layer in range(3):
-            exists = np.asarray(table.levels_exist)[start + layer]
+        for layer in range(start, LAYERS):
+            exists = np.asarray(table.levels_exist)[layer]
             assert exists[np.arange(strategy.latent_dim), named[..., layer]].all()

@@ -13,7 +13,7 @@ from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.decoding import Certified, CodeShape, DraftFn, MainFn, autoregressive, column_local, speculative
 from rsd_jax.rfsq import Certificate, RepetitionFrame, RfsqTokenizer, make_certificate, make_table
 from rsd_jax.rfsq.strategies import Staggered
-from tests.rsd_jax.decoding.networks import in_every_column, random_network
+from tests.rsd_jax.decoding.networks import random_network
 
 BATCH, CHUNK, LAYERS, LEVELS, DRAFTED = 64, 4, 5, 7, 3
 FRAME = RepetitionFrame((3, 2, 1))
@@ -58,12 +58,7 @@ def adversarial_main(features: Adversary, tokens: jax.Array, position: int, *, n
 
 
 def adversarial_draft(features: Adversary, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
-    return _by_distance(features.drafted, tokens, position)
-
-
-def _by_distance(digits: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
-    wanted = in_every_column(position, tokens)[..., None] + jnp.arange(DRAFTED)
-    return jax.nn.one_hot(jnp.take_along_axis(digits, jnp.minimum(wanted, LAYERS - 1), axis=-1), LEVELS)
+    return jax.nn.one_hot(features.drafted, LEVELS)
 
 
 def tokenizer_of(table_seed: int) -> RfsqTokenizer:
@@ -135,7 +130,7 @@ def measure_random(
 ) -> Measured:
     main, features = random_network(seed, LAYERS, CHUNK, LATENTS, LEVELS, BATCH)
     drafted = jax.random.randint(jax.random.key(seed), (*COLUMNS, LAYERS), 0, LEVELS)
-    return measure(tokenizer, certificate, tolerance, features, lambda _, *where: _by_distance(drafted, *where), main)
+    return measure(tokenizer, certificate, tolerance, features, lambda *_: jax.nn.one_hot(drafted, LEVELS), main)
 
 
 def every_case(
@@ -202,7 +197,7 @@ def test_without_tolerance_every_token_is_the_greedy_one() -> None:
 
 
 def _drafting(digits: jax.Array, features: object, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
-    return _by_distance(digits, tokens, position)
+    return jax.nn.one_hot(digits, LEVELS)
 
 
 def test_depths_by_hand() -> None:
