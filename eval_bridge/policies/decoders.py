@@ -19,6 +19,7 @@ from rsd_jax.array_types import Actions, Features, PyTree
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.decoding import (
     AcceptanceCounts,
+    CodeShape,
     DecodeResult,
     GivenTokens,
     LosslessSampling,
@@ -28,6 +29,7 @@ from rsd_jax.decoding import (
     speculative,
     speculative_greedy,
 )
+from rsd_jax.decoding.interface import check_draft_layers
 from rsd_jax.decoding.rules import Certified as CertifiedRule
 from rsd_jax.heads.action_heads import ActionHeadConfig
 from rsd_jax.heads.regression_head import RegressionConfig
@@ -185,6 +187,25 @@ class DraftingDecoder(TokenDecoder):
     stages: ClassVar[tuple[str, ...]] = ("rfsq", "policy", "draft", "main_head")
     optional_stages: ClassVar[tuple[str, ...]] = ()
 
+    draft_layers: int | None
+    unrolled_passes: int | None
+
+    def code_shape(self, models: Models) -> CodeShape:
+        """The code, of which this decoder drafts so many layers.
+
+        Raises:
+            ValueError: there are not so many layers.
+        """
+        shape = models.code_shape
+        if self.draft_layers is None:
+            return shape
+        check_draft_layers(self.draft_layers, shape.num_layers)
+        return shape._replace(draft_layers=self.draft_layers)
+
+    def rounds_written_out(self, shape: CodeShape) -> int:
+        """On accelerators one more than it takes where every draft is accepted."""
+        return written_out(self.unrolled_passes, -(-shape.num_layers // (shape.draft_layers + 1)) + 1)
+
 
 @dataclass(frozen=True)
 class SpeculativeGreedy(DraftingDecoder):
@@ -193,10 +214,12 @@ class SpeculativeGreedy(DraftingDecoder):
     Attributes:
         unrolled_passes: rounds written out one after the other, which always run (see `written_out`).
         scores_all_layers: whether the main head scores the whole code in every round.
+        draft_layers: layers proposed a round; None for as many as the draft model learned to.
     """
 
     unrolled_passes: int | None = None
     scores_all_layers: bool = True
+    draft_layers: int | None = None
 
     name: ClassVar[str] = "speculative_greedy"
 
@@ -204,8 +227,9 @@ class SpeculativeGreedy(DraftingDecoder):
         self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
     ) -> DecodeResult:
         """`rsd_jax.decoding.speculative_greedy`."""
-        functions = prepared, models.draft, models.main, models.code_shape, batch_size, given
-        return speculative_greedy(*functions, written_out(self.unrolled_passes, 3), self.scores_all_layers)
+        shape = self.code_shape(models)
+        functions = prepared, models.draft, models.main, shape, batch_size, given
+        return speculative_greedy(*functions, self.rounds_written_out(shape), self.scores_all_layers)
 
 
 @dataclass(frozen=True)
@@ -215,11 +239,13 @@ class SpeculativeSampling(DraftingDecoder):
     Attributes:
         temperature: by which logits are divided. top_k: how many of a digit's levels can be drawn; None for all.
         unrolled_passes: rounds written out one after the other, which always run (see `written_out`).
+        draft_layers: layers proposed a round; None for as many as the draft model learned to.
     """
 
     temperature: float = 1.0
     top_k: int | None = None
     unrolled_passes: int | None = None
+    draft_layers: int | None = None
 
     name: ClassVar[str] = "speculative_sampling"
 
@@ -227,9 +253,9 @@ class SpeculativeSampling(DraftingDecoder):
         self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
     ) -> DecodeResult:
         """`rsd_jax.decoding.speculative` with the rule `LosslessSampling`."""
-        rule, passes = LosslessSampling(self.temperature, self.top_k), written_out(self.unrolled_passes, 3)
-        functions = prepared, models.draft, models.main, rule, models.code_shape, batch_size, given, keys
-        return speculative(*functions, unrolled_passes=passes)
+        rule, shape = LosslessSampling(self.temperature, self.top_k), self.code_shape(models)
+        functions = prepared, models.draft, models.main, rule, shape, batch_size, given, keys
+        return speculative(*functions, unrolled_passes=self.rounds_written_out(shape))
 
 
 @dataclass(frozen=True)
@@ -239,10 +265,12 @@ class Certified(DraftingDecoder):
     Attributes:
         epsilon: in half-ranges of the normalizer, for all motion dimensions or for each; 0.02 is 1 % of every range.
         unrolled_passes: rounds written out one after the other, which always run (see `written_out`).
+        draft_layers: layers proposed a round; None for as many as the draft model learned to.
     """
 
     epsilon: float | tuple[float, ...] = 0.02
     unrolled_passes: int | None = None
+    draft_layers: int | None = None
 
     name: ClassVar[str] = "certified"
 
@@ -250,8 +278,8 @@ class Certified(DraftingDecoder):
         self, models: Models, prepared: DecoderFeatures, batch_size: int, given: GivenTokens | None, keys: jax.Array
     ) -> DecodeResult:
         """`rsd_jax.decoding.speculative` with the rule of the same name."""
-        rule, certificate = CertifiedRule(self.epsilon), models.certificate
-        functions = prepared, models.draft, models.main, rule, models.code_shape, batch_size, given
+        rule, certificate, shape = CertifiedRule(self.epsilon), models.certificate, self.code_shape(models)
+        functions = prepared, models.draft, models.main, rule, shape, batch_size, given
         passes = written_out(self.unrolled_passes, 2)
         return speculative(*functions, certificate=certificate, unrolled_passes=passes)
 
