@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
+
 from eval_bridge.decoding_benchmark.contender import BEFORE, LOOKING_STAGE, Contender, Material, in_turn, material_of
 from eval_bridge.decoding_benchmark.cost_model import Passes, ceiling
 from eval_bridge.decoding_benchmark.decoding_facts import equal_chunks
@@ -139,7 +141,8 @@ def _shared_calls(
     policy: CompiledPolicy, parts: CompiledParts, material: Material, baseline: Contender
 ) -> dict[str, Any]:
     assert parts.detokenize is not None
-    tokens = [parts.decoder(features).tokens for features in material.features]
+    found = [parts.decoder.read(parts.decoder(features)) for features in material.features]
+    tokens = jax.device_put([each.tokens for each in found])
     return {
         "preprocess": in_turn(policy.preprocess, material.requests),
         "backbone": in_turn(parts.backbone, material.inputs),

@@ -12,8 +12,6 @@ from rsd_jax.array_types import PyTree, typecheck
 
 Bytes = NDArray[np.uint8]
 
-_PLACE = 64  # XLA takes an array of the host as it is, without a copy, where it begins at a multiple of so many bytes
-
 
 class ByteLayout:
     """Where each array of a pytree lies in a row of bytes: the same on the host, in views, and in compiled programs.
@@ -44,12 +42,6 @@ class ByteLayout:
     def of_batch(cls, batch: PyTree) -> Self:
         """Of the rows of `batch`, which are its arrays' first axis."""
         return cls(jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape[1:], array.dtype), batch))
-
-    def empty_row(self) -> Bytes:
-        """A row of zeros on the host."""
-        memory: Bytes = np.zeros(self.size + _PLACE, np.uint8)
-        first = -memory.ctypes.data % _PLACE
-        return memory[first : first + self.size]
 
     def views(self, row: Bytes) -> PyTree:
         """The arrays that lie in a row on the host: views of it, to be read or written."""

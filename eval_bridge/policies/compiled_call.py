@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key, UInt8, UInt32
 
-from eval_bridge.policies.byte_layout import ByteLayout, Bytes
+from eval_bridge.policies.byte_layout import ByteLayout
+from eval_bridge.policies.compiler_options import compiler_options
 from eval_bridge.policies.decoder_interface import DecodedChunks, Decoder
 from eval_bridge.policies.decoder_models import Models, Networks
 from eval_bridge.policies.embedded_arrays import EmbeddedArrays
 from eval_bridge.policies.host_batch import HostBatch, RowInputs
+from eval_bridge.policies.host_memory import Argument, copies_of, host_row, on_device, on_host, uses_pinned_memory
 from eval_bridge.policies.interface import PolicyRequest
 from rsd_jax.array_types import PyTree, typecheck
 from rsd_jax.backbones.interface import PolicyInputs
@@ -41,6 +43,7 @@ class CompiledCall:
         start: PyTree,
         size: int,
         keep_unused: bool = False,
+        pinned: bool | None = None,
     ) -> None:
         """Compiles nothing yet.
 
@@ -51,23 +54,34 @@ class CompiledCall:
             start: the decoder's initial state.
             size: rows of a call.
             keep_unused: whether arrays that the decoder does not read are arguments nevertheless.
+            pinned: whether requests lie in pinned memory; None for wherever that is faster.
         """
+        pinned = uses_pinned_memory() if pinned is None else pinned
         self._arrays = arrays
-        self._batch = HostBatch(size, networks.policy.backbone, start)
+        self._batch = HostBatch(size, networks.policy.backbone, start, pinned)
         layout, image_size = self._batch.layout, networks.policy.observation_needs.image_size
-        self._nobody = jax.device_put(layout.empty_row())
+        (self._nobody,) = on_device([host_row(layout.size, pinned).argument])
+        # A program reads and writes the host's memory itself where it has one row. Of several it is given those that
+        # were asked, on the device, and only theirs are copied back.
+        reads_host = pinned and size == 1
+
+        def seen_by(rows: _Rows) -> RowInputs:
+            seen: RowInputs = layout.unpack(jnp.stack(on_device(rows) if reads_host else rows))
+            return seen
 
         @functools.partial(jax.jit, inline=True)
         def decide(arguments: tuple[jax.Array, ...], rows: _Rows) -> tuple[DecodedChunks, PyTree]:
-            seen: RowInputs = layout.unpack(jnp.stack(rows))
+            seen = seen_by(rows)
             models, keys = Models(networks, arrays.unpack(arguments)), row_keys(seen.episode, seen.call)
             return decoder.decode(models, seen.policy_inputs(image_size), None, seen.state, keys, seen.asked)
 
         def answer(arguments: tuple[jax.Array, ...], rows: _Rows) -> _Rows:
-            return tuple(self._answers.pack(decide(arguments, rows)))
+            answers = self._answers.pack(decide(arguments, rows))
+            return tuple(on_host([answers[0]]) if reads_host else answers)
 
-        self._decide, self._answer = decide, jax.jit(answer, keep_unused=keep_unused)
-        self._preprocess = jax.jit(lambda rows: layout.unpack(jnp.stack(rows)).policy_inputs(image_size))
+        options = compiler_options()
+        self._decide, self._answer = decide, jax.jit(answer, keep_unused=keep_unused, compiler_options=options)
+        self._preprocess = jax.jit(lambda rows: seen_by(rows).policy_inputs(image_size), compiler_options=options)
 
     def __call__(
         self, requests: Mapping[int, PolicyRequest], asked: bool = True
@@ -83,10 +97,10 @@ class CompiledCall:
             ValueError: an observation does not fit (`HostBatch.write`).
         """
         answers = self._answer(self._arrays.arguments, self._rows(requests, asked))
-        for row in requests:
-            answers[row].copy_to_host_async()
-        # Once one of them is here the call is over, and the rows may be written again.
-        return {row: self._answers.views(np.asarray(answers[row])) for row in requests}
+        # Once one of them is here the call is over, and the rows may be written again. Answers are copied, so that the
+        # next call gets the same memory: XLA patches its CUDA graphs where an address has changed.
+        copies = copies_of([answers[row] for row in requests])
+        return {row: self._answers.views(copy) for row, copy in zip(requests, copies, strict=True)}
 
     def preprocess(self, requests: Mapping[int, PolicyRequest]) -> PolicyInputs:
         """Requests as the backbone takes them, on the device: what precedes the backbone, compiled separately."""
@@ -94,14 +108,14 @@ class CompiledCall:
         inputs: PolicyInputs = jax.block_until_ready(self._preprocess(self._rows(requests)))
         return inputs
 
-    def _rows(self, requests: Mapping[int, PolicyRequest], asked: bool = True) -> tuple[Bytes | jax.Array, ...]:
+    def _rows(self, requests: Mapping[int, PolicyRequest], asked: bool = True) -> tuple[Argument, ...]:
         """The rows as arguments; those that nobody asked for lie on the device, all zeros."""
-        written: dict[int, Bytes | jax.Array] = {
+        written: dict[int, Argument] = {
             row: self._batch.write(row, request, asked) for row, request in requests.items()
         }
         if self._batch.size > 1:
             # Told apart by where their arguments lie, calls of other rows would be looked up anew, which takes longer.
-            written = dict(zip(written, jax.device_put(list(written.values())), strict=True))
+            written = dict(zip(written, on_device(list(written.values())), strict=True))
         return tuple(written.get(row, self._nobody) for row in range(self._batch.size))
 
     @functools.cached_property

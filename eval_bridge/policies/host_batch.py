@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from eval_bridge.policies.byte_layout import ByteLayout, Bytes
+from eval_bridge.policies.byte_layout import ByteLayout
+from eval_bridge.policies.host_memory import Argument, host_row
 from eval_bridge.policies.interface import PolicyRequest
 from eval_bridge.policies.observation_needs import check_state
 from rsd_jax.array_types import PyTree
@@ -51,8 +52,8 @@ class HostBatch:
     size: int
     layout: ByteLayout
 
-    def __init__(self, size: int, backbone: Backbone, initial_state: PyTree) -> None:
-        """Makes the rows for a policy with this `backbone` and a decoder with this `initial_state`."""
+    def __init__(self, size: int, backbone: Backbone, initial_state: PyTree, pinned: bool) -> None:
+        """Makes the rows for a policy with this `backbone` and a decoder with this `initial_state` (`host_row`)."""
         needs = backbone.observation_needs
         self.size, self._initial_state = size, initial_state
         self._encode = functools.lru_cache(maxsize=256)(backbone.encode_instruction)
@@ -67,10 +68,10 @@ class HostBatch:
                 state=initial_state,
             )
         )
-        self._rows = [self.layout.empty_row() for _ in range(size)]
-        self._views: list[RowInputs] = [self.layout.views(row) for row in self._rows]
+        self._rows = [host_row(self.layout.size, pinned) for _ in range(size)]
+        self._views: list[RowInputs] = [self.layout.views(row.memory) for row in self._rows]
 
-    def write(self, row: int, request: PolicyRequest, asked: bool = True) -> Bytes:
+    def write(self, row: int, request: PolicyRequest, asked: bool = True) -> Argument:
         """Puts a request into a row; returns the row, without a copy. `asked` is that of `RowInputs`.
 
         Raises:
@@ -93,4 +94,4 @@ class HostBatch:
         views.asked[()], views.episode[:], views.call[()] = asked, request.episode, request.call
         state = self._initial_state if request.state is None else request.state
         jax.tree.map(np.copyto, views.state, state)
-        return self._rows[row]
+        return self._rows[row].argument

@@ -6,6 +6,7 @@ the decoder.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from jaxtyping import Array, Bool, Float
 from numpy.typing import NDArray
 
 from eval_bridge.policies.compiled_policy import LoadedModels
+from eval_bridge.policies.compiler_options import compiler_options
 from eval_bridge.policies.decoder_models import ModelArrays, Models
 from eval_bridge.policies.decoders import LOSSLESS, Autoregressive, TokenDecoder
 from rsd_jax.array_types import Features
@@ -76,7 +78,7 @@ class LosslessCheck(NamedTuple):
 def decode_all(decoder: TokenDecoder, models: LoadedModels, features: Features, batch_size: int) -> Decoded:
     """Decodes features ``[N, C, F]``, so many rows a call; N must be a multiple of `batch_size`."""
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=compiler_options())
     def decode(arrays: ModelArrays, batch: Features) -> DecodeResult:
         return decoder.find_tokens(Models(models.networks, arrays), batch)
 

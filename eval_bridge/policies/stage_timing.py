@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from eval_bridge.policies.byte_layout import ByteLayout
 from eval_bridge.policies.cascade_decoder import CascadeDecoder, CascadeState, Foresight
+from eval_bridge.policies.compiler_options import compiler_options
 from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.decoder_models import DecoderFeatures, DraftProposals, ModelArrays, Models, Networks
 from eval_bridge.policies.decoders import TokenDecoder
@@ -33,11 +35,40 @@ def compiled(
     """
     embedded = EmbeddedArrays(arrays)
 
-    @partial(jax.jit, keep_unused=keep_unused)
+    @partial(jax.jit, keep_unused=keep_unused, compiler_options=compiler_options())
     def call(given: tuple[jax.Array, ...], *arguments: Any) -> Any:
         return function(Models(networks, embedded.unpack(given)), *arguments)
 
     return lambda *arguments: call(embedded.arguments, *arguments)
+
+
+class PackedPart:
+    """A compiled part that returns rows of bytes, as the deployed call does: every array returned would cost time."""
+
+    def __init__(self, networks: Networks, arrays: ModelArrays, function: Callable[..., Any]) -> None:
+        """Compiles nothing yet.
+
+        Args:
+            networks, arrays: of the models.
+            function: of `Models` and further arguments; traceable. Of what it returns rows are the first axis.
+        """
+
+        def packed(models: Models, *arguments: Any) -> jax.Array:
+            found = function(models, *arguments)
+            self._layout = ByteLayout.of_batch(found)
+            return self._layout.pack(found)
+
+        self._call = compiled(networks, arrays, packed)
+
+    def __call__(self, *arguments: Any) -> jax.Array:
+        """What `function` returns, packed; on the device."""
+        rows: jax.Array = self._call(*arguments)
+        return rows
+
+    def read(self, rows: jax.Array) -> Any:
+        """What a call returned, on the host."""
+        of_rows = [self._layout.views(row) for row in np.array(rows)]
+        return jax.tree.map(lambda *arrays: np.stack(arrays), *of_rows)
 
 
 class CompiledParts:
@@ -45,8 +76,8 @@ class CompiledParts:
 
     Attributes:
         backbone: ``PolicyInputs`` -> what the decoder's part takes: features.
-        decoder: features -> what was found: a `DecodeResult`, or actions of a decoder without tokens; of a cascade
-            the `Foresight` of a look.
+        decoder: features -> what was found, packed: a `DecodeResult`, or actions of a decoder without tokens; of a
+            cascade the `Foresight` of a look.
         detokenize: tokens -> actions; None without tokens.
         draft: ``PolicyInputs`` and a cascade's state -> proposals, of an early exit with the first blocks of the
             backbone; None of other decoders.
@@ -62,7 +93,7 @@ class CompiledParts:
         self.detokenize: Compiled | None = of_head(Models.detokenize)
         self.draft: Compiled | None = None
         if isinstance(decoder, TokenDecoder):
-            self.decoder = of_head(decoder.find_tokens)
+            self.decoder = PackedPart(networks, self.head_arrays, decoder.find_tokens)
         elif isinstance(decoder, CascadeDecoder):
 
             def propose(models: Models, inputs: PolicyInputs, state: CascadeState) -> DraftProposals:
@@ -71,9 +102,10 @@ class CompiledParts:
             def read(models: Models, features: jax.Array) -> Foresight:
                 return decoder.read(models, features)
 
-            self.backbone, self.decoder, self.draft = part(Models.foreseen_features), part(read), part(propose)
+            self.backbone, self.draft = part(Models.foreseen_features), part(propose)
+            self.decoder = PackedPart(networks, arrays, read)
         else:
-            self.decoder, self.detokenize = part(Models.teacher_actions), None
+            self.decoder, self.detokenize = PackedPart(networks, arrays, Models.teacher_actions), None
 
     def passes(self, features: jax.Array, tokens: Tokens) -> Calls:
         """Single passes of the cost model, as decoders make them; empty without a draft model."""
@@ -100,7 +132,7 @@ class CompiledParts:
 
 
 def found_tokens(found: Any) -> Tokens | None:
-    """The tokens of what `CompiledParts.decoder` found, to act on; None of a decoder without tokens."""
+    """The tokens of what `CompiledParts.decoder` found, read, to act on; None of a decoder without tokens."""
     if isinstance(found, Foresight):
         return found.tokens[:, 0]
     tokens: Tokens | None = getattr(found, "tokens", None)
@@ -116,7 +148,7 @@ def part_functions(decoder: Decoder, networks: Networks, arrays: ModelArrays, in
     """The stages behind pre-processing, and of a decoder of tokens the single passes of the cost model."""
     parts = CompiledParts(decoder, networks, arrays)
     features = parts.backbone(inputs)
-    tokens = found_tokens(parts.decoder(features))
+    tokens = jax.device_put(found_tokens(parts.decoder.read(parts.decoder(features))))
     calls: Calls = {"backbone": lambda: parts.backbone(inputs), "decoder": lambda: parts.decoder(features)}
     if parts.draft is not None:
         draft, start = parts.draft, decoder.initial_state(Models(networks, arrays))

@@ -101,6 +101,24 @@ def test_rows_that_nobody_asked_for_are_copied_neither_way(call, models, monkeyp
     assert not np.asarray(first[0]).any()
 
 
+@pytest.mark.parametrize("size", [1, 2])
+def test_pinned_requests_are_answered_alike(models, size):
+    """As they are on a GPU; call after call, each by its own observation."""
+
+    def call(pinned):
+        start = Telling().initial_state(models)
+        return CompiledCall(Telling(), models.networks, EmbeddedArrays(models.arrays), start, size, pinned=pinned)
+
+    one, other = call(True), call(False)
+    for seed, row in enumerate((0, size - 1, 0)):
+        asked = {row: requests(models, seed)[seed]}
+        (found, state), (expected, expected_state) = one(asked)[row], other(asked)[row]
+        np.testing.assert_array_equal(found.actions, expected.actions)
+        np.testing.assert_array_equal(state, expected_state)
+    prepared = one.preprocess(requests(models, *range(size)))
+    np.testing.assert_array_equal(prepared.images, other.preprocess(requests(models, *range(size))).images)
+
+
 def test_keys_differ_by_episode_and_by_call():
     episodes = [episode_key(7, 0, 0), episode_key(7, 0, 1), episode_key(7, 1, 0), episode_key(8, 0, 0)]
     assert len(set(episodes)) == 4

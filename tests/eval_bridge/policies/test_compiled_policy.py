@@ -19,6 +19,7 @@ from eval_bridge.policies.interface import FUSED_STAGE, PASS_STAGES, PIPELINE_ST
 from eval_bridge.policies.observation_needs import select_observation
 from eval_bridge.policies.policy_episode import PolicyEpisode
 from eval_bridge.policies.random_streams import episode_key
+from eval_bridge.policies.stage_timing import CompiledParts
 from rsd_jax.checkpoints import MissingCheckpointError, TokenizerMismatchError
 from rsd_jax.decoding import AcceptanceCounts
 from rsd_jax.heads.regression_head import RegressionConfig
@@ -195,7 +196,13 @@ def test_the_stages_of_a_cascade_are_the_draft_policy_the_main_backbone_and_what
     assert set(calls) == {FUSED_STAGE, SKIPPED_STAGE, *PIPELINE_STAGES}
     assert calls["draft"]().tokens.shape == (1, 1, 8, 16, 4)
     assert calls["backbone"]().shape == (1, main.chunks, 8, main.width)
-    assert calls["decoder"]().tokens.shape == (1, main.chunks, 8, 16, 4)
+    parts = CompiledParts(cascade._decoder, *cascade._models)
+    features = jnp.zeros((1, main.chunks, 8, main.width))
+    packed = parts.decoder(features)
+    assert (packed.dtype, packed.shape) == (calls["decoder"]().dtype, calls["decoder"]().shape)
+    found = parts.decoder.read(packed)
+    assert found.tokens.shape == (1, main.chunks, 8, 16, 4)
+    np.testing.assert_array_equal(found.features, np.asarray(features).reshape(1, -1, main.width))
     # The looking and the skipping call are one program, which tells by its rounds whether the main head was asked.
     looking, skipped = calls[FUSED_STAGE](), calls[SKIPPED_STAGE]()[0][0]
     assert looking.looked
