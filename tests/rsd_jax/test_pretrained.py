@@ -15,7 +15,7 @@ from rsd_jax.training.stages import TRAINED_STAGES
 
 FILES = sorted(path for path in PRETRAINED.rglob("*") if path.is_file())
 MAX_MEBIBYTES = 15
-DEPLOYED = ("l1_regression", "autoregressive", "speculative_greedy")
+DEPLOYED = ("l1_regression", "speculative_greedy")  # equal to autoregressive decoding: test_losslessness.py
 INSTRUCTION = "pick up the black bowl on the stove and place it on the plate"
 
 
@@ -32,7 +32,7 @@ def observations():
 
 @pytest.fixture(scope="module")
 def outputs():
-    """What these decoders make of every observation; three compilations of the whole network."""
+    """What these decoders make of every observation; two compilations of the whole network."""
     policies = {decoder: CompiledPolicy.load(decoder=decoder) for decoder in DEPLOYED}
     return {name: [policy.act(observation) for observation in observations()] for name, policy in policies.items()}
 
@@ -49,14 +49,6 @@ def test_it_sees_what_it_is_shown(outputs):
     """Constants for a trained network would pass every other test here."""
     for decoder, chunks in outputs.items():
         assert len({chunk.actions.tobytes() for chunk in chunks}) > 1, decoder
-
-
-def test_speculative_decoding_acts_exactly_as_autoregressive_decoding_in_fewer_rounds(outputs):
-    speculative, exact = outputs["speculative_greedy"], outputs["autoregressive"]
-    for fast, slow in zip(speculative, exact, strict=True):
-        np.testing.assert_array_equal(fast.actions, slow.actions)
-        assert fast.rounds <= slow.rounds == 8
-    assert sum(chunk.rounds for chunk in speculative) < sum(chunk.rounds for chunk in exact)
 
 
 def test_tokens_stand_for_what_the_teacher_does(outputs):

@@ -69,7 +69,7 @@ def test_every_decoder_gives_executable_chunks(policies, observations):
             assert output.first_run.sum() == decoder.startswith("speculative")
 
 
-@pytest.mark.parametrize("decoder", ["l1_regression", "speculative_greedy", "speculative_sampling"])
+@pytest.mark.parametrize("decoder", ["l1_regression", "speculative_sampling"])  # greedy: test_same_results
 def test_a_row_depends_on_itself_alone(preflight_run, observations, decoder):
     policy = CompiledPolicy.load(preflight_run, decoder=decoder, batch_size=4)
     first, second, third = (request(policy, observation) for observation in observations)
