@@ -9,7 +9,7 @@ from launch.config_flags import run
 from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, write_episode
 from tests.rsd_jax.demos.demo_examples import example_demo
 from tests.rsd_jax.training.run_fingerprint import saved_arrays
-from tests.rsd_jax.training.run_processes import REPOSITORY, TWO_DEVICES, free_port, outputs_of, start
+from tests.rsd_jax.training.run_processes import REPOSITORY, free_port, outputs_of, start
 
 RFSQ_TINY = f"{REPOSITORY}/configs/rfsq.py:tiny"
 
@@ -25,11 +25,13 @@ def make_run(folder):
     return folder
 
 
-def test_two_processes_agree_with_one_process_of_two_devices(tmp_path):
-    """The real command on the real tokenizer stage."""
+def test_two_processes_agree_with_one(tmp_path, monkeypatch, capsys):
+    """The real command on the real tokenizer stage; one process of two devices is in test_processes.py."""
     one, two = (make_run(tmp_path / name) for name in ("one", "two"))
     config = [f"--config={RFSQ_TINY}", "--config.model.num_layers=2"]  # fewer layers, shorter compilation
-    (table,) = outputs_of(start("launch.train", *config, f"--config.run_dir={one}", **TWO_DEVICES))
+    monkeypatch.setattr(sys, "argv", ["train", *config, f"--config.run_dir={one}"])
+    run(launch_train.main, options=launch_train.OPTIONS)
+    table = capsys.readouterr().out
     cluster = [*config, f"--config.run_dir={two}", f"--coordinator=localhost:{free_port()}", "--num_processes=2"]
     primary, other = outputs_of(*(start("launch.train", *cluster, f"--process_id={index}") for index in range(2)))
     assert "heldout_token_mse" in table

@@ -17,7 +17,7 @@ from tests.eval_bridge.collection import collection_fakes as fakes
 from tests.rsd_jax.demos.demo_examples import assert_same_demo
 
 
-def _collect(folder: Path, demos: int, workers: int = 2, task=None, first_seed: int = 0):
+def _collect(folder: Path, demos: int, workers: int = 1, task=None, first_seed: int = 0):
     attempts = []
     (log,) = collect(
         [task or fakes.point_mass_task()],

@@ -1,4 +1,4 @@
-"""A policy split over four devices: trained for a step, evaluated, saved, and loaded again.
+"""A policy split over four devices: trained for a step, evaluated, saved, and loaded again. And rows for them.
 
     python -m tests.rsd_jax.training.run_sharded_policy FOLDER
 
@@ -37,6 +37,7 @@ from rsd_jax.training.objectives.behaviour_cloning import BehaviourCloning, Poli
 from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.stages import policy as policy_stage
 from rsd_jax.training.train_loop import train
+from tests.rsd_jax.training.row_sources.all_sources import compare_all
 
 CAMERA = KeypointCamera(features=(4,), kernels=(3,), strides=(2,), keypoints=4)
 NETWORK = PolicyNetwork(
@@ -87,6 +88,8 @@ def elsewhere(params: PyTree, shardings: PyTree) -> list[str]:
 
 def main(run_dir: Path) -> None:
     """Prints what a test looks at: where parameters were, and numbers of the whole and of the split policy."""
+    for sizes in ({"fsdp": 2}, {"tensor": 2}):
+        compare_all(run_dir, make_mesh(MeshConfig(data=2, **sizes)))
     mesh = make_mesh(MeshConfig(data=1, fsdp=2, tensor=2))
     boxed = jax.eval_shape(NETWORK.init, jax.random.key(0))
     shapes, shardings = meta.unbox(boxed), state_shardings(boxed, mesh)

@@ -29,6 +29,7 @@ from rsd_jax.folder_lock import in_use
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.row_sources import Dispatch, RowOrder, StreamedRows
 from rsd_jax.training.train_loop import TrainingInterrupted, train
+from tests.rsd_jax.training.row_sources.all_sources import compare_all
 from tests.rsd_jax.training.toy_stage import make_toy_stage
 
 CONFIG = TrainingConfig(
@@ -48,6 +49,7 @@ def main(folder: Path) -> None:
     """Runs everything; the files are the result."""
     hosts.initialise()
     mesh = make_mesh(MeshConfig(data=1, fsdp=-1))
+    compare_all(folder, mesh)
     stage = make_toy_stage()
 
     order = RowOrder(len(stage.rows["inputs"]), CONFIG.batch_size, CONFIG.seed)

@@ -7,6 +7,7 @@ import pytest
 
 from rsd_jax.checkpoints import load_stage
 from rsd_jax.checkpoints.params_hash import hash_params
+from tests.rsd_jax.training.row_sources.all_sources import PLACES
 from tests.rsd_jax.training.run_fingerprint import fingerprint, saved_arrays
 from tests.rsd_jax.training.run_processes import TWO_DEVICES, free_port, outputs_of, start
 
@@ -16,7 +17,7 @@ TOY = "tests.rsd_jax.training.run_toy_stage"
 @pytest.fixture(scope="module")
 def one_process(tmp_path_factory):
     folder = tmp_path_factory.mktemp("one_process")
-    outputs_of(start(TOY, str(folder), **TWO_DEVICES))
+    note_outputs(folder, start(TOY, str(folder), **TWO_DEVICES))
     return folder
 
 
@@ -24,8 +25,13 @@ def one_process(tmp_path_factory):
 def two_processes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two_processes")
     run = {"RSD_COORDINATOR": f"localhost:{free_port()}", "RSD_NUM_PROCESSES": "2"}
-    outputs_of(*(start(TOY, str(folder), **run, RSD_PROCESS_ID=str(index)) for index in range(2)))
+    note_outputs(folder, *(start(TOY, str(folder), **run, RSD_PROCESS_ID=str(index)) for index in range(2)))
     return folder
+
+
+def note_outputs(folder, *processes):
+    """What each of them printed, in ``FOLDER/printed.json``."""
+    (folder / "printed.json").write_text(json.dumps(outputs_of(*processes)))
 
 
 @pytest.mark.parametrize("layout", ["one_process", "two_processes"])
@@ -38,6 +44,12 @@ def test_resumed_equals_straight_to_the_last_bit(layout, request):
 def test_parameters_are_hashed_whole_wherever_their_parts_lay(layout, request):
     stage = load_stage(request.getfixturevalue(layout) / "straight", "toy")
     assert stage.saved_hash == hash_params(stage.variables["params"])
+
+
+@pytest.mark.parametrize(("layout", "processes"), [("one_process", 1), ("two_processes", 2)])
+def test_every_source_of_rows_gives_every_process_the_rows_that_the_order_names(layout, processes, request):
+    printed = json.loads((request.getfixturevalue(layout) / "printed.json").read_text())
+    assert [output.count("identical:") for output in printed] == processes * [len(PLACES)]
 
 
 def test_both_layouts_see_the_same_batches_in_the_same_order(one_process, two_processes):

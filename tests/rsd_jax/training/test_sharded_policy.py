@@ -4,14 +4,24 @@ import json
 
 import pytest
 
+from tests.rsd_jax.training.row_sources.all_sources import PLACES
 from tests.rsd_jax.training.run_processes import FOUR_DEVICES, outputs_of, start
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory):
+def printed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sharded_policy")
     (output,) = outputs_of(start("tests.rsd_jax.training.run_sharded_policy", str(folder), **FOUR_DEVICES))
-    return json.loads(output.splitlines()[-1])
+    return output.splitlines()
+
+
+@pytest.fixture(scope="module")
+def seen(printed):
+    return json.loads(printed[-1])
+
+
+def test_every_source_of_rows_gives_four_devices_the_rows_that_the_order_names(printed):
+    assert len([line for line in printed if line.startswith("identical:")]) == 2 * len(PLACES)
 
 
 def test_heldout_evaluation_leaves_every_parameter_where_it_is(seen):

@@ -183,8 +183,7 @@ def test_steps_of_a_dispatch_change_no_bit_and_no_row(tmp_path, mesh, single_ste
     assert fingerprint(tmp_path / "toy") == single_steps
 
 
-@pytest.mark.parametrize("steps_per_dispatch", [1, 7])
-@pytest.mark.parametrize("data", ["disk", "device"])
+@pytest.mark.parametrize(("data", "steps_per_dispatch"), [("disk", 7), ("device", 1)])
 def test_where_rows_lie_changes_no_bit(tmp_path, mesh, single_steps, data, steps_per_dispatch):
     config = replace(UNEVEN, data=data, steps_per_dispatch=steps_per_dispatch)
     train(make_toy_stage(), config, tmp_path / "toy", mesh)

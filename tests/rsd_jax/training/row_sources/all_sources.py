@@ -63,3 +63,15 @@ def read_batches(source: StreamedRows | ResidentRows, mesh: Mesh) -> list[dict[s
 def bits_of(batches: list[dict[str, np.ndarray]]) -> list[dict[str, tuple]]:
     """Types, shapes and bytes, for comparison."""
     return [{n: (str(a.dtype), a.shape, a.tobytes()) for n, a in sorted(batch.items())} for batch in batches]
+
+
+def compare_all(folder: Path, mesh: Mesh) -> None:
+    """Compares the batches of every source with NumPy's choice, on all devices of all processes of a run."""
+    for place in PLACES:
+        source = make_source(place, mesh, folder)
+        assert bits_of(read_batches(source, mesh)) == bits_of(expected_batches()), place
+        if place == "device, split":
+            shards = source.resident["words"].addressable_shards
+            num_shards = mesh.shape["data"] * mesh.shape["fsdp"]
+            assert {len(shard.data) for shard in shards} == {-(-NUM_ROWS // num_shards)}
+        print("identical:", place, dict(mesh.shape))

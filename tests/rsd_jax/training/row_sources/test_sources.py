@@ -1,3 +1,5 @@
+"""In one process with one device; several of both are in test_processes.py and test_sharded_policy.py."""
+
 import threading
 
 import jax
@@ -15,9 +17,6 @@ from tests.rsd_jax.training.row_sources.all_sources import (
     make_source,
     read_batches,
 )
-from tests.rsd_jax.training.run_processes import FOUR_DEVICES, free_port, outputs_of, start
-
-RUN = "tests.rsd_jax.training.row_sources.run_sources"
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +27,6 @@ def mesh():
 @pytest.mark.parametrize("place", PLACES)
 def test_every_source_gives_the_rows_that_the_order_names(place, mesh, tmp_path):
     assert bits_of(read_batches(make_source(place, mesh, tmp_path), mesh)) == bits_of(expected_batches())
-
-
-def test_every_source_gives_them_on_four_devices(tmp_path):
-    (output,) = outputs_of(start(RUN, str(tmp_path), "data=2,fsdp=2", "data=2,tensor=2", **FOUR_DEVICES))
-    assert output.count("identical:") == 2 * len(PLACES)
-
-
-def test_every_source_gives_them_to_two_processes(tmp_path):
-    run = {"RSD_COORDINATOR": f"localhost:{free_port()}", "RSD_NUM_PROCESSES": "2"}
-    processes = [start(RUN, str(tmp_path), "fsdp=2", **run, RSD_PROCESS_ID=str(index)) for index in range(2)]
-    assert [output.count("identical:") for output in outputs_of(*processes)] == 2 * [len(PLACES)]
 
 
 @pytest.mark.parametrize("num_threads", [1, 2, 16])
