@@ -48,12 +48,14 @@ def run_dir(tmp_path, monkeypatch):
 
 
 def config(run_dir, *overrides, variant="tiny"):
-    return parse_config(["--config", f"{CONFIG_FILE}:{variant}", f"--config.run_dir={run_dir}", *overrides])
+    workers = ["--config.workers=1"] if variant == "tiny" else []
+    arguments = ["--config", f"{CONFIG_FILE}:{variant}", f"--config.run_dir={run_dir}"]
+    return parse_config([*arguments, *workers, *overrides])
 
 
 def command(monkeypatch, run_dir, *overrides):
     """Runs the command line; returns its exit status or message."""
-    arguments = ["--config", f"{CONFIG_FILE}:tiny", f"--config.run_dir={run_dir}", *overrides]
+    arguments = ["--config", f"{CONFIG_FILE}:tiny", f"--config.run_dir={run_dir}", "--config.workers=1", *overrides]
     monkeypatch.setattr(sys, "argv", ["launch.evaluate", *arguments])
     try:
         run(evaluate.main)
@@ -120,7 +122,7 @@ def test_other_checkpoint_is_refused(run_dir, monkeypatch):
 def test_remaining_errors_end_with_an_error_exit(run_dir, monkeypatch, tmp_path):
     make_trouble(tmp_path, "crash", 30)
     monkeypatch.setattr(evaluate, "get_benchmark", partial(counting_benchmark, tmp_path))
-    message = command(monkeypatch, run_dir, "--config.workers=1")
+    message = command(monkeypatch, run_dir)
     assert "1 episodes crashed 3 times" in message
     summary = json.loads((run_dir / "evaluation" / "summary.json").read_text())
     assert (summary["errors"], summary["episodes"], summary["success_rate"]) == (1, 0, None)
@@ -205,7 +207,7 @@ def test_without_a_run_the_shipped_checkpoint_acts_and_results_stay_here(loaded_
 
 def test_shards_and_comparisons_without_a_run_lie_beside_its_results(loaded_from, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(evaluate, "get_benchmark", partial(counting_benchmark, None))
-    one = ("--config.episodes_per_task=1", "--config.tasks=(0,)", "--config.workers=1")
+    one = ("--config.episodes_per_task=1", "--config.tasks=(0,)")
     other = config("", *one, "--config.output=other", "--config.decoder=autoregressive")
     shard = config("", *one, "--config.output=evaluation/shards/0_of_1")
     merging = config("", "--config.compare_with=('other',)")

@@ -60,6 +60,11 @@ def their_tokens(latents):
         torch.set_default_dtype(torch.float32)
 
 
+@pytest.fixture(scope="module")
+def theirs_in_float32(latents):
+    return their_tokens(latents)
+
+
 def exact_tokens(latents, steps):
     """Our code in float64: at each layer the nearest level, ties up, of what the layers before have left."""
     residual, digits = latents.double().numpy(), []
@@ -91,8 +96,8 @@ def test_our_float32_tokens_are_exactly_those_of_the_table(latents, table):
     assert shares.max() <= 1e-5
 
 
-def test_in_float32_tokens_differ_by_rounding_alone(latents, table):
-    ours, theirs = quantize(table, jnp.asarray(latents.numpy())), their_tokens(latents)
+def test_in_float32_tokens_differ_by_rounding_alone(latents, table, theirs_in_float32):
+    ours, theirs = quantize(table, jnp.asarray(latents.numpy())), theirs_in_float32
     exact = exact_tokens(latents, 2 / 7.0 ** np.arange(1, 9))
     print("float32:", written(differing(ours, theirs)))
     print("ours against float64:", written(differing(ours, exact)))
@@ -104,10 +109,10 @@ def test_in_float32_tokens_differ_by_rounding_alone(latents, table):
         np.testing.assert_allclose(decoded, latents, atol=7.0**-depth + 2e-6)
 
 
-def test_coarse_layers_are_the_same_away_from_boundaries(latents, table):
+def test_coarse_layers_are_the_same_away_from_boundaries(latents, table, theirs_in_float32):
     """Layers 0 to 3, on latents that are no nearer to a boundary than the steps' rounding reaches."""
     in_cells = (latents.double().numpy() + 1) / 2 * 7.0**4
     clear = np.abs(in_cells - np.round(in_cells)) / 7.0**4 * 2 > 2e-6
     assert clear.mean() > 0.99
-    ours, theirs = np.asarray(quantize(table, jnp.asarray(latents.numpy()))), their_tokens(latents)
+    ours, theirs = np.asarray(quantize(table, jnp.asarray(latents.numpy()))), theirs_in_float32
     np.testing.assert_array_equal(ours[clear][:, :4], theirs[clear][:, :4])

@@ -76,7 +76,7 @@ def test_layers_of_the_first_draft_are_whole_exactly_where_the_first_run_covers_
         return jax.nn.one_hot(jnp.zeros((*tokens.shape[:-1], num_layers), jnp.int32), 2)
 
     features = jnp.asarray(is_wrong, jnp.int32)
-    counts = speculative_greedy(features, draft, main, shape, 60).acceptance
+    counts = jax.jit(lambda: speculative_greedy(features, draft, main, shape, 60).acceptance)()
     whole = np.array([count_acceptance([chunk(*row)]).whole_layers for row in zip(*counts, strict=True)])
     run = np.asarray(counts.first_run).argmax(axis=1)
     assert set(run) == {0, 1, 2, 3}

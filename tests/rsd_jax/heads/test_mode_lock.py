@@ -33,7 +33,7 @@ def main(params):
 @pytest.fixture(scope="module")
 def columns(params):
     features = jax.random.normal(jax.random.key(3), (BATCH, CHUNK, 6))
-    return MODEL.apply({"params": params}, features, method="contextualise")
+    return jax.jit(partial(MODEL.apply, method="contextualise"))({"params": params}, features)
 
 
 def test_a_digit_is_seen_by_finer_layers_of_all_columns_of_its_row_alone(main, columns):

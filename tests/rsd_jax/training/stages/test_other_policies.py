@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen as nn
 
 from launch.config_flags import load_config
 from rsd_jax.backbones.choice import BACKBONES
@@ -24,7 +23,7 @@ from rsd_jax.training.stages.head_stage import code_sizes
 from rsd_jax.training.stages.main_head import main_head_stage
 from rsd_jax.training.stages.token_learning import score_digits
 from tests.rsd_jax.backbones.average_colours import AverageColours
-from tests.rsd_jax.random_params import random_params
+from tests.rsd_jax.random_params import initialised, random_params
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ def test_the_main_head_of_a_policy_is_taken_over_as_it_is(preflight_run):
     policy = dataclasses.replace(data.policy, network=network, main=params)
     stage = main_head_stage(of_policy, data._replace(policy=policy))
     assert HeadFacts.from_json(stage.metadata, MainHeadConfig).model == config
-    jax.tree.map(np.testing.assert_array_equal, nn.unbox(stage.objective.init(jax.random.key(0)).params), params)
+    jax.tree.map(np.testing.assert_array_equal, initialised(stage.objective.init, 0).params, params)
 
 
 def test_a_policy_of_two_steps_acts_by_both(run_dir):
