@@ -65,7 +65,8 @@ def read_tree(directory: Path, name: str, shardings: PyTree = None) -> dict[str,
     saved = ocp.checkpointables_metadata(directory.absolute()).metadata[name]
     if shardings is None:
         as_numpy = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
-        return jax.tree.map(jax.numpy.asarray, ocp.load_checkpointables(directory.absolute(), {name: as_numpy})[name])
+        # `jnp.asarray` would compile a program for every shape.
+        return jax.device_put(ocp.load_checkpointables(directory.absolute(), {name: as_numpy})[name])
     abstract = jax.tree.map(
         lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), saved, shardings
     )

@@ -155,7 +155,7 @@ def rfsq_stage(objective: ActionAutoencoding, data: ActionData) -> Stage:
 def _evaluate(objective: ActionAutoencoding, data: ActionData, variables: Variables) -> dict[str, Any]:
     """Errors of actions decoded from tokens alone, and how far they are from the loss's own forward pass."""
     # A tokenizer is small, and is used and hashed whole.
-    tokenizer = objective.tokenizer(jax.tree.map(jnp.asarray, hosts.fetch(variables)), data.normalizer)
+    tokenizer = objective.tokenizer(jax.device_put(hosts.fetch(variables)), data.normalizer)
     decoded = np.asarray(tokenizer.detokenize(tokenizer.tokenize(data.heldout)))
     forward = np.asarray(loss_forward(objective, tokenizer, data.heldout))
     by_layer = token_errors(tokenizer, data.heldout)

@@ -1,6 +1,7 @@
 """The cascade: who acts, what it remembers, and that no row depends on another."""
 
 import dataclasses
+from functools import cache
 from typing import NamedTuple
 
 import jax
@@ -35,13 +36,22 @@ class Told(NamedTuple):
     rounds: int
 
 
-def play(scripts, cascade=None, models=None, looks=0):
+MODELS = ScriptedModels()
+
+
+@cache
+def decoding(cascade, models):
+    """One program for all scripts."""
+    return jax.jit(lambda *given: cascade.decode(models, given[0], None, *given[1:]))
+
+
+def play(scripts, cascade=None, models=MODELS, looks=0):
     """What row 0 tells, call by call, and what the last call's shadow holds."""
-    cascade, models = cascade or ScriptedCascade(), models or ScriptedModels()
+    decode = decoding(cascade or ScriptedCascade(), models)
     rows, told = len(scripts[0].draft), []
     state, keys = start(rows, looks), jax.random.split(jax.random.key(0), rows)
     for each in scripts:
-        chunks, state = cascade.decode(models, each, None, state, keys, jnp.ones(rows, bool))
+        chunks, state = decode(each, state, keys, jnp.ones(rows, bool))
         action = chunks.actions[0, 0]
         told.append(Told(bool(chunks.looked[0]), round(float(action[0]), 3), float(action[-1]), int(chunks.rounds[0])))
     return told, chunks.shadow
@@ -131,7 +141,7 @@ def test_the_main_model_runs_only_if_a_row_that_was_asked_must_look():
     state = state._replace(foreseen=jnp.tile(np.stack(LOOK), (2, 1, 1, 1, 1)))
     seen = script(digits(2), LOOK, rows=2)
     for asked, action in (([True, True], 1.1), ([True, False], 0.0)):
-        chunks, _ = ScriptedCascade().decode(models, seen, None, state, keys, jnp.array(asked))
+        chunks, _ = decoding(ScriptedCascade(), MODELS)(seen, state, keys, jnp.array(asked))
         assert chunks.looked.tolist() == [False, True]
         # What nobody asked for was not computed: zeros.
         assert float(chunks.actions[1, 0, 0]) == pytest.approx(action)
