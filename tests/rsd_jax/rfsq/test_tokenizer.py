@@ -1,6 +1,7 @@
 import re
 import shutil
 from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -37,6 +38,7 @@ BATCH = 16
 """Chunks wherever their number is not what is tested: every other one compiles every operation again."""
 
 
+@cache
 def _tokenizer(name: str) -> RfsqTokenizer:
     normalizer = ActionNormalizer.from_actions(ACTIONS)
     if name == "staggered":
@@ -52,12 +54,12 @@ def _tokenizer(name: str) -> RfsqTokenizer:
     return RfsqTokenizer(params, table, normalizer, autoencoder, chunk_length=8)
 
 
-TOKENIZERS = {name: _tokenizer(name) for name in ("layernorm", "nested", "staggered")}
+TOKENIZERS = ("layernorm", "nested", "staggered")
 
 
 @pytest.fixture(params=TOKENIZERS)
 def tokenizer(request: pytest.FixtureRequest) -> RfsqTokenizer:
-    return TOKENIZERS[request.param]
+    return _tokenizer(request.param)
 
 
 def _random_tokens(seed: int) -> np.ndarray:
@@ -74,7 +76,7 @@ def test_tokens_are_int32_of_the_documented_shape(tokenizer: RfsqTokenizer) -> N
 @given(seed=st.integers(0, 2**31))
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_every_token_string_decodes_to_executable_actions(name: str, seed: int) -> None:
-    tokenizer = TOKENIZERS[name]
+    tokenizer = _tokenizer(name)
     actions = np.asarray(tokenizer.detokenize(_random_tokens(seed)))
     low = tokenizer.normalizer.center - tokenizer.normalizer.half_range
     high = tokenizer.normalizer.center + tokenizer.normalizer.half_range
@@ -88,19 +90,15 @@ def test_every_token_string_decodes_to_executable_actions(name: str, seed: int) 
 @given(seed=st.integers(0, 2**31), depth=st.sampled_from([0, 1, 4, 7]))  # every depth compiles a program
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_no_later_layer_changes_an_action_by_more_than_the_error_bound(name: str, seed: int, depth: int) -> None:
-    tokenizer = TOKENIZERS[name]
+    tokenizer = _tokenizer(name)
     tokens = _random_tokens(seed)
     change = np.abs(np.asarray(tokenizer.detokenize(tokens)) - np.asarray(tokenizer.detokenize(tokens, depth)))
     assert (change <= np.asarray(_bound(name, depth)) + 1e-6).all()
 
 
-_BOUNDS: dict[tuple[str, int], jax.Array] = {}
-
-
+@cache
 def _bound(name: str, depth: int) -> jax.Array:
-    if (name, depth) not in _BOUNDS:
-        _BOUNDS[name, depth] = TOKENIZERS[name].error_bound(depth)
-    return _BOUNDS[name, depth]
+    return _tokenizer(name).error_bound(depth)
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
@@ -109,18 +107,18 @@ def test_the_error_bound_falls_to_zero_and_knows_the_gripper(name: str) -> None:
     assert (np.diff(bounds, axis=0) <= 1e-9).all()
     np.testing.assert_array_equal(bounds[8], 0)
     assert set(np.unique(bounds[:, -1])) <= {0.0, 2.0}
-    assert (bounds[0, :-1] <= 2 * np.asarray(TOKENIZERS[name].normalizer.half_range)[:-1] + 1e-6).all()
+    assert (bounds[0, :-1] <= 2 * np.asarray(_tokenizer(name).normalizer.half_range)[:-1] + 1e-6).all()
 
 
 @pytest.mark.parametrize("depth", [-1, 9])
 def test_an_error_bound_of_layers_that_do_not_exist(depth: int) -> None:
     with pytest.raises(ValueError, match=f"num_layers is {depth}; it must be between 0 and 8"):
-        TOKENIZERS["staggered"].error_bound(depth)
+        _tokenizer("staggered").error_bound(depth)
 
 
 def test_a_round_trip_is_within_half_a_cell_and_keeps_the_gripper() -> None:
     actions = np.random.default_rng(1).uniform(-0.8, 0.8, (64, 8, 7)).astype(np.float32) * ACTIONS.max(0) / 0.8
-    tokenizer = TOKENIZERS["staggered"]
+    tokenizer = _tokenizer("staggered")
     decoded = np.asarray(tokenizer.detokenize(tokenizer.tokenize(actions)))
     half_cells = np.float32([1 / 75] * 3 + [1 / 58] * 3) / 2 * np.asarray(tokenizer.normalizer.half_range)[:6]
     assert (np.abs(decoded - actions)[..., :6] <= half_cells * (1 + 1e-3) + 1e-6).all()
@@ -159,16 +157,16 @@ def _actions(batch: int = BATCH) -> np.ndarray:
 def test_a_number_that_is_not_finite_is_named(value: float, convert: Callable[[np.ndarray], object]) -> None:
     actions = _actions().astype(np.float64)
     actions[1, 3, 4] = value
-    for method in (TOKENIZERS["staggered"].tokenize, TOKENIZERS["staggered"].latents):
+    for method in (_tokenizer("staggered").tokenize, _tokenizer("staggered").latents):
         with pytest.raises(ValueError, match=rf"actions\[1, 3, 4\] is {re.escape(str(value))}; actions must be"):
             method(convert(actions))
 
 
 def test_numbers_on_the_device_are_looked_at_too() -> None:
     with pytest.raises(ValueError, match=r"actions\[0, 7, 6\] is nan"):
-        TOKENIZERS["staggered"].tokenize(jnp.zeros((BATCH, 8, 7)).at[0, 7, 6].set(jnp.nan))
+        _tokenizer("staggered").tokenize(jnp.zeros((BATCH, 8, 7)).at[0, 7, 6].set(jnp.nan))
     with pytest.raises(ValueError, match=r"tokens\[1, 2, 3, 4\] is 7"):
-        TOKENIZERS["staggered"].detokenize(jnp.zeros((BATCH, 8, 16, 8), jnp.int32).at[1, 2, 3, 4].set(7))
+        _tokenizer("staggered").detokenize(jnp.zeros((BATCH, 8, 16, 8), jnp.int32).at[1, 2, 3, 4].set(7))
 
 
 @pytest.mark.parametrize("value", [-1, 7, 99])
@@ -177,9 +175,9 @@ def test_an_id_that_is_no_token_is_named(value: int, dtype: type) -> None:
     tokens = np.zeros((2, 8, 16, 8), dtype)
     tokens[1, 0, 15, 2] = value
     with pytest.raises(ValueError, match=rf"tokens\[1, 0, 15, 2\] is {value}; they must be 0 .. num_levels - 1 = 6"):
-        TOKENIZERS["staggered"].detokenize(tokens)
+        _tokenizer("staggered").detokenize(tokens)
     with pytest.raises(ValueError, match=rf"tokens\[1, 0, 15, 2\] is {value}"):
-        TOKENIZERS["staggered"].to_flat(tokens)
+        _tokenizer("staggered").to_flat(tokens)
 
 
 @pytest.mark.parametrize(
@@ -197,21 +195,21 @@ def test_an_id_that_is_no_token_is_named(value: int, dtype: type) -> None:
 )
 def test_what_is_no_tokens_is_named(tokens: np.ndarray, named: str) -> None:
     with pytest.raises(ValueError, match=named):
-        TOKENIZERS["staggered"].detokenize(tokens)
+        _tokenizer("staggered").detokenize(tokens)
     with pytest.raises(ValueError, match=named):
-        jax.jit(TOKENIZERS["staggered"].detokenize)(tokens)
+        jax.jit(_tokenizer("staggered").detokenize)(tokens)
 
 
 def test_actions_that_are_no_numbers_are_named() -> None:
     for actions in (_actions().astype(complex), _actions().astype(str)):
         with pytest.raises(ValueError, match=r"actions is .*; actions are real numbers"):
-            TOKENIZERS["staggered"].tokenize(actions)
-    whole_numbers = TOKENIZERS["staggered"].tokenize(_actions().astype(int))
-    np.testing.assert_array_equal(whole_numbers, TOKENIZERS["staggered"].tokenize(_actions()))
+            _tokenizer("staggered").tokenize(actions)
+    whole_numbers = _tokenizer("staggered").tokenize(_actions().astype(int))
+    np.testing.assert_array_equal(whole_numbers, _tokenizer("staggered").tokenize(_actions()))
 
 
 def test_a_compiled_caller_is_told_which_chunks_are_valid() -> None:
-    tokenizer = TOKENIZERS["staggered"]
+    tokenizer = _tokenizer("staggered")
     actions, tokens = _actions(3), np.zeros((3, 8, 16, 8), np.int32)
     actions[1, 2, 3], tokens[0, 1, 2, 3], tokens[2, 0, 0, 0] = np.nan, -1, 7
 
@@ -238,7 +236,7 @@ def test_a_batch_may_be_empty(tokenizer: RfsqTokenizer) -> None:
 
 
 def test_a_prefix_decodes_as_far_as_it_reaches() -> None:
-    tokenizer = TOKENIZERS["staggered"]
+    tokenizer = _tokenizer("staggered")
     tokens = _random_tokens(6)
     flat = tokenizer.to_flat(tokens, first_id=100)
     compiled = jax.jit(tokenizer.detokenize)
@@ -256,11 +254,11 @@ def test_a_prefix_decodes_as_far_as_it_reaches() -> None:
 def test_sequences_of_more_layers_than_there_are() -> None:
     longer = to_flat(np.zeros((1, 8, 16, 9), int), 7)
     with pytest.raises(ValueError, match=r"shape \(1, 1152\) and holds 9 layers; this tokenizer has 8"):
-        TOKENIZERS["staggered"].from_flat(longer)
+        _tokenizer("staggered").from_flat(longer)
 
 
 def test_hash_sees_every_part() -> None:
-    tokenizer = TOKENIZERS["layernorm"]
+    tokenizer = _tokenizer("layernorm")
     others = [
         tokenizer.replace(chunk_length=4),
         tokenizer.replace(table=tokenizer.table.replace(offset=tokenizer.table.offset.at[7, 3].add(1e-6))),
@@ -298,7 +296,7 @@ def test_files_that_hold_no_tokenizer(tmp_path: Path, monkeypatch: pytest.Monkey
         RfsqTokenizer.load(tmp_path / "missing.safetensors")
     with pytest.raises(CheckpointError, match=r"launch.train --config configs/rfsq.py"):
         RfsqTokenizer.load(tmp_path / "rfsq")
-    TOKENIZERS["nested"].save(tmp_path / "t.safetensors")
+    _tokenizer("nested").save(tmp_path / "t.safetensors")
     content = (tmp_path / "t.safetensors").read_bytes()
     (tmp_path / "short.safetensors").write_bytes(content[:-10])
     with pytest.raises(CheckpointError, match=r"short.safetensors cannot be read"):
@@ -334,7 +332,7 @@ def test_the_shipped_tokenizer_is_not_read_with_another_digit(tmp_path: Path) ->
     ],
 )
 def test_parts_that_no_tokenizer_has_are_named(tmp_path: Path, edit: Callable[..., None], named: str) -> None:
-    TOKENIZERS["staggered"].save(tmp_path / "t.safetensors")
+    _tokenizer("staggered").save(tmp_path / "t.safetensors")
     layout, arrays = read_array_file(tmp_path / "t.safetensors")
     edit(arrays, layout)
     write_array_file(tmp_path / "t.safetensors", arrays, layout)

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
 
 from rsd_jax.decoding import (
     CodeShape,
@@ -138,6 +137,8 @@ def draw(
 
 def p_value(rule: LosslessSampling, **settings: object) -> float:
     """Of 131,072 columns' strings, if they were drawn layer by layer."""
+    from scipy import stats  # a second, which those who run other tests are spared
+
     seed = 0
     tokens = draw(rule, seed, jax.random.split(jax.random.key(0), BATCH), **settings).tokens
     counts = np.bincount(np.asarray(number_of(tokens)).ravel(), minlength=len(STRINGS))
