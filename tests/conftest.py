@@ -19,15 +19,15 @@ os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
 os.environ.setdefault("XLA_FLAGS", quick_compilation())
 
 SLOWEST = (
-    # Of the first two only one needs the miniature run, or a worker would wait while the other makes it.
+    # Of the first three only one needs the miniature run, or a worker would wait while the other makes it.
     *("launch/test_analyze_tokenizer.py", "eval_bridge/policies/test_losslessness.py"),
-    *("eval_bridge/policies/test_compiled_policy.py", "rsd_jax/training/test_processes.py", "launch/test_train.py"),
-    *("rsd_jax/training/objectives/test_behaviour_cloning.py", "rsd_jax/training/test_train_loop.py"),
-    *("eval_bridge/policies/test_cascade.py", "eval_bridge/policies/test_decoder_models.py"),
-    *("eval_bridge/preflight/test_checks.py", "rsd_jax/training/objectives/test_action_autoencoding.py"),
-    *("eval_bridge/simulators/libero/test_published_procedure.py", "rsd_jax/training/test_sharded_policy.py"),
-    *("eval_bridge/experts/test_libero_expert.py", "launch/test_benchmark.py", "launch/test_pipeline.py"),
-    *("rsd_jax/tokenizer_analysis/test_measures.py", "launch/test_ablate.py"),
+    *("rsd_jax/training/test_processes.py", "eval_bridge/policies/test_compiled_policy.py"),
+    *("eval_bridge/preflight/test_checks.py", "rsd_jax/training/test_sharded_policy.py", "launch/test_train.py"),
+    *("rsd_jax/training/test_train_loop.py", "eval_bridge/simulators/libero/test_episodes.py"),
+    *("eval_bridge/simulators/libero/test_published_procedure.py", "eval_bridge/policies/test_cascade.py"),
+    *("eval_bridge/simulators/libero/test_hard_resets.py", "rsd_jax/backbones/test_compact.py"),
+    *("rsd_jax/training/objectives/test_action_autoencoding.py", "eval_bridge/collection/test_session.py"),
+    *("eval_bridge/experts/test_libero_expert.py", "rsd_jax/training/objectives/test_behaviour_cloning.py"),
 )
 """Files that take longest: begun first, so that no worker is left alone with one of them at the end."""
 
