@@ -75,7 +75,8 @@ def test_the_originals_engine_gives_a_token_for_every_place_of_the_code():
         assert engine.actions(tokens).shape == (2, 8, 7)
 
 
-def test_a_policys_sensitivity_is_measured_for_every_change_and_both_parts(preflight_run):
+def test_a_policys_sensitivity_is_measured_for_every_change_and_both_parts(preflight_run, monkeypatch):
+    monkeypatch.setattr(policy_sensitivity, "BATCH", 64)  # as many as are looked at
     found = policy_sensitivity.measure(preflight_run, most=64)
     assert list(found["draft"]) == ["draft, learned from", "draft, held out"]
     assert len(found["views"]) == 5
