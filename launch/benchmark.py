@@ -2,7 +2,8 @@
 
     python -m launch.benchmark --config configs/decoding_benchmark.py
 
-Writes the figures and a page with plots, and prints a table.
+Writes the figures and a page with plots, and prints a table. Interrupted, it goes on where it was, batch size by batch
+size, if the same command runs on the same code and device.
 """
 
 import functools
@@ -25,7 +26,7 @@ def main(config: ConfigDict) -> None:
     values = config.to_dict()
     output = Path(values.pop("output").replace("DEVICE", device_slug(device_name())))
     settings = to_dataclass(BenchmarkSettings, values)
-    results = run_benchmark(settings, functools.partial(print, flush=True))
+    results = run_benchmark(settings, output.with_suffix(".unfinished.json"), functools.partial(print, flush=True))
     output.parent.mkdir(parents=True, exist_ok=True)
     write_json(output, results)
     page = output.with_suffix(".html")

@@ -3,7 +3,8 @@
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -13,8 +14,9 @@ from eval_bridge.decoding_benchmark.decoding_facts import equal_chunks
 from eval_bridge.decoding_benchmark.empty_calls import empty_chunk, nothing_of
 from eval_bridge.decoding_benchmark.loading import load_contenders
 from eval_bridge.decoding_benchmark.observations import Seen, calls_of_batch, of_demonstrations, of_patchwork
-from eval_bridge.decoding_benchmark.rows import Row, latencies_to_json
+from eval_bridge.decoding_benchmark.rows import BatchMeasurement, Row, latencies_to_json
 from eval_bridge.decoding_benchmark.settings import BenchmarkSettings, Entry
+from eval_bridge.decoding_benchmark.unfinished import UnfinishedBenchmark
 from eval_bridge.policies.compiled_policy import CompiledPolicy, LoadedModels
 from eval_bridge.policies.decoder_models import Models
 from eval_bridge.policies.interface import FUSED_STAGE, PASS_STAGES, SKIPPED_STAGE
@@ -29,23 +31,12 @@ _SHARED = ""
 """In place of a decoder's label: programs that all decoders of a batch size have in common."""
 
 
-class BatchMeasurement(NamedTuple):
-    """What was measured at one batch size.
-
-    Attributes:
-        rows: one a decoder. empty: calls that compute nothing. passes: single passes of the heads.
-    """
-
-    rows: list[Row]
-    empty: dict[str, Latency]
-    passes: dict[str, Latency]
-
-
-def run_benchmark(settings: BenchmarkSettings, tell: Callable[[str], None]) -> dict[str, Any]:
+def run_benchmark(settings: BenchmarkSettings, unfinished: Path, tell: Callable[[str], None]) -> dict[str, Any]:
     """Measures everything, and returns what ``results/decoding_DEVICE.json`` holds.
 
     Args:
         settings: what is measured.
+        unfinished: where batch sizes that are done are kept until all are: an interrupted benchmark goes on.
         tell: takes a line whenever a decoder is compiled or a batch size is done.
 
     Raises:
@@ -63,10 +54,21 @@ def run_benchmark(settings: BenchmarkSettings, tell: Callable[[str], None]) -> d
     for each in not_run:
         tell(f"left out: {each.decoder} {each.settings}: {each.reason}")
     entries = [entry for entry in settings.entries if entry.label in models]
-    measured = {
-        batch: measure_batch(entries, models, seen, batch, repeats, settings, tell)
-        for batch, repeats in zip(settings.batches, settings.repeats, strict=True)
+    by_whom = {
+        "checkpoint": {"run": settings.checkpoint_name, "policy_hash": baseline.networks.policy.params_hash},
+        "commit": git_commit(),
+        "versions": library_versions(),
+        "device": device_name(),
     }
+    identity = {"settings": dataclasses.asdict(settings), "left_out": [each.reason for each in not_run], **by_whom}
+    so_far = UnfinishedBenchmark(unfinished, identity)
+    for batch, repeats in zip(settings.batches, settings.repeats, strict=True):
+        if batch in so_far.measured:
+            tell(f"batch {batch}: measured before, in {unfinished}")
+        else:
+            so_far.keep(batch, measure_batch(entries, models, seen, batch, repeats, settings, tell))
+    so_far.done()
+    measured = {batch: so_far.measured[batch] for batch in settings.batches}
     return {
         "rows": [row.to_json() for each in measured.values() for row in each.rows],
         "baseline": settings.entries[0].label,
@@ -80,10 +82,7 @@ def run_benchmark(settings: BenchmarkSettings, tell: Callable[[str], None]) -> d
         "calls_a_turn": settings.calls_a_turn,
         "empty_ms": {str(batch): latencies_to_json(each.empty) for batch, each in measured.items()},
         "passes_ms": {str(batch): latencies_to_json(each.passes) for batch, each in measured.items()},
-        "checkpoint": {"run": settings.checkpoint_name, "policy_hash": baseline.networks.policy.params_hash},
-        "commit": git_commit(),
-        "versions": library_versions(),
-        "device": device_name(),
+        **by_whom,
     }
 
 

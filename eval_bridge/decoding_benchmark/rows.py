@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from eval_bridge.policies.latency import Latency
 
@@ -71,7 +71,7 @@ class Row:
         return cls(
             **{
                 **content,
-                "stages_ms": {stage: Latency(**values) for stage, values in content["stages_ms"].items()},
+                "stages_ms": latencies_from_json(content["stages_ms"]),
                 "layer_acceptance": None if layers is None else tuple(layers),
             }
         )
@@ -80,3 +80,31 @@ class Row:
 def latencies_to_json(latencies: Mapping[str, Latency]) -> dict[str, dict[str, float]]:
     """Percentiles by stage, as JSON values."""
     return {stage: latency._asdict() for stage, latency in latencies.items()}
+
+
+def latencies_from_json(content: Mapping[str, Mapping[str, float]]) -> dict[str, Latency]:
+    """Inverse of `latencies_to_json`."""
+    return {stage: Latency(**values) for stage, values in content.items()}
+
+
+class BatchMeasurement(NamedTuple):
+    """What was measured at one batch size.
+
+    Attributes:
+        rows: one a decoder. empty: calls that compute nothing. passes: single passes of the heads.
+    """
+
+    rows: list[Row]
+    empty: dict[str, Latency]
+    passes: dict[str, Latency]
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        rows = [row.to_json() for row in self.rows]
+        return {"rows": rows, "empty": latencies_to_json(self.empty), "passes": latencies_to_json(self.passes)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Inverse of `to_json`."""
+        empty, passes = (latencies_from_json(content[name]) for name in ("empty", "passes"))
+        return cls([Row.from_json(row) for row in content["rows"]], empty, passes)
