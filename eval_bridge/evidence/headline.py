@@ -73,7 +73,7 @@ def _success_rows(column: Column) -> list[list[str]]:
             for row in others
             if row.decoder == TEACHER
         ),
-        ["its three finest-grained tasks", _finest(headline), "-"],
+        ["its three fine-grained tasks", _fine_grained(headline), "-"],
     ]
 
 
@@ -130,8 +130,8 @@ def _success(row: EvaluationRow) -> str:
     return write_success(row.successes, row.episodes, row.interval, digits=1)
 
 
-def _finest(row: EvaluationRow) -> str:
-    pooled = row.finest_tasks
+def _fine_grained(row: EvaluationRow) -> str:
+    pooled = row.fine_grained
     return "-" if pooled is None else write_success(pooled.successes, pooled.episodes, pooled.interval, digits=1)
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eval_bridge.evidence.suite_rows import ACCEPTANCES, EvaluationRow, Paired, Pooled
+from eval_bridge.evidence.fine_grained import Pooled
+from eval_bridge.evidence.suite_rows import ACCEPTANCES, EvaluationRow, Paired
 from eval_bridge.evidence.suite_section import Column
 from eval_bridge.evidence.trained_run import StageFacts, TrainedRun
 from eval_bridge.statistics.intervals import Interval
@@ -68,11 +69,11 @@ def _of_seed(metrics: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]:
 
 def _row(row: Mapping[str, Any], versions: Mapping[str, str]) -> EvaluationRow:
     values = {name: value for name, value in row.items() if name not in ACCEPTANCES}
-    pooled, paired = row["finest_tasks"], row["paired"]
+    pooled, paired = row["fine_grained"], row["paired"]
     values |= {
         "interval": Interval(*row["interval"]),
         "per_task": tuple(row["per_task"]),
-        "finest_tasks": pooled and Pooled(**_with_tuples(pooled, "tasks")),
+        "fine_grained": pooled and Pooled(**_with_tuples(pooled, "tasks")),
         "paired": paired and Paired(**_with_tuples(paired, "warnings")),
     }
     return EvaluationRow(

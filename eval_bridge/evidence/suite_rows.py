@@ -8,9 +8,10 @@ from typing import Any
 from eval_bridge.evaluation.benchmarks import LiberoBenchmark
 from eval_bridge.evaluation.comparison import compare_folders
 from eval_bridge.evaluation.episode_log import read_episode_log
+from eval_bridge.evidence.fine_grained import Pooled, pool_fine_grained
 from eval_bridge.runs.run_record import pipeline_command, read_result
 from eval_bridge.simulators.libero.suites import get_suite, suite_names
-from eval_bridge.statistics.intervals import Interval, wilson_interval
+from eval_bridge.statistics.intervals import Interval
 from rsd_jax.checkpoints.stage_checkpoints import changed_stages
 from rsd_jax.content_check import read_checked_json
 from rsd_jax.run_folder import HEADLINE, LOG_NAME, SUMMARY_NAME
@@ -18,31 +19,11 @@ from rsd_jax.run_folder import HEADLINE, LOG_NAME, SUMMARY_NAME
 TEACHER = "l1_regression"
 """The decoder that the headline's row is paired with: it acts as the policy was trained to."""
 
-FINEST_TASKS = (
-    "pick_up_the_black_bowl_in_the_top_drawer_of_the_wooden_cabinet_and_place_it_on_the_plate",
-    "pick_up_the_black_bowl_on_the_ramekin_and_place_it_on_the_plate",
-    "pick_up_the_black_bowl_on_the_wooden_cabinet_and_place_it_on_the_plate",
-)
-"""The finest-grained tasks of `FINEST_SUITE`. In LIBERO-PRO's variants files of the same names may ask for others."""
-
-FINEST_SUITE = "libero_spatial"
-
 ACCEPTANCES = (
     *("token_acceptance", "layer_acceptance", "column_acceptance", "digit_acceptance", "whole_layer_acceptance"),
     "first_run",
 )
 """What a row takes over from the summary as it is, if it is there."""
-
-
-@dataclass(frozen=True)
-class Pooled:
-    """Several tasks' episodes together; the interval is Wilson's, 95 %."""
-
-    tasks: tuple[str, ...]
-    episodes: int
-    successes: int
-    success_rate: float
-    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -79,7 +60,7 @@ class EvaluationRow:
         seed: of the training.
         episodes, successes, success_rate, interval: over all tasks; Wilson, 95 %.
         per_task: as the summary has them.
-        finest_tasks: `FINEST_TASKS` together, of `FINEST_SUITE`.
+        fine_grained: those of `FINE_GRAINED` that the suite has, together.
         acceptance: by name, `ACCEPTANCES`.
         rounds_mean: passes of the main head a chunk.
         chunk_ms_p50, chunk_ms_p99: of the deployed call, observation to actions.
@@ -97,7 +78,7 @@ class EvaluationRow:
     success_rate: float
     interval: Interval
     per_task: tuple[Mapping[str, Any], ...]
-    finest_tasks: Pooled | None
+    fine_grained: Pooled | None
     acceptance: Mapping[str, Any]
     rounds_mean: float | None
     chunk_ms_p50: float | None
@@ -201,7 +182,7 @@ def read_row(folder: Path, seed: int, command: str) -> EvaluationRow:
         success_rate=summary["success_rate"],
         interval=Interval(*summary["success_interval"]),
         per_task=tuple(summary["per_task"]),
-        finest_tasks=_pool_finest(summary["per_task"]) if summary["suite"] == FINEST_SUITE else None,
+        fine_grained=pool_fine_grained(summary["suite"], summary["per_task"]),
         acceptance={name: summary[name] for name in ACCEPTANCES if name in summary},
         rounds_mean=summary["rounds_mean"],
         chunk_ms_p50=chunk.get("p50"),
@@ -245,12 +226,3 @@ def _pair(run_dir: Path, row: EvaluationRow) -> Paired:
         p_value=comparison.p_value,
         warnings=comparison.warnings,
     )
-
-
-def _pool_finest(per_task: Sequence[Mapping[str, Any]]) -> Pooled | None:
-    tasks = [task for task in per_task if task["task"] in FINEST_TASKS]
-    if len(tasks) < len(FINEST_TASKS):
-        return None
-    episodes, successes = (sum(task[name] for task in tasks) for name in ("episodes", "successes"))
-    names = tuple(task["task"] for task in tasks)
-    return Pooled(names, episodes, successes, successes / episodes, wilson_interval(successes, episodes))

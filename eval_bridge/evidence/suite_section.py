@@ -35,9 +35,9 @@ def suite_table(columns: Sequence[Column]) -> str:
         *((f"success of `{row.label}`", _of_row(index, _success)) for index, row in enumerate(first)),
         ("OpenVLA-OFT as published, trained on human demonstrations", _of_row(0, _published)),
         *(
-            (f"finest-grained tasks, `{row.label}`", _of_row(index, _finest))
+            (f"fine-grained tasks, `{row.label}`", _of_row(index, _fine_grained))
             for index, row in enumerate(first)
-            if row.finest_tasks is not None
+            if row.fine_grained is not None
         ),
         *(
             (f"`{first[0].label}` minus `{row.label}`, same starts", _of_row(index, _difference))
@@ -140,8 +140,8 @@ def _published(row: EvaluationRow) -> str:
     return PUBLISHED.get(row.suite, "-")
 
 
-def _finest(row: EvaluationRow) -> str:
-    pooled = row.finest_tasks
+def _fine_grained(row: EvaluationRow) -> str:
+    pooled = row.fine_grained
     return "-" if pooled is None else write_success(pooled.successes, pooled.episodes, pooled.interval, digits=1)
 
 

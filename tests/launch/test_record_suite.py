@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from eval_bridge.evaluation.summary import summarise, write_summary
-from eval_bridge.evidence.suite_rows import FINEST_TASKS
+from eval_bridge.evidence.fine_grained import FINE_GRAINED, pool_fine_grained
+from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.statistics.intervals import wilson_interval
 from launch.record_suite import main
 from rsd_jax.content_check import read_checked_json, write_checked_json
@@ -198,9 +199,9 @@ def test_what_the_main_head_names_by_itself_gets_a_line_each(run_dir, tmp_path):
         assert line in text
 
 
-def test_finest_tasks_are_pooled_with_their_interval(tmp_path):
+def test_fine_grained_tasks_are_pooled_with_their_interval(tmp_path):
     run_dir = make_run(tmp_path / "run")
-    tasks = ("another_task", *FINEST_TASKS)
+    tasks = ("another_task", *FINE_GRAINED["libero_spatial"])
     outcomes = ("----", "++++", "+++-", "++--")
     records = [
         dataclasses.replace(make_record(0, episode, mark == "+"), task=task, task_index=index)
@@ -210,9 +211,16 @@ def test_finest_tasks_are_pooled_with_their_interval(tmp_path):
     for path in (run_dir / "evaluation").iterdir():
         path.unlink()
     write_evaluation(run_dir / "evaluation", make_log(*records))
-    pooled = record(tmp_path, run_dir)["rows"][0]["finest_tasks"]
+    pooled = record(tmp_path, run_dir)["rows"][0]["fine_grained"]
     assert (pooled["episodes"], pooled["successes"], pooled["success_rate"]) == (12, 9, 0.75)
     assert pooled["interval"] == pytest.approx(wilson_interval(9, 12))
+
+
+def test_the_ten_fine_grained_tasks_are_tasks_of_their_suites():
+    assert sum(map(len, FINE_GRAINED.values())) == 10
+    for suite, tasks in FINE_GRAINED.items():
+        assert set(tasks) <= set(get_suite(suite).tasks)
+    assert pool_fine_grained("libero_object", [{"task": "any", "episodes": 1, "successes": 1}]) is None
 
 
 def test_incomplete_and_foreign_evaluations_are_no_rows(run_dir, tmp_path):

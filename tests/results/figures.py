@@ -67,11 +67,11 @@ def _per_task(record: Record) -> Iterator[str]:
             yield f"tasks occur twice: {indices}"
     if {"all", "tasks"} <= set(record):
         yield from _sums(record["all"], list(record["tasks"].values()))
-    pooled = record.get("finest_tasks")
+    pooled = record.get("fine_grained")
     if pooled:
         chosen = [task for task in tasks or () if task["task"] in pooled["tasks"]]
         if len(chosen) != len(pooled["tasks"]):
-            yield f"finest_tasks: {pooled['tasks']} are not all in per_task"
+            yield f"fine_grained: {pooled['tasks']} are not all in per_task"
         yield from _sums(pooled, chosen)
 
 

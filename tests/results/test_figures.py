@@ -41,7 +41,7 @@ def row(decoder: str, successes: list[int]) -> dict:
         **{"folder": decoder, "suite": "suite", "decoder": decoder, "seed": 0, "episodes": episodes},
         **{"successes": total, "success_rate": total / episodes, "interval": list(wilson_interval(total, episodes))},
         "per_task": [task(index, number) for index, number in enumerate(successes)],
-        "finest_tasks": {
+        "fine_grained": {
             **{"tasks": ["task_1"], "episodes": 10, "successes": successes[1]},
             **{"success_rate": successes[1] / 10, "interval": list(wilson_interval(successes[1], 10))},
         },
@@ -73,8 +73,8 @@ def test_figures_that_fit_together_are_left_alone(suite):
         (["per_task", 0, "successes"], 10, "successes of the tasks together"),
         (["per_task", 1, "success_interval", 1], 0.99, "success_interval"),
         (["per_task", 1, "task_index"], 0, "tasks occur twice"),
-        (["finest_tasks", "tasks", 0], "task_0", "successes of the tasks together"),
-        (["finest_tasks", "tasks", 0], "task_7", "not all in per_task"),
+        (["fine_grained", "tasks", 0], "task_0", "successes of the tasks together"),
+        (["fine_grained", "tasks", 0], "task_7", "not all in per_task"),
         (["paired", "p_value"], 0.04, "p_value"),
         (["paired", "b"], 5, "p_value"),
         (["paired", "difference"], -0.05, "difference"),
