@@ -60,12 +60,15 @@ class DraftModel(nn.Module):
         All layers of all columns, so that nothing is picked column by column: of them the first K from `position` on
         are proposed, those before it mean nothing. A number is the position of every column, known while tracing.
         """
-        value, proposed = latents.astype(jnp.float32), []
-        for number, constants in enumerate(table.layers):
-            layer = SameLayers(number, 1, table.num_layers)
+        value = latents.astype(jnp.float32)
+        values = [value]
+        for number, constants in enumerate(table.layers[:-1]):
             coordinates = ((value - constants.offset) / constants.step)[..., None]
-            proposed.append(self.digit_logits(coordinates, layer, table))
-            own = most_likely(proposed[-1][..., 0, :])
+            logits = self.digit_logits(coordinates, SameLayers(number, 1, table.num_layers), table)
+            own = most_likely(logits[..., 0, :])
             digit = jnp.where(number < jnp.asarray(position), tokens[..., number], own) - table.reach
             value = residual(value, existing_digit(digit, constants.mode), constants)
-        return jnp.concatenate(proposed, axis=-2)
+            values.append(value)
+        # All layers at once, as the digits on the way are those of the same numbers: they need no gradient.
+        coordinates = (jnp.stack(values, axis=-1) - table.offset.T) / table.step.T
+        return self.digit_logits(coordinates, SameLayers(0, table.num_layers, table.num_layers), table)

@@ -71,7 +71,8 @@ def probe(
     result: dict[str, Any] = {"free_running_mse": _decoded_error(data, in_batches(decode, features))}
     for labels, suffix in ((TEACHER, ""), (DEMONSTRATIONS, "_demonstrations")):
         tokens = data.tokens[labels][1]
-        drafted = in_batches(name_coarse, features, tokens, np.zeros(tokens.shape[:-1], np.int32))
+        named = in_batches(name_coarse, features, tokens, np.zeros(tokens.shape[:-1], np.int32))
+        drafted = named[..., : settings.draft.draft_layers]
         accuracies = _accuracies(data, labels, drafted, in_batches(name_all, features, tokens), moving)
         result |= {f"{name}{suffix}": value for name, value in accuracies.items()}
     return result

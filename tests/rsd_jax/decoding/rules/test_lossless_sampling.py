@@ -58,7 +58,8 @@ def main_and_draft(seed: int) -> tuple[MainFn, DraftFn]:
 
     def draft(features: None, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
         start = in_every_column(position, tokens)[..., None]
-        known = jnp.where(jnp.arange(LAYERS) < start, tokens, 0)
+        # Behind a barrier, or the compiler would compute what the first round is told of no digit, slowly.
+        known = jax.lax.optimization_barrier(jnp.where(jnp.arange(LAYERS) < start, tokens, 0))
         return of_draft[number_of(known)]
 
     return main, draft
