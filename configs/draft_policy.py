@@ -67,7 +67,8 @@ def get_config(variant: str = "") -> ConfigDict:
     training.weight_decay = 0.01
     training.gradient_clip = 1.0
     training.ema_decay = 0.999
-    training.stored_dtype = "float32"
+    # Half the size to ship, as the main policy is kept.
+    training.stored_dtype = "float32" if is_small else "bfloat16"
     training.evaluate_every = 8000
     # The latest state is saved every so many steps, every so many seconds, and at SIGTERM.
     training.checkpoint_every = 4000
