@@ -8,7 +8,6 @@ import pytest
 from eval_bridge.episodes.acceptance import EpisodeAcceptance, count_acceptance, total_acceptance
 from eval_bridge.policies.interface import PolicyOutput
 from rsd_jax.decoding import CodeShape, column_local, speculative_greedy
-from rsd_jax.decoding.positions import layers_ahead
 
 
 def chunk(accepted, proposed, first_run):
@@ -67,9 +66,7 @@ def test_layers_of_the_first_draft_are_whole_exactly_where_the_first_run_covers_
     shape = CodeShape(2, 3, 6, draft_layers, jnp.ones((6, 3), bool))
 
     def draft(features, tokens, position):
-        ahead = layers_ahead(jnp.broadcast_to(position, tokens.shape[:-1]), 6)
-        levels = [jnp.sum(jnp.where(ahead == k, features, 0), axis=-1) for k in range(draft_layers)]
-        return jax.nn.one_hot(jnp.stack(levels, axis=-1), 2)
+        return jax.nn.one_hot(features, 2)
 
     @column_local
     def main(features, tokens, position, *, num_layers):
