@@ -81,6 +81,20 @@ def test_tokens_of_real_heads_are_equal_to_the_last_one(speculative: tuple[Diffe
     assert 0 < found.accepted < found.proposed
 
 
+def test_how_many_layers_are_drafted_changes_the_rounds_alone(
+    models: LoadedModels, features: jax.Array, speculative: tuple[Differences, Decoded]
+) -> None:
+    """One at a time, a round decodes two layers at most."""
+    found = [decode_all(SpeculativeGreedy(draft_layers=layers), models, features, BATCH) for layers in (1, LAYERS)]
+    for each in found:
+        np.testing.assert_array_equal(each.tokens, speculative[1].tokens)
+    assert found[0].rounds.min() >= LAYERS // 2
+    assert (found[1].rounds <= found[0].rounds).all()
+    assert found[1].proposed > found[0].proposed
+    with pytest.raises(ValueError, match=rf"draft_layers is 9; it must be between 0 and num_layers = {LAYERS}"):
+        decode_all(SpeculativeGreedy(draft_layers=9), models, features, BATCH)
+
+
 def test_decoding_by_fixed_point_finds_them_too_and_needs_no_draft(
     models: LoadedModels, features: jax.Array, speculative: tuple[Differences, Decoded]
 ) -> None:

@@ -74,3 +74,5 @@ def test_layers_that_are_not_decoded_propose_nothing() -> None:
     depth = jnp.full((1, 1, 1), 2)
     counts = counted(jnp.ones_like(depth), jnp.ones_like(depth), 3, jnp.ones((4, 1), bool), depth)
     assert counts.proposed.tolist() == [[[0], [1], [0], [0]]]
+    nothing = counted(0 * depth, 0 * depth, 3, jnp.ones((4, 1), bool), 0 * depth)
+    assert not np.asarray(nothing.first_run).any()  # a round of a row that has no layer to decode is none

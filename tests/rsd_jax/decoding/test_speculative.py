@@ -305,6 +305,18 @@ def _decode_with_fixed_target(is_right: jax.Array, informative: jax.Array, draft
     return speculative_greedy(None, draft, main, shape, is_right.shape[0])
 
 
+def test_a_draft_that_leaves_out_layers_is_refused(
+    code_shape: Callable[[int], CodeShape],
+    random_features: Callable[[int, int], jax.Array],
+    random_main: Callable[[int], MainFn],
+) -> None:
+    def short(features: jax.Array, tokens: jax.Array, position: jax.Array | int) -> jax.Array:
+        return jax.nn.one_hot(tokens[..., :3], LEVELS)
+
+    with pytest.raises(ValueError, match=r"draft returned logits of shape .*; it must return those of all 8 layers"):
+        speculative_greedy(random_features(0, 1), short, random_main(0), code_shape(3), 1)
+
+
 @pytest.mark.parametrize("draft_layers", [-1, 9])
 def test_a_draft_of_layers_that_do_not_exist_is_refused(
     draft_layers: int,
