@@ -35,6 +35,8 @@ def get_config(variant: str = "") -> ConfigDict:
     # Configurations of the heads that try to predict the tokens.
     config.draft = "configs/draft.py"
     config.main_head = "configs/main_head.py"
+    # Layers that the draft proposes; the main head is judged on the others.
+    config.draft_layers = 3
     config.head_steps = 4000
     config.head_batch_size = 256
     # Of the tokenizers; 0 keeps what configs/rfsq.py says.

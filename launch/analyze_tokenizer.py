@@ -93,6 +93,8 @@ def _probe_settings(config: ConfigDict) -> ProbeSettings:
         head.unlock()
         head.training.batch_size = config.head_batch_size
         _set_steps(head.training, config.head_steps)
+        if head.stage == "draft":
+            head.model.draft_layers = config.draft_layers
         found.append(to_dataclass(settings_of(head.stage), head.model))
         found.append(to_dataclass(TrainingConfig, head.training, seed=0))
     return ProbeSettings(*found)

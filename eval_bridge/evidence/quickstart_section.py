@@ -57,7 +57,7 @@ def table(runs: Sequence[Run]) -> str:
         ("one chunk of 8 actions, p50 / p99", _latency),
         ("tokenizer: held-out error after 1 .. 8 layers, tokens alone", _token_errors),
         ("policy: held-out L1, and with the images blanked", _policy_error),
-        ("draft: accuracy L0-L2, teacher's tokens", lambda run: write_accuracy_by_layer(run["draft"])),
+        ("draft: accuracy by layer, teacher's tokens", lambda run: write_accuracy_by_layer(run["draft"])),
         (
             "main head: accuracy L0-L7, teacher-forced, teacher's tokens",
             lambda run: write_accuracy_by_layer(run["main_head"]),

@@ -61,7 +61,10 @@ def suite_table(columns: Sequence[Column]) -> str:
                 ("_teacher", ", teacher's tokens"),
                 ("_demonstrations", ", demonstrations' tokens"),
             )
-            for stage, name in (("draft", "draft: accuracy L0-L2"), ("main_head", "main head: accuracy L0-L2, L3-L7"))
+            for stage, name in (
+                ("draft", "draft: accuracy L0-L2, of finer ones"),
+                ("main_head", "main head: accuracy L0-L2, L3-L7"),
+            )
         ),
         *(
             (f"main head: accuracy L0-L7 and decoded L1, {how}, teacher's tokens", _of_decoding(kind))

@@ -44,6 +44,7 @@ def test_results_hold_every_tokenizer_with_its_figures(analysed: Path) -> None:
     assert figures["train_steps"] == 20
     assert figures["forward_minus_token_mse"] == 0
     assert {"draft_l0_l2", "main_l3_l7", "draft_l0_l2_majority", "free_running_mse"} <= set(figures["head"])
+    assert len(figures["head"]["draft_by_layer"]) == 3  # of those that its draft proposes, coarse ones alone
     assert results["data"]["heldout_episodes"] == 5
     assert results["data"]["clipped_fraction"].keys() == {"labels", "executed"}
     assert results["default"] == "tiny"

@@ -155,7 +155,7 @@ def test_readme_gets_the_table_between_its_own_markers(run_dir, tmp_path, capsys
         "| OpenVLA-OFT as published, trained on human demonstrations | 97.6% |",
         "| token acceptance, rounds a chunk (8 is layer by layer) | 50.0%, 4.00 |",
         "| one chunk, `l1_regression`, p50 / p99 | 8.0 / 9.5 ms |",
-        "| draft: accuracy L0-L2, teacher's tokens | **80.0** (30.0): 90(40) 80(30) 70(20) |",
+        "| draft: accuracy L0-L2, of finer ones, teacher's tokens | **80.0** (30.0): 90(40) 80(30) 70(20) |",
         "| main head: accuracy L0-L2, L3-L7, teacher's tokens | **80.0** (30.0): 90(40) 80(30) 70(20); "
         "**55.0** (15.0): 60(20) 50(10) |",
         "| minutes from nothing to the first report | **10.0** |",
