@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from eval_bridge.evidence.figures_in_words import write_chunk_time, write_success
+from eval_bridge.evidence.figures_in_words import write_success
+from eval_bridge.evidence.row_in_words import chunk_time_of, fine_grained_of, success_of
 from eval_bridge.evidence.suite_record import from_json
 from eval_bridge.evidence.suite_rows import TEACHER, EvaluationRow
 from eval_bridge.evidence.suite_section import PUBLISHED, Column
@@ -67,13 +68,13 @@ def _success_rows(column: Column) -> list[list[str]]:
     headline, *others = column[1]
     published = f"OpenVLA-OFT as published, trained on human demonstrations: {PUBLISHED[headline.suite]}"
     return [
-        [f"{headline.suite}, `{headline.decoder}`, from nothing", _success(headline), published],
+        [f"{headline.suite}, `{headline.decoder}`, from nothing", success_of(headline), published],
         *(
-            [f"the same run, `{row.decoder}`", _success(row), f"speculative on the same starts: {_paired(row)}"]
+            [f"the same run, `{row.decoder}`", success_of(row), f"speculative on the same starts: {_paired(row)}"]
             for row in others
             if row.decoder == TEACHER
         ),
-        ["its three fine-grained tasks", _fine_grained(headline), "-"],
+        ["its three fine-grained tasks", fine_grained_of(headline), "-"],
     ]
 
 
@@ -103,9 +104,9 @@ def _times(row: dict[str, Any]) -> str:
 def _shipped_rows(column: Column, variants: Column) -> list[list[str]]:
     shipped = column[1][0]
     return [
-        [f"{shipped.suite}, `{shipped.decoder}`, as shipped", _success(shipped), PUBLISHED[shipped.suite]],
+        [f"{shipped.suite}, `{shipped.decoder}`, as shipped", success_of(shipped), PUBLISHED[shipped.suite]],
         *(
-            [f"LIBERO-PRO: {CHANGES[row.suite]}, as shipped", _success(row), f"without: {shipped.success_rate:.1%}"]
+            [f"LIBERO-PRO: {CHANGES[row.suite]}, as shipped", success_of(row), f"without: {shipped.success_rate:.1%}"]
             for row in variants[1]
         ),
     ]
@@ -114,10 +115,10 @@ def _shipped_rows(column: Column, variants: Column) -> list[list[str]]:
 def _cost_rows(column: Column) -> list[list[str]]:
     run, rows = column
     accepted, rounds = rows[0].acceptance["token_acceptance"], rows[0].rounds_mean
-    beside = ", ".join(f"`{row.decoder}` {_chunk(row)}" for row in rows if row.decoder in (LAYERWISE, TEACHER))
+    beside = ", ".join(f"`{row.decoder}` {chunk_time_of(row)}" for row in rows if row.decoder in (LAYERWISE, TEACHER))
     return [
         ["drafted tokens accepted, rounds a chunk", f"**{accepted:.1%}**, {rounds:.2f}", f"layer by layer: {LAYERS}"],
-        ["one chunk of 8 actions, p50 / p99", f"**{_chunk(rows[0])}**", beside],
+        ["one chunk of 8 actions, p50 / p99", f"**{chunk_time_of(rows[0])}**", beside],
         [
             "from nothing to the first report",
             f"**{run.seconds_to_report / 60:.1f} minutes**",
@@ -126,23 +127,8 @@ def _cost_rows(column: Column) -> list[list[str]]:
     ]
 
 
-def _success(row: EvaluationRow) -> str:
-    return write_success(row.successes, row.episodes, row.interval, digits=1)
-
-
-def _fine_grained(row: EvaluationRow) -> str:
-    pooled = row.fine_grained
-    return "-" if pooled is None else write_success(pooled.successes, pooled.episodes, pooled.interval, digits=1)
-
-
 def _paired(row: EvaluationRow) -> str:
     paired = row.paired
     if paired is None:
         return "-"
     return f"{100 * paired.difference:+.1f} points, p {paired.p_value:.2g}"
-
-
-def _chunk(row: EvaluationRow) -> str:
-    if row.chunk_ms_p50 is None or row.chunk_ms_p99 is None:
-        return "-"
-    return write_chunk_time(row.chunk_ms_p50, row.chunk_ms_p99)

@@ -6,11 +6,10 @@ from typing import Any
 
 from eval_bridge.evidence.figures_in_words import (
     write_accuracy_by_layer,
-    write_chunk_time,
     write_commit,
     write_percents,
-    write_success,
 )
+from eval_bridge.evidence.row_in_words import chunk_time_of, fine_grained_of, success_of
 from eval_bridge.evidence.suite_rows import EvaluationRow
 from eval_bridge.evidence.trained_run import TrainedRun
 from eval_bridge.report.markdown import markdown_table
@@ -18,7 +17,7 @@ from eval_bridge.report.markdown import markdown_table
 PUBLISHED = {"libero_spatial": "97.6%", "libero_object": "98.4%", "libero_goal": "97.9%", "libero_10": "94.5%"}
 """Success of OpenVLA-OFT over 500 episodes, by suite (Kim et al. 2025)."""
 
-_COARSE = 3  # layers that the draft proposes
+_COARSE = 3  # layers whose accuracy is told apart from the finer ones'
 
 Column = tuple[TrainedRun, Sequence[EvaluationRow]]
 
@@ -32,10 +31,10 @@ def suite_table(columns: Sequence[Column]) -> str:
     first = columns[0][1]
     devices_differ = len({row.device for _, rows in columns for row in rows}) > 1
     lines: list[tuple[str, Callable[[Column], str]]] = [
-        *((f"success of `{row.label}`", _of_row(index, _success)) for index, row in enumerate(first)),
+        *((f"success of `{row.label}`", _of_row(index, success_of)) for index, row in enumerate(first)),
         ("OpenVLA-OFT as published, trained on human demonstrations", _of_row(0, _published)),
         *(
-            (f"fine-grained tasks, `{row.label}`", _of_row(index, _fine_grained))
+            (f"fine-grained tasks, `{row.label}`", _of_row(index, fine_grained_of))
             for index, row in enumerate(first)
             if row.fine_grained is not None
         ),
@@ -54,7 +53,7 @@ def suite_table(columns: Sequence[Column]) -> str:
             )
             if first[0].acceptance.get(key)
         ),
-        *((f"one chunk, `{row.label}`, p50 / p99", _of_row(index, _latency)) for index, row in enumerate(first)),
+        *((f"one chunk, `{row.label}`, p50 / p99", _of_row(index, chunk_time_of)) for index, row in enumerate(first)),
         *(
             (f"{name}{of_what}", _of_head(stage, labels))
             for labels, of_what in (
@@ -86,7 +85,8 @@ def variants_table(columns: Sequence[Column]) -> str:
     """The table of LIBERO-PRO's variants: a line for each suite."""
     header = ["", *(f"seed {run.seed}" for run, _ in columns)]
     lines = [
-        [f"`{row.suite}`", *(_success(rows[index]) for _, rows in columns)] for index, row in enumerate(columns[0][1])
+        [f"`{row.suite}`", *(success_of(rows[index]) for _, rows in columns)]
+        for index, row in enumerate(columns[0][1])
     ]
     return markdown_table(header, lines)
 
@@ -135,17 +135,8 @@ def _devices(rows: Sequence[EvaluationRow]) -> str:
     return "; ".join(f"`{row.label}`: {row.device}" for row in rows)
 
 
-def _success(row: EvaluationRow) -> str:
-    return write_success(row.successes, row.episodes, row.interval, digits=1)
-
-
 def _published(row: EvaluationRow) -> str:
     return PUBLISHED.get(row.suite, "-")
-
-
-def _fine_grained(row: EvaluationRow) -> str:
-    pooled = row.fine_grained
-    return "-" if pooled is None else write_success(pooled.successes, pooled.episodes, pooled.interval, digits=1)
 
 
 def _difference(row: EvaluationRow) -> str:
@@ -164,12 +155,6 @@ def _acceptance(row: EvaluationRow) -> str:
     if token_acceptance is None or row.rounds_mean is None:
         return "-"
     return f"{token_acceptance:.1%}, {row.rounds_mean:.2f}"
-
-
-def _latency(row: EvaluationRow) -> str:
-    if row.chunk_ms_p50 is None or row.chunk_ms_p99 is None:
-        return "-"
-    return write_chunk_time(row.chunk_ms_p50, row.chunk_ms_p99)
 
 
 def _accuracy(run: TrainedRun, stage: str, labels: str) -> str:
