@@ -136,11 +136,9 @@ def speculative(
     def unfinished(state: SpeculativeState) -> jax.Array:
         return jnp.any(state.position < depth)
 
-    def draft_and_verify(
-        state: SpeculativeState, start: Position | int, number: Int[Array, ""] | int
-    ) -> SpeculativeState:
-        """Round `number`, in which all columns draft from `start`: their positions, as a number if that is known."""
-        of_round = None if keys is None else jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
+    def draft_and_verify(state: SpeculativeState, start: Position | int) -> SpeculativeState:
+        """One round, in which all columns draft from `start`: their positions, as a number if that is known."""
+        of_round = None if keys is None else jax.vmap(lambda key: jax.random.fold_in(key, state.number))(keys)
         draft_logits = draft(features, state.tokens, start)
         if draft_logits.shape[:-1] != state.tokens.shape:
             raise ValueError(
@@ -168,8 +166,8 @@ def speculative(
             position=jnp.minimum(stop + 1, depth),
             memory=memory,
             number=state.number + 1,
-            starts=state.starts.at[number].set(state.position),
-            runs=state.runs.at[number].set(stop - state.position),
+            starts=state.starts.at[state.number].set(state.position),
+            runs=state.runs.at[state.number].set(stop - state.position),
         )
 
     def score(proposal: Tokens, start: Position | int) -> Logits:
@@ -188,12 +186,12 @@ def speculative(
         starts=jnp.broadcast_to(depth, rounds),
         runs=jnp.zeros(rounds, jnp.int32),
     )
-    for number in range(min(unrolled_passes, shape.num_layers)):
-        state = draft_and_verify(state, 0 if number == 0 and given is None else state.position, number)
+    for written in range(min(unrolled_passes, shape.num_layers)):
+        state = draft_and_verify(state, 0 if written == 0 and given is None else state.position)
     if unrolled_passes < shape.num_layers:
 
         def one_round(state: SpeculativeState) -> SpeculativeState:
-            return draft_and_verify(state, state.position, state.number)
+            return draft_and_verify(state, state.position)
 
         state = further_passes(unfinished, one_round, state, unrolled_passes)
     return _result(state, depth, shape)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
 
@@ -32,8 +33,7 @@ class Correction(nn.Module):
     def rows(self) -> list[Float[Array, "_ H"]]:
         """The first layer's rows for each part."""
         kernel, _ = self.up()
-        ends = [sum(self.parts[: index + 1]) for index in range(len(self.parts))]
-        return jnp.split(kernel, ends[:-1])
+        return jnp.split(kernel, np.cumsum(self.parts)[:-1])
 
     def __call__(self, products: Sequence[Float[Array, "..."]]) -> Float[Array, "... V"]:
         """The answer, of each part times its `rows`: arrays that broadcast with each other."""

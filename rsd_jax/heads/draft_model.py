@@ -66,7 +66,7 @@ class DraftModel(nn.Module):
             coordinates = ((value - constants.offset) / constants.step)[..., None]
             logits = self.digit_logits(coordinates, SameLayers(number, 1, table.num_layers), table)
             own = most_likely(logits[..., 0, :])
-            digit = jnp.where(number < jnp.asarray(position), tokens[..., number], own) - table.reach
+            digit = jnp.where(number < position, tokens[..., number], own) - table.reach
             value = residual(value, existing_digit(digit, constants.mode), constants)
             values.append(value)
         # All layers at once, as the digits on the way are those of the same numbers: they need no gradient.

@@ -126,7 +126,7 @@ class MainHead(nn.Module):
         of_context, of_prefix, of_layer, of_place, of_fraction, *of_summary = self.correction.rows()
         products = [
             (columns.context @ of_context)[..., None, :],
-            self._prefix_product(tokens, layers, of_prefix),
+            self._prefix_sum(tokens, layers, self.digit_embedding @ of_prefix),
             layers.of_digits(self.layer_embedding @ of_layer),
             bounded * of_place[0],
             (bounded - jnp.round(bounded)) * of_fraction[0],
@@ -139,24 +139,22 @@ class MainHead(nn.Module):
         """What the mode lock tells every scored layer of all columns' coarser digits."""
         everything = SameLayers(0, self.config.num_layers, self.config.num_layers)
         seen = layers if isinstance(layers, SameLayers) else everything
-        prefix = self._prefix_product(tokens, seen, jnp.eye(self.config.column_features))
-        summary = self.mode_lock(prefix)[:, None, None]
+        summary = self.mode_lock(self._prefix_sum(tokens, seen, self.digit_embedding))[:, None, None]
         summary = jnp.broadcast_to(summary, (*tokens.shape[:-1], *summary.shape[3:]))
         return summary if isinstance(layers, SameLayers) else layers.of_columns(summary)
 
-    def _prefix_product(
-        self, tokens: Tokens, layers: LayerChoice, rows: Float[Array, "E H"]
+    def _prefix_sum(
+        self, tokens: Tokens, layers: LayerChoice, embedding: Float[Array, "L V H"]
     ) -> Float[Array, "B C D N H"]:
-        """Sum of the embeddings of strictly coarser digits times a matrix, for every scored layer.
+        """Sum of the embeddings of strictly coarser digits, for every scored layer.
 
         One product of one-hot digits, of layers that are known, with the embeddings where the scored layer is finer.
         """
-        embedding = self.digit_embedding @ rows
         if isinstance(layers, SameLayers):
             scored = np.minimum(layers.first + np.arange(layers.count), layers.num_layers - 1)
             seen = int(scored.max())
             if not seen:
-                return jnp.zeros((*tokens.shape[:-1], layers.count, rows.shape[1]))
+                return jnp.zeros((*tokens.shape[:-1], layers.count, embedding.shape[-1]))
             is_coarser = jnp.asarray(np.arange(seen)[:, None] < scored)
             of_layers = jnp.where(is_coarser[:, None, :, None], embedding[:seen, :, None, :], 0.0)
             one_hot = jax.nn.one_hot(tokens[..., :seen], self.config.num_levels)
