@@ -97,8 +97,7 @@ class Contender:
 
     def _add_tokens(self) -> None:
         shape = Models(*self._models).code_shape
-        decoder = self._parts.decoder
-        results = [decoder.read(decoder(features)) for features in self._material.features]
+        results = [self._parts.decoder.found(features) for features in self._material.features]
         self.facts = facts_of_tokens(results, shape.chunk_length * int(shape.informative.sum()))
         self.rounds_of_look = self.facts.rounds or 0.0
         if self.entry.decoder.name in EXACT:
@@ -111,7 +110,7 @@ class Contender:
         assert parts.detokenize is not None
         start = decoder.initial_state(Models(*self._models))
         propose = partial(_with_state, parts.draft, state_of_rows(start, len(material.requests[0])))
-        tokens = jax.device_put([parts.decoder.read(parts.decoder(each)).tokens[:, 0] for each in features])
+        tokens = jax.device_put([parts.decoder.found(each).tokens[:, 0] for each in features])
         requests, outputs = _replay(self._policy, material.calls)
         self.facts, self.rounds_of_look = facts_of_looks(outputs)
         self.calls |= {

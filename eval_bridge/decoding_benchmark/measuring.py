@@ -36,7 +36,8 @@ def run_benchmark(settings: BenchmarkSettings, unfinished: Path, tell: Callable[
 
     Args:
         settings: what is measured.
-        unfinished: where batch sizes that are done are kept until all are: an interrupted benchmark goes on.
+        unfinished: file in which batch sizes that are done are kept: an interrupted benchmark goes on. Whoever has
+            written the results down deletes it.
         tell: takes a line whenever a decoder is compiled or a batch size is done.
 
     Raises:
@@ -67,7 +68,6 @@ def run_benchmark(settings: BenchmarkSettings, unfinished: Path, tell: Callable[
             tell(f"batch {batch}: measured before, in {unfinished}")
         else:
             so_far.keep(batch, measure_batch(entries, models, seen, batch, repeats, settings, tell))
-    so_far.done()
     measured = {batch: so_far.measured[batch] for batch in settings.batches}
     return {
         "rows": [row.to_json() for each in measured.values() for row in each.rows],
@@ -108,7 +108,7 @@ def measure_batch(
     for entry in entries:
         contenders.append(Contender(entry, models[entry.label], material))
         tell(f"batch {batch}: {entry.label} compiled in {contenders[-1].compile_s:.1f} s")
-    calls = {(_SHARED, stage): call for stage, call in _shared_calls(policy, parts, material, contenders[0]).items()}
+    calls = {(_SHARED, stage): call for stage, call in _shared_calls(policy, parts, material).items()}
     nothing = compiled(of_baseline.networks, parts.head_arrays, nothing_of, keep_unused=True)
     calls |= {
         ("empty", EMPTY_DECODER): in_turn(nothing, material.features),
@@ -136,12 +136,9 @@ def measure_batch(
     return BatchMeasurement([_with_speedups(row, rows[0]) for row in rows], empty, passes)
 
 
-def _shared_calls(
-    policy: CompiledPolicy, parts: CompiledParts, material: Material, baseline: Contender
-) -> dict[str, Any]:
+def _shared_calls(policy: CompiledPolicy, parts: CompiledParts, material: Material) -> dict[str, Any]:
     assert parts.detokenize is not None
-    found = [parts.decoder.read(parts.decoder(features)) for features in material.features]
-    tokens = jax.device_put([each.tokens for each in found])
+    tokens = jax.device_put([parts.decoder.found(features).tokens for features in material.features])
     return {
         "preprocess": in_turn(policy.preprocess, material.requests),
         "backbone": in_turn(parts.backbone, material.inputs),

@@ -10,7 +10,7 @@ from rsd_jax.atomic_files import write_json
 
 
 class UnfinishedBenchmark:
-    """What has been measured so far, in a file that is kept until everything is.
+    """What has been measured so far, in a file.
 
     Attributes:
         measured: by batch size; of another benchmark's file, or of none, nothing.
@@ -40,7 +40,3 @@ class UnfinishedBenchmark:
         batches = {str(size): each.to_json() for size, each in self.measured.items()}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         write_json(self._path, {"identity": self._identity, "batches": batches})
-
-    def done(self) -> None:
-        """Deletes the file."""
-        self._path.unlink(missing_ok=True)

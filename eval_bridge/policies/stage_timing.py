@@ -65,6 +65,10 @@ class PackedPart:
         rows: jax.Array = self._call(*arguments)
         return rows
 
+    def found(self, *arguments: Any) -> Any:
+        """The same on the host, as `function` returns it."""
+        return self.read(self(*arguments))
+
     def read(self, rows: jax.Array) -> Any:
         """What a call returned, on the host."""
         of_rows = [self._layout.views(row) for row in np.array(rows)]
@@ -148,7 +152,7 @@ def part_functions(decoder: Decoder, networks: Networks, arrays: ModelArrays, in
     """The stages behind pre-processing, and of a decoder of tokens the single passes of the cost model."""
     parts = CompiledParts(decoder, networks, arrays)
     features = parts.backbone(inputs)
-    tokens = jax.device_put(found_tokens(parts.decoder.read(parts.decoder(features))))
+    tokens = jax.device_put(found_tokens(parts.decoder.found(features)))
     calls: Calls = {"backbone": lambda: parts.backbone(inputs), "decoder": lambda: parts.decoder(features)}
     if parts.draft is not None:
         draft, start = parts.draft, decoder.initial_state(Models(networks, arrays))

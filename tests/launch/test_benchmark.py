@@ -30,6 +30,7 @@ def results(preflight_run, tmp_path_factory):
     main(parse_config(["--config", "configs/decoding_benchmark.py:tiny", *flags]))
     (file,) = output.parent.glob("decoding_cpu_*.json")
     assert file.with_suffix(".html").read_text().startswith("<!doctype html>")
+    assert not list(output.parent.glob("*.unfinished.json"))
     return json.loads(file.read_text())
 
 
