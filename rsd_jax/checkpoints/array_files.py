@@ -1,5 +1,7 @@
 """Trees of arrays in a folder. The one file that knows Orbax."""
 
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from rsd_jax.array_types import PyTree
 from rsd_jax.distributed import hosts
 
 _SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_OF_STILLNESS = 0.5
+_MOST_SECONDS_UNTIL_STILL = 30.0
 
 
 def write_trees(directory: Path, trees: dict[str, PyTree]) -> None:
@@ -19,7 +23,16 @@ def write_trees(directory: Path, trees: dict[str, PyTree]) -> None:
     Raises:
         OSError: this process could not write. ValueError: the same, as Orbax reports a full disk.
         OtherProcessFailed: another process could not write.
+        After either nothing is written any more, so that whoever removes the folder has removed it.
     """
+    try:
+        _write_trees(directory, trees)
+    except (OSError, ValueError):
+        _wait_until_still(directory.parent)
+        raise
+
+
+def _write_trees(directory: Path, trees: dict[str, PyTree]) -> None:
     with hosts.all_or_none("making the folder of arrays"):
         saving = ocp.save_checkpointables_async(directory.absolute(), trees)
     is_written = False
@@ -43,6 +56,29 @@ def _is_written(saving: ocp.AsyncResponse[None]) -> bool:
             raise
         return False
     return True
+
+
+def _wait_until_still(directory: Path) -> None:
+    """Orbax tells of the first file that failed; the threads that write the others go on, and nothing waits for them.
+
+    They also make folders anew that somebody has removed.
+    """
+    seen, still_since, begin = None, time.monotonic(), time.monotonic()
+    while (now := time.monotonic()) < begin + _MOST_SECONDS_UNTIL_STILL:
+        if (content := _names_and_times(directory)) != seen:
+            seen, still_since = content, now
+        elif now > still_since + _SECONDS_OF_STILLNESS:
+            return
+        time.sleep(_SECONDS_OF_STILLNESS / 10)
+
+
+def _names_and_times(directory: Path) -> set[tuple[str, int]]:
+    found = set()
+    with suppress(FileNotFoundError):  # of a folder that goes away under the eyes
+        for path in directory.rglob("*"):
+            with suppress(FileNotFoundError):
+                found.add((str(path), path.stat().st_mtime_ns))
+    return found
 
 
 def read_like(directory: Path, abstract: dict[str, PyTree]) -> dict[str, PyTree]:

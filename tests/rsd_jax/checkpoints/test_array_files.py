@@ -1,7 +1,11 @@
+import threading
+import time
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rsd_jax.checkpoints import array_files
 from rsd_jax.checkpoints.array_files import read_tree, write_trees
 
 TREE = {"layer": {"kernel": jnp.arange(6.0).reshape(2, 3), "bias": jnp.ones(3, jnp.bfloat16)}, "empty": {}}
@@ -31,3 +35,26 @@ def test_what_is_written_does_not_depend_on_where(written, tmp_path):
         assert first == second, name
     files = [path for folder in written for path in folder.rglob("*") if path.is_file()]
     assert [path for path in files if str(tmp_path).encode() in path.read_bytes()] == []
+
+
+def test_what_orbax_still_writes_after_a_failure_is_waited_for(tmp_path, monkeypatch):
+    late = [tmp_path / "arrays" / f"late_{index}" / "file" for index in range(4)]
+
+    class Failed:
+        def result(self, timeout):
+            raise OSError("disk full")
+
+    def write_late():
+        for path in late:
+            time.sleep(0.2)
+            path.parent.mkdir(parents=True)
+            path.touch()
+
+    def save(directory, trees):
+        threading.Thread(target=write_late).start()
+        return Failed()
+
+    monkeypatch.setattr(array_files.ocp, "save_checkpointables_async", save)
+    with pytest.raises(OSError, match="disk full"):
+        write_trees(tmp_path / "arrays", {})
+    assert all(path.exists() for path in late)
