@@ -10,14 +10,17 @@ Variants, with times on 2 cores and no GPU:
     libero_SUITE  50 of each of the ten tasks of libero_spatial, _object, _goal or _10; of the first 4 to 6 minutes on
                 a GPU host's 16 cores.
     quickstart  one task (the bowl at the table's centre), 20 demonstrations: about 10 minutes.
-    tiny        the same task, 4 demonstrations: two minutes.
+    tiny        the same task, 4 demonstrations: two minutes. tiny_libero_SUITE: one task of that suite, likewise.
 With noise the expert succeeds in 86 % of the episodes of libero_spatial where motions are smooth, else in 95 %; failed
 seeds are skipped and listed in the summary.
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("", "libero_spatial", "libero_object", "libero_goal", "libero_10", "diverse", "quickstart", "tiny")
+from configs.suites import SUITES, tiny
+
+_TINY = tuple(map(tiny, SUITES))
+VARIANTS = ("", *SUITES, "diverse", "quickstart", "tiny", *_TINY)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -76,7 +79,7 @@ def get_config(variant: str = "") -> ConfigDict:
         # A policy, and a draft of one, are then less often off by a whole jump, in episodes a quarter longer. Not
         # where the suite may be any: a task of libero_goal takes 260 of its 300 steps as it is.
         config.motion.acceleration, config.motion.braking = 0.1, 0.2
-        if variant in ("libero_goal", "diverse"):
+        if variant in ("libero_goal", "diverse", tiny("libero_goal")):
             # With half of these the bowl in the top drawer takes longer than its 300 steps, and a slow or roundabout
             # way to the cabinet longer than its 220.
             config.motion.acceleration, config.motion.braking = 0.4, 0.8
@@ -90,10 +93,12 @@ def get_config(variant: str = "") -> ConfigDict:
         config.style.highest_rise = 0.08
         config.style.slowest = 0.85
         config.style.shuffle_probability = 0.5
-    elif variant in ("quickstart", "tiny"):
+    elif variant in ("quickstart", "tiny", *_TINY):
         # Too few demonstrations to learn from some of them what to do after a miss.
         config.noise.miss_probability = 0.0
         config.tasks = (2,)
         config.demos_per_task = 20 if variant == "quickstart" else 4
+    if variant in _TINY:
+        config.suite = SUITES[_TINY.index(variant)]
     config.lock()
     return config

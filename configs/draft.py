@@ -13,7 +13,9 @@ Variants, with times on 2 cores and no GPU:
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("", "libero_spatial", "libero_object", "libero_goal", "libero_10", "quickstart", "tiny")
+from configs.suites import ALL, TRAINED
+
+VARIANTS = TRAINED
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -60,7 +62,9 @@ def get_config(variant: str = "") -> ConfigDict:
     if variant.startswith("libero_"):
         training.evaluate_every, training.checkpoint_every, training.log_every = 4000, 4000, 200
         training.steps_per_dispatch = 200
-    elif variant == "quickstart":
+    if variant == ALL:
+        training.steps = 16000
+    if variant == "quickstart":
         training.steps, training.evaluate_every, training.checkpoint_every = 2500, 1250, 1250
         # For a CPU, where XLA computes a step of this size faster outside of a loop; on a GPU 50 is better.
         training.steps_per_dispatch = 1

@@ -13,7 +13,9 @@ Variants:
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("", "libero_spatial", "libero_object", "libero_goal", "libero_10", "quickstart", "tiny")
+from configs.suites import TRAINED
+
+VARIANTS = TRAINED
 
 
 def get_config(variant: str = "") -> ConfigDict:

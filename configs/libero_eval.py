@@ -13,12 +13,16 @@ Variants, with times on 2 cores and no GPU:
     libero_SUITE  500 episodes of libero_spatial, _object, _goal or _10, one of each task filmed; of the first in 3
                 minutes on an H100 and 16 cores.
     quickstart  one task (the bowl at the table's centre), its first 10 episodes, all filmed: 3 to 5 minutes.
-    tiny        2 episodes in the point-mass simulator: seconds, to see that everything works.
+    tiny        2 episodes in the point-mass simulator: seconds, to see that everything works; tiny_libero_SUITE
+                the same, for pipelines of several suites.
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("", "pretrained", "libero_spatial", "libero_object", "libero_goal", "libero_10", "quickstart", "tiny")
+from configs.suites import SUITES, tiny
+
+_TINY = ("tiny", *map(tiny, SUITES))
+VARIANTS = ("", "pretrained", *SUITES, "quickstart", *_TINY)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -86,7 +90,7 @@ def get_config(variant: str = "") -> ConfigDict:
         config.tasks = (2,)
         config.episodes_per_task = 10
         config.video.per_task = 10
-    elif variant == "tiny":
+    elif variant in _TINY:
         config.simulator = "point_mass"
         config.suite = "point_mass"
         config.episodes_per_task = 2

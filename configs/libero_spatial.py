@@ -51,6 +51,10 @@ def get_config(variant: str = "libero_spatial") -> ConfigDict:
     config.demos = ""
     # Variant of configs/rfsq.py, such as "layernorm"; empty: the same as of everything else.
     config.tokenizer = ""
+    # Suites that one policy learns together, as configs/libero_40.py has them; (): that of the variant.
+    config.suites = ()
+    # Which variant of their configurations collection and evaluation of each of them take.
+    config.suite_variant = "{suite}"
     # Evaluated on the same starts; the first is the headline, whose report compares it with the others.
     config.decoders = ("speculative_greedy", "l1_regression", "autoregressive", "cascade")
     # Of each of them, as in "rule=agreement tolerance=0.2"; left empty, they have their defaults.
@@ -85,7 +89,7 @@ def of_suite(variant: str, variants: tuple[str, ...]) -> ConfigDict:
     """The same for another suite, whose stages' configurations have the `variant`, one of `variants`."""
     if variant not in variants:
         raise ValueError(f"variant must be one of {', '.join(variants)}, got {variant!r}")
-    config = get_config()
+    config = get_config("tiny" if variant == "tiny" else "libero_spatial")
     with config.unlocked():
         config.variant, config.run_dir, config.budget = variant, f"runs/{variant}", ""
     return config

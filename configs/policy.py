@@ -16,13 +16,16 @@ main head taken over as it is for all decoders of tokens, and a draft model for 
 Variants:
     (none)          ten tasks on one GPU: 5 minutes on an H100.
     libero_SUITE    for configs/libero_SUITE.py: fewer episodes held out, 10,000 steps; 4 to 5 minutes on an H100.
+    libero_40       for configs/libero_40.py: 20,000 steps of 512 rows, images of 64 pixels.
     quickstart      a small network and one task: 5 minutes on 2 cores without a GPU.
     tiny            seconds on 2 cores, to see that it works.
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("", "libero_spatial", "libero_object", "libero_goal", "libero_10", "quickstart", "tiny")
+from configs.suites import ALL, TRAINED
+
+VARIANTS = TRAINED
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -116,6 +119,10 @@ def get_config(variant: str = "") -> ConfigDict:
     if variant.startswith("libero_"):
         model.heldout_every = 10
         training.steps, training.evaluate_every = 10000, 5000
+    if variant == ALL:
+        # Four times the tasks: twice the rows a step, twice the steps; images of which a GPU holds those of all rows.
+        training.steps, training.batch_size, training.learning_rate = 20000, 512, 0.0008
+        backbone.image_size = 64
     if is_small:
         # Of so few demonstrations the error is smaller with all labels.
         model.labels = "all"

@@ -24,6 +24,10 @@ def get_config(variant: str = "quickstart") -> ConfigDict:
     config.demos = ""
     # Variant of configs/rfsq.py, such as "layernorm"; empty: the same as of everything else.
     config.tokenizer = ""
+    # Suites that one policy learns together, as configs/libero_40.py has them; (): that of the variant.
+    config.suites = ()
+    # Which variant of their configurations collection and evaluation of each of them take.
+    config.suite_variant = "{suite}"
     # Evaluated on the same starts; the first is the headline, whose report compares it with the others.
     config.decoders = ("speculative_greedy",)
     # Of each of them, as in "rule=agreement tolerance=0.2"; left empty, they have their defaults.

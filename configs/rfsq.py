@@ -16,13 +16,15 @@ Variants, with times on 2 cores and no GPU:
     geometric          each layer 7 times finer (ResidualFSQ); half a minute.
     naive              the same grid in every layer, as the baseline that it is; half a minute.
     quickstart         staggered.
-    libero_SUITE       staggered, for configs/libero_SUITE.py.
+    libero_SUITE       staggered, for configs/libero_SUITE.py; libero_40 likewise.
     tiny               layernorm with 4 layers; seconds, to see that it works.
 """
 
 from ml_collections import ConfigDict
 
-_PIPELINES = ("quickstart", "libero_spatial", "libero_object", "libero_goal", "libero_10")
+from configs.suites import ALL, SUITES
+
+_PIPELINES = ("quickstart", *SUITES, ALL)
 _OTHERS = ("layernorm", "learned_scale", "nested", "staggered", "geometric", "naive", "tiny")
 VARIANTS = ("", *_OTHERS, *_PIPELINES)
 _STAGGERED = ("staggered", *_PIPELINES)

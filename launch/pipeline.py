@@ -35,8 +35,9 @@ from eval_bridge.runs.pipeline import (
     run_pipeline,
     set_aside,
 )
-from eval_bridge.runs.pipeline_stages import share_demos, stages_of
+from eval_bridge.runs.pipeline_stages import PipelinePlan, stages_of
 from eval_bridge.runs.run_record import RunIdentity, check_same_run
+from eval_bridge.runs.shared_demos import share_demos
 from eval_bridge.runs.stage_process import PipelineStage, StageFailure
 from eval_bridge.runs.stop_request import Stopped
 from launch.config_flags import parse_config, run
@@ -45,31 +46,34 @@ from rsd_jax.registry import to_dataclass
 
 def main(config: ConfigDict) -> None:
     """Runs the pipeline that `config` describes and prints its result."""
-    run_dir, from_stage, decoders = Path(config.run_dir), config.from_stage, tuple(config.decoders)
+    run_dir, from_stage = Path(config.run_dir), config.from_stage
     demos = str(Path(config.demos)) if config.demos else ""
-    identity = RunIdentity(config.variant, config.seed, demos, config.tokenizer)
-    settings = config.decoder_settings.to_dict()
-    plan = to_dataclass(CalibrationPlan, config.calibration.to_dict())
-    stages = stages_of(
+    identity = RunIdentity(config.variant, config.seed, demos, config.tokenizer, tuple(config.suites))
+    plan = PipelinePlan(
         run_dir,
         identity.variant,
         identity.seed,
-        decoders,
-        settings,
+        tuple(config.decoders),
+        config.decoder_settings.to_dict(),
         tokenizer=identity.tokenizer,
-        calibration=plan,
+        calibration=to_dataclass(CalibrationPlan, config.calibration.to_dict()),
         render_devices=config.render_devices,
+        suites=identity.suites,
+        suite_variant=config.suite_variant,
     )
-    if identity.demos and from_stage == "collect":
+    stages = stages_of(plan)
+    if identity.demos and from_stage in plan.collections:
         raise ValueError(
             f"the demonstrations belong to {identity.demos}: collect them there, or leave config.demos out"
         )
     end = check_range(stages, from_stage, config.until_stage)
     to_run, _ = plan_stages(stages, from_stage, end)
-    require_all_of([stage for stage in to_run if not (identity.demos and stage.name == "collect")], identity.demos)
-    if from_stage == stages[0].name:
+    shared = plan.collections if identity.demos else ()
+    require_all_of([stage for stage in to_run if stage.name not in shared], identity.demos)
+    is_anew = from_stage == stages[0].name
+    if is_anew:
         set_aside(stages, run_dir, sys.stdout)  # before the record says that the folder is made with something else
-    check_same_run(run_dir, identity, from_stage)
+    check_same_run(run_dir, identity, is_anew)
     share_demos(run_dir, identity.demos)
     try:
         run_pipeline(stages, run_dir, sys.stdout, from_stage, config.until_stage)
@@ -78,8 +82,8 @@ def main(config: ConfigDict) -> None:
         print(f"{stopped}; {again} goes on", flush=True)
         sys.exit(stopped.exit_status)
     names = [stage.name for stage in stages]
-    print(f"\n{describe_result(run_dir, decoders)}".rstrip())
-    print(describe_time(run_dir, names[: names.index("evaluate") + 1], config.budget))
+    print(f"\n{describe_result(run_dir, plan.decoders, plan.each_suite)}".rstrip())
+    print(describe_time(run_dir, names[: names.index(plan.headlines[-1]) + 1], config.budget))
 
 
 def require_all_of(stages: Sequence[PipelineStage], demos: str) -> None:

@@ -11,6 +11,8 @@ RUN/
 │   └── shards/PART_of_PARTS/                           of an evaluation on several hosts
 ├── watched/  checked/                                  development episodes, as an evaluation, and shadows/
 ├── calibrations/                                       RULE_alphaALPHA_epsilonEPSILON.json of cascades
+│       of a run of several suites: evaluation_SUITE/  evaluation_SUITE_DECODER/  watched_SUITE/  checked_SUITE/
+│       calibrations/SUITE_RULE_alphaALPHA_epsilonEPSILON.json
 ├── ablations/POLICY/seed_SEED/                         a run's folder again, with ablation.json and development/
 └── branches/BRANCH/seed_SEED/                          likewise, with branch.json and ARM/ for each evaluated arm
 ```
@@ -102,19 +104,31 @@ def collection_summaries(run_dir: Path) -> list[Path]:
     return sorted((run_dir / DEMOS_FOLDER).glob("*/*_demo.json"))
 
 
-def evaluation_folder(decoder: str, decoders: Sequence[str]) -> str:
-    """Name of the folder in which a decoder's evaluation lies; the first of `decoders` is the headline."""
-    return HEADLINE if decoder == decoders[0] else f"{HEADLINE}_{decoder}"
+def evaluation_folder(decoder: str, decoders: Sequence[str], suite: str = "") -> str:
+    """Name of the folder in which a decoder's evaluation lies; the first of `decoders` is the headline.
+
+    Args:
+        decoder: one of them.
+        decoders: all that are evaluated.
+        suite: that is evaluated, where a run has several; empty for the run's own.
+    """
+    headline = of_suite(HEADLINE, suite)
+    return headline if decoder == decoders[0] else f"{headline}_{decoder}"
 
 
-def calibration_path(run_dir: Path, rule: str, alpha: float, epsilon: float) -> Path:
+def of_suite(name: str, suite: str) -> str:
+    """What a run of several suites calls what another calls `name`; of the run's own suite, which is "", just that."""
+    return f"{name}_{suite}" if suite else name
+
+
+def calibration_path(run_dir: Path, rule: str, alpha: float, epsilon: float, suite: str = "") -> Path:
     """Where a run keeps the threshold of a cascade's `rule` that was fitted to the risk `alpha` of `epsilon`."""
-    return calibration_file(run_dir, calibration_name(rule, alpha, epsilon))
+    return calibration_file(run_dir, calibration_name(rule, alpha, epsilon, suite))
 
 
-def calibration_name(rule: str, alpha: float, epsilon: float) -> str:
-    """What a run calls such a calibration."""
-    return f"{rule}_alpha{alpha:g}_epsilon{epsilon:g}"
+def calibration_name(rule: str, alpha: float, epsilon: float, suite: str = "") -> str:
+    """What a run calls such a calibration; `suite` is the one of its episodes, where a run has several."""
+    return f"{suite}_{rule}_alpha{alpha:g}_epsilon{epsilon:g}".removeprefix("_")
 
 
 def calibration_file(run_dir: Path, name: str) -> Path:

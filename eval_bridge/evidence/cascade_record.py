@@ -79,7 +79,7 @@ def read_cascade_record(run_dir: Path, query: CascadeQuery) -> dict[str, Any]:
                 f"{each.path} was run with another {', '.join(different)} than {run_dir} has: move it away, and "
                 "evaluate again what is there now"
             )
-    calibrations = read_calibrations(run_dir)
+    calibrations = _of_suite(read_calibrations(run_dir), query.suite)
     timings = read_timings(query.times, run_dir, query.simulator, query.suite)
 
     def told(acts: ActingSettings) -> Facts | None:
@@ -103,6 +103,11 @@ def read_cascade_record(run_dir: Path, query: CascadeQuery) -> dict[str, Any]:
         **{name: first.summary[name] for name in ("commit", "device", "versions")},
         "definitions": DEFINITIONS,
     }
+
+
+def _of_suite(calibrations: list[Facts], suite: str) -> list[Facts]:
+    """Those that were fitted on `suite`, of a run of several; else all."""
+    return [each for each in calibrations if each.get("suite") == suite] or calibrations
 
 
 def _evaluations(run_dir: Path, query: CascadeQuery) -> Iterator[Evaluated]:

@@ -6,6 +6,7 @@ from typing import Any
 from eval_bridge.evidence.fine_grained import Pooled
 from eval_bridge.evidence.suite_rows import ACCEPTANCES, EvaluationRow, Paired
 from eval_bridge.evidence.suite_section import Column
+from eval_bridge.evidence.together import take_together
 from eval_bridge.evidence.trained_run import StageFacts, TrainedRun
 from eval_bridge.statistics.intervals import Interval
 
@@ -18,6 +19,8 @@ DEFINITIONS = {
     "seconds_to_report": "sum over the stages from the collection to the headline's report",
 }
 
+OF_SEVERAL_SUITES = {"together": "all suites by one decoder; average = mean of the suites' success rates"}
+
 
 def as_json(columns: Sequence[Column]) -> dict[str, Any]:
     """All figures: rows, training of every seed, metrics of the trained stages, and where they come from."""
@@ -28,6 +31,7 @@ def as_json(columns: Sequence[Column]) -> dict[str, Any]:
 
     return {
         "rows": [row.to_json() for _, rows in columns for row in rows],
+        **_together(columns),
         "training": {
             "seeds": [run.seed for run in runs],
             **runs[0].training_json(),
@@ -39,8 +43,15 @@ def as_json(columns: Sequence[Column]) -> dict[str, Any]:
         "commit": headline.commit,
         "versions": dict(headline.versions),
         "device": headline.device,
-        "definitions": DEFINITIONS,
+        "definitions": DEFINITIONS | (OF_SEVERAL_SUITES if columns[0][0].suites else {}),
     }
+
+
+def _together(columns: Sequence[Column]) -> dict[str, Any]:
+    """All suites of each run, where it has several."""
+    if not columns[0][0].suites:
+        return {}
+    return {"together": [each.to_json() for _, rows in columns for each in take_together(rows)]}
 
 
 def from_json(record: Mapping[str, Any]) -> list[Column]:
@@ -56,6 +67,7 @@ def from_json(record: Mapping[str, Any]) -> list[Column]:
             attempts=facts["demonstration_attempts"],
             stages={name: StageFacts(**stage) for name, stage in facts["stages"].items()},
             metrics={name: _of_seed(metrics, seed) for name, metrics in stages.items()},
+            suites=tuple(facts.get("suites", ())),
         )
         columns.append((run, [_row(row, record["versions"]) for row in record["rows"] if row["seed"] == seed]))
     return columns

@@ -103,23 +103,28 @@ class EvaluationRow:
         return values | dict(self.acceptance)
 
 
-def read_suite_rows(run_dir: Path, seed: int, suite: str) -> list[EvaluationRow]:
+def read_suite_rows(run_dir: Path, seed: int, suite: str, headline_name: str = HEADLINE) -> list[EvaluationRow]:
     """Every complete evaluation of `suite` in the folder of a run: the headline, the teacher, then the others.
+
+    Args:
+        run_dir: folder of the run.
+        seed: of its training.
+        suite: that was evaluated.
+        headline_name: folder of the first decoder's evaluation; the others' names begin with it.
 
     Raises:
         ValueError: the headline is missing, incomplete or of another suite, or an evaluation had other checkpoints.
     """
-    headline = read_row(run_dir / HEADLINE, seed, pipeline_command(run_dir))
+    folder = run_dir / headline_name
+    headline = read_row(folder, seed, pipeline_command(run_dir))
     if headline.suite != suite:
-        raise ValueError(f"{run_dir / HEADLINE} is of suite {headline.suite}, not {suite}; name another with --suite")
+        raise ValueError(f"{folder} is of suite {headline.suite}, not {suite}; name another with --suite")
     others = [
-        read_row(folder, seed, "")
-        for folder in sorted(run_dir.glob(f"{HEADLINE}_*"))
-        if _is_alike(run_dir / HEADLINE, folder)
+        read_row(other, seed, "") for other in sorted(run_dir.glob(f"{headline_name}_*")) if _is_alike(folder, other)
     ]
     require_present_checkpoints(run_dir, [headline, *others])
     others.sort(key=lambda row: row.decoder != TEACHER)
-    pairs = [_pair(run_dir, row) for row in others]
+    pairs = [_pair(folder, row) for row in others]
     return [
         replace(headline, paired=pairs[0] if others and others[0].decoder == TEACHER else None),
         *(
@@ -213,8 +218,8 @@ def _is_alike(headline: Path, folder: Path) -> bool:
     return is_complete and all(summary[name] == own[name] for name in ("suite", "simulator", "tasks", "episodes"))
 
 
-def _pair(run_dir: Path, row: EvaluationRow) -> Paired:
-    comparison = compare_folders(run_dir / row.folder, run_dir / HEADLINE)
+def _pair(headline: Path, row: EvaluationRow) -> Paired:
+    comparison = compare_folders(headline.with_name(row.folder), headline)
     counts = comparison.counts
     return Paired(
         row.decoder,

@@ -21,6 +21,9 @@ _COARSE = 3  # layers whose accuracy is told apart from the finer ones'
 
 Column = tuple[TrainedRun, Sequence[EvaluationRow]]
 
+Line = tuple[str, Callable[[Column], str]]
+"""Of a table: what it says, and what it says of a column."""
+
 
 def suite_table(columns: Sequence[Column]) -> str:
     """The table of a suite whose first row of each column is the headline.
@@ -29,8 +32,7 @@ def suite_table(columns: Sequence[Column]) -> str:
         columns: each training run with its evaluations; all by the same decoders.
     """
     first = columns[0][1]
-    devices_differ = len({row.device for _, rows in columns for row in rows}) > 1
-    lines: list[tuple[str, Callable[[Column], str]]] = [
+    lines: list[Line] = [
         *((f"success of `{row.label}`", _of_row(index, success_of)) for index, row in enumerate(first)),
         ("OpenVLA-OFT as published, trained on human demonstrations", _of_row(0, _published)),
         *(
@@ -39,11 +41,11 @@ def suite_table(columns: Sequence[Column]) -> str:
             if row.fine_grained is not None
         ),
         *(
-            (f"`{first[0].label}` minus `{row.label}`, same starts", _of_row(index, _difference))
+            (f"`{first[0].label}` minus `{row.label}`, same starts", _of_row(index, difference_of))
             for index, row in enumerate(first)
             if index > 0
         ),
-        ("token acceptance, rounds a chunk (8 is layer by layer)", _of_row(0, _acceptance)),
+        ("token acceptance, rounds a chunk (8 is layer by layer)", _of_row(0, acceptance_of)),
         *(
             (name, _of_acceptance(key))
             for name, key in (
@@ -54,6 +56,16 @@ def suite_table(columns: Sequence[Column]) -> str:
             if first[0].acceptance.get(key)
         ),
         *((f"one chunk, `{row.label}`, p50 / p99", _of_row(index, chunk_time_of)) for index, row in enumerate(first)),
+        *run_lines(columns),
+    ]
+    header = ["", *(f"seed {run.seed}" for run, _ in columns)]
+    return markdown_table(header, [[name, *map(write, columns)] for name, write in lines])
+
+
+def run_lines(columns: Sequence[Column]) -> list[Line]:
+    """What the trainings of the runs found and took."""
+    devices_differ = len({row.device for _, rows in columns for row in rows}) > 1
+    return [
         *(
             (f"{name}{of_what}", _of_head(stage, labels))
             for labels, of_what in (
@@ -77,8 +89,6 @@ def suite_table(columns: Sequence[Column]) -> str:
         ("minutes from nothing to the first report", lambda column: f"**{column[0].seconds_to_report / 60:.1f}**"),
         ("commit", lambda column: write_commit(column[1][0].commit)),
     ]
-    header = ["", *(f"seed {run.seed}" for run, _ in columns)]
-    return markdown_table(header, [[name, *map(write, columns)] for name, write in lines])
 
 
 def variants_table(columns: Sequence[Column]) -> str:
@@ -139,7 +149,8 @@ def _published(row: EvaluationRow) -> str:
     return PUBLISHED.get(row.suite, "-")
 
 
-def _difference(row: EvaluationRow) -> str:
+def difference_of(row: EvaluationRow) -> str:
+    """Of the headline's success and the row's, on the same starts."""
     paired = row.paired
     if paired is None:
         return "-"
@@ -150,7 +161,8 @@ def _difference(row: EvaluationRow) -> str:
     )
 
 
-def _acceptance(row: EvaluationRow) -> str:
+def acceptance_of(row: EvaluationRow) -> str:
+    """Share of the drafted tokens that were accepted, and rounds a chunk."""
     token_acceptance = row.acceptance.get("token_acceptance")
     if token_acceptance is None or row.rounds_mean is None:
         return "-"

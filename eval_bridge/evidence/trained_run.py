@@ -1,17 +1,23 @@
 """What the stages of a run took and found, read from its folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from eval_bridge.evaluation.episode_log import read_episode_log
-from eval_bridge.runs.run_record import pipeline_command, read_collections, read_result
+from eval_bridge.runs.run_record import pipeline_command, read_collections, read_identity, read_result
 from rsd_jax.content_check import read_checked_json
-from rsd_jax.run_folder import DEMOS_FOLDER, HEADLINE, LOG_NAME, METRICS_NAME, RUN_RECORD, SUMMARY_NAME, TRAINED_STAGES
-
-REPORTED = ("collect", *TRAINED_STAGES, "evaluate")
-"""The stages from nothing to the headline's report."""
+from rsd_jax.run_folder import (
+    DEMOS_FOLDER,
+    HEADLINE,
+    LOG_NAME,
+    METRICS_NAME,
+    RUN_RECORD,
+    SUMMARY_NAME,
+    TRAINED_STAGES,
+    of_suite,
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class TrainedRun:
         demonstrations: used. attempts: that it took to collect them.
         stages: by name, in order.
         metrics: of the trained stages, as they wrote them, by stage and without facts of the training.
+        suites: that one policy learned together; empty for a run of one suite.
     """
 
     seed: int
@@ -49,11 +56,12 @@ class TrainedRun:
     attempts: int
     stages: Mapping[str, StageFacts]
     metrics: Mapping[str, dict[str, Any]]
+    suites: tuple[str, ...] = ()
 
     @property
     def seconds_to_report(self) -> float:
-        """Sum over the stages from nothing to the headline's report."""
-        return round(sum(self.stages[name].seconds for name in REPORTED), 1)
+        """Sum over the stages from nothing to the headline's report, or to its reports of all suites."""
+        return round(sum(self.stages[name].seconds for name in reported_stages(self.suites)), 1)
 
     def training_json(self) -> dict[str, Any]:
         """JSON-serialisable form of all but the metrics."""
@@ -63,12 +71,15 @@ class TrainedRun:
             "demonstration_attempts": self.attempts,
             "demos_of": self.demos_of,
             "seconds_to_report": self.seconds_to_report,
+            **({"suites": list(self.suites)} if self.suites else {}),
         }
 
 
-def read_seed(run_dir: Path) -> int:
-    """The seed of a run; raises ValueError where no pipeline has made the folder."""
-    return int(read_result(run_dir / RUN_RECORD, pipeline_command(run_dir))["seed"])
+def reported_stages(suites: Sequence[str]) -> tuple[str, ...]:
+    """The stages of a run from nothing to the headline's report, and of one of several `suites` to all of them."""
+    each = suites or ("",)
+    collections, evaluations = (tuple(of_suite(name, suite) for suite in each) for name in ("collect", "evaluate"))
+    return (*collections, *TRAINED_STAGES, *evaluations)
 
 
 def read_trained_run(run_dir: Path) -> TrainedRun:
@@ -81,12 +92,15 @@ def read_trained_run(run_dir: Path) -> TrainedRun:
     record = read_result(run_dir / RUN_RECORD, command)
     demos_of = record.get("demos", "")
     seconds = dict(record.get("stage_seconds", {}))
+    suites = read_identity(run_dir).suites
+    reported = reported_stages(suites)
     if demos_of:
-        # By the link, and not by the recorded name, since both runs may have moved.
-        source = (run_dir / DEMOS_FOLDER).resolve().parent
+        # By a link, and not by the recorded name, since both runs may have moved.
+        sources = {folder.resolve().parent.parent for folder in (run_dir / DEMOS_FOLDER).iterdir()}
+        (source,) = sources - {run_dir.resolve()}
         shared = read_result(source / RUN_RECORD, pipeline_command(source)).get("stage_seconds", {})
-        seconds = {**({"collect": shared["collect"]} if "collect" in shared else {}), **seconds}
-    if missing := [name for name in REPORTED if name not in seconds]:
+        seconds = {**{name: spent for name, spent in shared.items() if name in reported}, **seconds}
+    if missing := [name for name in reported if name not in seconds]:
         raise ValueError(f"{run_dir / RUN_RECORD} has no seconds of {', '.join(missing)}; finish the run: {command}")
     metrics = {name: dict(read_result(run_dir / name / METRICS_NAME, command)) for name in TRAINED_STAGES}
     training = {name: metrics[name].pop("training") for name in TRAINED_STAGES}
@@ -94,7 +108,9 @@ def read_trained_run(run_dir: Path) -> TrainedRun:
     if not collections:
         raise ValueError(f"{run_dir / DEMOS_FOLDER} holds no SUITE/TASK_demo.json; finish the run: {command}")
     facts: dict[str, dict[str, Any]] = {
-        "collect": {"steps": sum(log["steps"] for log in collections)},
+        of_suite("collect", suite): {"steps": _steps_of(collections, suite)} for suite in suites or ("",)
+    }
+    facts |= {
         **{name: {key: training[name][key] for key in ("device", "steps", "best_step")} for name in TRAINED_STAGES},
         **{name: _evaluation_facts(run_dir, name) for name in seconds if name.startswith("evaluate")},
     }
@@ -105,7 +121,13 @@ def read_trained_run(run_dir: Path) -> TrainedRun:
         attempts=sum(log["attempts_made"] for log in collections),
         stages={name: StageFacts(spent, **facts.get(name, {})) for name, spent in seconds.items()},
         metrics=metrics,
+        suites=suites,
     )
+
+
+def _steps_of(collections: Sequence[Mapping[str, Any]], suite: str) -> int:
+    """Demonstrated steps of a suite; of all for ""."""
+    return sum(log["steps"] for log in collections if not suite or log["suite"] == suite)
 
 
 def _evaluation_facts(run_dir: Path, stage: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from eval_bridge.policies.decoders import read_decoder
 from eval_bridge.policies.fitted_settings import fitted_settings
 from eval_bridge.runs.finished_evaluations import has_all_episodes
 from eval_bridge.runs.stage_process import PipelineStage
-from rsd_jax.run_folder import CHECKED_FOLDER, WATCHED_FOLDER, calibration_name, calibration_path
+from rsd_jax.run_folder import CHECKED_FOLDER, WATCHED_FOLDER, calibration_name, calibration_path, of_suite
 
 EvaluateCommand = Callable[..., list[str]]
 """Arguments of a process that evaluates, given ``--config.NAME=VALUE`` overrides."""
@@ -43,14 +43,13 @@ class CalibrationPlan:
         if self.episodes_per_task < 1:
             raise ValueError(f"calibration.episodes_per_task={self.episodes_per_task} must be at least 1")
 
-    def path(self, run_dir: Path) -> Path:
-        """Where a run keeps what is fitted."""
-        return calibration_path(run_dir, self.rule, self.alpha, self.epsilon)
+    def path(self, run_dir: Path, suite: str = "") -> Path:
+        """Where a run keeps what is fitted, of one of its suites where it has several."""
+        return calibration_path(run_dir, self.rule, self.alpha, self.epsilon, suite)
 
-    @property
-    def name(self) -> str:
+    def name(self, suite: str = "") -> str:
         """What evaluations call it."""
-        return calibration_name(self.rule, self.alpha, self.epsilon)
+        return calibration_name(self.rule, self.alpha, self.epsilon, suite)
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class CalibrationStages:
 
 
 def calibration_stages(
-    plan: CalibrationPlan, run_dir: Path, evaluate: EvaluateCommand, reads: Sequence[str]
+    plan: CalibrationPlan, run_dir: Path, evaluate: EvaluateCommand, reads: Sequence[str], suite: str = ""
 ) -> CalibrationStages:
     """The stages that `plan` asks for.
 
@@ -76,6 +75,7 @@ def calibration_stages(
         run_dir: folder of the run.
         evaluate: makes the command of an evaluation by the cascade.
         reads: names of the stages that the cascade needs.
+        suite: of the run's suites the one that is evaluated; empty where it has one.
     """
     # Any threshold does: what others would have decided follows from what was watched. This one lets some drafts act.
     acting = f"shadow=true rule={'confidence' if plan.rule != 'agreement' else plan.rule}"
@@ -85,48 +85,54 @@ def calibration_stages(
     def watch(folder: str, *more: str) -> list[str]:
         return evaluate(f"--config.output={folder}", *episodes, *quiet, *more)
 
+    watched, checked = (of_suite(folder, suite) for folder in (WATCHED_FOLDER, CHECKED_FOLDER))
+    names = [of_suite(name, suite) for name in ("watch", "calibrate", "watch_others", "check")]
     calibrate = [
         *(sys.executable, "-m", "launch.calibrate", "--run_dir", str(run_dir)),
-        *("--watched", str(run_dir / WATCHED_FOLDER), "--rule", plan.rule),
+        *("--watched", str(run_dir / watched), "--rule", plan.rule),
         *("--alpha", f"{plan.alpha:g}", "--epsilon", f"{plan.epsilon:g}"),
+        *(("--by_suite",) if suite else ()),
     ]
+    kept = plan.path(run_dir, suite)
     fit = (
         PipelineStage(
-            "watch",
-            run_dir / WATCHED_FOLDER,
-            watch(WATCHED_FOLDER, f"--config.decoder_settings={acting}"),
+            names[0],
+            run_dir / watched,
+            watch(watched, f"--config.decoder_settings={acting}"),
             partial(has_all_episodes, decoder=read_decoder(CASCADE, acting)),
             reads,
         ),
-        PipelineStage("calibrate", plan.path(run_dir), calibrate, partial(_has, name="threshold"), (*reads, "watch")),
+        PipelineStage(names[1], kept, calibrate, partial(_has, name="threshold"), (*reads, names[0])),
     )
-    fitted = (*reads, "watch", "calibrate")
+    fitted = (*reads, *names[:2])
     first_other = f"--config.first_episode={plan.episodes_per_task}"
-    by_fitted = ("--config.decoder_settings=shadow=true", f"--config.calibration={plan.name}")
+    by_fitted = ("--config.decoder_settings=shadow=true", f"--config.calibration={plan.name(suite)}")
     check = (
         PipelineStage(
-            "watch_others",
-            run_dir / CHECKED_FOLDER,
-            watch(CHECKED_FOLDER, first_other, *by_fitted),
-            partial(has_all_episodes_as_fitted, plan=plan, run_dir=run_dir, more="shadow=true"),
+            names[2],
+            run_dir / checked,
+            watch(checked, first_other, *by_fitted),
+            partial(has_all_episodes_as_fitted, plan=plan, run_dir=run_dir, suite=suite, more="shadow=true"),
             fitted,
         ),
         PipelineStage(
-            "check",
-            plan.path(run_dir),
-            [*calibrate, "--checked", str(run_dir / CHECKED_FOLDER)],
+            names[3],
+            kept,
+            [*calibrate, "--checked", str(run_dir / checked)],
             partial(_has, name="checked_on"),
-            (*fitted, "watch_others"),
+            (*fitted, names[2]),
         ),
     )
     return CalibrationStages(fit, check)
 
 
-def has_all_episodes_as_fitted(output: Path, plan: CalibrationPlan, run_dir: Path, more: str = "") -> bool:
+def has_all_episodes_as_fitted(
+    output: Path, plan: CalibrationPlan, run_dir: Path, suite: str = "", more: str = ""
+) -> bool:
     """Whether every planned episode has a result by the cascade with the fitted threshold, and settings `more`."""
-    if not _has(plan.path(run_dir), "threshold"):
+    if not _has(plan.path(run_dir, suite), "threshold"):
         return False
-    settings = fitted_settings(run_dir, plan.name, CASCADE)
+    settings = fitted_settings(run_dir, plan.name(suite), CASCADE)
     return has_all_episodes(output, read_decoder(CASCADE, f"{more} {settings}"))
 
 

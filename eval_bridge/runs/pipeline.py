@@ -12,7 +12,15 @@ from eval_bridge.runs.stage_process import PipelineStage, run_stage
 from eval_bridge.runs.stop_request import Stopped, StopRequest
 from eval_bridge.statistics.intervals import Interval
 from rsd_jax.content_check import read_checked_json
-from rsd_jax.run_folder import HEADLINE, LOG_FOLDER, REPLACED_FOLDER, REPORT_NAME, SUMMARY_NAME, evaluation_folder
+from rsd_jax.run_folder import (
+    HEADLINE,
+    LOG_FOLDER,
+    REPLACED_FOLDER,
+    REPORT_NAME,
+    SUMMARY_NAME,
+    evaluation_folder,
+    of_suite,
+)
 
 
 def run_pipeline(
@@ -86,20 +94,30 @@ def set_aside(stages: Sequence[PipelineStage], run_dir: Path, terminal: TextIO) 
         print(f"moved to {folder}: {', '.join(moved)}", file=terminal, flush=True)
 
 
-def describe_result(run_dir: Path, decoders: Sequence[str]) -> str:
-    """What the evaluations found, from their ``summary.json``, and where the report is; of those that there are."""
+def describe_result(run_dir: Path, decoders: Sequence[str], suites: Sequence[str] = ("",)) -> str:
+    """What the evaluations found, from their ``summary.json``, and where the report is; of those that there are.
+
+    Args:
+        run_dir: folder of the run.
+        decoders: that are evaluated.
+        suites: likewise; "" for the run's own.
+    """
     lines = []
-    for decoder in decoders:
-        path = run_dir / evaluation_folder(decoder, decoders) / SUMMARY_NAME
-        if not path.is_file():
-            continue
-        summary = read_checked_json(path)
-        success = describe_success(summary["successes"], summary["episodes"], Interval(*summary["success_interval"]))
-        lines.append(f"{success}, {summary['errors']} errors, {summary['decoder']}")
-        if summary["token_acceptance"] is not None:
-            lines.append(f"{describe_acceptance(summary['token_acceptance'])}, {summary['decoder']}")
-    report = run_dir / HEADLINE / REPORT_NAME
-    return "\n".join([*lines, f"report      {report}"] if report.is_file() else lines)
+    for suite in suites:
+        for decoder in decoders:
+            path = run_dir / evaluation_folder(decoder, decoders, suite) / SUMMARY_NAME
+            if not path.is_file():
+                continue
+            summary = read_checked_json(path)
+            what = f"{summary['decoder']} {suite}".rstrip()
+            success = describe_success(
+                summary["successes"], summary["episodes"], Interval(*summary["success_interval"])
+            )
+            lines.append(f"{success}, {summary['errors']} errors, {what}")
+            if summary["token_acceptance"] is not None:
+                lines.append(f"{describe_acceptance(summary['token_acceptance'])}, {what}")
+    reports = [run_dir / of_suite(HEADLINE, suite) / REPORT_NAME for suite in suites]
+    return "\n".join([*lines, *(f"report      {report}" for report in reports if report.is_file())])
 
 
 def describe_time(run_dir: Path, until_report: Sequence[str], budget: str) -> str:

@@ -1,49 +1,38 @@
 """The stages of a run: their commands, what they leave, and how one sees that it is all there."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
 
 from eval_bridge.policies.cascade import CASCADE
 from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.decoders import check_decoder, read_decoder
 from eval_bridge.runs.calibration_stages import CalibrationPlan, calibration_stages, has_all_episodes_as_fitted
 from eval_bridge.runs.finished_evaluations import compares_with, has_all_episodes
+from eval_bridge.runs.shared_demos import has_all_demos, has_all_demos_of_a_suite
 from eval_bridge.runs.stage_process import PipelineStage
 from eval_bridge.runs.training import is_trained
 from rsd_jax.run_folder import (
     CASCADE_STAGES,
     COMPARISONS_NAME,
-    COMPLETE,
     DEMOS_FOLDER,
     EARLY_EXIT_STAGES,
     HEADLINE,
     TRAINED_STAGES,
     evaluation_folder,
+    of_suite,
 )
 
-NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
-"""Every decoder with its defaults."""
 
+@dataclass(frozen=True)
+class PipelinePlan:
+    """What a run consists of.
 
-def stages_of(
-    run_dir: Path,
-    variant: str,
-    seed: int,
-    decoders: Sequence[str],
-    settings: Mapping[str, str] = NO_SETTINGS,
-    tokenizer: str = "",
-    calibration: CalibrationPlan | None = None,
-    render_devices: Sequence[int] = (),
-) -> list[PipelineStage]:
-    """The stages of a run in order, each with the command that makes its output.
-
-    Args:
-        run_dir: folder of the run.
+    Attributes:
+        run_dir: its folder.
         variant: of every stage's configuration.
         seed: of collection and training; the evaluation's belongs to its protocol, not to the run.
         decoders: each is evaluated on the same starts, in this order; the first is the headline. With several, a last
@@ -53,70 +42,141 @@ def stages_of(
         calibration: how the threshold of a cascade without settings of its own is fitted before it is evaluated; None
             for its default.
         render_devices: graphics devices, as EGL counts them, that collection and evaluations render on, in turn.
+        suites: that one policy learns together and is evaluated on; empty for the one suite of `variant`.
+        suite_variant: of their configurations of collection and evaluation, with ``{suite}`` where the suite's name
+            stands.
 
     Raises:
-        ValueError: no decoder, one named twice, or an unknown one; or settings that `named_decoders` refuses.
+        ValueError: on construction: no decoder or an unknown one, a decoder or suite named twice, settings that
+            `named_decoders` refuses, or the same variant for all suites.
     """
-    if not decoders or len(set(decoders)) != len(decoders):
-        raise ValueError(f"decoders={tuple(decoders)} must name at least one decoder, and each only once")
-    named = named_decoders(decoders, settings)
-    outputs = {decoder: evaluation_folder(decoder, decoders) for decoder in decoders}
-    plan = None if settings.get(CASCADE) else calibration
-    rendering = [f"--config.render_devices={tuple(render_devices)}".replace(" ", "")] if render_devices else []
 
-    def command(launcher: str, config: str, *more: str) -> list[str]:
-        chosen = tokenizer if tokenizer and config == "rfsq" else variant
-        call = [sys.executable, "-m", f"launch.{launcher}", "--config", f"configs/{config}.py:{chosen}"]
-        return [*call, f"--config.run_dir={run_dir}", *more]
+    run_dir: Path
+    variant: str
+    seed: int
+    decoders: Sequence[str]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    tokenizer: str = ""
+    calibration: CalibrationPlan | None = None
+    render_devices: Sequence[int] = ()
+    suites: Sequence[str] = ()
+    suite_variant: str = "{suite}"
 
-    def evaluate(decoder: str, *more: str) -> list[str]:
-        return command("evaluate", "libero_eval", f"--config.decoder={decoder}", *rendering, *more)
+    def __post_init__(self) -> None:
+        if not self.decoders or len(set(self.decoders)) != len(self.decoders):
+            raise ValueError(f"decoders={tuple(self.decoders)} must name at least one decoder, and each only once")
+        if len(set(self.suites)) != len(self.suites):
+            raise ValueError(f"suites={tuple(self.suites)} must name each suite only once")
+        if self.variant_of("a") == self.variant_of("b"):
+            raise ValueError(f"suite_variant={self.suite_variant!r} must hold {{suite}}, for which each suite stands")
+        _ = self.named  # which rejects what it cannot be made of
 
-    def evaluate_on_all(decoder: str, *more: str) -> list[str]:
-        chosen = [f"--config.output={outputs[decoder]}"]
-        if written := settings.get(decoder, ""):
-            chosen.append(f"--config.decoder_settings={written}")
-        elif decoder == CASCADE and plan is not None:
-            chosen.append(f"--config.calibration={plan.name}")
-        return evaluate(decoder, *chosen, *more)
+    @property
+    def named(self) -> dict[str, Decoder]:
+        """The decoders by name, each with its settings."""
+        return named_decoders(self.decoders, self.settings)
 
-    def evaluation(decoder: str) -> list[PipelineStage]:
-        """The evaluation by `decoder`, and what belongs before and behind it."""
-        output, trained = outputs[decoder], trained_stages(named[decoder])
-        name, folder, line = output.replace(HEADLINE, "evaluate"), run_dir / output, evaluate_on_all(decoder)
-        if decoder != CASCADE or plan is None:
-            finished = partial(has_all_episodes, decoder=named[decoder])
-            return [PipelineStage(name, folder, line, finished, trained)]
-        stages = calibration_stages(plan, run_dir, partial(evaluate, decoder), trained)
-        reads = (*trained, *(stage.name for stage in stages.fit))
-        fitted = partial(has_all_episodes_as_fitted, plan=plan, run_dir=run_dir)
-        return [*stages.fit, PipelineStage(name, folder, line, fitted, reads), *stages.check]
+    @property
+    def each_suite(self) -> tuple[str, ...]:
+        """The suites; "" for the run's own."""
+        return tuple(self.suites) or ("",)
 
-    seeded = f"--config.seed={seed}"
-    recording = command("collect", "demos", seeded, *rendering)
-    collect = PipelineStage("collect", run_dir / DEMOS_FOLDER, recording, has_all_demos)
-    stages = [collect]
+    def variant_of(self, suite: str) -> str:
+        """The variant by which one of `each_suite` is collected and evaluated."""
+        return self.suite_variant.format(suite=suite) if suite else self.variant
+
+    @property
+    def headlines(self) -> tuple[str, ...]:
+        """Names of the stages that evaluate the first decoder, one a suite."""
+        return tuple(of_suite("evaluate", suite) for suite in self.each_suite)
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """Names of the stages that collect demonstrations, one a suite."""
+        return tuple(of_suite("collect", suite) for suite in self.each_suite)
+
+
+def stages_of(plan: PipelinePlan) -> list[PipelineStage]:
+    """The stages of a run in order, each with the command that makes its output."""
+    stages = [_collection(plan, suite) for suite in plan.each_suite]
     # What only one decoder needs is trained when it is its turn: the headline does not wait for it.
-    for decoder in decoders:
-        there, needed = {stage.name for stage in stages}, trained_stages(named[decoder])
+    for decoder in plan.decoders:
+        there, needed = {stage.name for stage in stages}, trained_stages(plan.named[decoder])
         for position, name in enumerate(needed):
             if name not in there:
-                reads, train = (collect.name, *needed[:position]), command("train", name, seeded)
-                stages.append(PipelineStage(name, run_dir / name, train, is_trained, reads))
-        stages += evaluation(decoder)
-    headline, *others = outputs.values()
-    if not others:
-        return stages
-    report = PipelineStage(
-        "report",
-        run_dir / headline / COMPARISONS_NAME,
-        evaluate_on_all(decoders[0], f"--config.compare_with={tuple(others)}".replace(" ", "")),
+                variant = plan.tokenizer if plan.tokenizer and name == "rfsq" else plan.variant
+                train = _command(plan, "train", name, variant, f"--config.seed={plan.seed}")
+                reads = (*plan.collections, *needed[:position])
+                stages.append(PipelineStage(name, plan.run_dir / name, train, is_trained, reads))
+        for suite in plan.each_suite:
+            stages += _evaluation(plan, decoder, suite)
+    if len(plan.decoders) > 1:
+        stages += [_report(plan, suite) for suite in plan.each_suite]
+    return stages
+
+
+def _command(plan: PipelinePlan, launcher: str, config: str, variant: str, *more: str) -> list[str]:
+    call = [sys.executable, "-m", f"launch.{launcher}", "--config", f"configs/{config}.py:{variant}"]
+    return [*call, f"--config.run_dir={plan.run_dir}", *more]
+
+
+def _rendering(plan: PipelinePlan) -> list[str]:
+    if not plan.render_devices:
+        return []
+    return [f"--config.render_devices={tuple(plan.render_devices)}".replace(" ", "")]
+
+
+def _collection(plan: PipelinePlan, suite: str) -> PipelineStage:
+    seeded = f"--config.seed={plan.seed}"
+    record = _command(plan, "collect", "demos", plan.variant_of(suite), seeded, *_rendering(plan))
+    demos = plan.run_dir / DEMOS_FOLDER
+    if suite:
+        return PipelineStage(of_suite("collect", suite), demos / suite, record, has_all_demos, ())
+    return PipelineStage("collect", demos, record, has_all_demos_of_a_suite, ())
+
+
+def _evaluate(plan: PipelinePlan, decoder: str, suite: str, *more: str) -> list[str]:
+    asked = (f"--config.decoder={decoder}", *_rendering(plan), *more)
+    return _command(plan, "evaluate", "libero_eval", plan.variant_of(suite), *asked)
+
+
+def _evaluate_on_all(plan: PipelinePlan, decoder: str, suite: str, *more: str) -> list[str]:
+    chosen = [f"--config.output={evaluation_folder(decoder, plan.decoders, suite)}"]
+    if written := plan.settings.get(decoder, ""):
+        chosen.append(f"--config.decoder_settings={written}")
+    elif decoder == CASCADE and plan.calibration is not None:
+        chosen.append(f"--config.calibration={plan.calibration.name(suite)}")
+    return _evaluate(plan, decoder, suite, *chosen, *more)
+
+
+def _evaluation(plan: PipelinePlan, decoder: str, suite: str) -> list[PipelineStage]:
+    """The evaluation of a suite by `decoder`, and what belongs before and behind it."""
+    output, trained = evaluation_folder(decoder, plan.decoders, suite), trained_stages(plan.named[decoder])
+    name, folder = output.replace(HEADLINE, "evaluate", 1), plan.run_dir / output
+    line = _evaluate_on_all(plan, decoder, suite)
+    if decoder != CASCADE or plan.calibration is None or plan.settings.get(CASCADE):
+        finished = partial(has_all_episodes, decoder=plan.named[decoder])
+        return [PipelineStage(name, folder, line, finished, trained)]
+    stages = calibration_stages(
+        plan.calibration, plan.run_dir, partial(_evaluate, plan, decoder, suite), trained, suite
+    )
+    reads = (*trained, *(stage.name for stage in stages.fit))
+    fitted = partial(has_all_episodes_as_fitted, plan=plan.calibration, run_dir=plan.run_dir, suite=suite)
+    return [*stages.fit, PipelineStage(name, folder, line, fitted, reads), *stages.check]
+
+
+def _report(plan: PipelinePlan, suite: str) -> PipelineStage:
+    headline, *others = (evaluation_folder(decoder, plan.decoders, suite) for decoder in plan.decoders)
+    compared = f"--config.compare_with={tuple(others)}".replace(" ", "")
+    return PipelineStage(
+        of_suite("report", suite),
+        plan.run_dir / headline / COMPARISONS_NAME,
+        _evaluate_on_all(plan, plan.decoders[0], suite, compared),
         partial(compares_with, others=others),
     )
-    return [*stages, report]
 
 
-def named_decoders(decoders: Sequence[str], settings: Mapping[str, str] = NO_SETTINGS) -> dict[str, Decoder]:
+def named_decoders(decoders: Sequence[str], settings: Mapping[str, str]) -> dict[str, Decoder]:
     """The decoders of a pipeline by name, each with its settings.
 
     Args:
@@ -138,31 +198,3 @@ def trained_stages(decoder: Decoder) -> tuple[str, ...]:
     """What is trained in order before `decoder` is evaluated: what is always there, and what it needs beside."""
     groups = [group for group in (CASCADE_STAGES, EARLY_EXIT_STAGES) if set(decoder.stages) & set(group)]
     return (*TRAINED_STAGES, *chain(*groups))
-
-
-def share_demos(run_dir: Path, source: str) -> None:
-    """Lets the run in `run_dir` use the demonstrations of the run in `source`, by a link; nothing if that is empty.
-
-    Raises:
-        ValueError: `source` has no complete demonstrations, or `run_dir` has others.
-        OSError: the link cannot be made.
-    """
-    if not source:
-        return
-    demos, link = Path(source) / DEMOS_FOLDER, run_dir / DEMOS_FOLDER
-    if not has_all_demos(demos):
-        raise ValueError(
-            f"demos={source!r}: {demos} holds no complete collection; finish it "
-            f"(python -m launch.pipeline ... --config.run_dir={source} --config.until_stage=collect)"
-        )
-    if link.exists() and link.resolve() != demos.resolve():
-        raise ValueError(f"demos={source!r} is asked, and {link} holds other demonstrations: name another run_dir")
-    if not link.exists():
-        run_dir.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)  # a link to what is gone
-        link.symlink_to(os.path.relpath(demos, run_dir), target_is_directory=True)
-
-
-def has_all_demos(output: Path) -> bool:
-    """Whether a collection is complete."""
-    return any(output.glob(f"*/{COMPLETE}"))

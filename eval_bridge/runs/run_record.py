@@ -18,29 +18,36 @@ class RunIdentity:
         seed: of collection and training.
         demos: folder of the run whose demonstrations this one uses; empty if it has its own.
         tokenizer: variant of the tokenizer's configuration; empty if it is the others'.
+        suites: that one policy learns together; empty for the one suite of `variant`.
     """
 
     variant: str
     seed: int
     demos: str = ""
     tokenizer: str = ""
+    suites: tuple[str, ...] = ()
 
 
-def check_same_run(run_dir: Path, wanted: RunIdentity, from_stage: str) -> None:
+def check_same_run(run_dir: Path, wanted: RunIdentity, is_anew: bool = False) -> None:
     """Records what `run_dir` is made with, or checks it against what it was made with.
+
+    Args:
+        run_dir: folder of the run.
+        wanted: what it is to be made with.
+        is_anew: whether all of it is made anew, so that it may be made with something else.
 
     Raises:
         ValueError: the folder was made with another variant, seed or tokenizer, or other demonstrations.
         OSError: the folder cannot be written.
     """
-    path = run_dir / RUN_RECORD
-    if path.exists() and from_stage != "collect":
-        recorded = asdict(RunIdentity("", 0)) | read_record(run_dir)
+    if (run_dir / RUN_RECORD).exists() and not is_anew:
+        recorded = asdict(read_identity(run_dir))
         for name, value in asdict(wanted).items():
             if recorded[name] != value:
                 raise ValueError(
                     f"{run_dir} was made with {name}={recorded[name]!r}, and {name}={value!r} is asked: name another "
-                    "folder (--config.run_dir=...) or make everything anew (--config.from_stage=collect)"
+                    "folder (--config.run_dir=...) or make everything anew, from the first stage "
+                    "(--config.from_stage=collect)"
                 )
         return
     try:
@@ -48,6 +55,13 @@ def check_same_run(run_dir: Path, wanted: RunIdentity, from_stage: str) -> None:
         _write(run_dir, asdict(wanted))
     except OSError as error:
         raise OSError(f"cannot write the run folder: {error}; name another with --config.run_dir=...") from error
+
+
+def read_identity(run_dir: Path) -> RunIdentity:
+    """What a run is made with; raises ValueError where no pipeline has made the folder."""
+    record = read_result(run_dir / RUN_RECORD, pipeline_command(run_dir))
+    known = {name: value for name, value in record.items() if name in RunIdentity.__dataclass_fields__}
+    return RunIdentity(**known | {"suites": tuple(record.get("suites", ()))})
 
 
 def read_record(run_dir: Path) -> dict[str, Any]:

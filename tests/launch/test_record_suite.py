@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from launch.record_suite import main
 from rsd_jax.content_check import read_checked_json, write_checked_json
 from tests.eval_bridge.evaluation.folder_examples import write_evaluation
 from tests.eval_bridge.evaluation.log_examples import DIGEST, MANIFEST, log_of, make_log, make_record
+from tests.results.figures import disagreements
 
 HEAD = {
     "accuracy_by_layer_teacher": [0.9, 0.8, 0.7, 0.6, 0.5],
@@ -221,6 +223,68 @@ def test_the_ten_fine_grained_tasks_are_tasks_of_their_suites():
     for suite, tasks in FINE_GRAINED.items():
         assert set(tasks) <= set(get_suite(suite).tasks)
     assert pool_fine_grained("libero_object", [{"task": "any", "episodes": 1, "successes": 1}]) is None
+
+
+def make_run_of_two_suites(run_dir: Path) -> Path:
+    make_run(run_dir)
+    for name in ("evaluation", "evaluation_l1_regression", "evaluation_autoregressive"):
+        shutil.rmtree(run_dir / name)
+    suites = {"libero_goal": {0: "++-", 1: "++"}, "libero_10": {0: "+-", 1: "---"}}
+    seconds = {name: SECONDS[name] for name in ("rfsq", "policy", "draft", "main_head")}
+    for suite, solved in suites.items():
+        seconds |= {f"collect_{suite}": 60.0, f"evaluate_{suite}": 30.0}
+        write_evaluation(run_dir / f"evaluation_{suite}", log_of(solved, suite=suite))
+        write_evaluation(run_dir / f"evaluation_{suite}_cascade", log_of(solved, suite=suite, decoder="cascade"))
+        summary = {"suite": suite, "successes": 20, "attempts_made": 21, "steps": 1800}
+        write_json(run_dir / "demos" / suite / "a_demo.json", summary)
+    shutil.rmtree(run_dir / "demos" / "suite")
+    identity = {"variant": "libero_40", "seed": 0, "suites": list(suites)}
+    write_json(run_dir / "pipeline.json", {**identity, "stage_seconds": seconds})
+    return run_dir
+
+
+def test_one_policy_for_several_suites_has_a_row_for_each_and_what_they_are_together(tmp_path):
+    run_dir = make_run_of_two_suites(tmp_path / "run")
+    results = record(tmp_path, run_dir, "--suite", "libero_40")
+    assert list(disagreements(results)) == []
+    assert [(row["suite"], row["decoder"], row["successes"], row["episodes"]) for row in results["rows"]] == [
+        *(("libero_goal", decoder, 4, 5) for decoder in ("speculative_greedy", "cascade")),
+        *(("libero_10", decoder, 1, 5) for decoder in ("speculative_greedy", "cascade")),
+    ]
+    first = results["together"][0]
+    assert (first["decoder"], first["suites"]) == ("speculative_greedy", ["libero_goal", "libero_10"])
+    assert (first["successes"], first["episodes"]) == (5, 10)
+    assert first["average"] == pytest.approx((4 / 5 + 1 / 5) / 2)
+    training = results["training"]
+    assert training["stages"]["collect_libero_10"]["steps"] == 1800
+    assert training["seconds_to_report"] == 6 + 300 + 30 + 30 + 2 * (60 + 30)
+    assert [stage for stage in training["stages"] if stage.startswith("evaluate")] == [
+        "evaluate_libero_goal",
+        "evaluate_libero_10",
+    ]
+
+
+def test_several_suites_are_a_table_from_the_file_as_from_the_run(tmp_path, capsys):
+    run_dir = make_run_of_two_suites(tmp_path / "run")
+    record(tmp_path, run_dir, "--suite", "libero_40")
+    printed = capsys.readouterr().out
+    main(["--suite", "libero_40", "--results", str(tmp_path / "out.json")])
+    assert capsys.readouterr().out == printed
+    for line in (
+        "| libero_goal, `speculative_greedy` | **4 of 5** (37.6% to 96.4%) |",
+        "| average, `cascade` | **50.0%**; **5 of 10** (23.7% to 76.3%) |",
+        "| OpenVLA-OFT as published, a policy for each, human demonstrations | 97.9%, 94.5% |",
+        "| libero_10: `speculative_greedy` minus `cascade`, same starts | +0.0 (",
+        "| libero_goal: token acceptance, rounds a chunk | 50.0%, 4.00 |",
+        "| minutes from nothing to the first report | **9.1** |",
+    ):
+        assert line in printed
+
+
+def test_one_suite_of_several_is_not_told_as_a_run_of_its_own(tmp_path):
+    run_dir = make_run_of_two_suites(tmp_path / "run")
+    with pytest.raises(ValueError, match="learned libero_goal, libero_10 together: name them by --suite libero_40"):
+        record(tmp_path, run_dir, "--suite", "libero_10")
 
 
 def test_incomplete_and_foreign_evaluations_are_no_rows(run_dir, tmp_path):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from eval_bridge.evidence.trained_run import REPORTED
+from eval_bridge.evidence.trained_run import reported_stages
 from eval_bridge.statistics.intervals import wilson_interval
 from eval_bridge.statistics.paired import PairedCounts, bootstrap_difference, mcnemar_p_value
 from eval_bridge.statistics.risk_control import mean_interval
@@ -68,7 +68,7 @@ def _per_task(record: Record) -> Iterator[str]:
     if {"all", "tasks"} <= set(record):
         yield from _sums(record["all"], list(record["tasks"].values()))
     pooled = record.get("fine_grained")
-    if pooled:
+    if pooled and tasks is not None:
         chosen = [task for task in tasks or () if task["task"] in pooled["tasks"]]
         if len(chosen) != len(pooled["tasks"]):
             yield f"fine_grained: {pooled['tasks']} are not all in per_task"
@@ -112,6 +112,18 @@ def _rows(record: Record) -> Iterator[str]:
         counts = _determined(other["per_task"], headline["per_task"], paired["c"], paired["b"])
         if counts:
             yield from _compare(f"{name}: interval", paired["interval"], bootstrap_difference(counts))
+
+
+def _together(record: Record) -> Iterator[str]:
+    """What stands for all suites of a run are the sums of their rows."""
+    for total in record["together"] if _has(record, "together", "rows") else ():
+        rows = [row for row in record["rows"] if (row["seed"], row["decoder"]) == (total["seed"], total["decoder"])]
+        if [row["suite"] for row in rows] != total["suites"]:
+            yield f"{total['decoder']}: rows are of {[row['suite'] for row in rows]}, not {total['suites']}"
+        yield from _sums(total, rows)
+        yield from _compare("average", total["average"], _mean([row["success_rate"] for row in rows]))
+        if total["fine_grained"]:
+            yield from _sums(total["fine_grained"], [row["fine_grained"] for row in rows if row["fine_grained"]])
 
 
 def _determined(
@@ -166,7 +178,7 @@ def _tokenizers(record: Record) -> Iterator[str]:
 def _training(record: Record) -> Iterator[str]:
     if not _has(record, "seconds_to_report", "stages"):
         return
-    seconds = sum(record["stages"][name]["seconds"] for name in REPORTED)
+    seconds = sum(record["stages"][name]["seconds"] for name in reported_stages(record.get("suites", ())))
     yield from _compare("seconds_to_report", record["seconds_to_report"], round(seconds, 1))
     if not 0 < record["demonstrations"] <= record["demonstration_attempts"]:
         yield f"{record['demonstrations']} demonstrations of {record['demonstration_attempts']} attempts"
@@ -257,7 +269,7 @@ def _cascades(record: Record) -> Iterator[str]:
 
 RULES = (
     *(_success, _per_task, _paired, _rows, _ablation, _tokenizers, _training, _speed, _resets),
-    *(_comparison, _risk, _calibration, _cascades),
+    *(_together, _comparison, _risk, _calibration, _cascades),
 )
 
 

@@ -9,6 +9,7 @@ import pytest
 from eval_bridge.evaluation.comparison import compare_folders
 from eval_bridge.evidence.cascade_record import read_cascade_record
 from eval_bridge.statistics.intervals import wilson_interval
+from rsd_jax.run_folder import calibration_paths
 from tests.eval_bridge.evidence.cascade_examples import (
     AGREEMENT,
     CONFIDENCE,
@@ -169,3 +170,12 @@ def test_a_changed_figure_is_named(record, path, value, named):
         place = place[key]
     place[last] = value
     assert any(named in message for message in disagreements(tampered))
+
+
+def test_of_a_run_of_several_suites_the_suites_own_calibrations_are_told(run_dir):
+    for own in calibration_paths(run_dir):
+        facts = json.loads(own.read_text())
+        for suite in ("libero_spatial", "libero_goal"):
+            own.with_name(f"{suite}_{own.name}").write_text(json.dumps(facts | {"suite": suite}))
+        own.unlink()
+    assert {each["suite"] for each in read(run_dir)["calibrations"]} == {"libero_spatial"}

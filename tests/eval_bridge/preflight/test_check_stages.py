@@ -7,7 +7,7 @@ from eval_bridge.preflight.check_stages import check_stages
 from eval_bridge.preflight.needed_requirements import bytes_needed, quick_requirements, slow_requirements
 from eval_bridge.preflight.needs import Needs
 from eval_bridge.preflight.stage_needs import needs_of
-from eval_bridge.runs.pipeline_stages import stages_of
+from eval_bridge.runs.pipeline_stages import PipelinePlan, stages_of
 from launch.config_flags import parse_config
 
 
@@ -16,7 +16,7 @@ def read_config(arguments):
 
 
 def commands(run_dir, variant="quickstart", decoders=("speculative_greedy",)):
-    return {stage.name: stage.command for stage in stages_of(run_dir, variant, 0, decoders)}
+    return {stage.name: stage.command for stage in stages_of(PipelinePlan(run_dir, variant, 0, decoders))}
 
 
 def names(wanted):
@@ -39,7 +39,7 @@ def test_a_whole_run_needs_everything_and_writes_nothing_while_it_is_checked(tmp
 def test_every_graphics_device_is_tried_before_anything_runs(tmp_path, monkeypatch):
     tried = []
     monkeypatch.setattr(requirements, "check_renderer", lambda devices: tried.append(devices) or "there")
-    stages = stages_of(tmp_path, "libero_spatial", 0, ("l1_regression",), render_devices=(1, 0))
+    stages = stages_of(PipelinePlan(tmp_path, "libero_spatial", 0, ("l1_regression",), render_devices=(1, 0)))
     needs = [needs_of(stage.command, read_config) for stage in stages]
     (renderer,) = (each for each in slow_requirements(needs) if each.name == "renderer")
     renderer.check()
@@ -98,7 +98,7 @@ def test_wrong_configurations_and_a_wrong_machine_are_listed_together(tmp_path, 
     results = check_stages(wanted, read_config, with_processes=False)
     assert [(result.name, result.detail) for result in results if not result.passed] == [
         ("configuration of draft", "configs/draft.py has no variant 'quick'; did you mean 'quickstart'? (valid: "
-         "libero_spatial, libero_object, libero_goal, libero_10, quickstart, tiny)"),
+         "libero_spatial, libero_object, libero_goal, libero_10, libero_40, quickstart, tiny)"),
         ("configuration of evaluate", "decoder='greedy' is not a decoder; choose one of l1_regression, "
          "two_step_regression, autoregressive, speculative_greedy, fixed_point, one_pass, speculative_sampling, "
          "certified, cascade, early_exit."),

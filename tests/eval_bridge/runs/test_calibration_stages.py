@@ -9,7 +9,7 @@ import pytest
 
 from configs import libero_spatial, quickstart
 from eval_bridge.runs.calibration_stages import CalibrationPlan
-from eval_bridge.runs.pipeline_stages import stages_of
+from eval_bridge.runs.pipeline_stages import PipelinePlan, stages_of
 from launch.config_flags import parse_config
 from rsd_jax.registry import to_dataclass
 
@@ -18,7 +18,9 @@ FITTED = "rule=confidence threshold=0.2 longest_run=7"
 
 
 def stages(run_dir: Path, plan: CalibrationPlan = PLAN, settings: str = ""):
-    made = stages_of(run_dir, "libero_spatial", 0, ("fixed_point", "cascade"), {"cascade": settings}, calibration=plan)
+    made = stages_of(
+        PipelinePlan(run_dir, "libero_spatial", 0, ("fixed_point", "cascade"), {"cascade": settings}, calibration=plan)
+    )
     return {stage.name: stage for stage in made}
 
 

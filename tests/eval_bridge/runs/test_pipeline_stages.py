@@ -3,26 +3,20 @@ from pathlib import Path
 
 import pytest
 
-from configs import libero_10, libero_goal, libero_object, libero_spatial, quickstart
+from configs import libero_10, libero_40, libero_goal, libero_object, libero_spatial, quickstart
 from eval_bridge.policies.decoders import DECODERS
-from eval_bridge.runs.pipeline_stages import named_decoders, share_demos, stages_of
+from eval_bridge.runs.calibration_stages import CalibrationPlan
+from eval_bridge.runs.pipeline_stages import PipelinePlan, named_decoders, stages_of
 from launch.config_flags import load_config, parse_config
 
 SUITES = (libero_spatial, libero_object, libero_goal, libero_10)
-PIPELINES = (quickstart, *SUITES)
+PIPELINES = (quickstart, libero_40, *SUITES)
 ONE = ("speculative_greedy",)
 THREE = ("speculative_greedy", "l1_regression", "autoregressive")
 
 
-def complete_collection(run_dir: Path) -> Path:
-    suite = run_dir / "demos" / "libero_spatial"
-    suite.mkdir(parents=True)
-    (suite / "collection.json").touch()
-    return run_dir
-
-
 def test_commands_are_those_of_the_documentation():
-    stages = stages_of(Path("runs/x"), "quickstart", 3, ONE)
+    stages = stages_of(PipelinePlan(Path("runs/x"), "quickstart", 3, ONE))
     assert [stage.name for stage in stages] == ["collect", "rfsq", "policy", "draft", "main_head", "evaluate"]
     assert str(stages[2]) == (
         "python -m launch.train --config configs/policy.py:quickstart --config.run_dir=runs/x --config.seed=3"
@@ -30,20 +24,20 @@ def test_commands_are_those_of_the_documentation():
 
 
 def test_collection_and_evaluations_render_on_the_devices_asked_for_and_nothing_else_is_told_of_them():
-    stages = stages_of(Path("runs/x"), "libero_spatial", 3, THREE, render_devices=(0, 1))
+    stages = stages_of(PipelinePlan(Path("runs/x"), "libero_spatial", 3, THREE, render_devices=(0, 1)))
     told = [stage.name for stage in stages if "--config.render_devices=(0,1)" in stage.command]
     assert told == ["collect", "evaluate", "evaluate_l1_regression", "evaluate_autoregressive", "report"]
 
 
 def test_another_tokenizer_changes_no_other_configuration():
-    stages = stages_of(Path("runs/x"), "libero_spatial", 3, ONE, tokenizer="layernorm")
+    stages = stages_of(PipelinePlan(Path("runs/x"), "libero_spatial", 3, ONE, tokenizer="layernorm"))
     variants = {stage.name: str(stage).split(".py:")[1].split(" ")[0] for stage in stages}
     assert variants.pop("rfsq") == "layernorm"
     assert set(variants.values()) == {"libero_spatial"}
 
 
 def test_a_cascade_has_its_own_policy_trained_before_it_is_evaluated_and_no_other_decoder_waits_for_it():
-    stages = stages_of(Path("runs/x"), "tiny", 0, ("l1_regression", "cascade"))
+    stages = stages_of(PipelinePlan(Path("runs/x"), "tiny", 0, ("l1_regression", "cascade")))
     names = [stage.name for stage in stages]
     assert names[:6] == ["collect", "rfsq", "policy", "draft", "main_head", "evaluate"]
     assert names[6:] == ["draft_policy", "confidence", "evaluate_cascade", "report"]
@@ -55,12 +49,12 @@ def test_a_cascade_has_its_own_policy_trained_before_it_is_evaluated_and_no_othe
 
 
 def test_an_early_exit_has_its_own_head_trained_and_no_cascade():
-    stages = [stage.name for stage in stages_of(Path("runs/x"), "tiny", 0, ("early_exit",))]
+    stages = [stage.name for stage in stages_of(PipelinePlan(Path("runs/x"), "tiny", 0, ("early_exit",)))]
     assert stages[4:] == ["main_head", "early_exit", "evaluate"]
 
 
 def test_every_decoder_has_an_evaluation_and_the_first_a_report_beside_the_others():
-    evaluations = stages_of(Path("runs/x"), "libero_spatial", 1, THREE)[5:]
+    evaluations = stages_of(PipelinePlan(Path("runs/x"), "libero_spatial", 1, THREE))[5:]
     assert [(stage.name, str(stage.output)) for stage in evaluations] == [
         ("evaluate", "runs/x/evaluation"),
         ("evaluate_l1_regression", "runs/x/evaluation_l1_regression"),
@@ -83,7 +77,7 @@ def test_every_decoder_has_an_evaluation_and_the_first_a_report_beside_the_other
 )
 def test_impossible_decoders_are_refused(decoders, message):
     with pytest.raises(ValueError, match=message):
-        stages_of(Path("runs/x"), "tiny", 0, decoders)
+        stages_of(PipelinePlan(Path("runs/x"), "tiny", 0, decoders))
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
@@ -91,16 +85,78 @@ def test_every_stage_has_the_variants_of_the_pipelines(pipeline):
     for variant in pipeline.VARIANTS:
         config = pipeline.get_config(variant)
         decoders = dict.fromkeys((*config.decoders, "cascade", "early_exit"))
-        for stage in stages_of(Path(config.run_dir), config.variant, 0, tuple(decoders)):
+        plan = PipelinePlan(
+            *(Path(config.run_dir), config.variant, 0, tuple(decoders)),
+            suites=config.suites,
+            suite_variant=config.suite_variant,
+        )
+        for stage in stages_of(plan):
             source = stage.command[4]
             module, values = load_config(source)
-            assert variant in module.VARIANTS, source
-            assert values.run_dir == f"runs/{variant}"
+            assert source.partition(":")[2] in module.VARIANTS, source
+            if not config.suites:
+                assert values.run_dir == f"runs/{variant}"
+
+
+def test_one_policy_learns_all_suites_and_is_evaluated_on_each_with_a_calibration_of_its_own():
+    config = libero_40.get_config()
+    calibration = CalibrationPlan(**config.calibration)
+    suites, decoders = ("libero_goal", "libero_10"), ("l1_regression", "cascade")
+    plan = PipelinePlan(Path("runs/x"), "libero_40", 2, decoders, calibration=calibration, suites=suites)
+    stages = {stage.name: stage for stage in stages_of(plan)}
+    assert list(stages) == [
+        *("collect_libero_goal", "collect_libero_10", "rfsq", "policy", "draft", "main_head"),
+        *("evaluate_libero_goal", "evaluate_libero_10", "draft_policy", "confidence"),
+        *("watch_libero_goal", "calibrate_libero_goal", "evaluate_libero_goal_cascade"),
+        *("watch_others_libero_goal", "check_libero_goal"),
+        *("watch_libero_10", "calibrate_libero_10", "evaluate_libero_10_cascade"),
+        *("watch_others_libero_10", "check_libero_10"),
+        *("report_libero_goal", "report_libero_10"),
+    ]
+    assert stages["policy"].reads == ("collect_libero_goal", "collect_libero_10", "rfsq")
+    assert [stages[name].reads for name in plan.collections] == [(), ()]  # none is made anew because of another
+    collected, evaluated = (parse_config(stages[f"{name}_libero_10"].command[3:]) for name in ("collect", "evaluate"))
+    assert (collected.suite, collected.seed, collected.demos_per_task) == ("libero_10", 2, 50)
+    assert (evaluated.suite, evaluated.output) == ("libero_10", "evaluation_libero_10")
+    watched, acting = (
+        parse_config(stages[name].command[3:]) for name in ("watch_libero_10", "evaluate_libero_10_cascade")
+    )
+    assert (watched.suite, watched.simulator, watched.output) == (
+        "libero_10",
+        "libero_development",
+        "watched_libero_10",
+    )
+    assert acting.calibration == "libero_10_confidence_alpha0.05_epsilon0.1"
+    assert "--by_suite" in stages["calibrate_libero_10"].command
+    assert str(stages["calibrate_libero_10"].output) == f"runs/x/calibrations/{acting.calibration}.json"
+    compared = parse_config(stages["report_libero_10"].command[3:])
+    assert (compared.output, compared.compare_with) == ("evaluation_libero_10", ("evaluation_libero_10_cascade",))
+    assert plan.headlines == ("evaluate_libero_goal", "evaluate_libero_10")
+
+
+def test_the_demonstrations_of_forty_tasks_are_those_of_each_suites_own_run():
+    """All but the folder."""
+    for suite in libero_40.get_config().suites:
+        (own, *_), plan = stages_of(PipelinePlan(Path("runs/x"), suite, 3, ONE)), libero_40.get_config()
+        together = stages_of(PipelinePlan(Path("runs/x"), plan.variant, 3, ONE, suites=(suite,)))[0]
+        assert together.command == own.command
+        assert together.output == own.output / suite
+
+
+@pytest.mark.parametrize(
+    ("suites", "variant", "message"),
+    [(("libero_10",) * 2, "{suite}", "each suite only once"), (("libero_10",), "tiny", "must hold {suite}")],
+)
+def test_impossible_suites_are_refused(suites, variant, message):
+    with pytest.raises(ValueError, match=message):
+        PipelinePlan(Path("runs/x"), "libero_40", 0, ONE, suites=suites, suite_variant=variant)
 
 
 def test_a_decoder_is_evaluated_with_its_settings():
     settings = {"cascade": "rule=both tolerance=0.1", "certified": ""}
-    *_, cascade, full, report = stages_of(Path("runs/x"), "tiny", 0, ("cascade", "fixed_point"), settings)
+    *_, cascade, full, report = stages_of(
+        PipelinePlan(Path("runs/x"), "tiny", 0, ("cascade", "fixed_point"), settings)
+    )
     for stage in (cascade, report):  # which go on with the same log
         assert parse_config(stage.command[3:]).decoder_settings == "rule=both tolerance=0.1"
     assert parse_config(full.command[3:]).decoder_settings == ""
@@ -119,7 +175,7 @@ def test_a_decoder_is_evaluated_with_its_settings():
 )
 def test_settings_that_no_evaluation_has_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
-        stages_of(Path("runs/x"), "tiny", 0, ONE, settings)
+        stages_of(PipelinePlan(Path("runs/x"), "tiny", 0, ONE, settings))
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
@@ -129,7 +185,7 @@ def test_a_pipelines_configuration_names_a_place_for_settings_of_decoders_alone(
     assert not any(config.decoder_settings.values())
 
 
-@pytest.mark.parametrize("variant", sorted({variant for pipeline in PIPELINES for variant in pipeline.VARIANTS}))
+@pytest.mark.parametrize("variant", sorted({name for each in (quickstart, *SUITES) for name in each.VARIANTS}))
 def test_the_confidence_of_a_cascade_has_episodes_to_learn_and_to_be_judged_on(variant):
     names = ("demos", "policy", "confidence")
     demos, policy, confidence = (load_config(f"configs/{name}.py:{variant}")[1] for name in names)
@@ -148,7 +204,7 @@ def test_published_rows_are_ten_tasks_with_fifty_episodes_each(pipeline):
 
 
 def test_collection_is_finished_when_all_tasks_are(tmp_path):
-    collect = stages_of(tmp_path, "tiny", 0, ONE)[0]
+    collect = stages_of(PipelinePlan(tmp_path, "tiny", 0, ONE))[0]
     suite = collect.output / "libero_spatial"
     suite.mkdir(parents=True)
     (suite / "first_demo.hdf5").touch()
@@ -158,7 +214,7 @@ def test_collection_is_finished_when_all_tasks_are(tmp_path):
 
 
 def test_evaluation_with_missing_episodes_is_not_finished(tmp_path):
-    evaluate = stages_of(tmp_path, "tiny", 0, ONE)[-1]
+    evaluate = stages_of(PipelinePlan(tmp_path, "tiny", 0, ONE))[-1]
     evaluate.output.mkdir()
     summary = {"decoder": "speculative_greedy", "episodes": 10, "planned": 10}
     (evaluate.output / "report.html").touch()
@@ -166,14 +222,14 @@ def test_evaluation_with_missing_episodes_is_not_finished(tmp_path):
     assert not evaluate.is_finished(evaluate.output)
     (evaluate.output / "summary.json").write_text(json.dumps(summary))
     assert evaluate.is_finished(evaluate.output)
-    other = stages_of(tmp_path, "tiny", 0, ("l1_regression",))[-1]
+    other = stages_of(PipelinePlan(tmp_path, "tiny", 0, ("l1_regression",)))[-1]
     assert other.output == evaluate.output  # the headline's folder, which holds another decoder's episodes
     assert not other.is_finished(other.output)
 
 
 def test_an_evaluation_with_other_settings_is_not_finished(tmp_path):
     def evaluate(settings: str):
-        return stages_of(tmp_path, "tiny", 0, ("cascade",), {"cascade": settings})[-1]
+        return stages_of(PipelinePlan(tmp_path, "tiny", 0, ("cascade",), {"cascade": settings}))[-1]
 
     output = evaluate("").output
     output.mkdir()
@@ -188,7 +244,7 @@ def test_an_evaluation_with_other_settings_is_not_finished(tmp_path):
 
 
 def test_report_is_finished_when_it_compares_with_every_other_decoder(tmp_path):
-    report = stages_of(tmp_path, "tiny", 0, THREE)[-1]
+    report = stages_of(PipelinePlan(tmp_path, "tiny", 0, THREE))[-1]
     report.output.parent.mkdir()
     assert not report.is_finished(report.output)
     report.output.write_text(json.dumps([{"first": {"name": "evaluation_l1_regression"}}]))
@@ -196,23 +252,3 @@ def test_report_is_finished_when_it_compares_with_every_other_decoder(tmp_path):
     names = ("evaluation_l1_regression", "evaluation_autoregressive")
     report.output.write_text(json.dumps([{"first": {"name": name}} for name in names]))
     assert report.is_finished(report.output)
-
-
-def test_shared_demonstrations_make_the_collection_finished(tmp_path):
-    first, second = complete_collection(tmp_path / "first"), tmp_path / "second"
-    share_demos(second, str(first))
-    share_demos(second, str(first))  # the same command again
-    assert (second / "demos").is_symlink()
-    collect = stages_of(second, "tiny", 1, ONE)[0]
-    assert collect.is_finished(collect.output)
-    tmp_path.rename(tmp_path.with_name("moved"))
-    assert (tmp_path.with_name("moved") / "second" / "demos" / "libero_spatial" / "collection.json").exists()
-
-
-def test_demonstrations_that_cannot_be_shared_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"first/demos holds no complete collection.*--config.until_stage=collect"):
-        share_demos(tmp_path / "second", str(tmp_path / "first"))
-    first, own = complete_collection(tmp_path / "first"), complete_collection(tmp_path / "own")
-    with pytest.raises(ValueError, match="own/demos holds other demonstrations"):
-        share_demos(own, str(first))
-    assert not (own / "demos").is_symlink()

@@ -6,24 +6,24 @@ from eval_bridge.runs.run_record import RunIdentity, add_seconds, check_same_run
 
 
 def test_folder_of_another_run_is_refused(tmp_path):
-    check_same_run(tmp_path, RunIdentity("quickstart", 0), from_stage="")
-    check_same_run(tmp_path, RunIdentity("quickstart", 0), from_stage="draft")
+    check_same_run(tmp_path, RunIdentity("quickstart", 0))
+    check_same_run(tmp_path, RunIdentity("quickstart", 0))
     with pytest.raises(ValueError, match="made with seed=0, and seed=1 is asked"):
-        check_same_run(tmp_path, RunIdentity("quickstart", 1), from_stage="draft")
+        check_same_run(tmp_path, RunIdentity("quickstart", 1))
     with pytest.raises(ValueError, match="made with demos='', and demos='runs/other' is asked"):
-        check_same_run(tmp_path, RunIdentity("quickstart", 0, "runs/other"), from_stage="")
-    check_same_run(tmp_path, RunIdentity("quickstart", 1), from_stage="collect")
+        check_same_run(tmp_path, RunIdentity("quickstart", 0, "runs/other"))
+    check_same_run(tmp_path, RunIdentity("quickstart", 1), is_anew=True)
     with pytest.raises(ValueError, match="made with seed=1, and seed=0 is asked"):
-        check_same_run(tmp_path, RunIdentity("quickstart", 0), from_stage="")
+        check_same_run(tmp_path, RunIdentity("quickstart", 0))
 
 
 def test_a_record_from_before_demonstrations_could_be_shared_is_of_a_run_with_its_own(tmp_path):
     (tmp_path / "pipeline.json").write_text(json.dumps({"variant": "quickstart", "seed": 0}))
-    check_same_run(tmp_path, RunIdentity("quickstart", 0), from_stage="")
+    check_same_run(tmp_path, RunIdentity("quickstart", 0))
 
 
 def test_seconds_add_up_and_are_forgotten(tmp_path):
-    check_same_run(tmp_path, RunIdentity("quickstart", 0), from_stage="")
+    check_same_run(tmp_path, RunIdentity("quickstart", 0))
     for stage, seconds in (("rfsq", 1.5), ("policy", 100.0), ("policy", 50.25)):
         add_seconds(tmp_path, stage, seconds)
     assert read_seconds(tmp_path) == {"rfsq": 1.5, "policy": 150.2}

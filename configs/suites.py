@@ -1,0 +1,15 @@
+"""The suites of LIBERO, and the variants that the configuration of every trained stage has."""
+
+SUITES = ("libero_spatial", "libero_object", "libero_goal", "libero_10")
+"""Ten tasks each; configs/libero_SUITE.py makes a policy of its own for each of them."""
+
+ALL = "libero_40"
+"""All of them by one policy: configs/libero_40.py."""
+
+TRAINED = ("", *SUITES, ALL, "quickstart", "tiny")
+"""Variants of the configuration of a stage that is trained."""
+
+
+def tiny(suite: str) -> str:
+    """What collection and evaluation call a few episodes of one task of `suite`, to see that everything works."""
+    return f"tiny_{suite}"
