@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--coarse_layers", type=int, help="layers that agreement is measured after; as was watched")
     parser.add_argument("--alpha", type=float, default=0.05, help="risk that is allowed")
     parser.add_argument("--epsilon", type=float, default=0.1, help="half-ranges beyond which a draft is far")
-    parser.add_argument("--by_suite", action="store_true", help="keep it under the suite's name: of a run of several")
+    parser.add_argument("--suite", default="", help="whose calibration it is, where a run has several suites")
     options = parser.parse_args(arguments)
     run_dir = options.run_dir
     watched = read_watched(options.watched, run_dir)
@@ -60,9 +60,8 @@ def main(arguments: Sequence[str]) -> int:
     result = calibrate(watched, settings, run_dir, tokenizer)
     if options.checked is not None:
         result = check(result, watched, read_watched(options.checked, run_dir), run_dir, tokenizer)
-    suite = watched.identity["suite"] if options.by_suite else ""
     rule = watched_rule_name(watched, settings.rule)
-    kept = calibration_path(run_dir, rule, settings.alpha, settings.epsilon, suite)
+    kept = calibration_path(run_dir, rule, settings.alpha, settings.epsilon, options.suite)
     kept.parent.mkdir(exist_ok=True)
     write_json(kept, result | {"commit": git_commit()})
     print(f"{_curve(result)}\n\n{describe(result)}\nkept in {kept}")

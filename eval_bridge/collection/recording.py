@@ -16,6 +16,9 @@ from eval_bridge.simulators.interface import Simulator
 from rsd_jax.demos.demo import Demo, DemoFrames, DemoStart
 from rsd_jax.demos.frames import to_stored_size
 
+SOLVED_BEFORE = "the goal held before the expert took over"
+"""Why there is no demonstration where a policy needed no correction."""
+
 _NOISE_STREAM = 1  # apart from what the simulator draws from the same seed, and from its style
 
 
@@ -36,6 +39,9 @@ _Simulator = TypeVar("_Simulator", bound=RecordableSimulator)
 Expert = Callable[[_Simulator, StyleRecord], Iterator[NDArray[np.float32]]]
 """Yields clean actions ``[7]`` for the simulator's present state, in the style asked for, and notes how it went; the
 caller executes each action before it asks again."""
+
+Lead = Callable[[_Simulator], Iterator[NDArray[np.float32]]]
+"""Yields actions ``[7]`` of whoever acts before the expert, for the simulator's present state, until it takes over."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +98,24 @@ def record_episode(
     suite: str,
     task: str,
     seed: int,
+    lead: Lead[_Simulator] | None = None,
 ) -> RecordedEpisode | FailedEpisode:
     """Plays one episode from a random start and records it.
 
     What is recorded depends on `seed` alone: the start is the one `Simulator.draw_start` draws from it, and style and
     noise have generators of their own. Everything is observed before the action of its step.
 
+    Args:
+        simulator: the task.
+        expert: whose actions are the labels.
+        settings: how it is recorded; limits count the expert's steps.
+        suite: name of the task's suite. task: its name. seed: of the episode.
+        lead: a policy whose mistakes the expert corrects; it acts undisturbed until the expert takes over
+            (`Demo.expert_from`).
+
     Returns:
         The demonstration, or why there is none: the expert gave up, or stopped where the goal did not hold, or the
-        limit came before the goal.
+        limit came before the goal, or the goal before the expert.
     """
     start = simulator.draw_start(seed)
     simulator.begin(start)
@@ -109,19 +124,27 @@ def record_episode(
     steps: list[_Step] = []
     since_success: int | None = None
     is_solved = False
+
+    def take(action: NDArray[np.float32], label: NDArray[np.float32]) -> bool:
+        frames = observe_frames(simulator) if settings.images else None
+        steps.append(_Step(action, label, simulator.proprio(), simulator.state(), frames))
+        return simulator.step(action)
+
+    for action in lead(simulator) if lead else ():
+        if take(action, action):
+            return FailedEpisode(len(steps), SOLVED_BEFORE, style.values())
+    expert_from = len(steps)
+    step_limit = expert_from + settings.step_limit
     try:
-        for label in smooth(expert(simulator, style), settings.motion):
-            action = noise.disturb(label)
-            frames = observe_frames(simulator) if settings.images else None
-            steps.append(_Step(action, label, simulator.proprio(), simulator.state(), frames))
-            is_solved = simulator.step(action)
+        for label in smooth(expert(simulator, style), settings.motion, steps[-1].action if steps else None):
+            is_solved = take(noise.disturb(label), label)
             if not is_solved:
                 since_success = None
             elif since_success is None:
                 since_success = len(steps)
             if since_success is not None and len(steps) - since_success >= settings.steps_after_success:
                 break
-            if since_success is None and len(steps) >= settings.step_limit:
+            if since_success is None and len(steps) >= step_limit:
                 return FailedEpisode(
                     len(steps), f"the goal does not hold after {settings.step_limit} steps", style.values()
                 )
@@ -141,6 +164,7 @@ def record_episode(
         states=np.stack([step.state for step in steps]),
         start=DemoStart(start.state, start.fixture_poses),
         seed=seed,
+        expert_from=expert_from,
     )
     return RecordedEpisode(demo, style.values())
 

@@ -14,12 +14,12 @@ from eval_bridge.experts.goal import Carry, Close, Goal, Open, Push, TurnOff, Tu
 from eval_bridge.experts.grasp_planning import PANDA_HAND, Grasp, GraspPreferences, plan_grasp
 from eval_bridge.experts.grasp_side import kind_of_grasp, prefer_side, why_not
 from eval_bridge.experts.make_way import items_in_the_way, opening_direction, place_aside
-from eval_bridge.experts.motion import limit_speed
+from eval_bridge.experts.motion import limit_speed, yaw_of
 from eval_bridge.experts.placement_planning import Placement
 from eval_bridge.experts.route import STRAIGHT, Route
 from eval_bridge.experts.scene import Scene
 from eval_bridge.experts.skills import door, drag, drawer, insert, knob, pick, place, push, put_aside
-from eval_bridge.experts.skills.hand import Actions, SkillFailed
+from eval_bridge.experts.skills.hand import Actions, SkillFailed, is_carried
 from eval_bridge.experts.style_record import StyleRecord, kind_of_route
 
 MAP_SPACING = 0.004  # fine enough for the wall of a bowl (metres)
@@ -57,6 +57,7 @@ class ScriptedExpert:
         self._attempts = attempts
         self._record = style or StyleRecord()
         self._is_last_attempt = False
+        self._begins = True
         self._off_side: set[str] = set()  # items that have no good grasp on the side asked for
 
     def actions(self) -> Iterator[NDArray[np.float32]]:
@@ -85,6 +86,7 @@ class ScriptedExpert:
                 yield from self._pursue(goal)
             except SkillFailed as failure:
                 reason = str(failure)
+            self._begins = False
 
     def plan(self, goal: Carry) -> Grasp:
         """The grasp with which it would now pick up what `goal` carries from above; raises `ExpertFailed` if none."""
@@ -129,12 +131,16 @@ class ScriptedExpert:
 
     def _pick_and_place(self, item: str, find_place: FindPlace) -> Actions:
         scene = self._scene
-        grasp = yield from self._approach(item, find_place)
-        yield from pick.descend_and_close(scene, grasp)
-        yield from pick.lift(scene, item, grasp)
-        yield from place.back_off(scene, item, grasp.yaw)
-        destination = find_place(grasp.yaw)
-        yaw = grasp.yaw + destination.turn
+        if self._begins and is_carried(scene, item):  # whoever acted before has picked it up
+            held = yaw_of(scene.hand().rotation)
+        else:
+            grasp = yield from self._approach(item, find_place)
+            yield from pick.descend_and_close(scene, grasp)
+            yield from pick.lift(scene, item, grasp)
+            held = grasp.yaw
+        yield from place.back_off(scene, item, held)
+        destination = find_place(held)
+        yaw = held + destination.turn
         carried_by = self._route(self._record.style.carry), self._reporter("carry", item)
         yield from place.carry(scene, item, destination.position, yaw, *carried_by)
         yield from place.place(scene, item, destination.position, yaw, is_tight=destination.is_tight)

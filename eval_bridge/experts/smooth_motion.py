@@ -37,9 +37,17 @@ class MotionLimits:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in (0, 2]: 2 is no limit")
 
 
-def smooth(actions: Iterable[NDArray[np.float32]], limits: MotionLimits) -> Iterator[NDArray[np.float32]]:
-    """Yields each of `actions` as far as a hand within `limits` follows it, from rest on; lazily, one for one."""
-    previous = np.zeros(7, np.float32)
+def smooth(
+    actions: Iterable[NDArray[np.float32]], limits: MotionLimits, previous: NDArray[np.float32] | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """Yields each of `actions` as far as a hand within `limits` follows it; lazily, one for one.
+
+    Args:
+        actions: ``[7]`` each.
+        limits: of the hand's motion.
+        previous: the action before the first one; None: the hand rests.
+    """
+    previous = np.zeros(7, np.float32) if previous is None else previous
     for action in actions:
         previous = limit_change(action, previous, limits)
         yield previous

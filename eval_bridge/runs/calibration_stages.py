@@ -91,7 +91,7 @@ def calibration_stages(
         *(sys.executable, "-m", "launch.calibrate", "--run_dir", str(run_dir)),
         *("--watched", str(run_dir / watched), "--rule", plan.rule),
         *("--alpha", f"{plan.alpha:g}", "--epsilon", f"{plan.epsilon:g}"),
-        *(("--by_suite",) if suite else ()),
+        *(("--suite", suite) if suite else ()),
     ]
     kept = plan.path(run_dir, suite)
     fit = (

@@ -199,7 +199,7 @@ def _write_held(index: int, part: Path) -> LeftOut | None:
 
 def _write_part(dataset: DemoDataset, writer: DemoWriter, index: int, part: Path) -> LeftOut | None:
     try:
-        demo = dataset[index]
+        demo = dataset[index].expert_part()
     except DemoFileError as error:
         return LeftOut(index, str(error.path), error.episode, error.field, error.rule)
     with whole_folder(part) as folder:

@@ -1,7 +1,7 @@
 """A demonstration: one successful episode, step by step."""
 
 import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -85,10 +85,12 @@ class Demo:
         states: flattened simulator states, ``float64 [T, S]``; None if the source does not tell them.
         start: how the episode started; None if the source does not tell it.
         seed: seed of the episode's random start; -1 if the source does not tell it.
+        expert_from: the first step of the expert. A policy acted before, whose mistakes the demonstration corrects:
+            what it did is there to be played again, and not to be learned from (`expert_part`).
 
     Raises:
         DemoFieldError: on construction, if a field has a wrong shape or type, a value that is not finite, or an action
-            outside [-1, 1]; if a name or the instruction is not a text, or is empty.
+            outside [-1, 1]; if a name or the instruction is not a text, or is empty; if no step is the expert's.
     """
 
     suite: str
@@ -102,6 +104,7 @@ class Demo:
     states: NDArray[np.float64] | None
     start: DemoStart | None
     seed: int
+    expert_from: int = 0
 
     def __post_init__(self) -> None:
         for field in ("suite", "task", "instruction"):
@@ -116,6 +119,8 @@ class Demo:
         self._check_simulation()
         _check_action_range("actions", self.actions)
         _check_action_range("labels", self.labels)
+        if not 0 <= self.expert_from < steps:
+            raise DemoFieldError("expert_from", f"is {self.expert_from}; expected a step of the {steps}")
 
     def __len__(self) -> int:
         """Number of steps, T."""
@@ -125,6 +130,20 @@ class Demo:
     def has_frames(self) -> bool:
         """Whether the cameras' frames are there."""
         return self.agentview is not None
+
+    def expert_part(self) -> "Demo":
+        """The expert's steps alone, which all of a demonstration is unless it corrects a policy.
+
+        Of a correction's part nobody can tell how it started: between two steps a simulator holds more than its state.
+        """
+        if self.expert_from == 0:
+            return self
+        of_steps = {
+            name: array[self.expert_from :]
+            for name in ("actions", "labels", "proprio", "agentview", "wrist", "states")
+            if (array := getattr(self, name)) is not None
+        }
+        return replace(self, **of_steps, start=None, expert_from=0)
 
     def require_frames(self) -> DemoFrames:
         """The cameras' frames.

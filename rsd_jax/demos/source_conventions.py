@@ -141,6 +141,7 @@ class SourceEpisode(NamedTuple):
         states: flattened simulator states ``[T, S]``, or None.
         start: how the episode started, or None.
         seed: of the episode's random start, or -1.
+        expert_from: the first step of the expert.
     """
 
     suite: str
@@ -153,6 +154,7 @@ class SourceEpisode(NamedTuple):
     states: NDArray[np.floating] | None = None
     start: DemoStart | None = None
     seed: int = -1
+    expert_from: int = 0
 
 
 def to_demo(episode: SourceEpisode, conventions: SourceConventions) -> Demo:
@@ -179,6 +181,7 @@ def to_demo(episode: SourceEpisode, conventions: SourceConventions) -> Demo:
         states=None if episode.states is None else np.asarray(episode.states, np.float64),
         start=episode.start,
         seed=episode.seed,
+        expert_from=episode.expert_from,
     )
 
 

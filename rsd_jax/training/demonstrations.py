@@ -48,7 +48,7 @@ def load_split(run_dir: Path, every: int = 5, with_frames: bool = True) -> Split
 
 def split_file(file: Path, every: int, with_frames: bool = True) -> Split:
     """The split of the demonstrations of one task; raises as `load_split`."""
-    demos = read_demos(file, with_frames=with_frames)
+    demos = [demo.expert_part() for demo in read_demos(file, with_frames=with_frames)]
     if len(demos) < every:
         raise ValueError(
             f"{file} holds {len(demos)} episodes; at least {every} are needed, for one in {every} is held out: "

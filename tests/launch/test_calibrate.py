@@ -87,6 +87,12 @@ def test_a_threshold_is_fitted_and_kept(run_dir, watch, capsys):
     assert f"threshold {FITTED:g}, expected risk at most 0.200" in capsys.readouterr().out
 
 
+def test_of_several_suites_each_has_its_own_calibration(run_dir, watch, capsys):
+    options = ("--alpha", "0.25", "--epsilon", "0.3")
+    _, kept = command(run_dir, watch("watched"), *options, "--suite", "libero_goal")
+    assert list(kept) == ["libero_goal_confidence_alpha0.25_epsilon0.3"]
+
+
 def test_calibrations_lie_beside_each_other_and_one_that_is_made_again_is_checked(run_dir, watch, capsys):
     watched = watch("watched")
     for rule, alpha in (("confidence", "0.25"), ("both", "0.25"), ("confidence", "0.5")):

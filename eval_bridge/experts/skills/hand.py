@@ -16,6 +16,7 @@ CRUISE_CLEARANCE = 0.03  # between what moves and what lies below (metres)
 PRESSING_STIFFNESS = 3.0  # how much harder a pressing hand presses when it is lifted while it leads
 PATIENCE = 10  # steps without progress after which a motion ends (a stretched arm or a contact stops it)
 MAP_SPACING = 0.015
+OPEN = 0.07  # of the fingers that hold nothing (metres)
 
 
 class SkillFailed(Exception):
@@ -123,6 +124,11 @@ def is_held(scene: Scene, item: str) -> bool:
     """Whether the fingers are kept apart and `item` is where the hand is."""
     distance = np.linalg.norm(scene.pose(item).position - scene.hand().position)
     return scene.finger_opening() > 0.001 and bool(distance < 0.2)
+
+
+def is_carried(scene: Scene, item: str) -> bool:
+    """Whether `item` hangs in the hand: closed fingers are kept apart, and nothing else touches it."""
+    return scene.finger_opening() < OPEN and is_held(scene, item) and not scene.touches_something(item)
 
 
 def highest_on_the_way(scene: Scene, start: Vector, end: Vector, half_width: float, item: str | None = None) -> float:

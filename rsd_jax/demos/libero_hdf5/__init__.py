@@ -4,7 +4,9 @@
 data                        attributes: env_name, env_args, problem_info, bddl_file_name, bddl_file_content,
 │                           macros_image_convention, num_demos, total            (+ suite, task, versions)
 └── demo_0, demo_1, ...     attributes: num_samples, model_file, init_state      (+ seed, fixture_poses, noise, style,
-    │                                                                            ep_meta: its own instruction)
+    │                                                                            ep_meta: its own instruction,
+    │                                                                            expert_from: the steps before it are
+    │                                                                            a policy's, see `Demo`)
     ├── actions [T, 7]      executed actions                                     (+ expert_actions [T, 7]: labels)
     ├── states [T, S]  robot_states [T, 9]  rewards [T]  dones [T]
     └── obs/  agentview_rgb  eye_in_hand_rgb [T, 128, 128, 3] (upside-down, as rendered; left out without images)

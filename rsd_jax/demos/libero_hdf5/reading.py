@@ -143,6 +143,7 @@ def _find_episode(
         states=episode.array("states") if episode.has("states") else None,
         start=_find_start(episode, suite, instruction),
         seed=int(episode.group.attrs.get("seed", -1)),
+        expert_from=int(episode.group.attrs.get("expert_from", 0)),
     )
 
 

@@ -81,6 +81,8 @@ def _write_demo(group: h5py.Group, demo: Demo, episode: EpisodeDescription) -> N
     group.attrs["num_samples"] = len(demo)
     group.attrs["model_file"] = episode.model_file
     group.attrs["seed"] = demo.seed
+    if demo.expert_from:
+        group.attrs["expert_from"] = demo.expert_from
     if demo.start is not None:
         poses = {name: pose.tolist() for name, pose in demo.start.fixture_poses.items()}
         group.attrs["init_state"] = demo.start.state

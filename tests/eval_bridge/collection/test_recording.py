@@ -1,11 +1,18 @@
 import numpy as np
 import pytest
 
-from eval_bridge.collection.recording import FailedEpisode, RecordedEpisode, RecordingSettings, record_episode
+from eval_bridge.collection.recording import (
+    SOLVED_BEFORE,
+    FailedEpisode,
+    RecordedEpisode,
+    RecordingSettings,
+    record_episode,
+)
 from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.experts.style import StyleSettings, draw_style, style_generator
 from eval_bridge.simulators.interface import EpisodeStart
+from eval_bridge.simulators.point_mass import towards_ball
 from rsd_jax.demos.demo import Demo
 from rsd_jax.demos.frames import to_stored_size
 from tests.eval_bridge.collection.collection_fakes import (
@@ -20,9 +27,10 @@ DIVERSE = StyleSettings(sides=(-90.0, 90.0), slowest=0.5)
 NOISY = RecordingSettings(step_limit=60, steps_after_success=0, noise=NoiseSettings(0.3))
 
 
-def _record(solve=expert, settings=NOISY, seed=7, simulator=None) -> Demo | FailedEpisode:
+def _record(solve=expert, settings=NOISY, seed=7, simulator=None, lead=None) -> Demo | FailedEpisode:
     simulator = simulator or RecordablePointMass()
-    episode = record_episode(simulator, solve, settings, suite="point_mass", task="close_on_ball", seed=seed)
+    names = {"suite": "point_mass", "task": "close_on_ball"}
+    episode = record_episode(simulator, solve, settings, **names, seed=seed, lead=lead)
     return episode.demo if isinstance(episode, RecordedEpisode) else episode
 
 
@@ -153,3 +161,50 @@ def test_the_style_is_drawn_from_the_seed_and_told_with_the_episode():
 def test_a_failure_tells_its_style_too():
     settings = RecordingSettings(60, 0, style=DIVERSE)
     assert _record(expert_that_always_fails, settings).style["side"] in (-90.0, 90.0)
+
+
+def lead_away(steps: int):
+    """A policy that goes away from the ball, for so many steps."""
+
+    def lead(simulator):
+        for _ in range(steps):
+            action = towards_ball(simulator)
+            action[:3] *= -1
+            yield action
+
+    return lead
+
+
+def test_what_a_policy_did_before_is_recorded_as_its_own():
+    demo = _record(lead=lead_away(6))
+    assert isinstance(demo, Demo)
+    assert demo.expert_from == 6
+    np.testing.assert_array_equal(demo.actions[:6], demo.labels[:6])  # no noise: it makes its own mistakes
+    simulator = RecordablePointMass()
+    simulator.begin(EpisodeStart(*demo.start))
+    for step, action in enumerate(demo.actions):
+        np.testing.assert_array_equal(simulator.state(), demo.states[step])
+        if step >= 6:
+            np.testing.assert_array_equal(next(expert(simulator)), demo.labels[step])
+        simulator.step(action)
+
+
+def test_the_limit_counts_the_experts_steps_alone():
+    own = len(_record(settings=RecordingSettings(60, 0), lead=lead_away(6))) - 6
+    assert isinstance(_record(settings=RecordingSettings(own, 0), lead=lead_away(6)), Demo)
+    failed = _record(settings=RecordingSettings(own - 1, 0), lead=lead_away(6))
+    assert isinstance(failed, FailedEpisode)
+    assert failed.steps == own - 1 + 6
+
+
+def test_a_policy_that_makes_no_mistake_leaves_nothing_to_correct():
+    failed = _record(lead=expert)
+    assert isinstance(failed, FailedEpisode)
+    assert failed.reason == SOLVED_BEFORE
+
+
+def test_the_experts_motion_begins_where_the_policys_ended():
+    demo = _record(settings=RecordingSettings(200, 0, motion=MotionLimits(0.1, 0.1)), lead=lead_away(6))
+    assert isinstance(demo, Demo)
+    changes = np.abs(np.diff(demo.labels[5:, :3], axis=0)).max(axis=1)
+    assert changes.max() == pytest.approx(0.1, abs=1e-6)

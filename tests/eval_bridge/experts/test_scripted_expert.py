@@ -6,6 +6,7 @@ from eval_bridge.experts.motion import yaw_of
 from eval_bridge.experts.route import Route
 from eval_bridge.experts.scene import Box
 from eval_bridge.experts.scripted_expert import ExpertFailed, ScriptedExpert
+from eval_bridge.experts.skills.hand import is_carried
 from eval_bridge.experts.style import Style, StyleSettings, draw_style, style_generator
 from eval_bridge.experts.style_record import StyleRecord
 from tests.eval_bridge.experts.kinematic_scene import KinematicScene
@@ -173,3 +174,28 @@ def test_the_last_attempt_is_made_in_the_planners_own_way():
     *_, record = _in_style(Style(side=180.0, carry=Route(0.0, 0.1)), scene, dry_later)
     assert record.departures["last attempt at on block_1 plate_1"] == "failed before: block_1 was not lifted"
     assert record.kinds["carry block_1"] == "over"
+
+
+def test_goes_on_with_what_another_has_picked_up_and_lifted():
+    """The fingers stay closed until the block is on the plate."""
+    scene = KinematicScene()
+    actions = ScriptedExpert(scene).actions()
+    while not is_carried(scene, "block_1"):
+        scene.execute(next(actions))
+    grips = [action[6] for action in _solve(scene)]
+    assert scene.is_satisfied(scene.goal()[0])
+    opens = grips.index(-1.0)
+    assert opens > 10
+    assert set(grips[:opens]) == {1.0}
+    assert set(grips[opens:]) == {-1.0}
+
+
+def test_what_only_stands_between_the_fingers_is_grasped_anew():
+    scene = KinematicScene()
+    for action in ScriptedExpert(scene).actions():
+        scene.execute(action)
+        if scene.finger_opening() < 0.05:  # closed on it, not lifted
+            break
+    assert not is_carried(scene, "block_1")
+    assert _solve(scene)[0][6] == -1.0
+    assert scene.is_satisfied(scene.goal()[0])

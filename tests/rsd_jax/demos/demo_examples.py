@@ -31,7 +31,7 @@ WITHOUT_SIMULATION = {"states": None, "start": None}
 
 
 def assert_same_demo(left: Demo, right: Demo) -> None:
-    for name in ("suite", "task", "instruction", "seed", "has_frames"):
+    for name in ("suite", "task", "instruction", "seed", "has_frames", "expert_from"):
         assert getattr(left, name) == getattr(right, name)
     for name in ("actions", "labels", "proprio", "agentview", "wrist", "states"):
         np.testing.assert_array_equal(getattr(left, name), getattr(right, name), err_msg=name, strict=True)

@@ -13,7 +13,14 @@ from rsd_jax.demos.dataset import DemoDataset
 from rsd_jax.demos.file_errors import DemoFileError
 from rsd_jax.demos.formats import SOURCE_FORMATS, TARGET_FORMATS, get_source_format, get_target_format
 from rsd_jax.demos.lerobot import LeRobotWriter
-from rsd_jax.demos.libero_hdf5 import Hdf5Demos, Hdf5Writer, read_demos
+from rsd_jax.demos.libero_hdf5 import (
+    EpisodeDescription,
+    Hdf5Demos,
+    Hdf5Writer,
+    SceneDescription,
+    read_demos,
+    write_episode,
+)
 from rsd_jax.demos.source_conventions import AS_LIBERO_STORES
 from rsd_jax.demos.task_names import TaskNaming
 from rsd_jax.folder_lock import InUseError, in_use
@@ -58,6 +65,17 @@ def test_every_task_gets_its_file_in_the_order_of_the_source(tmp_path):
             assert_same_demo(demo, example_demo(demo.seed, task=task))
     assert [path.name for path in tmp_path.iterdir()] == ["demos"]
     assert len(Hdf5Demos.open(tmp_path / "demos")) == 4
+
+
+def test_of_a_correction_the_experts_part_is_converted(tmp_path):
+    """Other formats cannot tell that a policy's mistakes are not to be learned from."""
+    corrections = tmp_path / "source" / "libero_spatial_corrections"
+    corrections.mkdir(parents=True)
+    correction = example_demo(steps=5, expert_from=3)
+    write_episode(corrections / "a_demo.hdf5", correction, SceneDescription(), EpisodeDescription())
+    convert(Hdf5Demos.open(tmp_path / "source"), Hdf5Writer(), tmp_path / "demos", description=WHAT)
+    (found,) = Hdf5Demos.open(tmp_path / "demos")
+    assert_same_demo(found, correction.expert_part())
 
 
 def test_what_was_written_before_an_interruption_is_not_read_again(tmp_path):

@@ -35,6 +35,8 @@ def test_length_is_the_number_of_steps():
             r"start.state: .*\(21,\); expected float64 \(20,\)",
         ),
         ("start", DemoStart(np.zeros(STATE_SIZE), {"stove": np.zeros(6)}), r"start.fixture_poses\['stove'\]"),
+        ("expert_from", 3, "is 3; expected a step of the 3"),
+        ("expert_from", -1, "is -1; expected a step of the 3"),
     ],
 )
 def test_refuses_a_field_that_breaks_a_rule(field, value, rule):
@@ -72,3 +74,14 @@ def test_an_error_of_a_file_can_be_told_by_another_process():
     told = pickle.loads(pickle.dumps(error))
     assert type(told) is DemoFileError
     assert str(told) == str(error) == "a/b.hdf5: demo_3: actions: is missing"
+
+
+def test_of_a_correction_the_experts_steps_are_what_is_learned_from():
+    demo = example_demo(steps=5, expert_from=3)
+    part = demo.expert_part()
+    assert (len(part), part.expert_from, part.start) == (2, 0, None)
+    for name in ("actions", "labels", "proprio", "agentview", "wrist", "states"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(demo, name)[3:])
+    ordinary = example_demo(steps=5)
+    assert ordinary.expert_part() is ordinary
+    assert len(example_demo(steps=5, expert_from=3, **WITHOUT_FRAMES).expert_part()) == 2

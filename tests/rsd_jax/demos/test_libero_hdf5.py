@@ -52,6 +52,13 @@ def test_what_an_episode_lacks_is_absent_in_the_file_and_none_when_read(tmp_path
         assert ("states" in file["data/demo_0"]) == (demo.states is not None)
 
 
+def test_a_correction_tells_where_the_expert_took_over(tmp_path):
+    demo = _write(tmp_path / "one.hdf5", expert_from=2)
+    (found,) = read_demos(tmp_path / "one.hdf5")
+    assert_same_demo(found, demo)
+    assert found.expert_from == 2
+
+
 def test_has_every_field_of_the_official_layout(tmp_path):
     path = tmp_path / "one.hdf5"
     demo = _write(path)
