@@ -23,8 +23,10 @@ set-up: .venv/installed  ## make .venv from the pinned versions
 
 set-up-torch: .venv/torch-installed  ## add PyTorch to .venv, for the tests that compare with the original
 
+# `make pretrained SUITE=libero_10` films another suite, into a folder of its own.
 pretrained: .venv/installed  ## watch the shipped checkpoint solve a LIBERO task (a minute on 2 cores)
-	@$(WITH_RENDERER) $(PYTHON_IN_VENV) -m launch.evaluate --config configs/libero_eval.py:pretrained
+	@$(WITH_RENDERER) $(PYTHON_IN_VENV) -m launch.evaluate --config configs/libero_eval.py:pretrained \
+		$(if $(SUITE),--config.suite=$(SUITE) --config.output=evaluation_$(SUITE))
 
 quickstart: pretrained  ## the same, then demonstrations, four trainings and evaluation of one task (20 minutes on 2 cores)
 	@$(WITH_RENDERER) $(PYTHON_IN_VENV) -m launch.pipeline --config configs/quickstart.py
