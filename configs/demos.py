@@ -74,6 +74,10 @@ def get_config(variant: str = "") -> ConfigDict:
     config.style.slowest = 1.0
     # That goals which do not depend on each other are taken in random order.
     config.style.shuffle_probability = 0.0
+    # A policy may act before the expert takes over, as in configs/corrections.py: that of the run in this folder.
+    config.takeover = ConfigDict({"policy_of": "", "decoder": "l1_regression", "policy_batch": 0})
+    # Steps after which the expert does, drawn evenly from these.
+    config.takeover.earliest, config.takeover.latest = 1, 1
 
     if variant:
         # A policy, and a draft of one, are then less often off by a whole jump, in episodes a quarter longer. Not

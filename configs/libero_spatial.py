@@ -51,10 +51,13 @@ def get_config(variant: str = "libero_spatial") -> ConfigDict:
     config.demos = ""
     # Variant of configs/rfsq.py, such as "layernorm"; empty: the same as of everything else.
     config.tokenizer = ""
-    # Suites that one policy learns together, as configs/libero_40.py has them; (): that of the variant.
-    config.suites = ()
-    # Which variant of their configurations collection and evaluation of each of them take.
-    config.suite_variant = "{suite}"
+    # Suites that the policy learns together, as configs/libero_40.py has them.
+    config.suites = ("libero_spatial",)
+    # Variant of their configurations of collection and evaluation, {suite} for the suite's name; empty: the same.
+    config.suite_variant = ""
+    # Folder of another run: its policy's mistakes are corrected by more demonstrations (configs/corrections.py), from
+    # which this run's policy learns too; empty: none.
+    config.corrections_of = ""
     # Evaluated on the same starts; the first is the headline, whose report compares it with the others.
     config.decoders = ("speculative_greedy", "l1_regression", "autoregressive", "cascade")
     # Of each of them, as in "rule=agreement tolerance=0.2"; left empty, they have their defaults.
@@ -92,4 +95,5 @@ def of_suite(variant: str, variants: tuple[str, ...]) -> ConfigDict:
     config = get_config("tiny" if variant == "tiny" else "libero_spatial")
     with config.unlocked():
         config.variant, config.run_dir, config.budget = variant, f"runs/{variant}", ""
+        config.suites = (variant,)
     return config

@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from eval_bridge.collection.audit import TaskAudit, audit_suite, write
 from eval_bridge.simulators.libero.suites import get_suite, suite_names
 from launch.config_flags import run
-from rsd_jax.run_folder import AUDIT_NAME, DEMOS_FOLDER, suite_demo_paths
+from rsd_jax.run_folder import AUDIT_NAME, DEMOS_FOLDER, corrections_folder, suite_demo_paths
 
 
 def main(config: ConfigDict) -> None:
@@ -28,28 +28,32 @@ def main(config: ConfigDict) -> None:
         OSError: there are no demonstrations, or the result cannot be written.
     """
     folder = Path(config.run_dir) / DEMOS_FOLDER
-    suites = [get_suite(name).name for name in config.suites] or [
-        name for name in suite_names() if suite_demo_paths(folder / name)
+    names = [get_suite(name).name for name in config.suites]
+    found = [
+        (suite, kind)
+        for suite in names or suite_names()
+        for kind in (suite, corrections_folder(suite))
+        if suite_demo_paths(folder / kind) or kind in names
     ]
-    if not suites:
+    if not found:
         raise FileNotFoundError(f"{folder} holds no demonstrations of a LIBERO suite; collect or convert some first.")
     unclean = []
-    for suite in suites:
+    for suite, kind in found:
         audits = []
-        for audit in audit_suite(suite, folder / suite):
+        for audit in audit_suite(suite, folder / kind):
             audits.append(audit)
-            print(describe(suite, audit), flush=True)
-        write(folder / suite / AUDIT_NAME, audits)
-        unclean += [f"{suite}/{audit.task}" for audit in audits if not audit.is_clean]
+            print(describe(kind, audit), flush=True)
+        write(folder / kind / AUDIT_NAME, audits)
+        unclean += [f"{kind}/{audit.task}" for audit in audits if not audit.is_clean]
     if unclean:
         raise ValueError(f"demonstrations of {', '.join(unclean)} start in evaluation states: do not train on them.")
 
 
-def describe(suite: str, audit: TaskAudit) -> str:
-    """One line about a task."""
+def describe(folder: str, audit: TaskAudit) -> str:
+    """One line about a task whose demonstrations lie in `folder`."""
     closest, scale = audit.closest, audit.closest_evaluation_states
     return (
-        f"{suite}/{audit.task}: {audit.demos} demonstrations; the nearest (seed {audit.seed}) is "
+        f"{folder}/{audit.task}: {audit.demos} demonstrations; the nearest (seed {audit.seed}) is "
         f"{1000 * closest.objects:.2f} mm and {closest.arm:.4f} rad from evaluation state {closest.second}; two "
         f"evaluation states are {1000 * scale.objects:.2f} mm and {scale.arm:.4f} rad apart"
         + ("" if audit.is_clean else "  <-- THE SAME START")

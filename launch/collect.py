@@ -1,11 +1,13 @@
-"""Records demonstrations of LIBERO tasks by the scripted expert.
+r"""Records demonstrations of LIBERO tasks by the scripted expert.
 
     python -m launch.collect --config configs/demos.py:quickstart --config.run_dir=runs/quickstart
     python -m launch.collect --config configs/demos.py:diverse    # every episode in a style of its own
+    python -m launch.collect --config configs/corrections.py:libero_10 --config.run_dir=runs/second \
+        --config.takeover.policy_of=runs/libero_10    # which corrects the mistakes of a policy
 
 Run again after an interruption it goes on where it stopped. The demonstrations of a task are in
-``RUN_DIR/demos/SUITE/TASK_demo.hdf5``, the summary beside it; ``index.html`` shows what was collected, and
-``collection.json`` is there when all of it is.
+``RUN_DIR/demos/SUITE/TASK_demo.hdf5``, those that correct a policy in ``RUN_DIR/demos/SUITE_corrections/``, the
+summary beside them; ``index.html`` shows what was collected, and ``collection.json`` is there when all of it is.
 """
 
 import json
@@ -17,8 +19,9 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from eval_bridge.collection.attempt_log import Attempt, CollectionLog
-from eval_bridge.collection.session import CollectionError, CollectionPlan, collect
+from eval_bridge.collection.session import CollectionError, CollectionPlan, Leader, collect
 from eval_bridge.collection.settings import CollectionSettings
+from eval_bridge.collection.takeover import TakeoverSettings
 from eval_bridge.collection.worker import CollectionTask
 from eval_bridge.experts.libero_expert import describe_libero_scene, libero_expert
 from eval_bridge.experts.version import expert_version
@@ -60,18 +63,31 @@ def main(config: ConfigDict) -> None:
             expert=libero_expert,
             describe_scene=partial(describe_libero_scene, suite.name, name, versions),
             recording=settings.recording,
+            takeover=settings.takeover if settings.corrects else None,
         )
         for name in settings.task_names
     ]
     run_dir = Path(settings.run_dir)
-    folder = run_dir / DEMOS_FOLDER / suite.name
+    folder = run_dir / DEMOS_FOLDER / tasks[0].folder
     (folder / COMPLETE).unlink(missing_ok=True)
     provenance = {"versions": versions, "commit": git_commit()}
-    for task, log in zip(tasks, _collect_with_progress(tasks, plan, run_dir, provenance), strict=True):
-        print(_describe(log, demo_path(run_dir, suite.name, task.task)), flush=True)
+    leader = _load_leader(settings.takeover) if settings.corrects else None
+    for task, log in zip(tasks, _collect_with_progress(tasks, plan, run_dir, provenance, leader), strict=True):
+        print(_describe(log, demo_path(run_dir, task.folder, task.task)), flush=True)
     print(f"what they look like: {write_collection_page(folder)}")
     contents = {"suite": suite.name, "tasks": [task.task for task in tasks], "demos_per_task": plan.demos}
     write_atomically(folder / COMPLETE, json.dumps(contents, indent=1) + "\n")
+
+
+def _load_leader(takeover: TakeoverSettings) -> Leader:
+    """The policy whose mistakes are corrected; JAX is imported for it alone."""
+    from eval_bridge.policies.compiled_policy import CompiledPolicy, default_policy_batch
+    from eval_bridge.policies.decoders import stages_of_decoder
+    from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
+
+    run_dir, batch_size = Path(takeover.policy_of), takeover.policy_batch or default_policy_batch()
+    policy = CompiledPolicy.load(run_dir, decoder=takeover.decoder, batch_size=batch_size)
+    return Leader(policy, checkpoint_digests(run_dir, stages_of_decoder(takeover.decoder)))
 
 
 def _collect_with_progress(
@@ -79,6 +95,7 @@ def _collect_with_progress(
     plan: CollectionPlan,
     run_dir: Path,
     provenance: Mapping[str, object],
+    leader: Leader | None,
 ) -> list[CollectionLog]:
     with tqdm(total=plan.demos * len(tasks), unit="demo", smoothing=0.05) as bar:
 
@@ -88,7 +105,7 @@ def _collect_with_progress(
             else:
                 bar.write(f"{task.task}: seed {attempt.seed} failed after {attempt.steps} steps: {attempt.reason}")
 
-        return collect(tasks, plan, run_dir, provenance=provenance, on_attempt=show)
+        return collect(tasks, plan, run_dir, provenance=provenance, on_attempt=show, leader=leader)
 
 
 def _describe(log: CollectionLog, path: Path) -> str:

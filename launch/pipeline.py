@@ -48,7 +48,16 @@ def main(config: ConfigDict) -> None:
     """Runs the pipeline that `config` describes and prints its result."""
     run_dir, from_stage = Path(config.run_dir), config.from_stage
     demos = str(Path(config.demos)) if config.demos else ""
-    identity = RunIdentity(config.variant, config.seed, demos, config.tokenizer, tuple(config.suites))
+    corrections_of = str(Path(config.corrections_of)) if config.corrections_of else ""
+    suites = tuple(config.suites)
+    identity = RunIdentity(
+        config.variant,
+        config.seed,
+        demos,
+        config.tokenizer,
+        suites if len(suites) > 1 else (),
+        corrections_of,
+    )
     plan = PipelinePlan(
         run_dir,
         identity.variant,
@@ -58,8 +67,9 @@ def main(config: ConfigDict) -> None:
         tokenizer=identity.tokenizer,
         calibration=to_dataclass(CalibrationPlan, config.calibration.to_dict()),
         render_devices=config.render_devices,
-        suites=identity.suites,
+        suites=suites,
         suite_variant=config.suite_variant,
+        corrections_of=corrections_of,
     )
     stages = stages_of(plan)
     if identity.demos and from_stage in plan.collections:
@@ -74,7 +84,7 @@ def main(config: ConfigDict) -> None:
     if is_anew:
         set_aside(stages, run_dir, sys.stdout)  # before the record says that the folder is made with something else
     check_same_run(run_dir, identity, is_anew)
-    share_demos(run_dir, identity.demos)
+    share_demos(run_dir, identity.demos, plan.suites)
     try:
         run_pipeline(stages, run_dir, sys.stdout, from_stage, config.until_stage)
     except Stopped as stopped:
@@ -82,7 +92,7 @@ def main(config: ConfigDict) -> None:
         print(f"{stopped}; {again} goes on", flush=True)
         sys.exit(stopped.exit_status)
     names = [stage.name for stage in stages]
-    print(f"\n{describe_result(run_dir, plan.decoders, plan.each_suite)}".rstrip())
+    print(f"\n{describe_result(run_dir, plan.decoders, plan.tags)}".rstrip())
     print(describe_time(run_dir, names[: names.index(plan.headlines[-1]) + 1], config.budget))
 
 

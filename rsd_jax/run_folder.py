@@ -3,7 +3,8 @@
 ```
 RUN/
 ├── pipeline.json  logs/STAGE.log  replaced/            what it is made with; outputs that were made anew
-├── demos/SUITE/   TASK_demo.hdf5  TASK_demo.json  collection.json  audit.json  index.html
+├── demos/SUITE/  demos/SUITE_corrections/
+│                  TASK_demo.hdf5  TASK_demo.json  collection.json  audit.json  index.html
 ├── rows/                                               of demonstrations, for training; may be removed at any time
 ├── rfsq/  policy/  draft/  main_head/                  config.json  metrics.jsonl  metrics.json  best/  latest/
 ├── draft_policy/  confidence/  early_exit/             likewise, of the decoders cascade and early_exit
@@ -77,6 +78,11 @@ def demo_path(run_dir: Path, suite: str, task: str) -> Path:
 def demo_file(folder: Path, suite: str, task: str) -> Path:
     """Where the demonstrations of a task lie in a folder of many; the names may be any text (`file_name`)."""
     return folder / file_name(suite) / f"{file_name(task)}{_DEMOS_ENDING}"
+
+
+def corrections_folder(suite: str) -> str:
+    """What the folder of demonstrations that correct a policy in `suite` is called, beside the suite's own."""
+    return f"{suite}_corrections"
 
 
 def summary_path(demos: Path) -> Path:

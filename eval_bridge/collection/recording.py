@@ -14,10 +14,12 @@ from eval_bridge.experts.style import StyleSettings, draw_style, style_generator
 from eval_bridge.experts.style_record import StyleRecord
 from eval_bridge.simulators.interface import Simulator
 from rsd_jax.demos.demo import Demo, DemoFrames, DemoStart
-from rsd_jax.demos.frames import to_stored_size
+from rsd_jax.demos.frames import STORED_SIZE, to_stored_size
 
 SOLVED_BEFORE = "the goal held before the expert took over"
 """Why there is no demonstration where a policy needed no correction."""
+
+_BLACK = DemoFrames(*np.zeros((2, STORED_SIZE, STORED_SIZE, 3), np.uint8))
 
 _NOISE_STREAM = 1  # apart from what the simulator draws from the same seed, and from its style
 
@@ -125,19 +127,19 @@ def record_episode(
     since_success: int | None = None
     is_solved = False
 
-    def take(action: NDArray[np.float32], label: NDArray[np.float32]) -> bool:
-        frames = observe_frames(simulator) if settings.images else None
+    def take(action: NDArray[np.float32], label: NDArray[np.float32], frames: DemoFrames | None) -> bool:
         steps.append(_Step(action, label, simulator.proprio(), simulator.state(), frames))
         return simulator.step(action)
 
     for action in lead(simulator) if lead else ():
-        if take(action, action):
+        if take(action, action, _BLACK if settings.images else None):
             return FailedEpisode(len(steps), SOLVED_BEFORE, style.values())
     expert_from = len(steps)
     step_limit = expert_from + settings.step_limit
     try:
         for label in smooth(expert(simulator, style), settings.motion, steps[-1].action if steps else None):
-            is_solved = take(noise.disturb(label), label)
+            frames = observe_frames(simulator) if settings.images else None
+            is_solved = take(noise.disturb(label), label, frames)
             if not is_solved:
                 since_success = None
             elif since_success is None:

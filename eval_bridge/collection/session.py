@@ -19,8 +19,10 @@ from typing import Any
 
 from eval_bridge.collection.attempt_log import Attempt, CollectionLog
 from eval_bridge.collection.worker import CollectionJob, CollectionTask, CollectionWorker, Merge, Record
+from eval_bridge.episodes.policy_desk import PolicyDesk
 from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.experts.style import StyleSettings
+from eval_bridge.policies.interface import Policy
 from eval_bridge.workers.jobs import JobLoop
 from eval_bridge.workers.messages import Failure
 from eval_bridge.workers.pool import SILENCE_LIMIT, WorkerPool
@@ -34,6 +36,19 @@ _LOGGER = logging.getLogger(__name__)
 
 class CollectionError(RuntimeError):
     """The collection cannot go on; what was collected so far is kept."""
+
+
+@dataclass(frozen=True)
+class Leader:
+    """The policy that acts before the expert takes over.
+
+    Attributes:
+        policy: it.
+        checkpoints: digests of what acts, by stage: a collection that goes on must have the same.
+    """
+
+    policy: Policy
+    checkpoints: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -76,6 +91,7 @@ def collect(
     *,
     provenance: Mapping[str, Any],
     on_attempt: Callable[[CollectionTask[Any], Attempt], None],
+    leader: Leader | None = None,
 ) -> list[CollectionLog]:
     """Brings the demonstration file of every task to ``plan.demos`` demonstrations.
 
@@ -85,6 +101,7 @@ def collect(
         run_dir: the run's folder; each task's file is at its `demo_path`, its summary beside it.
         provenance: goes into the summaries; JSON values.
         on_attempt: told of every attempt, those of earlier runs first.
+        leader: the policy that acts before the expert; for tasks in which the expert takes over.
 
     Returns:
         All attempts, by task.
@@ -97,10 +114,10 @@ def collect(
         OSError: a folder cannot be written, or is full; nothing half-written is left.
     """
     with ExitStack() as uses:
-        for folder in sorted({demo_path(run_dir, task.suite, task.task).parent for task in tasks}):
+        for folder in sorted({demo_path(run_dir, task.folder, task.task).parent for task in tasks}):
             _require_writable(folder)
             uses.enter_context(in_use(folder))
-        return _collect(tasks, plan, run_dir, provenance, on_attempt)
+        return _collect(tasks, plan, run_dir, provenance, on_attempt, leader)
 
 
 def _collect(
@@ -109,21 +126,28 @@ def _collect(
     run_dir: Path,
     provenance: Mapping[str, Any],
     on_attempt: Callable[[CollectionTask[Any], Attempt], None],
+    leader: Leader | None,
 ) -> list[CollectionLog]:
-    states = [_TaskState.open(task, plan, run_dir, provenance) for task in tasks]
+    states = [_TaskState.open(task, plan, run_dir, provenance, leader) for task in tasks]
     for state in states:
         for seed in sorted(state.log.attempts):
             on_attempt(state.task, state.log.attempts[seed])
     if any(state.available or state.has_parts for state in states):
         most = sum(state.available for state in states) or 1
-        make_handler = functools.partial(CollectionWorker, tuple(tasks))
+        needs = None if leader is None else leader.policy.observation_needs
+        make_handler = functools.partial(CollectionWorker, tuple(tasks), needs)
         with WorkerPool(
             min(plan.workers, most),
             make_handler,
             silence_limit=plan.silence_limit,
             environments=plan.environments,
         ) as pool:
-            JobLoop(pool).run(_Collection(states, plan.max_crashes, on_attempt))
+            if leader is None:
+                JobLoop(pool).run(_Collection(states, plan.max_crashes, on_attempt))
+            else:
+                desk = PolicyDesk(leader.policy, pool.answer)
+                source = _Collection(states, plan.max_crashes, on_attempt, leader.policy.batch_size)
+                JobLoop(pool, desk.serve).run(source, meanwhile=desk.compile_policy)
     for state in states:
         state.log.save()
     problems = [problem for state in states for problem in state.problems()]
@@ -139,6 +163,7 @@ class _Collection:
     states: Sequence["_TaskState"]
     max_crashes: int
     on_attempt: Callable[[CollectionTask[Any], Attempt], None]
+    rows: int = 1  # of the policy's batch
 
     def next_job(self, worker: int, scenes: SceneAssignment[int]) -> CollectionJob | None:
         """What is complete is merged at once; else an attempt at a task whose scene the worker has, or should have."""
@@ -146,7 +171,7 @@ class _Collection:
             if state.can_merge:
                 return state.start_merging(index)
         task = scenes.assign(worker, {index: state.available for index, state in enumerate(self.states)})
-        return None if task is None else self.states[task].start_recording(task)
+        return None if task is None else self.states[task].start_recording(task, self.rows)
 
     def done(self, job: CollectionJob, result: Attempt | None) -> None:
         """Notes an attempt, which is told, or that a file is there."""
@@ -177,13 +202,21 @@ class _TaskState:
 
     @classmethod
     def open(
-        cls, task: CollectionTask[Any], plan: CollectionPlan, run_dir: Path, provenance: Mapping[str, Any]
+        cls,
+        task: CollectionTask[Any],
+        plan: CollectionPlan,
+        run_dir: Path,
+        provenance: Mapping[str, Any],
+        leader: Leader | None,
     ) -> "_TaskState":
-        path = demo_path(run_dir, task.suite, task.task)
+        path = demo_path(run_dir, task.folder, task.task)
         settings = {"first_seed": plan.first_seed, **dataclasses.asdict(task.recording)}
         for name, default in (("style", StyleSettings()), ("motion", MotionLimits())):
             if getattr(task.recording, name) == default:
                 del settings[name]  # so that collections from before there was such a setting go on
+        if task.takeover is not None and leader is not None:
+            when = {"earliest": task.takeover.earliest, "latest": task.takeover.latest}
+            settings["takeover"] = {**when, "decoder": leader.policy.decoder, "checkpoints": dict(leader.checkpoints)}
         identified = {"suite": task.suite, "task": task.task, **provenance}
         state = cls(task, plan, path, CollectionLog.open(summary_path(path), settings, identified))
         state._adopt_existing()
@@ -223,11 +256,11 @@ class _TaskState:
         is_complete = self.successes >= self.plan.demos and not self.running
         return is_complete and self.has_parts and not self.is_merging and self.failure is None
 
-    def start_recording(self, index: int) -> Record:
-        """The attempt with the next seed."""
+    def start_recording(self, index: int, rows: int) -> Record:
+        """The attempt with the next seed; always in the same one of the policy's `rows`."""
         seed = next(seed for seed in self._seeds() if seed not in self.log.attempts and seed not in self.running)
         self.running.add(seed)
-        return Record(index, seed, self.parts / f"seed_{seed:010d}.hdf5")
+        return Record(index, seed, self.parts / f"seed_{seed:010d}.hdf5", (seed + index) % rows)
 
     def start_merging(self, index: int) -> Merge:
         """The merging of everything there is."""

@@ -1,16 +1,17 @@
 """What a collection is asked for, as ``configs/demos.py`` explains it."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eval_bridge.collection.recording import RecordingSettings
 from eval_bridge.collection.session import CollectionPlan
+from eval_bridge.collection.takeover import TakeoverSettings
 from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.experts.style import StyleSettings
 from eval_bridge.simulators.libero.renderer import render_environments
 from eval_bridge.simulators.libero.suites import Suite, get_suite, select_tasks
-from eval_bridge.simulators.start_seeds import FIRST_DEVELOPMENT_SEED, SEEDS_PER_RUN
+from eval_bridge.simulators.start_seeds import FIRST_CORRECTION, FIRST_DEVELOPMENT_SEED, SEEDS_PER_RUN
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class CollectionSettings:
         noise: what disturbs the expert.
         style: what of its ways to do an episode is random.
         motion: how fast its hand may speed up and brake.
+        takeover: of which policy the expert corrects the mistakes, if it does.
 
     Raises:
         ValueError: on construction, if a suite, a task or a number is impossible.
@@ -51,12 +53,18 @@ class CollectionSettings:
     noise: NoiseSettings
     style: StyleSettings
     motion: MotionLimits
+    takeover: TakeoverSettings = field(default_factory=TakeoverSettings)
 
     def __post_init__(self) -> None:
         most = FIRST_DEVELOPMENT_SEED // SEEDS_PER_RUN
         if not 0 <= self.seed < most:
             raise ValueError(
                 f"seed={self.seed} must be at least 0 and below {most}: starts from there on are for development"
+            )
+        if (attempts := self.attempts_per_demo * self.demos_per_task) > FIRST_CORRECTION:
+            raise ValueError(
+                f"attempts_per_demo={self.attempts_per_demo} and demos_per_task={self.demos_per_task} are {attempts} "
+                f"seeds; a run has {FIRST_CORRECTION}"
             )
         _ = self.task_names, self.recording, self.plan  # each rejects what it cannot be made of
 
@@ -71,6 +79,11 @@ class CollectionSettings:
         return select_tasks(self.suite, self.tasks)
 
     @property
+    def corrects(self) -> bool:
+        """Whether a policy acts before the expert."""
+        return bool(self.takeover.policy_of)
+
+    @property
     def recording(self) -> RecordingSettings:
         """How an episode is recorded."""
         return RecordingSettings(
@@ -82,7 +95,7 @@ class CollectionSettings:
         """How much is recorded of every task."""
         return CollectionPlan(
             demos=self.demos_per_task,
-            first_seed=self.seed * SEEDS_PER_RUN,
+            first_seed=self.seed * SEEDS_PER_RUN + (FIRST_CORRECTION if self.corrects else 0),
             workers=self.workers or len(os.sched_getaffinity(0)),
             attempts_per_demo=self.attempts_per_demo,
             silence_limit=self.silence_limit,

@@ -7,20 +7,26 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Never, TypeVar, assert_never
+from typing import Any, Generic, TypeVar, assert_never
 
 from eval_bridge.collection.attempt_log import Attempt
 from eval_bridge.collection.recording import (
     Expert,
     FailedEpisode,
+    Lead,
     RecordableSimulator,
     RecordingSettings,
     record_episode,
 )
+from eval_bridge.collection.takeover import TakeoverSettings, act_for
+from eval_bridge.episodes.policy_desk import AskPolicy, RemotePolicy
+from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.simulators.kept_simulator import KeptSimulator
-from eval_bridge.workers.messages import Ask
 from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, write_episode
+from rsd_jax.observation_needs import ObservationNeeds
+from rsd_jax.run_folder import corrections_folder
 
 _Simulator = TypeVar("_Simulator", bound=RecordableSimulator)
 
@@ -36,6 +42,7 @@ class CollectionTask(Generic[_Simulator]):
         expert: solves it.
         describe_scene: makes the attributes of the demonstration files.
         recording: how episodes are recorded.
+        takeover: when the expert takes over from a policy, which the worker's owner has; None: it acts from the start.
     """
 
     suite: str
@@ -44,15 +51,27 @@ class CollectionTask(Generic[_Simulator]):
     expert: Expert[_Simulator]
     describe_scene: Callable[[], SceneDescription]
     recording: RecordingSettings
+    takeover: TakeoverSettings | None = None
+
+    @property
+    def folder(self) -> str:
+        """What the folder of its demonstrations is called."""
+        return self.suite if self.takeover is None else corrections_folder(self.suite)
 
 
 @dataclass(frozen=True)
 class Record:
-    """Play the episode of a seed; a success is written to `part`, unless that is None. The result is an `Attempt`."""
+    """Play the episode of a seed; a success is written to `part`, unless that is None. The result is an `Attempt`.
+
+    Attributes:
+        task_index: of the task. seed: of the episode. part: the file.
+        row: of the policy's batch, where one acts before the expert.
+    """
 
     task_index: int
     seed: int
     part: Path | None
+    row: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,16 +89,16 @@ CollectionJob = Record | Merge
 class CollectionWorker:
     """Handler of a `CollectionJob`; keeps the scene of the task it recorded last."""
 
-    def __init__(self, tasks: Sequence[CollectionTask[Any]]) -> None:
-        """Builds nothing yet; jobs name tasks by their index in `tasks`."""
-        self._tasks = tasks
+    def __init__(self, tasks: Sequence[CollectionTask[Any]], needs: ObservationNeeds | None = None) -> None:
+        """Builds nothing yet; jobs name tasks by their index in `tasks`, `needs` are those of the owner's policy."""
+        self._tasks, self._needs = tasks, needs
         self._simulators = KeptSimulator[RecordableSimulator](lambda index: tasks[index].build_simulator())
 
-    def run(self, job: CollectionJob, ask: Ask[Never, Never]) -> Attempt | None:
-        """Does one job; asks nothing."""
+    def run(self, job: CollectionJob, ask: AskPolicy) -> Attempt | None:
+        """Does one job; asks for chunks where a policy acts before the expert."""
         match job:
-            case Record(task_index, seed, part):
-                return self._record(task_index, seed, part)
+            case Record():
+                return self._record(job, ask)
             case Merge(_, sources, path):
                 merge(sources, path)
                 return None
@@ -90,10 +109,12 @@ class CollectionWorker:
         """Closes the scene, if any."""
         self._simulators.close()
 
-    def _record(self, task_index: int, seed: int, part: Path | None) -> Attempt:
-        began, task = time.perf_counter(), self._tasks[task_index]
-        simulator = self._simulators.of(task_index)
-        result = record_episode(simulator, task.expert, task.recording, suite=task.suite, task=task.task, seed=seed)
+    def _record(self, job: Record, ask: AskPolicy) -> Attempt:
+        began, task = time.perf_counter(), self._tasks[job.task_index]
+        seed, part = job.seed, job.part
+        simulator = self._simulators.of(job.task_index)
+        names, lead = {"suite": task.suite, "task": task.task}, self._lead(task, job, ask)
+        result = record_episode(simulator, task.expert, task.recording, **names, seed=seed, lead=lead)
         if part is not None and not isinstance(result, FailedEpisode):
             noise = dataclasses.asdict(task.recording.noise)
             description = EpisodeDescription(simulator.model_xml(), noise, result.style)
@@ -102,3 +123,10 @@ class CollectionWorker:
         if isinstance(result, FailedEpisode):
             return Attempt(seed, False, result.steps, seconds, result.reason, result.style)
         return Attempt(seed, True, len(result.demo), seconds, style=result.style)
+
+    def _lead(self, task: CollectionTask[Any], job: Record, ask: AskPolicy) -> Lead[Any] | None:
+        if task.takeover is None:
+            return None
+        assert self._needs is not None, "a policy that acts has needs"
+        policy = RemotePolicy(ask, job.row, episode_key(job.seed, 0, 0), self._needs)
+        return partial(act_for, policy=policy, steps=task.takeover.draw(job.seed))

@@ -43,8 +43,9 @@ def collection_needs(settings: CollectionSettings) -> Needs:
     run_dir = Path(settings.run_dir)
     return Needs(
         simulator=True,
-        renderer=settings.images,
+        renderer=settings.images or settings.corrects,
         render_devices=settings.render_devices if settings.images else (),
+        device=settings.corrects,
         reports=True,
         folders=(run_dir / "demos",),
         demo_bytes=max(collection_bytes(settings) - collected_bytes(run_dir), 0),

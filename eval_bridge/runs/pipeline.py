@@ -100,7 +100,7 @@ def describe_result(run_dir: Path, decoders: Sequence[str], suites: Sequence[str
     Args:
         run_dir: folder of the run.
         decoders: that are evaluated.
-        suites: likewise; "" for the run's own.
+        suites: likewise; "" for the only one.
     """
     lines = []
     for suite in suites:

@@ -12,7 +12,7 @@ from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.decoders import check_decoder, read_decoder
 from eval_bridge.runs.calibration_stages import CalibrationPlan, calibration_stages, has_all_episodes_as_fitted
 from eval_bridge.runs.finished_evaluations import compares_with, has_all_episodes
-from eval_bridge.runs.shared_demos import has_all_demos, has_all_demos_of_a_suite
+from eval_bridge.runs.shared_demos import has_all_demos
 from eval_bridge.runs.stage_process import PipelineStage
 from eval_bridge.runs.training import is_trained
 from rsd_jax.run_folder import (
@@ -22,6 +22,7 @@ from rsd_jax.run_folder import (
     EARLY_EXIT_STAGES,
     HEADLINE,
     TRAINED_STAGES,
+    corrections_folder,
     evaluation_folder,
     of_suite,
 )
@@ -42,9 +43,11 @@ class PipelinePlan:
         calibration: how the threshold of a cascade without settings of its own is fitted before it is evaluated; None
             for its default.
         render_devices: graphics devices, as EGL counts them, that collection and evaluations render on, in turn.
-        suites: that one policy learns together and is evaluated on; empty for the one suite of `variant`.
+        suites: that the policy learns together and is evaluated on. Where there are several, stages and folders of
+            each have its name in theirs.
         suite_variant: of their configurations of collection and evaluation, with ``{suite}`` where the suite's name
-            stands.
+            stands; empty for `variant`.
+        corrections_of: folder of a run whose policy's mistakes are corrected by more demonstrations; empty for none.
 
     Raises:
         ValueError: on construction: no decoder or an unknown one, a decoder or suite named twice, settings that
@@ -59,15 +62,16 @@ class PipelinePlan:
     tokenizer: str = ""
     calibration: CalibrationPlan | None = None
     render_devices: Sequence[int] = ()
-    suites: Sequence[str] = ()
-    suite_variant: str = "{suite}"
+    suites: Sequence[str] = ("libero_spatial",)
+    suite_variant: str = ""
+    corrections_of: str = ""
 
     def __post_init__(self) -> None:
         if not self.decoders or len(set(self.decoders)) != len(self.decoders):
             raise ValueError(f"decoders={tuple(self.decoders)} must name at least one decoder, and each only once")
-        if len(set(self.suites)) != len(self.suites):
-            raise ValueError(f"suites={tuple(self.suites)} must name each suite only once")
-        if self.variant_of("a") == self.variant_of("b"):
+        if not self.suites or len(set(self.suites)) != len(self.suites):
+            raise ValueError(f"suites={tuple(self.suites)} must name at least one suite, and each only once")
+        if len({self.variant_of(suite) for suite in self.suites}) < len(self.suites):
             raise ValueError(f"suite_variant={self.suite_variant!r} must hold {{suite}}, for which each suite stands")
         _ = self.named  # which rejects what it cannot be made of
 
@@ -76,29 +80,40 @@ class PipelinePlan:
         """The decoders by name, each with its settings."""
         return named_decoders(self.decoders, self.settings)
 
-    @property
-    def each_suite(self) -> tuple[str, ...]:
-        """The suites; "" for the run's own."""
-        return tuple(self.suites) or ("",)
-
     def variant_of(self, suite: str) -> str:
-        """The variant by which one of `each_suite` is collected and evaluated."""
-        return self.suite_variant.format(suite=suite) if suite else self.variant
+        """The variant by which one of the suites is collected and evaluated."""
+        return (self.suite_variant or self.variant).format(suite=suite)
+
+    def tag(self, suite: str) -> str:
+        """What names of one of the suites have behind them; empty where it is the only one."""
+        return suite if len(self.suites) > 1 else ""
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """That of each suite."""
+        return tuple(map(self.tag, self.suites))
 
     @property
     def headlines(self) -> tuple[str, ...]:
         """Names of the stages that evaluate the first decoder, one a suite."""
-        return tuple(of_suite("evaluate", suite) for suite in self.each_suite)
+        return tuple(of_suite("evaluate", tag) for tag in self.tags)
 
     @property
     def collections(self) -> tuple[str, ...]:
         """Names of the stages that collect demonstrations, one a suite."""
-        return tuple(of_suite("collect", suite) for suite in self.each_suite)
+        return tuple(of_suite("collect", tag) for tag in self.tags)
+
+    @property
+    def corrections(self) -> tuple[str, ...]:
+        """Names of the stages that collect corrections, one a suite; none where nothing is corrected."""
+        return tuple(of_suite("correct", tag) for tag in self.tags) if self.corrections_of else ()
 
 
 def stages_of(plan: PipelinePlan) -> list[PipelineStage]:
     """The stages of a run in order, each with the command that makes its output."""
-    stages = [_collection(plan, suite) for suite in plan.each_suite]
+    stages = [_collection(plan, suite) for suite in plan.suites]
+    if plan.corrections_of:
+        stages += [_correction(plan, suite) for suite in plan.suites]
     # What only one decoder needs is trained when it is its turn: the headline does not wait for it.
     for decoder in plan.decoders:
         there, needed = {stage.name for stage in stages}, trained_stages(plan.named[decoder])
@@ -106,12 +121,12 @@ def stages_of(plan: PipelinePlan) -> list[PipelineStage]:
             if name not in there:
                 variant = plan.tokenizer if plan.tokenizer and name == "rfsq" else plan.variant
                 train = _command(plan, "train", name, variant, f"--config.seed={plan.seed}")
-                reads = (*plan.collections, *needed[:position])
+                reads = (*plan.collections, *plan.corrections, *needed[:position])
                 stages.append(PipelineStage(name, plan.run_dir / name, train, is_trained, reads))
-        for suite in plan.each_suite:
+        for suite in plan.suites:
             stages += _evaluation(plan, decoder, suite)
     if len(plan.decoders) > 1:
-        stages += [_report(plan, suite) for suite in plan.each_suite]
+        stages += [_report(plan, suite) for suite in plan.suites]
     return stages
 
 
@@ -129,10 +144,15 @@ def _rendering(plan: PipelinePlan) -> list[str]:
 def _collection(plan: PipelinePlan, suite: str) -> PipelineStage:
     seeded = f"--config.seed={plan.seed}"
     record = _command(plan, "collect", "demos", plan.variant_of(suite), seeded, *_rendering(plan))
-    demos = plan.run_dir / DEMOS_FOLDER
-    if suite:
-        return PipelineStage(of_suite("collect", suite), demos / suite, record, has_all_demos, ())
-    return PipelineStage("collect", demos, record, has_all_demos_of_a_suite, ())
+    name, folder = of_suite("collect", plan.tag(suite)), plan.run_dir / DEMOS_FOLDER / suite
+    return PipelineStage(name, folder, record, has_all_demos, ())
+
+
+def _correction(plan: PipelinePlan, suite: str) -> PipelineStage:
+    asked = (f"--config.seed={plan.seed}", f"--config.takeover.policy_of={plan.corrections_of}", *_rendering(plan))
+    record = _command(plan, "collect", "corrections", plan.variant_of(suite), *asked)
+    name, folder = of_suite("correct", plan.tag(suite)), plan.run_dir / DEMOS_FOLDER / corrections_folder(suite)
+    return PipelineStage(name, folder, record, has_all_demos, ())
 
 
 def _evaluate(plan: PipelinePlan, decoder: str, suite: str, *more: str) -> list[str]:
@@ -141,35 +161,34 @@ def _evaluate(plan: PipelinePlan, decoder: str, suite: str, *more: str) -> list[
 
 
 def _evaluate_on_all(plan: PipelinePlan, decoder: str, suite: str, *more: str) -> list[str]:
-    chosen = [f"--config.output={evaluation_folder(decoder, plan.decoders, suite)}"]
+    chosen = [f"--config.output={evaluation_folder(decoder, plan.decoders, plan.tag(suite))}"]
     if written := plan.settings.get(decoder, ""):
         chosen.append(f"--config.decoder_settings={written}")
     elif decoder == CASCADE and plan.calibration is not None:
-        chosen.append(f"--config.calibration={plan.calibration.name(suite)}")
+        chosen.append(f"--config.calibration={plan.calibration.name(plan.tag(suite))}")
     return _evaluate(plan, decoder, suite, *chosen, *more)
 
 
 def _evaluation(plan: PipelinePlan, decoder: str, suite: str) -> list[PipelineStage]:
     """The evaluation of a suite by `decoder`, and what belongs before and behind it."""
-    output, trained = evaluation_folder(decoder, plan.decoders, suite), trained_stages(plan.named[decoder])
+    output, trained = evaluation_folder(decoder, plan.decoders, plan.tag(suite)), trained_stages(plan.named[decoder])
     name, folder = output.replace(HEADLINE, "evaluate", 1), plan.run_dir / output
     line = _evaluate_on_all(plan, decoder, suite)
     if decoder != CASCADE or plan.calibration is None or plan.settings.get(CASCADE):
         finished = partial(has_all_episodes, decoder=plan.named[decoder])
         return [PipelineStage(name, folder, line, finished, trained)]
-    stages = calibration_stages(
-        plan.calibration, plan.run_dir, partial(_evaluate, plan, decoder, suite), trained, suite
-    )
+    evaluate, tag = partial(_evaluate, plan, decoder, suite), plan.tag(suite)
+    stages = calibration_stages(plan.calibration, plan.run_dir, evaluate, trained, tag)
     reads = (*trained, *(stage.name for stage in stages.fit))
-    fitted = partial(has_all_episodes_as_fitted, plan=plan.calibration, run_dir=plan.run_dir, suite=suite)
+    fitted = partial(has_all_episodes_as_fitted, plan=plan.calibration, run_dir=plan.run_dir, suite=tag)
     return [*stages.fit, PipelineStage(name, folder, line, fitted, reads), *stages.check]
 
 
 def _report(plan: PipelinePlan, suite: str) -> PipelineStage:
-    headline, *others = (evaluation_folder(decoder, plan.decoders, suite) for decoder in plan.decoders)
+    headline, *others = (evaluation_folder(decoder, plan.decoders, plan.tag(suite)) for decoder in plan.decoders)
     compared = f"--config.compare_with={tuple(others)}".replace(" ", "")
     return PipelineStage(
-        of_suite("report", suite),
+        of_suite("report", plan.tag(suite)),
         plan.run_dir / headline / COMPARISONS_NAME,
         _evaluate_on_all(plan, plan.decoders[0], suite, compared),
         partial(compares_with, others=others),

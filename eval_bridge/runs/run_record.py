@@ -19,6 +19,7 @@ class RunIdentity:
         demos: folder of the run whose demonstrations this one uses; empty if it has its own.
         tokenizer: variant of the tokenizer's configuration; empty if it is the others'.
         suites: that one policy learns together; empty for the one suite of `variant`.
+        corrections_of: folder of the run whose policy's mistakes it learns to correct; empty for none.
     """
 
     variant: str
@@ -26,6 +27,7 @@ class RunIdentity:
     demos: str = ""
     tokenizer: str = ""
     suites: tuple[str, ...] = ()
+    corrections_of: str = ""
 
 
 def check_same_run(run_dir: Path, wanted: RunIdentity, is_anew: bool = False) -> None:

@@ -86,7 +86,8 @@ class Demo:
         start: how the episode started; None if the source does not tell it.
         seed: seed of the episode's random start; -1 if the source does not tell it.
         expert_from: the first step of the expert. A policy acted before, whose mistakes the demonstration corrects:
-            what it did is there to be played again, and not to be learned from (`expert_part`).
+            what it did is there to be played again, and not to be learned from (`expert_part`). Frames of its steps
+            may be black.
 
     Raises:
         DemoFieldError: on construction, if a field has a wrong shape or type, a value that is not finite, or an action

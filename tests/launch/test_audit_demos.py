@@ -77,6 +77,17 @@ def test_names_the_nearest_pair_and_its_distance(evaluation_states, tmp_path, ca
 
 
 @pytest.mark.libero
+def test_corrections_are_audited_too(evaluation_states, tmp_path, capsys):
+    far = evaluation_states[3]
+    far[FIRST_OBJECT] += 0.5
+    write_demos(tmp_path, "libero_spatial", [far])
+    (tmp_path / "demos" / "libero_spatial").rename(tmp_path / "demos" / "libero_spatial_corrections")
+    main(config(tmp_path))
+    assert capsys.readouterr().out.startswith(f"libero_spatial_corrections/{TASK}: 1 demonstrations")
+    assert (tmp_path / "demos" / "libero_spatial_corrections" / "audit.json").is_file()
+
+
+@pytest.mark.libero
 def test_a_demonstration_that_starts_in_an_evaluation_state_is_an_error(evaluation_states, tmp_path):
     path = write_demos(tmp_path, "libero_spatial", [evaluation_states[12].astype(np.float32).astype(np.float64)])
     with pytest.raises(ValueError, match=f"libero_spatial/{TASK} start in evaluation states"):

@@ -180,6 +180,8 @@ def test_what_a_policy_did_before_is_recorded_as_its_own():
     assert isinstance(demo, Demo)
     assert demo.expert_from == 6
     np.testing.assert_array_equal(demo.actions[:6], demo.labels[:6])  # no noise: it makes its own mistakes
+    assert not demo.agentview[:6].any()
+    assert demo.agentview[6:].any(axis=(1, 2, 3)).all()
     simulator = RecordablePointMass()
     simulator.begin(EpisodeStart(*demo.start))
     for step, action in enumerate(demo.actions):

@@ -6,12 +6,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import eval_bridge
-from eval_bridge.collection.session import CollectionError, CollectionPlan, collect
+from eval_bridge.collection.session import CollectionError, CollectionPlan, Leader, collect
+from eval_bridge.collection.takeover import TakeoverSettings
+from eval_bridge.policies.interface import PolicyAnswer, PolicyOutput
+from eval_bridge.policies.random_streams import episode_key
 from rsd_jax.demos.libero_hdf5 import read_demos
 from rsd_jax.folder_lock import InUseError, in_use
+from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.run_folder import demo_path, summary_path
 from tests.eval_bridge.collection import collection_fakes as fakes
 from tests.rsd_jax.demos.demo_examples import assert_same_demo
@@ -166,6 +171,62 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 def test_a_plan_refuses_numbers_out_of_range(values):
     with pytest.raises(ValueError, match="must be at least"):
         CollectionPlan(**values)
+
+
+class DriftingPolicy:
+    """Goes one way, which the episode's key decides, in chunks of four actions."""
+
+    observation_needs = ObservationNeeds(128, ("agentview", "wrist"), 8)
+    decoder, batch_size = "drift", 3
+
+    def act_batch(self, requests):
+        assert set(requests) <= {0, 1, 2}
+        return {row: PolicyAnswer(self.chunk(request.episode), None) for row, request in requests.items()}
+
+    @staticmethod
+    def chunk(key):
+        actions = np.zeros((4, 7), np.float32)
+        actions[:, 0] = (key[0] % 7 - 3) / 10
+        nothing = np.zeros((2, 1), np.int32)
+        return PolicyOutput(actions, 0, nothing, nothing, np.zeros(1, np.int32))
+
+
+CORRECTED = replace(
+    fakes.point_mass_task(noise=0.0), takeover=TakeoverSettings("runs/x", "drift", earliest=3, latest=9)
+)
+
+
+def _correct(folder: Path, workers: int = 1, checkpoints: dict[str, str] | None = None):
+    collect(
+        [CORRECTED],
+        CollectionPlan(demos=3, first_seed=500_000, workers=workers),
+        folder,
+        provenance={},
+        on_attempt=lambda task, attempt: None,
+        leader=Leader(DriftingPolicy(), checkpoints or {"policy": "abc"}),
+    )
+    return demo_path(folder, "point_mass_corrections", "close_on_ball")
+
+
+def test_corrections_are_marked_and_the_same_whatever_the_number_of_workers(tmp_path):
+    alone, together = _correct(tmp_path / "alone"), _correct(tmp_path / "together", workers=3)
+    demos = read_demos(alone)
+    for one, other in zip(demos, read_demos(together), strict=True):
+        assert_same_demo(one, other)
+    for demo in demos:
+        assert demo.suite == "point_mass"
+        assert demo.expert_from == CORRECTED.takeover.draw(demo.seed)
+        led = DriftingPolicy.chunk(episode_key(demo.seed, 0, 0)).actions[0]
+        assert (demo.actions[: demo.expert_from] == led).all()
+        assert (demo.actions[demo.expert_from] != led).any()
+    noted = json.loads(summary_path(alone).read_text())["settings"]["takeover"]
+    assert noted == {"earliest": 3, "latest": 9, "decoder": "drift", "checkpoints": {"policy": "abc"}}
+
+
+def test_corrections_of_another_policy_are_not_gone_on_with(tmp_path):
+    _correct(tmp_path)
+    with pytest.raises(ValueError, match="takeover"):
+        _correct(tmp_path, checkpoints={"policy": "other"})
 
 
 def test_collection_cannot_reach_the_evaluation_states():

@@ -94,7 +94,7 @@ def test_every_stage_has_the_variants_of_the_pipelines(pipeline):
             source = stage.command[4]
             module, values = load_config(source)
             assert source.partition(":")[2] in module.VARIANTS, source
-            if not config.suites:
+            if len(config.suites) == 1:
                 assert values.run_dir == f"runs/{variant}"
 
 
@@ -102,7 +102,8 @@ def test_one_policy_learns_all_suites_and_is_evaluated_on_each_with_a_calibratio
     config = libero_40.get_config()
     calibration = CalibrationPlan(**config.calibration)
     suites, decoders = ("libero_goal", "libero_10"), ("l1_regression", "cascade")
-    plan = PipelinePlan(Path("runs/x"), "libero_40", 2, decoders, calibration=calibration, suites=suites)
+    several = {"suites": suites, "suite_variant": "{suite}"}
+    plan = PipelinePlan(Path("runs/x"), "libero_40", 2, decoders, calibration=calibration, **several)
     stages = {stage.name: stage for stage in stages_of(plan)}
     assert list(stages) == [
         *("collect_libero_goal", "collect_libero_10", "rfsq", "policy", "draft", "main_head"),
@@ -136,16 +137,39 @@ def test_one_policy_learns_all_suites_and_is_evaluated_on_each_with_a_calibratio
 
 def test_the_demonstrations_of_forty_tasks_are_those_of_each_suites_own_run():
     """All but the folder."""
-    for suite in libero_40.get_config().suites:
-        (own, *_), plan = stages_of(PipelinePlan(Path("runs/x"), suite, 3, ONE)), libero_40.get_config()
-        together = stages_of(PipelinePlan(Path("runs/x"), plan.variant, 3, ONE, suites=(suite,)))[0]
-        assert together.command == own.command
-        assert together.output == own.output / suite
+    suites = libero_40.get_config().suites
+    together = stages_of(PipelinePlan(Path("runs/x"), "libero_40", 3, ONE, suites=suites, suite_variant="{suite}"))
+    for suite, stage in zip(suites, together, strict=False):
+        own = stages_of(PipelinePlan(Path("runs/x"), suite, 3, ONE, suites=(suite,)))[0]
+        assert (stage.command, stage.output) == (own.command, own.output)
+
+
+def test_corrections_of_a_policy_lie_beside_the_demonstrations_and_both_are_learned_from():
+    plan = PipelinePlan(Path("runs/x"), "libero_10", 3, ONE, suites=("libero_10",), corrections_of="runs/first")
+    collect, correct, rfsq, *_ = stages_of(plan)
+    assert (collect.name, str(collect.output)) == ("collect", "runs/x/demos/libero_10")
+    assert (correct.name, str(correct.output)) == ("correct", "runs/x/demos/libero_10_corrections")
+    assert rfsq.reads == ("collect", "correct")
+    config = parse_config(correct.command[3:])
+    assert (config.suite, config.seed, config.takeover.policy_of) == ("libero_10", 3, "runs/first")
+    assert (config.run_dir, config.takeover.earliest) == ("runs/x", 1)
+    several = PipelinePlan(
+        *(Path("runs/x"), "libero_40", 3, ONE),
+        suites=("libero_goal", "libero_10"),
+        suite_variant="{suite}",
+        corrections_of="runs/first",
+    )
+    names = [stage.name for stage in stages_of(several)]
+    assert names[2:4] == ["correct_libero_goal", "correct_libero_10"]
 
 
 @pytest.mark.parametrize(
     ("suites", "variant", "message"),
-    [(("libero_10",) * 2, "{suite}", "each suite only once"), (("libero_10",), "tiny", "must hold {suite}")],
+    [
+        (("libero_10",) * 2, "{suite}", "each only once"),
+        ((), "", "at least one suite"),
+        (("libero_10", "libero_goal"), "tiny", "must hold {suite}"),
+    ],
 )
 def test_impossible_suites_are_refused(suites, variant, message):
     with pytest.raises(ValueError, match=message):
@@ -205,11 +229,10 @@ def test_published_rows_are_ten_tasks_with_fifty_episodes_each(pipeline):
 
 def test_collection_is_finished_when_all_tasks_are(tmp_path):
     collect = stages_of(PipelinePlan(tmp_path, "tiny", 0, ONE))[0]
-    suite = collect.output / "libero_spatial"
-    suite.mkdir(parents=True)
-    (suite / "first_demo.hdf5").touch()
+    collect.output.mkdir(parents=True)
+    (collect.output / "first_demo.hdf5").touch()
     assert not collect.is_finished(collect.output)
-    (suite / "collection.json").touch()
+    (collect.output / "collection.json").touch()
     assert collect.is_finished(collect.output)
 
 
