@@ -14,6 +14,7 @@ from eval_bridge.simulators.libero.cameras import Cameras
 from eval_bridge.simulators.libero.quiet_import import quiet
 from eval_bridge.simulators.libero.scene_queries import Predicate, SceneQueries
 from eval_bridge.simulators.libero.state_capture import capture_start, flat_state
+from eval_bridge.simulators.libero.stepping import Stepper
 from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.simulators.libero.task_files import task_definition, task_instruction
 
@@ -43,6 +44,7 @@ class LiberoSimulator:
         self._wrapper: Any = None
         self._cameras: Cameras | None = None
         self._queries: SceneQueries | None = None
+        self._stepper: Stepper | None = None
         self._is_closed = False
 
     @property
@@ -72,10 +74,10 @@ class LiberoSimulator:
 
     def begin(self, start: EpisodeStart) -> None:
         """Puts the scene into `start` and lets it settle. See `reset.begin`."""
-        reset.begin(self._environment(), start)
+        reset.begin(self._environment(), start, self._step)
 
     def step(self, action: NDArray[np.float32]) -> bool:
-        """Executes one action for 50 ms.
+        """Executes one action for 50 ms, as LIBERO's environment does to the last bit (`Stepper`).
 
         Args:
             action: ``[7]``: three translations, three rotations, gripper (-1 opens, +1 closes). It is executed as
@@ -90,8 +92,7 @@ class LiberoSimulator:
         executed = np.asarray(action, np.float32)
         if executed.shape != (ACTION_DIMENSION,) or not np.isfinite(executed).all():
             raise ValueError(f"action must be 7 finite numbers, got shape {executed.shape}: {executed.tolist()}")
-        _, _, is_solved, _ = self._environment().step(executed.astype(np.float64))
-        return bool(is_solved)
+        return self._step(executed.astype(np.float64))
 
     def observe(self) -> Observation:
         """Renders both cameras and reads the robot, at the moment robosuite samples its observables."""
@@ -157,7 +158,13 @@ class LiberoSimulator:
             self._cameras.close()
         if self._wrapper is not None:
             self._wrapper.env.close()
-        self._cameras, self._queries, self._wrapper, self._is_closed = None, None, None, True
+        self._cameras, self._queries, self._stepper, self._wrapper = None, None, None, None
+        self._is_closed = True
+
+    def _step(self, action: NDArray[np.float64]) -> bool:
+        self._environment()
+        assert self._stepper is not None
+        return self._stepper.step(action)
 
     def _environment(self) -> Any:
         """LIBERO's environment, without the wrapper whose `reset` repeats for ever after any error."""
@@ -167,6 +174,7 @@ class LiberoSimulator:
             self._wrapper = build_environment(self.suite, self.task)
             self._cameras = Cameras(self._wrapper.env)
             self._queries = SceneQueries(self._wrapper.env)
+            self._stepper = Stepper(self._wrapper.env)
         return self._wrapper.env
 
 

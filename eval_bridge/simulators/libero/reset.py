@@ -8,7 +8,7 @@ that procedure leaves the one of a random scene that was thrown away, `begin` ta
 the last bit in most episodes, and to 1e-13 in the others.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -125,10 +125,15 @@ def global_generator(state: dict[str, Any]) -> Iterator[None]:
         np.random.set_state(before)  # noqa: NPY002
 
 
-def begin(env: Any, start: EpisodeStart) -> None:
+def begin(env: Any, start: EpisodeStart, step: Callable[[NDArray[np.float64]], object]) -> None:
     """Puts the environment into a start and lets it settle for `SETTLE_STEPS` steps.
 
     What follows depends on the start and the actions alone: not on what happened in this environment before.
+
+    Args:
+        env: LIBERO's environment.
+        start: of the task that it simulates.
+        step: executes an action in it.
 
     Raises:
         ValueError: the start belongs to another task.
@@ -154,7 +159,7 @@ def begin(env: Any, start: EpisodeStart) -> None:
     env._post_process()
     env._update_observables(force=True)
     for _ in range(SETTLE_STEPS):
-        env.step(OPEN_AND_STILL)
+        step(OPEN_AND_STILL)
 
 
 def restore(env: Any, state: NDArray[np.float64]) -> None:
