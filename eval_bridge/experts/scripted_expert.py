@@ -19,7 +19,7 @@ from eval_bridge.experts.placement_planning import Placement
 from eval_bridge.experts.route import STRAIGHT, Route
 from eval_bridge.experts.scene import Scene
 from eval_bridge.experts.skills import door, drag, drawer, insert, knob, pick, place, push, put_aside
-from eval_bridge.experts.skills.hand import Actions, SkillFailed, is_carried
+from eval_bridge.experts.skills.hand import Actions, SkillFailed, is_gripped
 from eval_bridge.experts.style_record import StyleRecord, kind_of_route
 
 MAP_SPACING = 0.004  # fine enough for the wall of a bowl (metres)
@@ -131,16 +131,18 @@ class ScriptedExpert:
 
     def _pick_and_place(self, item: str, find_place: FindPlace) -> Actions:
         scene = self._scene
-        if self._begins and is_carried(scene, item):  # whoever acted before has picked it up
-            held = yaw_of(scene.hand().rotation)
+        if self._begins and is_gripped(scene, item):  # by whoever acted before
+            grasp = Grasp(scene.hand().position, yaw_of(scene.hand().rotation), cost=0.0)
+            is_lifted = not scene.touches_something(item)
         else:
             grasp = yield from self._approach(item, find_place)
             yield from pick.descend_and_close(scene, grasp)
+            is_lifted = False
+        if not is_lifted:
             yield from pick.lift(scene, item, grasp)
-            held = grasp.yaw
-        yield from place.back_off(scene, item, held)
-        destination = find_place(held)
-        yaw = held + destination.turn
+        yield from place.back_off(scene, item, grasp.yaw)
+        destination = find_place(grasp.yaw)
+        yaw = grasp.yaw + destination.turn
         carried_by = self._route(self._record.style.carry), self._reporter("carry", item)
         yield from place.carry(scene, item, destination.position, yaw, *carried_by)
         yield from place.place(scene, item, destination.position, yaw, is_tight=destination.is_tight)

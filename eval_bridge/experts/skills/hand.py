@@ -17,6 +17,7 @@ PRESSING_STIFFNESS = 3.0  # how much harder a pressing hand presses when it is l
 PATIENCE = 10  # steps without progress after which a motion ends (a stretched arm or a contact stops it)
 MAP_SPACING = 0.015
 OPEN = 0.07  # of the fingers that hold nothing (metres)
+GRIP_MARGIN = 0.02  # of the grip site around what the fingers hold (metres)
 
 
 class SkillFailed(Exception):
@@ -126,9 +127,11 @@ def is_held(scene: Scene, item: str) -> bool:
     return scene.finger_opening() > 0.001 and bool(distance < 0.2)
 
 
-def is_carried(scene: Scene, item: str) -> bool:
-    """Whether `item` hangs in the hand: closed fingers are kept apart, and nothing else touches it."""
-    return scene.finger_opening() < OPEN and is_held(scene, item) and not scene.touches_something(item)
+def is_gripped(scene: Scene, item: str) -> bool:
+    """Whether fingers that are not open are kept apart where `item` is, wherever it stands or hangs."""
+    box, hand = scene.bounding_box(item), scene.hand().position
+    is_there = (hand > box.low - GRIP_MARGIN).all() and (hand < box.high + GRIP_MARGIN).all()
+    return bool(is_there) and scene.finger_opening() < OPEN and is_held(scene, item)
 
 
 def highest_on_the_way(scene: Scene, start: Vector, end: Vector, half_width: float, item: str | None = None) -> float:

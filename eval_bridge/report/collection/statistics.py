@@ -122,7 +122,8 @@ def measure_task(path: Path) -> TaskStatistics:
 def read_pictures(path: Path, demos: int, frames: int) -> list[list[NDArray[np.uint8]]]:
     """Upright agentview frames ``uint8 [H, W, 3]``, evenly spaced in time, of evenly spaced demonstrations.
 
-    Only what is shown is read. Demonstrations without images are left out.
+    Only what is shown is read. Demonstrations without images are left out; of those that correct a policy the expert's
+    part is shown.
 
     Args:
         path: the demonstration file.
@@ -133,12 +134,14 @@ def read_pictures(path: Path, demos: int, frames: int) -> list[list[NDArray[np.u
         DemoFileError: the file is damaged.
     """
     with opened(path) as file, naming_damage(path):
-        views = [file["data"][name].get(FRAME_KEYS[0]) for name in episode_names(path, file)]
-        views = [view for view in views if view is not None]
-        return [
-            [upright(np.asarray(views[demo][frame])) for frame in _spread(len(views[demo]), frames)]
-            for demo in _spread(len(views), demos)
-        ]
+        episodes = [file["data"][name] for name in episode_names(path, file)]
+        episodes = [episode for episode in episodes if FRAME_KEYS[0] in episode]
+        return [_pictures_of(episodes[demo], frames) for demo in _spread(len(episodes), demos)]
+
+
+def _pictures_of(episode: h5py.Group, wanted: int) -> list[NDArray[np.uint8]]:
+    view, first = episode[FRAME_KEYS[0]], int(episode.attrs.get("expert_from", 0))
+    return [upright(np.asarray(view[first + index])) for index in _spread(len(view) - first, wanted)]
 
 
 def count_styles(styles: Sequence[Mapping[str, Any]]) -> tuple[StyleCounts, ...]:

@@ -6,7 +6,7 @@ from eval_bridge.experts.motion import yaw_of
 from eval_bridge.experts.route import Route
 from eval_bridge.experts.scene import Box
 from eval_bridge.experts.scripted_expert import ExpertFailed, ScriptedExpert
-from eval_bridge.experts.skills.hand import is_carried
+from eval_bridge.experts.skills.hand import is_gripped
 from eval_bridge.experts.style import Style, StyleSettings, draw_style, style_generator
 from eval_bridge.experts.style_record import StyleRecord
 from tests.eval_bridge.experts.kinematic_scene import KinematicScene
@@ -180,8 +180,9 @@ def test_goes_on_with_what_another_has_picked_up_and_lifted():
     """The fingers stay closed until the block is on the plate."""
     scene = KinematicScene()
     actions = ScriptedExpert(scene).actions()
-    while not is_carried(scene, "block_1"):
+    while scene.touches_something("block_1"):
         scene.execute(next(actions))
+    assert is_gripped(scene, "block_1")
     grips = [action[6] for action in _solve(scene)]
     assert scene.is_satisfied(scene.goal()[0])
     opens = grips.index(-1.0)
@@ -190,12 +191,22 @@ def test_goes_on_with_what_another_has_picked_up_and_lifted():
     assert set(grips[opens:]) == {-1.0}
 
 
-def test_what_only_stands_between_the_fingers_is_grasped_anew():
+def test_lifts_what_another_has_closed_the_fingers_on():
     scene = KinematicScene()
     for action in ScriptedExpert(scene).actions():
         scene.execute(action)
-        if scene.finger_opening() < 0.05:  # closed on it, not lifted
+        if scene._held_at is not None:
             break
-    assert not is_carried(scene, "block_1")
+    assert scene.touches_something("block_1")
+    grips = [action[6] for action in _solve(scene)]
+    assert set(grips[: grips.index(-1.0)]) == {1.0}
+    assert scene.is_satisfied(scene.goal()[0])
+
+
+@pytest.mark.parametrize("opening", [0.0, 0.08])
+def test_fingers_that_hold_nothing_grasp_anew(opening):
+    scene = KinematicScene()
+    scene.hand_position, scene.opening = scene.block.copy(), opening
+    assert not is_gripped(scene, "block_1")
     assert _solve(scene)[0][6] == -1.0
     assert scene.is_satisfied(scene.goal()[0])

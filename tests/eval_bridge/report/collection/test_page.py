@@ -85,6 +85,13 @@ def test_pictures_are_upright_and_evenly_spaced(folder):
     assert len(read_pictures(folder / "first_demo.hdf5", demos=1, frames=9)[0]) == 4
 
 
+def test_of_a_correction_the_experts_part_is_shown(tmp_path):
+    correction = example_demo(steps=5, expert_from=3)
+    write_episode(tmp_path / "a_demo.hdf5", correction, SceneDescription(), EpisodeDescription())
+    (shown,) = read_pictures(tmp_path / "a_demo.hdf5", demos=1, frames=9)
+    np.testing.assert_array_equal(shown, correction.agentview[3:, ::-1, ::-1])
+
+
 def test_page_shows_what_was_collected(folder):
     path = write_collection_page(folder)
     source = path.read_text(encoding="utf-8")
