@@ -33,6 +33,32 @@ class TaskSummary:
 
 
 @dataclass(frozen=True)
+class TimingSummary:
+    """What time did to the episodes of an evaluation in which it passes.
+
+    Attributes:
+        execution: how chunks were executed. delay: steps that a call took, or the profile that they were drawn from.
+        delay_mean: steps that a call took on average; None without a record of it.
+        action_age_mean: of all executed actions, steps since the observation that they were decided on; None where
+            not every episode tells them, since nothing sets it apart from one in which the clock stands still.
+        action_ages: actions executed at age 0, 1, ...
+        holds: steps in which the robot held still. underruns: calls during which it did.
+        steps: of all episodes, held ones included.
+        source: of the profile; None without one.
+    """
+
+    execution: str
+    delay: int | str
+    delay_mean: float | None
+    action_age_mean: float | None
+    action_ages: tuple[int, ...]
+    holds: int
+    underruns: int
+    steps: int
+    source: str | None
+
+
+@dataclass(frozen=True)
 class Summary:
     """An evaluation in numbers.
 
@@ -57,6 +83,7 @@ class Summary:
         latency_ms: by stage (`eval_bridge.policies.interface`), and the sum of the pipeline's stages.
         device, versions, commit: of the last session. commits: all, in order, if the log has sessions of several.
         seconds: wall time of all episodes together.
+        timing: where time passed while the policy computed; None where the clock stood still.
     """
 
     suite: str
@@ -90,14 +117,16 @@ class Summary:
     commit: str | None
     commits: tuple[str | None, ...]
     seconds: float
+    timing: TimingSummary | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-serialisable form; latencies are objects with p50, p90 and p99."""
+        """JSON-serialisable form; latencies are objects with p50, p90 and p99, and no `timing` is left out."""
         latency = {
             stage: {name: round(ms, 4) for name, ms in value._asdict().items()}
             for stage, value in self.latency_ms.items()
         }
-        return dataclasses.asdict(self) | {"latency_ms": latency}
+        told = dataclasses.asdict(self) | {"latency_ms": latency}
+        return {name: value for name, value in told.items() if name != "timing" or value is not None}
 
 
 def summarise(log: LogContents, planned: int) -> Summary:
@@ -150,6 +179,7 @@ def summarise(log: LogContents, planned: int) -> Summary:
         commit=session.commit,
         commits=tuple(dict.fromkeys(each.commit for each in log.sessions)),
         seconds=sum(record.rollout.seconds for record in records),
+        timing=_timing(log),
     )
 
 
@@ -168,6 +198,8 @@ def describe(summary: Summary, report: Path) -> str:
         lines.append(f"{describe_acceptance(summary.token_acceptance)}, {summary.rounds_mean:.2f} rounds")
     if summary.skipped is not None:
         lines.append(f"skipped     {summary.skipped:.1%} of {summary.chunks} calls did without the main backbone")
+    if summary.timing is not None:
+        lines.append(describe_timing(summary.timing))
     if "chunk" in summary.latency_ms:
         chunk = summary.latency_ms["chunk"]
         lines.append(f"chunk       p50 {chunk.p50:.1f} ms, p90 {chunk.p90:.1f} ms, p99 {chunk.p99:.1f} ms")
@@ -184,6 +216,36 @@ def describe_success(successes: int, episodes: int, interval: Interval) -> str:
 def describe_acceptance(share: float) -> str:
     """The line of a terminal that tells the `share` of the draft's tokens that were accepted, likewise."""
     return f"acceptance  {share:.1%} of the draft's tokens"
+
+
+def describe_timing(timing: TimingSummary) -> str:
+    """The line of a terminal that tells what time did."""
+    age = "" if timing.action_age_mean is None else f", actions {timing.action_age_mean:.1f} steps old on average"
+    return (
+        f"time        {timing.execution}, delay {timing.delay}: {timing.holds} of {timing.steps} steps held in "
+        f"{timing.underruns} calls{age}"
+    )
+
+
+def _timing(log: LogContents) -> TimingSummary | None:
+    identity, records = log.identity or {}, list(log.episodes.values())
+    if "execution" not in identity:
+        return None
+    timings = [record.rollout.timing for record in records]
+    told = [timing for timing in timings if timing is not None]
+    delays = [delay for timing in told for delay in timing.delays]
+    ages = [age for timing in told for age in timing.ages if age is not None]
+    return TimingSummary(
+        execution=identity["execution"],
+        delay=identity["delay"],
+        delay_mean=float(np.mean(delays)) if delays else None,
+        action_age_mean=float(np.mean(ages)) if ages and len(told) == len(records) else None,
+        action_ages=tuple(np.bincount(ages).tolist()) if ages else (),
+        holds=sum(timing.holds for timing in told),
+        underruns=sum(timing.underruns for timing in told),
+        steps=sum(record.rollout.steps for record in records),
+        source=log.profile.source if log.profile else None,
+    )
 
 
 def _per_task(log: LogContents) -> tuple[TaskSummary, ...]:
