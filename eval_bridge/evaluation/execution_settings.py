@@ -14,6 +14,9 @@ from eval_bridge.policies.real_time import completing_decoder
 EXECUTIONS = tuple(kind.name for kind in (Blocking, Hold, Asynchronous, RealTimeChunking))
 """Names of the ways to execute chunks."""
 
+TIMING = ("execution", "delay", "delay_digest", "actions_left", "coarse_layers")
+"""What identities tell of time (`ExecutionSettings.identity`)."""
+
 
 @dataclass(frozen=True)
 class ExecutionSettings:
