@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from eval_bridge.evaluation.comparison import compare_folders
+from eval_bridge.evaluation.delays import LatencyProfile
 from eval_bridge.evaluation.folder import checkpoint_folder, results_folder
 from eval_bridge.evaluation.merging import find_shards, merge_evaluations
 from eval_bridge.policies.decoders import stages_of_decoder
@@ -22,6 +23,8 @@ from tests.eval_bridge.evaluation.evaluation_fakes import (
     counting_benchmark,
     make_trouble,
 )
+from tests.eval_bridge.evaluation.folder_examples import write_evaluation
+from tests.eval_bridge.evaluation.log_examples import make_log, make_record
 
 CONFIG_FILE = "configs/libero_eval.py"
 
@@ -200,6 +203,17 @@ def test_a_part_that_is_not_complete_is_not_merged(run_dir, monkeypatch):
     with pytest.raises(ValueError, match="0_of_1 is not complete"):
         merge_evaluations(output, shards)
     assert not (output / "episodes.jsonl").exists()
+
+
+def test_parts_that_measured_delays_of_their_own_are_not_merged(tmp_path):
+    shards = []
+    for part, seconds in enumerate([(0.1,), (0.2,)]):
+        shards.append(tmp_path / "shards" / f"{part}_of_2")
+        log = make_log(make_record(0, part, True), execution="hold", delay="measured")
+        log.add(LatencyProfile("measured", "made up", seconds))
+        write_evaluation(shards[-1], log)
+    with pytest.raises(ValueError, match="parts draw delays from different profiles"):
+        merge_evaluations(tmp_path, shards)
 
 
 def test_merging_names_what_is_missing(run_dir, monkeypatch):

@@ -26,6 +26,11 @@ def test_a_call_takes_the_steps_that_begin_before_it_is_there(milliseconds, step
     assert steps_of(milliseconds / 1000) == steps
 
 
+def test_a_rounding_error_is_no_step():
+    assert 3 * 0.05 * 20 > 3
+    assert steps_of(3 * 0.05) == 3
+
+
 def test_delays_are_those_of_the_episode_and_of_nothing_else():
     drawn = PROFILE.draw(7, 2, 3, calls=40)
     assert drawn == PROFILE.draw(7, 2, 3, calls=90)[:40]
