@@ -9,6 +9,7 @@ RUN/
 ├── draft_policy/  confidence/  early_exit/             likewise, of the decoders cascade and early_exit
 ├── evaluation/  evaluation_DECODER/                    episodes.jsonl  traces/  videos/  summary.json  report.html
 │   └── shards/PART_of_PARTS/                           of an evaluation on several hosts
+├── delays/DECODER/EXECUTION_DELAY/                     likewise, evaluations in which time passes
 ├── watched/  checked/                                  development episodes, as an evaluation, and shadows/
 ├── calibrations/                                       RULE_alphaALPHA_epsilonEPSILON.json of cascades
 ├── ablations/POLICY/seed_SEED/                         a run's folder again, with ablation.json and development/

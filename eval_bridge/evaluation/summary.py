@@ -12,6 +12,7 @@ from eval_bridge.episodes.acceptance import total_acceptance
 from eval_bridge.evaluation.episode_log import LogContents
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.records import EpisodeRecord
+from eval_bridge.evaluation.timing_summary import TimingSummary, describe_timing, summarise_timing
 from eval_bridge.policies.cascade import CASCADE
 from eval_bridge.policies.early_exit import EARLY_EXIT
 from eval_bridge.policies.latency import Latency
@@ -30,32 +31,6 @@ class TaskSummary:
     errors: int
     success_rate: float | None
     success_interval: Interval
-
-
-@dataclass(frozen=True)
-class TimingSummary:
-    """What time did to the episodes of an evaluation in which it passes.
-
-    Attributes:
-        execution: how chunks were executed. delay: steps that a call took, or the profile that they were drawn from.
-        delay_mean: steps that a call took on average; None without a record of it.
-        action_age_mean: of all executed actions, steps since the observation that they were decided on; None where
-            not every episode tells them, since nothing sets it apart from one in which the clock stands still.
-        action_ages: actions executed at age 0, 1, ...
-        holds: steps in which the robot held still. underruns: calls during which it did.
-        steps: of all episodes, held ones included.
-        source: of the profile; None without one.
-    """
-
-    execution: str
-    delay: int | str
-    delay_mean: float | None
-    action_age_mean: float | None
-    action_ages: tuple[int, ...]
-    holds: int
-    underruns: int
-    steps: int
-    source: str | None
 
 
 @dataclass(frozen=True)
@@ -179,7 +154,7 @@ def summarise(log: LogContents, planned: int) -> Summary:
         commit=session.commit,
         commits=tuple(dict.fromkeys(each.commit for each in log.sessions)),
         seconds=sum(record.rollout.seconds for record in records),
-        timing=_timing(log),
+        timing=summarise_timing(log),
     )
 
 
@@ -216,36 +191,6 @@ def describe_success(successes: int, episodes: int, interval: Interval) -> str:
 def describe_acceptance(share: float) -> str:
     """The line of a terminal that tells the `share` of the draft's tokens that were accepted, likewise."""
     return f"acceptance  {share:.1%} of the draft's tokens"
-
-
-def describe_timing(timing: TimingSummary) -> str:
-    """The line of a terminal that tells what time did."""
-    age = "" if timing.action_age_mean is None else f", actions {timing.action_age_mean:.1f} steps old on average"
-    return (
-        f"time        {timing.execution}, delay {timing.delay}: {timing.holds} of {timing.steps} steps held in "
-        f"{timing.underruns} calls{age}"
-    )
-
-
-def _timing(log: LogContents) -> TimingSummary | None:
-    identity, records = log.identity or {}, list(log.episodes.values())
-    if "execution" not in identity:
-        return None
-    timings = [record.rollout.timing for record in records]
-    told = [timing for timing in timings if timing is not None]
-    delays = [delay for timing in told for delay in timing.delays]
-    ages = [age for timing in told for age in timing.ages if age is not None]
-    return TimingSummary(
-        execution=identity["execution"],
-        delay=identity["delay"],
-        delay_mean=float(np.mean(delays)) if delays else None,
-        action_age_mean=float(np.mean(ages)) if ages and len(told) == len(records) else None,
-        action_ages=tuple(np.bincount(ages).tolist()) if ages else (),
-        holds=sum(timing.holds for timing in told),
-        underruns=sum(timing.underruns for timing in told),
-        steps=sum(record.rollout.steps for record in records),
-        source=log.profile.source if log.profile else None,
-    )
 
 
 def _per_task(log: LogContents) -> tuple[TaskSummary, ...]:

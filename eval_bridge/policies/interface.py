@@ -108,6 +108,8 @@ class PolicyAnswer(NamedTuple):
 class Policy(Protocol):
     """A compiled policy: observations in, chunks of actions out. It remembers nothing between two calls.
 
+    One that makes something of promises says so by an attribute ``takes_promises``, which is true.
+
     Attributes:
         decoder: its decoder's name (`eval_bridge.policies.decoders`).
         batch_size: rows of a call of `act_batch`.

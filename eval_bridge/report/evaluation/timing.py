@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from eval_bridge.evaluation.records import EpisodeRecord
-from eval_bridge.evaluation.summary import Summary, TimingSummary
+from eval_bridge.evaluation.summary import Summary
+from eval_bridge.evaluation.timing_summary import TimingSummary
 from eval_bridge.report.charts import Bar, Column
 from eval_bridge.report.titles import EXECUTION_TITLES
 from rsd_jax.actions.conventions import LIBERO

@@ -11,7 +11,8 @@ from eval_bridge.evaluation.delays import LatencyProfile
 from eval_bridge.evaluation.episode_log import LogContents
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord, LatencyRecord, SessionRecord
-from eval_bridge.evaluation.summary import TimingSummary, describe, summarise, write_summary
+from eval_bridge.evaluation.summary import describe, summarise, write_summary
+from eval_bridge.evaluation.timing_summary import TimingSummary
 from eval_bridge.policies.latency import Latency
 from eval_bridge.statistics.intervals import wilson_interval
 from tests.eval_bridge.evaluation.log_examples import NO_DRAFTS, NO_TOKENS
