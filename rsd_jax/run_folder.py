@@ -54,6 +54,9 @@ HEADLINE = "evaluation"
 LOG_NAME = "episodes.jsonl"
 """The log of episodes in the folder of an evaluation; beside it lie `TRACE_FOLDER` and `VIDEO_FOLDER`."""
 
+PROFILE_NAME = "latency_profile.json"
+"""Beside the log of an evaluation that measured how long its policy's calls take, to draw delays from; for others."""
+
 SUMMARY_NAME, REPORT_NAME, COMPARISONS_NAME = "summary.json", "report.html", "comparisons.json"
 TRACE_FOLDER, SHADOW_FOLDER, VIDEO_FOLDER, SHARD_FOLDER = "traces", "shadows", "videos", "shards"
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rsd_jax.actions.conventions import LIBERO
+from rsd_jax.atomic_files import write_json
 from rsd_jax.registry import to_dataclass
 
 PROFILE_CALLS = 100
@@ -87,11 +88,6 @@ class LatencyProfile:
         ordered = sorted(self.seconds)
         return tuple(steps_of(ordered[int(quantile * len(ordered))]) for quantile in quantiles)
 
-    @property
-    def steps_mean(self) -> float:
-        """Steps that a call takes on average."""
-        return float(np.mean([steps_of(each) for each in self.seconds]))
-
 
 @dataclass(frozen=True)
 class MeasuredDelay:
@@ -139,9 +135,9 @@ def read_delay(text: str) -> Delay:
         ) from error
 
 
-def write_profile(profile: LatencyProfile) -> str:
-    """A profile as the JSON that `read_delay` reads."""
-    return json.dumps(asdict(profile), indent=1) + "\n"
+def write_profile(path: Path, profile: LatencyProfile) -> None:
+    """Writes a profile as the JSON that `read_delay` reads, whole or not at all; raises `OSError` if it cannot."""
+    write_json(path, asdict(profile))
 
 
 @cache

@@ -10,6 +10,7 @@ from eval_bridge.evaluation.delays import Delay, MeasuredDelay, read_delay
 from eval_bridge.policies.cascade_decoder import CascadeDecoder
 from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.real_time import completing_decoder
+from rsd_jax.run_folder import PROFILE_NAME
 
 EXECUTIONS = tuple(kind.name for kind in (Blocking, Hold, Asynchronous, RealTimeChunking))
 """Names of the ways to execute chunks."""
@@ -85,7 +86,8 @@ class ExecutionSettings:
         if parts > 1 and isinstance(self.read_delay(), MeasuredDelay):
             raise ValueError(
                 "delay=measured is of one host, and the parts of an evaluation must draw from the same profile: "
-                "measure it once, and give its file to all, --config.delay=PROFILE.json"
+                f"measure it in an evaluation of one part, and give its {PROFILE_NAME} to all, "
+                f"--config.delay=FOLDER/{PROFILE_NAME}"
             )
 
     @property

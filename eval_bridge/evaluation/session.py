@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eval_bridge.evaluation.delays import PROFILE_CALLS, LatencyProfile, MeasuredDelay
+from eval_bridge.evaluation.delays import PROFILE_CALLS, LatencyProfile, MeasuredDelay, write_profile
 from eval_bridge.evaluation.episode_log import EpisodeLog
 from eval_bridge.evaluation.plan import Benchmark, EpisodeId, EvaluationPlan
 from eval_bridge.evaluation.preparation import Preparation, StartObservation
@@ -40,6 +40,7 @@ from eval_bridge.workers.messages import Failure
 from eval_bridge.workers.pool import SILENCE_LIMIT, WorkerPool
 from eval_bridge.workers.scheduling import SceneAssignment
 from rsd_jax.provenance import device_name, git_commit
+from rsd_jax.run_folder import PROFILE_NAME
 
 
 class _EpisodeCrashed(Exception):
@@ -160,11 +161,14 @@ class _Session:
         self._log.append(LatencyRecord(device_name(), self._plan.latency_repeats, stages))
 
     def _note_profile(self) -> None:
-        """Puts the profile that delays are drawn from into the log, if it is not there."""
+        """Puts the profile that delays are drawn from into the log, if it is not there; its own also beside it."""
         delay = self._plan.delay
         if self._log.contents.profile is not None or not isinstance(delay, LatencyProfile | MeasuredDelay):
             return
-        self._log.append(self._measure_profile() if isinstance(delay, MeasuredDelay) else delay)
+        if isinstance(delay, MeasuredDelay):
+            delay = self._measure_profile()
+            write_profile(self._log.path.with_name(PROFILE_NAME), delay)
+        self._log.append(delay)
 
     def _measure_profile(self) -> LatencyProfile:
         """That of the deployed call on the start of the first planned episode."""

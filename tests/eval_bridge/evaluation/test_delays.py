@@ -56,7 +56,7 @@ def test_what_a_configuration_names(tmp_path):
     assert read_delay("3") == FixedDelay(3)
     assert read_delay("openvla_oft_a100").draw(7, 0, 0, 2) == (3, 3)
     file = tmp_path / "profile.json"
-    file.write_text(write_profile(PROFILE))
+    write_profile(file, PROFILE)
     assert read_delay(str(file)) == PROFILE
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from eval_bridge.episodes.execution.delayed import Asynchronous, Hold, RealTimeChunking
 from eval_bridge.episodes.trace import load_trace
-from eval_bridge.evaluation.delays import FixedDelay, LatencyProfile, MeasuredDelay
+from eval_bridge.evaluation.delays import FixedDelay, LatencyProfile, MeasuredDelay, read_delay
 from eval_bridge.evaluation.episode_log import EpisodeLog
 from eval_bridge.evaluation.plan import EpisodeId, EvaluationPlan
 from eval_bridge.evaluation.preparation import EvaluationStopped
@@ -281,6 +281,7 @@ def test_a_measured_profile_is_of_the_policy_itself_and_measured_once(tmp_path, 
     assert contents.profile.seconds == (0.13, 0.07)
     assert contents.profile.name == "measured"
     assert contents.profile.source.startswith("speculative_greedy at batch 1 on CPU")
+    assert read_delay(str(tmp_path / "latency_profile.json")) == contents.profile
     _, _, contents = run(tmp_path, plan)
     assert measured == [100]
     for episode, record in contents.episodes.items():
