@@ -37,7 +37,7 @@ def answer(policy, observation, state=None, promise=None):
 
 @pytest.mark.parametrize("promise", [None, Promise(4, 0, 0)])
 def test_where_nothing_is_promised_it_acts_as_the_policy_without_promises(policy, plain, observations, promise):
-    state = answer(policy, observations[0]).state
+    state = answer(policy, observations[0], answer(policy, observations[1]).state, Promise(2, 3, 3)).state
     for observation in observations:
         told = answer(policy, observation, state, promise)
         np.testing.assert_array_equal(told.output.actions, answer(plain, observation).output.actions)
