@@ -19,5 +19,6 @@ def describe(results: Path, document: Path) -> str:
     """
     record: Mapping[str, Any] = json.loads(results.read_text(encoding="utf-8"))
     table = markdown_table(COLUMNS, [cells(row) for row in record["rows"]])
-    made = f"{record['device']}, commit `{record['commit'][:10]}`; 95 % Wilson intervals"
+    commits = ", ".join(f"`{commit[:10]}`" for commit in record["commit"].split(", "))
+    made = f"{record['device']}, commit {commits}; 95 % Wilson intervals"
     return f"{table}\n\n{made}. All figures: {link_to(results, document)}."

@@ -113,7 +113,7 @@ def test_the_command_keeps_figures_draws_them_and_puts_the_table_into_a_document
     assert "| hold | 1 | speculative_greedy | libero_spatial | 1 of 2 | 9.5 to 90.5 % | 4.50 | 2.0 | 2.0 |" in text
     assert "| rtc actions_left=2 | slow (1.00) |" in text
     assert "| blocking | - |" in text
-    assert "All figures: [`" in text
+    assert "one GPU, commit `abc`; 95 % Wilson intervals. All figures: [`" in text
     page = results.with_suffix(".html").read_text()
     assert "hold, delay 1: 1 of 2" in page
     results.with_suffix(".html").unlink()
