@@ -53,6 +53,16 @@ def get_config(variant: str = "") -> ConfigDict:
     # Of a cascade: a calibration of the run (launch.calibrate) that gives its rule and threshold, such as
     # "confidence_alpha0.05_epsilon0.1".
     config.calibration = ""
+    # What happens while the policy computes (docs/delay.md). "blocking": the clock stands still. "hold": the robot
+    # holds still. "async": it goes on with what is left of the last chunk. "rtc": likewise, and the policy is told.
+    config.execution = "blocking"
+    # How long a call takes, where time passes: a number of control steps of 50 ms, "measured", a latency profile that
+    # ships with the project, such as "openvla_oft_a100", or FILE.json.
+    config.delay = ""
+    # Of async and rtc: a call is made when no more actions are left.
+    config.actions_left = 4
+    # Of rtc: layers that a call is given of what is left of the last chunk beyond the delay.
+    config.coarse_layers = 3
     # Processes with a simulator each; 0 means one per core. The results do not depend on it.
     config.workers = 0
     # Seconds without a word after which a worker counts as hung, and another takes its place.

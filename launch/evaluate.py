@@ -16,7 +16,7 @@ On several hosts, each runs a part, and any of them puts the parts together:
 
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ml_collections import ConfigDict
 from tqdm import tqdm
@@ -31,6 +31,8 @@ from eval_bridge.evaluation.session import run_evaluation
 from eval_bridge.evaluation.settings import EvaluationSettings
 from eval_bridge.evaluation.summary import Summary, describe, write_summary
 from eval_bridge.policies.compiled_policy import CompiledPolicy, default_policy_batch
+from eval_bridge.policies.interface import Policy
+from eval_bridge.policies.real_time import RealTimePolicy
 from eval_bridge.preflight.needed_requirements import require_at_once
 from eval_bridge.preflight.stage_needs import evaluation_needs
 from eval_bridge.report.evaluation.writing import write_evaluation_report
@@ -63,9 +65,7 @@ def evaluate(config: ConfigDict) -> Summary:
     if missing := [str(folder) for folder in settings.compared if not (folder / LOG_NAME).is_file()]:
         raise ValueError(f"compare_with names {', '.join(missing)}, which hold no evaluation; run them first")
     batch_size = settings.policy_batch or default_policy_batch()
-    policy = CompiledPolicy.load(
-        settings.checkpoints, decoder=settings.decoder, batch_size=batch_size, settings=settings.decoder_settings
-    )
+    policy = _load_policy(settings, batch_size)
     if settings.simulator.startswith("libero"):
         # Here, once, where a missing renderer is an error of the command and not of a worker.
         prepare_process(rendering=True, render_devices=settings.render_devices)
@@ -76,6 +76,7 @@ def evaluate(config: ConfigDict) -> Summary:
         settings=settings.decoder_settings,
         seed=settings.seed,
         policy_batch=policy.batch_size,
+        timing=settings.timing.identity,
     )
     output = settings.output_folder
     with EpisodeLog(output / LOG_NAME, identity) as log:
@@ -84,6 +85,16 @@ def evaluate(config: ConfigDict) -> Summary:
         write_summary(output / SUMMARY_NAME, summary)
     write_evaluation_report(output, summary, plan.episodes, settings.compared, config.to_dict())
     return summary
+
+
+def _load_policy(settings: EvaluationSettings, batch_size: int) -> Policy:
+    """The policy that acts: one that takes promises where some are made."""
+    load: Callable[..., Policy] = CompiledPolicy.load
+    if settings.timing.made.promises:
+        load = functools.partial(RealTimePolicy.load, coarse_layers=settings.coarse_layers)
+    return load(
+        settings.checkpoints, decoder=settings.decoder, batch_size=batch_size, settings=settings.decoder_settings
+    )
 
 
 def main(config: ConfigDict) -> None:

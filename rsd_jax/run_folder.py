@@ -10,6 +10,7 @@ RUN/
 ├── draft_policy/  confidence/  early_exit/             likewise, of the decoders cascade and early_exit
 ├── evaluation/  evaluation_DECODER/                    episodes.jsonl  traces/  videos/  summary.json  report.html
 │   └── shards/PART_of_PARTS/                           of an evaluation on several hosts
+├── delays/DECODER/EXECUTION_DELAY/                     likewise, evaluations in which time passes
 ├── watched/  checked/                                  development episodes, as an evaluation, and shadows/
 ├── calibrations/                                       RULE_alphaALPHA_epsilonEPSILON.json of cascades
 │       of a run of several suites: evaluation_SUITE/  evaluation_SUITE_DECODER/  watched_SUITE/  checked_SUITE/
@@ -55,6 +56,9 @@ HEADLINE = "evaluation"
 
 LOG_NAME = "episodes.jsonl"
 """The log of episodes in the folder of an evaluation; beside it lie `TRACE_FOLDER` and `VIDEO_FOLDER`."""
+
+PROFILE_NAME = "latency_profile.json"
+"""Beside the log of an evaluation that measured how long its policy's calls take, to draw delays from; for others."""
 
 SUMMARY_NAME, REPORT_NAME, COMPARISONS_NAME = "summary.json", "report.html", "comparisons.json"
 TRACE_FOLDER, SHADOW_FOLDER, VIDEO_FOLDER, SHARD_FOLDER = "traces", "shadows", "videos", "shards"

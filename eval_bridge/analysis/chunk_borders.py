@@ -68,7 +68,7 @@ def measure_chunk_borders(trace: EpisodeTrace) -> ChunkBorders:
     overlaps = _overlap_differences(trace)
     switches = np.diff(trace.actions[:, _GRIPPER] > 0)
     return ChunkBorders(
-        borders=len(trace.chunk_starts) - 1,
+        borders=len(_first_steps(trace)) - 1,
         border_jump=_mean(jumps[at_border[1:]]),
         inside_jump=_mean(jumps[~at_border[1:]]),
         jump_by_position=tuple(_mean(jumps[places[1:] == place]) for place in range(trace.chunks.shape[1])),
@@ -81,18 +81,25 @@ def measure_chunk_borders(trace: EpisodeTrace) -> ChunkBorders:
     )
 
 
+def _first_steps(trace: EpisodeTrace) -> NDArray[np.int64]:
+    """Steps at which another chunk begins to be executed, or, where time passed, the robot to hold still."""
+    if trace.sources is None:
+        return trace.chunk_starts.astype(np.int64)
+    return np.flatnonzero(np.diff(trace.sources, prepend=trace.sources[0] - 1)).astype(np.int64)
+
+
 def _places_in_chunk(trace: EpisodeTrace) -> NDArray[np.int64]:
-    """Each step's place in its chunk, ``[T]``."""
-    steps = np.arange(len(trace.actions))
-    chunk = np.searchsorted(trace.chunk_starts, steps, side="right") - 1
-    return steps - trace.chunk_starts[chunk].astype(np.int64)
+    """Each step's place in what is executed of its chunk, ``[T]``."""
+    steps, first = np.arange(len(trace.actions)), _first_steps(trace)
+    return steps - first[np.searchsorted(first, steps, side="right") - 1]
 
 
 def _overlap_differences(trace: EpisodeTrace) -> NDArray[np.float64]:
     """For every step planned by two consecutive chunks, the difference between both plans."""
     length = trace.chunks.shape[1]
     differences = [np.zeros(0)]
-    for index, executed in enumerate(np.diff(trace.chunk_starts)):
+    for index, apart in enumerate(np.diff(trace.chunk_starts)):
+        executed = min(apart, length)  # further apart they plan no step together
         rest = trace.chunks[index, executed:, _MOTION].astype(np.float64)
         again = trace.chunks[index + 1, : length - executed, _MOTION].astype(np.float64)
         differences.append(_lengths(again - rest))

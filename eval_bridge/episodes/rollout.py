@@ -7,10 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.episodes.acceptance import EpisodeAcceptance, count_acceptance
+from eval_bridge.episodes.execution.blocking import BLOCKING
+from eval_bridge.episodes.execution.interface import HELD, Call, EpisodeExecution, Move
+from eval_bridge.episodes.execution.timing import EpisodeTiming, timing_of
 from eval_bridge.episodes.shadow import EpisodeShadow, shadow_of
 from eval_bridge.episodes.trace import EpisodeTrace
 from eval_bridge.observations import Observation
-from eval_bridge.policies.interface import PolicyOutput
+from eval_bridge.policies.interface import PolicyOutput, Promise
 from eval_bridge.simulators.interface import EpisodeStart, Goal, Probe, Simulator
 from rsd_jax.actions.conventions import upright
 
@@ -18,16 +21,21 @@ from rsd_jax.actions.conventions import upright
 class Actor(Protocol):
     """Whoever decides on chunks: a policy, or a connection to one."""
 
-    def act(self, observation: Observation) -> PolicyOutput:
-        """Decides on the next chunk."""
+    def act(self, observation: Observation, promise: Promise | None = None, /) -> PolicyOutput:
+        """Decides on the next chunk, given what is promised of the last one."""
         ...
 
 
 class VideoFrame(NamedTuple):
-    """An upright camera frame ``uint8 [H, W, 3]`` and the number of steps taken when it was seen."""
+    """An upright camera frame ``uint8 [H, W, 3]`` and the number of steps taken when it was seen.
+
+    Attributes:
+        is_held: whether the robot held still in the step that follows, since nothing was left to execute.
+    """
 
     image: NDArray[np.uint8]
     step: int
+    is_held: bool = False
 
 
 class ActionSummary(NamedTuple):
@@ -57,6 +65,7 @@ class Rollout(NamedTuple):
         acceptance: what became of the draft's tokens.
         actions: summary of the executed actions.
         looked: whether the main backbone was needed, one a chunk; empty where it always was.
+        timing: what time did to it; None where it went as it goes when the clock stands still (`timing_of`).
     """
 
     success: bool
@@ -67,6 +76,7 @@ class Rollout(NamedTuple):
     acceptance: EpisodeAcceptance
     actions: ActionSummary
     looked: tuple[bool, ...] = ()
+    timing: EpisodeTiming | None = None
 
     @property
     def skipped(self) -> int:
@@ -82,19 +92,36 @@ class Recording(NamedTuple):
     shadow: EpisodeShadow | None
 
 
+class _Called(NamedTuple):
+    """A call made at `step`: its delay in steps, its answer, the chunk in it, and how long the episode waited."""
+
+    step: int
+    delay: int
+    output: PolicyOutput
+    chunk: NDArray[np.float32]
+    seconds: float
+
+
 def run_episode(
-    simulator: Simulator, actor: Actor, start: EpisodeStart, step_limit: int, video_stride: int | None = None
+    simulator: Simulator,
+    actor: Actor,
+    start: EpisodeStart,
+    step_limit: int,
+    video_stride: int | None = None,
+    execution: EpisodeExecution | None = None,
 ) -> tuple[Rollout, Recording]:
-    """Runs one episode by OpenVLA-OFT's protocol: settle, then execute every chunk open loop.
+    """Runs one episode by OpenVLA-OFT's protocol: settle, then execute every chunk open loop, or as `execution` says.
 
     Cameras render once a chunk for the policy, and between chunks only for the video.
 
     Args:
         simulator: the task; left where the episode ended.
-        actor: asked for a new chunk when the last one is used up.
+        actor: asked for a new chunk when `execution` says so.
         start: where the episode starts.
-        step_limit: actions after which an unsolved episode has failed (`eval_bridge.simulators.libero.suites`).
+        step_limit: actions, held steps included, after which an unsolved episode has failed
+            (`eval_bridge.simulators.libero.suites`).
         video_stride: keep a video frame every so many steps; None keeps none.
+        execution: of this episode; None for `Blocking`, which asks when the last chunk is used up.
 
     Raises:
         ValueError: a limit or stride below 1, or a chunk that is not finite or has another shape than [C, 7].
@@ -103,48 +130,51 @@ def run_episode(
         raise ValueError(f"step_limit={step_limit} must be at least 1.")
     if video_stride is not None and video_stride < 1:
         raise ValueError(f"video_stride={video_stride} must be at least 1, or None for no video.")
+    execution = BLOCKING.begin(()) if execution is None else execution
     simulator.begin(start)
     started = time.perf_counter()
-    outputs: list[PolicyOutput] = []
-    waited: list[float] = []
-    chunks: list[NDArray[np.float32]] = []
-    chunk_starts: list[int] = []
-    executed: list[NDArray[np.float32]] = []
+    calls: list[_Called] = []
+    moves: list[Move] = []
     probes = [simulator.probe()]
     frames: list[VideoFrame] = []
     success = False
-    while not success and len(executed) < step_limit:
-        observation = simulator.observe()
-        if video_stride is not None:
-            frames.append(VideoFrame(upright(observation.agentview), len(executed)))
-        asked = time.perf_counter()
-        outputs.append(actor.act(observation))
-        waited.append(time.perf_counter() - asked)
-        chunks.append(_checked_chunk(outputs[-1]))
-        chunk_starts.append(len(executed))
-        for index, action in enumerate(chunks[-1][: step_limit - len(executed)]):
-            success = simulator.step(action)
-            executed.append(action)
-            probes.append(simulator.probe())
-            if success:
-                break
-            # A chunk's last step needs no frame: the policy renders there anyway.
-            if video_stride is not None and (index + 1) % video_stride == 0 and index + 1 < len(chunks[-1]):
-                frames.append(VideoFrame(upright(simulator.render("agentview")), len(executed)))
-    if video_stride is not None and frames[-1].step != len(executed):
-        frames.append(VideoFrame(upright(simulator.render("agentview")), len(executed)))
-    actions = np.stack(executed)
+    while not success and len(moves) < step_limit:
+        step = len(moves)
+        call = execution.call(step)
+        if call is not None:
+            observation = simulator.observe()
+            if video_stride is not None:
+                frames.append(VideoFrame(upright(observation.agentview), step))
+            calls.append(_ask(actor, observation, step, call))
+            execution.answer(step, calls[-1].chunk)
+        # A step with a call needs no frame of its own: the policy renders there anyway.
+        elif video_stride is not None and (step - calls[-1].step) % video_stride == 0:
+            frames.append(VideoFrame(upright(simulator.render("agentview")), step))
+        moves.append(execution.move(step))
+        if moves[-1].source == HELD and frames and frames[-1].step == step:
+            frames[-1] = frames[-1]._replace(is_held=True)
+        success = simulator.step(moves[-1].action)
+        probes.append(simulator.probe())
+    if video_stride is not None and frames[-1].step != len(moves):
+        frames.append(VideoFrame(upright(simulator.render("agentview")), len(moves)))
+    outputs, chunks = [call.output for call in calls], np.stack([call.chunk for call in calls])
+    actions, sources = np.stack([move.action for move in moves]), [move.source for move in moves]
+    starts = [call.step for call in calls]
+    timing = timing_of([call.delay for call in calls], starts, sources, chunks.shape[1])
     rollout = Rollout(
         success=success,
-        steps=len(executed),
+        steps=len(moves),
         seconds=round(time.perf_counter() - started, 4),
         rounds=tuple(int(output.rounds) for output in outputs),
-        chunk_seconds=tuple(round(seconds, 6) for seconds in waited),
+        chunk_seconds=tuple(round(call.seconds, 6) for call in calls),
         acceptance=count_acceptance(outputs),
         actions=summarise_actions(actions),
         looked=() if all(output.looked for output in outputs) else tuple(output.looked for output in outputs),
+        timing=timing,
     )
-    trace = _trace(simulator.goal, actions, np.stack(chunks), np.array(chunk_starts, np.int32), probes)
+    trace = _trace(simulator.goal, actions, chunks, np.array(starts, np.int32), probes)
+    if timing is not None:
+        trace = trace._replace(sources=np.array(sources, np.int32))
     return rollout, Recording(trace, tuple(frames), shadow_of(outputs))
 
 
@@ -157,6 +187,13 @@ def summarise_actions(actions: NDArray[np.float32]) -> ActionSummary:
         saturated=round(float(np.mean(np.abs(motion) >= 1.0)), 5),
         gripper_switches=int(np.count_nonzero(np.diff(np.sign(gripper)))),
     )
+
+
+def _ask(actor: Actor, observation: Observation, step: int, call: Call) -> _Called:
+    asked = time.perf_counter()
+    output = actor.act(observation) if call.promise is None else actor.act(observation, call.promise)
+    seconds = time.perf_counter() - asked
+    return _Called(step, call.delay, output, _checked_chunk(output), seconds)
 
 
 def _trace(

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from eval_bridge.episodes.execution.interface import HELD
 from rsd_jax.atomic_files import whole_file
 
 _ARRAYS = {
@@ -24,6 +25,7 @@ _ARRAYS = {
     "item_positions": np.float32,
     "joint_positions": np.float32,
 }
+_SOURCES = "sources"
 _TEXTS = ("goal", "item_names", "joint_names")
 
 
@@ -39,8 +41,8 @@ class EpisodeTrace(NamedTuple):
 
     Attributes:
         actions: as executed, ``float32 [T, 7]``, environment convention (gripper -1 open, +1 close).
-        chunks: as the policy predicted them, ``float32 [N, C, 7]``; of each, as many steps were executed as lie
-            between its start and the next one's, which may be fewer than C.
+        chunks: as the policy predicted them, ``float32 [N, C, 7]``; without `sources`, of each as many steps were
+            executed as lie between its start and the next one's, which may be fewer than C.
         chunk_starts: step at which each chunk was decided, ``int32 [N]``, the first one 0.
         eef_positions: end effector, metres, ``float32 [T + 1, 3]``.
         eef_rotations: its orientation as axis-angle, radians, ``float32 [T + 1, 3]``.
@@ -51,6 +53,8 @@ class EpisodeTrace(NamedTuple):
         item_positions: their positions, metres, ``float32 [T + 1, I, 3]``.
         joint_names: things that the goal wants opened, closed or turned, as the goal names them.
         joint_positions: position of the joint that moves each of them, metres or radians, ``float32 [T + 1, J]``.
+        sources: of an episode in which time passed, the chunk that each action is of, -1 where the robot held still,
+            ``int32 [T]``; None where a chunk is executed from its start on, up to the next one's.
     """
 
     actions: NDArray[np.float32]
@@ -65,6 +69,7 @@ class EpisodeTrace(NamedTuple):
     item_positions: NDArray[np.float32]
     joint_names: tuple[str, ...]
     joint_positions: NDArray[np.float32]
+    sources: NDArray[np.int32] | None = None
 
 
 def trace_name(task_index: int, episode: int) -> str:
@@ -82,6 +87,8 @@ def save_trace(path: Path, trace: EpisodeTrace) -> Path:
     _check(path, trace)
     content: dict[str, Any] = {name: getattr(trace, name) for name in _ARRAYS}
     content |= {name: np.array(json.dumps(getattr(trace, name))) for name in _TEXTS}
+    if trace.sources is not None:
+        content[_SOURCES] = trace.sources
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **content)
@@ -100,7 +107,7 @@ def load_trace(path: Path) -> EpisodeTrace:
             missing = sorted({*_ARRAYS, *_TEXTS} - set(file.files))
             if missing:
                 raise TraceError(f"{path}: {missing[0]}: is missing; run the episode again.")
-            fields: dict[str, Any] = {name: file[name] for name in _ARRAYS}
+            fields: dict[str, Any] = {name: file[name] for name in (*_ARRAYS, _SOURCES) if name in file.files}
             fields |= {name: _names(path, name, str(file[name])) for name in _TEXTS}
     # What a damaged file raises depends on where it is damaged.
     except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
@@ -145,9 +152,29 @@ def _check(path: Path, trace: EpisodeTrace) -> None:
             raise TraceError(f"{path}: {name}: holds a value that is not finite.")
     if steps < 1:
         raise TraceError(f"{path}: actions: is empty; an episode has at least one step.")
+    if trace.sources is not None:
+        _check_sources(path, trace, trace.sources)
+        return
     executed = np.diff(np.append(trace.chunk_starts, steps))
     if not count or trace.chunk_starts[0] != 0 or executed.min() < 1 or executed.max() > length:
         starts = trace.chunk_starts.tolist()
         raise TraceError(
             f"{path}: chunk_starts: is {starts}; expected 0 first, then rising by 1 to {length} up to {steps} steps."
+        )
+
+
+def _check_sources(path: Path, trace: EpisodeTrace, sources: NDArray[np.int32]) -> None:
+    """Raises `TraceError` unless every action is of a chunk that was decided on by then, or of none."""
+    steps, starts = len(trace.actions), trace.chunk_starts
+    if not len(starts) or starts[0] != 0 or (np.diff(starts) < 1).any() or starts[-1] >= steps:
+        raise TraceError(
+            f"{path}: chunk_starts: is {starts.tolist()}; expected 0 first, then rising below {steps} steps."
+        )
+    if sources.dtype != np.int32 or sources.shape != (steps,):
+        raise TraceError(f"{path}: sources: is {sources.dtype} {sources.shape}; expected int32 {(steps,)}.")
+    decided = np.searchsorted(starts, np.arange(steps), side="right")
+    if wrong := np.flatnonzero((sources < HELD) | (sources >= decided)).tolist():
+        raise TraceError(
+            f"{path}: sources: is {sources[wrong[0]]} at step {wrong[0]}; expected a chunk that was decided on by "
+            f"then, 0 to {decided[wrong[0]] - 1}, or {HELD} where the robot held still."
         )

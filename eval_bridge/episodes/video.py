@@ -23,6 +23,7 @@ _SCALE = 2  # Frames are enlarged so that the caption is legible; H.264 makes th
 _BAR_HEIGHT = 56
 _FONT_SIZE = 15
 _INK, _PAPER = (236, 238, 242), (22, 24, 29)
+_HELD_COLOUR = (214, 160, 60)
 _STATUS_COLOURS = {None: (120, 128, 142), True: (63, 185, 120), False: (224, 96, 84)}
 
 logging.getLogger("libav").setLevel(logging.ERROR)
@@ -49,7 +50,7 @@ def write_episode_video(
     """
     if not frames:
         raise ValueError("frames is empty; run the episode with a video_stride.")
-    images = [caption(frame.image, instruction, frame.step, None) for frame in frames[:-1]]
+    images = [caption(frame.image, instruction, frame.step, None, frame.is_held) for frame in frames[:-1]]
     images.append(caption(frames[-1].image, instruction, frames[-1].step, success))
     video = _encode(images, [frame.step for frame in frames])
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,16 +63,22 @@ def write_episode_video(
     return path
 
 
-def caption(image: NDArray[np.uint8], instruction: str, step: int, success: bool | None) -> NDArray[np.uint8]:
-    """Enlarges a frame ``[H, W, 3]`` and puts the instruction and the step under it; None means "under way"."""
+def caption(
+    image: NDArray[np.uint8], instruction: str, step: int, success: bool | None, is_held: bool = False
+) -> NDArray[np.uint8]:
+    """Enlarges a frame ``[H, W, 3]`` and puts the instruction and the step under it.
+
+    None means "under way"; of a step in which the robot held still that is said, in another colour.
+    """
     height, width = image.shape[0] * _SCALE, image.shape[1] * _SCALE
     canvas = Image.new("RGB", (width, height + _BAR_HEIGHT), _PAPER)
     canvas.paste(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC), (0, 0))
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(_FONT_SIZE)
-    colour = _STATUS_COLOURS[success]
+    colour = _HELD_COLOUR if is_held else _STATUS_COLOURS[success]
     draw.rectangle((0, height, width, height + 2), fill=colour)
-    status = f"step {step}" if success is None else ("success" if success else "failure") + f" · {step}"
+    under_way = f"hold {step}" if is_held else f"step {step}"
+    status = under_way if success is None else ("success" if success else "failure") + f" · {step}"
     status_width = draw.textlength(status, font=font)
     draw.text((width - status_width - 12, height + 11), status, font=font, fill=_INK if success is None else colour)
     characters = max(8, int((width - status_width - 40) / draw.textlength("e", font=font)))

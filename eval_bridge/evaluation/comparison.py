@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from eval_bridge.episodes.execution.blocking import BLOCKING
 from eval_bridge.evaluation.episode_log import CHECKPOINT, LogContents, read_episode_log
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.statistics.intervals import Interval
@@ -213,6 +214,7 @@ def _compared(name: str, log: LogContents, identity: Mapping[str, Any], both: li
 
 def _differences(first: Mapping[str, Any], second: Mapping[str, Any], names: tuple[str, str]) -> list[str]:
     """What else differs than the decoder and the checkpoints, which are what one compares."""
+    first, second = ({"execution": BLOCKING.name, **identity} for identity in (first, second))
     fields = sorted({*first, *second})
     different = [field for field in fields if first.get(field) != second.get(field)]
     return [

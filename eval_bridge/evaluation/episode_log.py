@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from eval_bridge.evaluation.delays import LatencyProfile
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.records import (
     EpisodeRecord,
@@ -57,6 +58,7 @@ class LogContents:
         identity: what all its episodes have in common; None for a log without lines.
         episodes: finished episodes. errors: crashed attempts, in order. sessions: in order. latency: the last one.
         speeds: of all sessions that ran their episodes to the end, in order.
+        profile: that delays are drawn from; None where none is.
     """
 
     identity: dict[str, Any] | None = None
@@ -65,6 +67,7 @@ class LogContents:
     sessions: list[SessionRecord] = field(default_factory=list)
     latency: LatencyRecord | None = None
     speeds: list[SpeedRecord] = field(default_factory=list)
+    profile: LatencyProfile | None = None
 
     @property
     def checkpoints(self) -> dict[str, str]:
@@ -88,6 +91,8 @@ class LogContents:
                 self.latency = record
             case SpeedRecord():
                 self.speeds.append(record)
+            case LatencyProfile():
+                self.profile = record
 
     def restricted_to(self, planned: Collection[EpisodeId]) -> "LogContents":
         """What this log holds of the `planned` episodes; it may hold others, of an earlier and larger plan."""

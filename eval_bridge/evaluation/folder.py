@@ -1,6 +1,8 @@
 """Where an evaluation lies, and what names it."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from eval_bridge.evaluation.episode_log import CHECKPOINT
@@ -31,7 +33,14 @@ def output_folder(run_dir: Path, output: str, shard: Shard) -> Path:
 
 
 def evaluation_identity(
-    benchmark: Benchmark, checkpoints: Path, *, decoder: str, settings: str, seed: int, policy_batch: int
+    benchmark: Benchmark,
+    checkpoints: Path,
+    *,
+    decoder: str,
+    settings: str,
+    seed: int,
+    policy_batch: int,
+    timing: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """What two episodes must have in common to be counted together: flat, JSON-serialisable.
 
@@ -42,6 +51,7 @@ def evaluation_identity(
         seed: of the evaluation.
         policy_batch: rows of a call of the policy: sums of another shape may differ in their last bits, and an
             episode with them.
+        timing: how chunks are executed and how long calls take (`ExecutionSettings.identity`).
 
     Raises:
         MissingCheckpointError: a stage that the decoder needs has no checkpoint.
@@ -57,6 +67,7 @@ def evaluation_identity(
     }
     if settings:  # logs of a time without them go on
         identity["decoder_settings"] = " ".join(sorted(settings.split()))
+    identity |= timing
     identity |= {f"{CHECKPOINT}{stage}": digest for stage, digest in digests.items()}
     if benchmark.simulator.startswith("libero"):
         identity |= {f"version.{name}": version for name, version in simulator_versions().items()}

@@ -70,6 +70,13 @@ def _episodes_of_complete(shard: Path) -> int:
 
 def _append(log: EpisodeLog, part: LogContents) -> None:
     """Adds what the united log lacks, so that merging again after an interruption goes on."""
+    if log.contents.episodes and part.profile != log.contents.profile:
+        raise ValueError(
+            f"parts draw delays from different profiles, one of them {part.profile}; give all the same file, "
+            "--config.delay=PROFILE.json"
+        )
+    if part.profile is not None and log.contents.profile is None:
+        log.append(part.profile)
     for session in part.sessions:
         if session not in log.contents.sessions:
             log.append(session)

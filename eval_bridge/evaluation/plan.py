@@ -4,6 +4,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from eval_bridge.episodes.execution.blocking import BLOCKING
+from eval_bridge.episodes.execution.interface import Execution
+from eval_bridge.evaluation.delays import Delay
 from eval_bridge.simulators.check_result import CheckResult
 from eval_bridge.simulators.interface import EpisodeStart, Simulator
 
@@ -80,6 +83,8 @@ class EvaluationPlan:
         videos_per_task: the first so many episodes of a task are filmed. video_stride: steps between video frames.
         latency_repeats: timed calls a stage; 0 leaves latency out.
         shard: the part of the episodes that this host runs.
+        execution: how chunks are executed.
+        delay: how long the policy's calls take; None where the clock stands still.
     """
 
     task_indices: tuple[int, ...]
@@ -91,6 +96,8 @@ class EvaluationPlan:
     video_stride: int = 4
     latency_repeats: int = 100
     shard: Shard = WHOLE
+    execution: Execution = BLOCKING
+    delay: Delay | None = None
 
     @property
     def episodes(self) -> tuple[EpisodeId, ...]:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from eval_bridge.episodes.acceptance import EpisodeAcceptance
+from eval_bridge.episodes.execution.timing import EpisodeTiming
 from eval_bridge.episodes.rollout import ActionSummary, Rollout
+from eval_bridge.evaluation.delays import LatencyProfile
 from eval_bridge.policies.latency import Latency
 
 
@@ -77,7 +79,7 @@ class SpeedRecord:
     seconds: float
 
 
-Record = EpisodeRecord | ErrorRecord | SessionRecord | LatencyRecord | SpeedRecord
+Record = EpisodeRecord | ErrorRecord | SessionRecord | LatencyRecord | SpeedRecord | LatencyProfile
 
 
 def to_line(record: Record) -> dict[str, Any]:
@@ -104,13 +106,14 @@ def from_line(line: Mapping[str, Any]) -> Record:
             stages = {stage: Latency(**latency) for stage, latency in fields["stages"].items()}
             return LatencyRecord(**fields | {"stages": stages})
         case _:
-            return {each.kind: each for each in (ErrorRecord, SessionRecord, SpeedRecord)}[kind](**fields)
+            others = (ErrorRecord, SessionRecord, SpeedRecord, LatencyProfile)
+            return {each.kind: each for each in others}[kind](**fields)
 
 
 def _rollout_fields(rollout: Rollout) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in rollout._asdict().items():
-        if name == "looked" and not value:  # lines of a time without it stay as they are
+        if name in Rollout._field_defaults and not value:  # lines of a time without it stay as they are
             continue
         if name == "rounds":
             fields["chunks"] = len(rollout.rounds)
@@ -126,6 +129,7 @@ def _with_rollout(fields: Mapping[str, Any]) -> dict[str, Any]:
     gathered = {name: left.pop(name) for name in Rollout._fields}
     gathered["acceptance"] = EpisodeAcceptance(**gathered["acceptance"])
     gathered["actions"] = ActionSummary(**gathered["actions"])
+    gathered["timing"] = gathered["timing"] and EpisodeTiming(**gathered["timing"])
     return left | {"rollout": Rollout(**gathered)}
 
 
@@ -133,7 +137,7 @@ def _objects(value: Any) -> Any:
     """Named tuples as objects, also as values of one: JSON would make anonymous lists of them."""
     if isinstance(value, dict):
         return {name: _objects(item) for name, item in value.items()}
-    return value._asdict() if isinstance(value, EpisodeAcceptance | ActionSummary | Latency) else value
+    return value._asdict() if isinstance(value, EpisodeAcceptance | ActionSummary | EpisodeTiming | Latency) else value
 
 
 def _tuples(value: Any) -> Any:

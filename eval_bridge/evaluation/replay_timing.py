@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from eval_bridge.episodes.rollout import Rollout, run_episode
 from eval_bridge.observations import Observation
-from eval_bridge.policies.interface import Policy, PolicyOutput
+from eval_bridge.policies.interface import Policy, PolicyOutput, Promise
 from eval_bridge.policies.policy_episode import PolicyEpisode
 from eval_bridge.policies.random_streams import EpisodeKey
 from eval_bridge.simulators.interface import EpisodeStart, Simulator
@@ -91,6 +91,6 @@ class _Watcher:
         self._episode = episode
         self.seen: list[Observation] = []
 
-    def act(self, observation: Observation) -> PolicyOutput:
+    def act(self, observation: Observation, promise: Promise | None = None) -> PolicyOutput:
         self.seen.append(observation)
-        return self._episode.act(observation)
+        return self._episode.act(observation, promise)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eval_bridge.evaluation.delays import PROFILE_CALLS, LatencyProfile, MeasuredDelay, write_profile
 from eval_bridge.evaluation.episode_log import EpisodeLog
 from eval_bridge.evaluation.plan import Benchmark, EpisodeId, EvaluationPlan
 from eval_bridge.evaluation.preparation import Preparation, StartObservation
@@ -28,8 +29,9 @@ from eval_bridge.evaluation.worker import (
     PolicyQuestion,
     RunEpisode,
 )
-from eval_bridge.policies.interface import Policy, PolicyOutput, PolicyRequest
-from eval_bridge.policies.latency import measure_stages
+from eval_bridge.observations import Observation
+from eval_bridge.policies.interface import FUSED_STAGE, Policy, PolicyOutput, PolicyRequest
+from eval_bridge.policies.latency import measure_stages, time_calls
 from eval_bridge.policies.observation_needs import blank_observation
 from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.provenance import package_versions
@@ -38,6 +40,7 @@ from eval_bridge.workers.messages import Failure
 from eval_bridge.workers.pool import SILENCE_LIMIT, WorkerPool
 from eval_bridge.workers.scheduling import SceneAssignment
 from rsd_jax.provenance import device_name, git_commit
+from rsd_jax.run_folder import PROFILE_NAME
 
 
 class _EpisodeCrashed(Exception):
@@ -69,6 +72,9 @@ def run_evaluation(
 ) -> Summary:
     """Checks the simulator, runs the planned episodes that `log` does not hold yet, and measures latency once.
 
+    A latency profile that delays are drawn from stands in the log before the first episode: the one that is named, or
+    the policy's own, measured once, so that an evaluation that goes on draws from the same.
+
     Ends early when an episode has crashed `plan.max_attempts` times; the summary's `errors` is then above 0.
 
     Args:
@@ -80,10 +86,16 @@ def run_evaluation(
         workers: who runs the episodes; by default one worker.
 
     Raises:
+        ValueError: chunks are to be executed in a way that makes promises, and the policy takes none.
         SelfCheckFailed: the simulator is not the one that the results would be about.
         EvaluationStopped: a scene could not be built.
         OSError: the log, a trace or a video could not be written.
     """
+    if plan.execution.promises and not getattr(policy, "takes_promises", False):
+        raise ValueError(
+            f"execution={plan.execution.name} tells the policy what is promised of the last chunk, and "
+            f"{type(policy).__name__} takes no promise: give one that does, such as RealTimePolicy"
+        )
     workers = workers or WorkerSettings()
     pending = [episode for episode in plan.episodes if episode not in log.contents.episodes]
     needs_latency = bool(plan.latency_repeats) and log.contents.latency is None
@@ -132,6 +144,7 @@ class _Session:
         if not self._waiting:
             return True
         self._loop.run(self._preparation, meanwhile=self._compile_policy)
+        self._note_profile()
         began = time.perf_counter()
         try:
             self._loop.run(self)
@@ -143,11 +156,32 @@ class _Session:
 
     def measure_latency(self) -> None:
         """Times the policy on the start of the last planned episode, a real observation."""
-        start = StartObservation(self._plan.episodes[-1], self._plan.max_attempts)
+        seen = self._look_at(self._plan.episodes[-1])
+        stages = measure_stages(self._policy.stage_functions(seen), self._plan.latency_repeats)
+        self._log.append(LatencyRecord(device_name(), self._plan.latency_repeats, stages))
+
+    def _note_profile(self) -> None:
+        """Puts the profile that delays are drawn from into the log, if it is not there; its own also beside it."""
+        delay = self._plan.delay
+        if self._log.contents.profile is not None or not isinstance(delay, LatencyProfile | MeasuredDelay):
+            return
+        if isinstance(delay, MeasuredDelay):
+            delay = self._measure_profile()
+            write_profile(self._log.path.with_name(PROFILE_NAME), delay)
+        self._log.append(delay)
+
+    def _measure_profile(self) -> LatencyProfile:
+        """That of the deployed call on the start of the first planned episode."""
+        call = self._policy.stage_functions(self._look_at(self._plan.episodes[0]))[FUSED_STAGE]
+        source = f"{self._policy.decoder} at batch 1 on {device_name()}, before the first episode"
+        seconds = tuple(round(each, 6) for each in time_calls(call, PROFILE_CALLS))
+        return LatencyProfile(MeasuredDelay.name, source, seconds)
+
+    def _look_at(self, episode: EpisodeId) -> Observation:
+        start = StartObservation(episode, self._plan.max_attempts)
         self._loop.run(start)
         assert start.observation is not None
-        stages = measure_stages(self._policy.stage_functions(start.observation), self._plan.latency_repeats)
-        self._log.append(LatencyRecord(device_name(), self._plan.latency_repeats, stages))
+        return start.observation
 
     # --- episodes
 
@@ -160,7 +194,8 @@ class _Session:
             return check
         episode = self._waiting[task].popleft()
         key = episode_key(self._plan.seed, *episode)
-        return RunEpisode(episode, self._row(episode), key, self._plan.stride_of(episode))
+        stride, delays = self._plan.stride_of(episode), self._delays(episode)
+        return RunEpisode(episode, self._row(episode), key, stride, self._plan.execution, delays)
 
     def done(self, job: EvaluationJob, result: EvaluationResult) -> None:
         """Logs an episode. A file that could not be written is the disk's trouble, and ends the evaluation."""
@@ -184,6 +219,15 @@ class _Session:
         if times >= self._plan.max_attempts:
             raise _EpisodeCrashed
         self._waiting[failure.job.task_index].appendleft(failure.job.episode)
+
+    def _delays(self, episode: EpisodeId) -> tuple[int, ...]:
+        """Steps that the calls of an episode take, of which there is one a step at most."""
+        delay = self._plan.delay
+        if delay is None:
+            return ()
+        drawn = self._log.contents.profile if isinstance(delay, MeasuredDelay) else delay
+        assert drawn is not None, "a profile is measured before the first episode"
+        return drawn.draw(self._plan.seed, *episode, calls=self._benchmark.step_limit)
 
     def _pending(self) -> dict[int, int]:
         return {task: len(episodes) for task, episodes in self._waiting.items()}
@@ -218,7 +262,7 @@ class _Session:
     def _request(self, worker: int, question: PolicyQuestion) -> PolicyRequest:
         """What a worker's episode asks, with the state that its last answer left; a new episode has none."""
         state = self._states.get(worker) if question.call else None
-        return PolicyRequest(question.observation, question.key, question.call, state)
+        return PolicyRequest(question.observation, question.key, question.call, state, question.promise)
 
     # --- the log
 

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from eval_bridge.evaluation.execution_settings import ExecutionSettings
 from eval_bridge.evaluation.folder import checkpoint_folder, output_folder, results_folder
 from eval_bridge.evaluation.plan import Benchmark, EvaluationPlan, Shard, plan_evaluation
 from eval_bridge.evaluation.session import WorkerSettings
@@ -43,10 +44,12 @@ class EvaluationSettings:
         max_attempts: how often an episode may crash.
         video: what is filmed.
         latency_repeats: timed calls of every stage; 0 leaves latency out.
+        execution, delay, actions_left, coarse_layers: of `ExecutionSettings`.
 
     Raises:
-        ValueError: on construction, if the decoder does not exist, a calibration is asked for where nothing is
-            fitted, or the shard is none. What depends on the benchmark is an error of `plan`.
+        ValueError: on construction, if the decoder does not exist or cannot act as it is to be executed, a calibration
+            is asked for where nothing is fitted, or the shard is none. What depends on the benchmark is an error of
+            `plan`.
     """
 
     run_dir: str
@@ -69,6 +72,10 @@ class EvaluationSettings:
     max_attempts: int
     video: VideoSettings
     latency_repeats: int
+    execution: str
+    delay: str
+    actions_left: int
+    coarse_layers: int
 
     def __post_init__(self) -> None:
         decoder = read_decoder(self.decoder, self.decoder_settings)
@@ -77,7 +84,7 @@ class EvaluationSettings:
                 f"calibration={self.calibration!r} is of a cascade's threshold, and decoder={self.decoder} has none: "
                 "leave it out"
             )
-        Shard.parse(self.shard)
+        self.timing.check(decoder, Shard.parse(self.shard).parts)
 
     def with_fitted_settings(self) -> "EvaluationSettings":
         """What is asked for, with the settings of the calibration that it names; raises as `fitted_settings` does."""
@@ -85,6 +92,11 @@ class EvaluationSettings:
             return self
         fitted = fitted_settings(self.checkpoints, self.calibration, self.decoder)
         return replace(self, decoder_settings=f"{self.decoder_settings} {fitted}".strip(), calibration="")
+
+    @property
+    def timing(self) -> ExecutionSettings:
+        """How chunks are executed and how long calls take."""
+        return ExecutionSettings(self.execution, self.delay, self.actions_left, self.coarse_layers)
 
     @property
     def checkpoints(self) -> Path:
@@ -128,5 +140,7 @@ class EvaluationSettings:
                 video_stride=self.video.stride,
                 latency_repeats=self.latency_repeats,
                 shard=Shard.parse(self.shard),
+                execution=self.timing.made,
+                delay=self.timing.read_delay(),
             ),
         )

@@ -12,6 +12,7 @@ from eval_bridge.episodes.acceptance import total_acceptance
 from eval_bridge.evaluation.episode_log import LogContents
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.records import EpisodeRecord
+from eval_bridge.evaluation.timing_summary import TimingSummary, describe_timing, summarise_timing
 from eval_bridge.policies.cascade import CASCADE
 from eval_bridge.policies.early_exit import EARLY_EXIT
 from eval_bridge.policies.latency import Latency
@@ -57,6 +58,7 @@ class Summary:
         latency_ms: by stage (`eval_bridge.policies.interface`), and the sum of the pipeline's stages.
         device, versions, commit: of the last session. commits: all, in order, if the log has sessions of several.
         seconds: wall time of all episodes together.
+        timing: where time passed while the policy computed; None where the clock stood still.
     """
 
     suite: str
@@ -90,14 +92,16 @@ class Summary:
     commit: str | None
     commits: tuple[str | None, ...]
     seconds: float
+    timing: TimingSummary | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-serialisable form; latencies are objects with p50, p90 and p99."""
+        """JSON-serialisable form; latencies are objects with p50, p90 and p99, and no `timing` is left out."""
         latency = {
             stage: {name: round(ms, 4) for name, ms in value._asdict().items()}
             for stage, value in self.latency_ms.items()
         }
-        return dataclasses.asdict(self) | {"latency_ms": latency}
+        told = dataclasses.asdict(self) | {"latency_ms": latency}
+        return {name: value for name, value in told.items() if name != "timing" or value is not None}
 
 
 def summarise(log: LogContents, planned: int) -> Summary:
@@ -150,6 +154,7 @@ def summarise(log: LogContents, planned: int) -> Summary:
         commit=session.commit,
         commits=tuple(dict.fromkeys(each.commit for each in log.sessions)),
         seconds=sum(record.rollout.seconds for record in records),
+        timing=summarise_timing(log),
     )
 
 
@@ -168,6 +173,8 @@ def describe(summary: Summary, report: Path) -> str:
         lines.append(f"{describe_acceptance(summary.token_acceptance)}, {summary.rounds_mean:.2f} rounds")
     if summary.skipped is not None:
         lines.append(f"skipped     {summary.skipped:.1%} of {summary.chunks} calls did without the main backbone")
+    if summary.timing is not None:
+        lines.append(describe_timing(summary.timing))
     if "chunk" in summary.latency_ms:
         chunk = summary.latency_ms["chunk"]
         lines.append(f"chunk       p50 {chunk.p50:.1f} ms, p90 {chunk.p90:.1f} ms, p99 {chunk.p99:.1f} ms")

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, assert_never
 
+from eval_bridge.episodes.execution.interface import Execution
 from eval_bridge.episodes.rollout import Rollout, run_episode
 from eval_bridge.episodes.shadow import save_shadow
 from eval_bridge.episodes.trace import save_trace, trace_name
 from eval_bridge.episodes.video import write_episode_video
 from eval_bridge.evaluation.plan import Benchmark, EpisodeId
 from eval_bridge.observations import Observation
-from eval_bridge.policies.interface import PolicyOutput
+from eval_bridge.policies.interface import PolicyOutput, Promise
 from eval_bridge.policies.observation_needs import PolicyObservation, select_observation
 from eval_bridge.policies.random_streams import EpisodeKey
 from eval_bridge.simulators.check_result import CheckResult
@@ -47,12 +48,15 @@ class RunEpisode:
         row: its row in the policy's batches.
         key: its random key (`eval_bridge.policies.random_streams`).
         video_stride: steps between the frames of its video; None films nothing.
+        execution: how its chunks are executed. delays: steps that its calls take, as many as there can be.
     """
 
     episode: EpisodeId
     row: int
     key: EpisodeKey
     video_stride: int | None
+    execution: Execution
+    delays: tuple[int, ...]
 
     @property
     def task_index(self) -> int:
@@ -78,12 +82,14 @@ class PolicyQuestion(NamedTuple):
         key: of the episode.
         call: how often the episode has asked before; at 0 the owner begins with a fresh state.
         observation: as far as the policy needs it.
+        promise: of the last chunk; None for nothing.
     """
 
     row: int
     key: EpisodeKey
     call: int
     observation: PolicyObservation
+    promise: Promise | None
 
 
 class EpisodeOutcome(NamedTuple):
@@ -138,7 +144,8 @@ class EpisodeWorker:
         benchmark, simulator = self._benchmark, self._simulators.of(job.task_index)
         start = benchmark.start(simulator, *job.episode)
         policy = _RemotePolicy(ask, job, self._needs)
-        rollout, recording = run_episode(simulator, policy, start, benchmark.step_limit, job.video_stride)
+        execution = job.execution.begin(job.delays)
+        rollout, recording = run_episode(simulator, policy, start, benchmark.step_limit, job.video_stride, execution)
         video = None
         try:
             name = trace_name(*job.episode)
@@ -162,9 +169,9 @@ class _RemotePolicy:
         self._ask, self._job, self._needs = ask, job, needs
         self._calls = 0
 
-    def act(self, observation: Observation) -> PolicyOutput:
+    def act(self, observation: Observation, promise: Promise | None = None) -> PolicyOutput:
         """Sends what the policy needs of the observation and waits for the chunk."""
         seen = select_observation(observation, self._needs)
-        output = self._ask(PolicyQuestion(self._job.row, self._job.key, self._calls, seen))
+        output = self._ask(PolicyQuestion(self._job.row, self._job.key, self._calls, seen, promise))
         self._calls += 1
         return output

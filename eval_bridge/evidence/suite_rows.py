@@ -174,6 +174,11 @@ def read_row(folder: Path, seed: int, command: str) -> EvaluationRow:
     if summary["episodes"] != summary["planned"]:
         have = f"{summary['episodes']} of {summary['planned']} episodes"
         raise ValueError(f"{folder / SUMMARY_NAME} has {have}; finish it: {command}")
+    if "timing" in summary:
+        raise ValueError(
+            f"{folder / SUMMARY_NAME} is of an evaluation in which time passed ({summary['timing']['execution']}): "
+            f"launch.record_delay tells of those. Move it away, and run {command}"
+        )
     log = read_episode_log(folder / LOG_NAME)
     chunk = summary["latency_ms"].get("chunk", {})
     return EvaluationRow(
@@ -215,7 +220,11 @@ def _is_alike(headline: Path, folder: Path) -> bool:
         return False
     own, summary = (read_checked_json(path / SUMMARY_NAME) for path in (headline, folder))
     is_complete = summary["episodes"] == summary["planned"]
-    return is_complete and all(summary[name] == own[name] for name in ("suite", "simulator", "tasks", "episodes"))
+    return (
+        is_complete
+        and "timing" not in summary
+        and all(summary[name] == own[name] for name in ("suite", "simulator", "tasks", "episodes"))
+    )
 
 
 def _pair(headline: Path, row: EvaluationRow) -> Paired:

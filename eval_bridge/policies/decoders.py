@@ -98,9 +98,7 @@ class TokenDecoder:
         asked: Bool[Array, "B"],
     ) -> tuple[DecodedChunks, PyTree]:
         """See `Decoder`."""
-        result = self.find_tokens(models, models.features(inputs), given, keys)
-        looked = jnp.ones(len(keys), bool)
-        return DecodedChunks(self.actions(models, result), result.rounds, result.acceptance, looked), state
+        return self.chunks(models, self.find_tokens(models, models.features(inputs), given, keys)), state
 
     def find_tokens(
         self, models: Models, features: Features, given: GivenTokens | None = None, keys: jax.Array | None = None
@@ -114,6 +112,11 @@ class TokenDecoder:
     ) -> DecodeResult:
         """The pure decoder with this one's settings."""
         raise NotImplementedError
+
+    def chunks(self, models: Models, result: DecodeResult) -> DecodedChunks:
+        """What is told of the tokens that were found."""
+        looked = jnp.ones(len(result.tokens), bool)
+        return DecodedChunks(self.actions(models, result), result.rounds, result.acceptance, looked)
 
     def actions(self, models: Models, result: DecodeResult) -> Actions:
         """What is executed, in the environment's units."""

@@ -66,6 +66,20 @@ class PolicyOutput(NamedTuple):
     shadow: ShadowOutput | None = None
 
 
+class Promise(NamedTuple):
+    """What becomes of the last chunk while the next one is decided on: of whole numbers, or arrays of them.
+
+    Attributes:
+        passed: its steps that lie behind.
+        fixed: steps behind those that will have been executed when the next chunk is there.
+        overlapping: further steps behind those, which the next chunk plans again.
+    """
+
+    passed: Any
+    fixed: Any
+    overlapping: Any
+
+
 class PolicyRequest(NamedTuple):
     """What an episode asks of a policy.
 
@@ -74,12 +88,14 @@ class PolicyRequest(NamedTuple):
         episode: random key of the episode (`eval_bridge.policies.random_streams`).
         call: how many chunks the episode has asked for before.
         state: what the policy answered to the episode's last request, a pytree of arrays; None at its first.
+        promise: of the chunk that this was the answer of, for a policy that takes promises; None for nothing.
     """
 
     observation: PolicyObservation
     episode: EpisodeKey
     call: int = 0
     state: Any = None
+    promise: Promise | None = None
 
 
 class PolicyAnswer(NamedTuple):
@@ -91,6 +107,8 @@ class PolicyAnswer(NamedTuple):
 
 class Policy(Protocol):
     """A compiled policy: observations in, chunks of actions out. It remembers nothing between two calls.
+
+    One that makes something of promises says so by an attribute ``takes_promises``, which is true.
 
     Attributes:
         decoder: its decoder's name (`eval_bridge.policies.decoders`).

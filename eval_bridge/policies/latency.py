@@ -72,6 +72,24 @@ def measure_interleaved(
     }
 
 
+def time_calls(
+    call: Callable[[], object], repeats: int, warm_up: int = 1, clock: Callable[[], float] = time.perf_counter
+) -> tuple[float, ...]:
+    """Seconds of so many calls of one function, each until its result exists, behind some that are dropped.
+
+    Raises:
+        ValueError: `repeats` or `warm_up` is below 1.
+    """
+    if min(repeats, warm_up) < 1:
+        raise ValueError(f"repeats={repeats} and warm_up={warm_up} must be at least 1: the first call compiles.")
+    seconds = []
+    for _ in range(warm_up + repeats):
+        started = clock()
+        jax.block_until_ready(call())
+        seconds.append(clock() - started)
+    return tuple(seconds[warm_up:])
+
+
 def measure_stages(calls: Mapping[str, Callable[[], object]], repeats: int = 100) -> dict[str, Latency]:
     """Latency of every call of `Policy.stage_functions`, and the sum of the pipeline's stages.
 

@@ -13,6 +13,13 @@ DECODER_TITLES = {
     "certified": "Residual speculative decoding, greedy within a certified error",
 }
 
+EXECUTION_TITLES = {
+    "blocking": "Blocking: the clock stands still while the policy computes",
+    "hold": "Hold: the robot holds still while the policy computes",
+    "async": "Asynchronous: what is left of the last chunk is executed while the policy computes",
+    "rtc": "Real-time chunking: likewise, and the policy is told what will have been executed",
+}
+
 
 def suite_title(suite: str) -> str:
     """A suite's name as headings write it."""

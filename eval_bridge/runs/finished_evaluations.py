@@ -11,13 +11,13 @@ from rsd_jax.run_folder import REPORT_NAME, SUMMARY_NAME
 
 
 def has_all_episodes(output: Path, decoder: Decoder) -> bool:
-    """Whether every planned episode has a result, by this decoder with its settings."""
+    """Whether every planned episode has a result, by this decoder with its settings, while the clock stood still."""
     if not (output / SUMMARY_NAME).is_file() or not (output / REPORT_NAME).is_file():
         return False
     summary = read_checked_json(output / SUMMARY_NAME)
     # Summaries of a time without them tell no settings; where there were some, the log has them.
     evaluated = read_decoder(summary["decoder"], summary.get("decoder_settings", ""))
-    return bool(evaluated == decoder and summary["episodes"] == summary["planned"])
+    return bool(evaluated == decoder and summary["episodes"] == summary["planned"] and "timing" not in summary)
 
 
 def compares_with(output: Path, others: Sequence[str]) -> bool:

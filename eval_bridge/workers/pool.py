@@ -156,7 +156,7 @@ class WorkerPool(Generic[JobT, ResultT, QuestionT, AnswerT]):
         worker = self._workers[index]
         try:
             event: Event[JobT, ResultT, QuestionT] = worker.connection.recv()._replace(worker=index, job=worker.job)
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # the latter where it died in the middle of a message
             return self._replace(index, _death(worker.process))
         worker.last_word = time.monotonic()
         if not isinstance(event, Question):

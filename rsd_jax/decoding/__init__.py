@@ -16,6 +16,7 @@ from rsd_jax.decoding.interface import (
     nothing_given,
 )
 from rsd_jax.decoding.one_pass import one_pass
+from rsd_jax.decoding.promise import promised_tokens
 from rsd_jax.decoding.rules import AcceptanceRule, Certified, LosslessGreedy, LosslessSampling, TokenDistance
 from rsd_jax.decoding.speculative import speculative, speculative_greedy
 
@@ -38,6 +39,7 @@ __all__ = [
     "is_column_local",
     "nothing_given",
     "one_pass",
+    "promised_tokens",
     "sees_other_columns",
     "speculative",
     "speculative_greedy",

@@ -5,6 +5,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from eval_bridge.evaluation.comparison import compare_folders
+from eval_bridge.evaluation.delays import LatencyProfile
 from eval_bridge.evaluation.folder import checkpoint_folder, results_folder
 from eval_bridge.evaluation.merging import find_shards, merge_evaluations
 from eval_bridge.policies.decoders import stages_of_decoder
@@ -21,6 +23,8 @@ from tests.eval_bridge.evaluation.evaluation_fakes import (
     counting_benchmark,
     make_trouble,
 )
+from tests.eval_bridge.evaluation.folder_examples import write_evaluation
+from tests.eval_bridge.evaluation.log_examples import make_log, make_record
 
 CONFIG_FILE = "configs/libero_eval.py"
 
@@ -135,9 +139,43 @@ def test_broken_installation_is_refused_before_any_episode(run_dir, monkeypatch)
         evaluate.evaluate(config(run_dir))
 
 
+def test_an_evaluation_in_which_time_passes_needs_a_folder_of_its_own(run_dir, monkeypatch, capsys):
+    delayed = ("--config.execution=hold", "--config.delay=3")
+    evaluate.evaluate(config(run_dir))
+    message = command(monkeypatch, run_dir, *delayed)
+    assert "execution: None there, 'hold' now" in message
+    assert command(monkeypatch, run_dir, *delayed, "--config.output=hold_3") == 0
+    assert "time        hold, delay 3: 36 of 120 steps held in 12 calls" in capsys.readouterr().out
+    identity = json.loads((run_dir / "hold_3" / "episodes.jsonl").read_text().splitlines()[0])["identity"]
+    assert (identity["execution"], identity["delay"]) == ("hold", 3)
+    message = command(monkeypatch, run_dir, "--config.execution=hold", "--config.delay=2", "--config.output=hold_3")
+    assert "delay: 3 there, 2 now" in message
+    warned = compare_folders(run_dir / "evaluation", run_dir / "hold_3").warnings
+    assert "execution is 'blocking' in evaluation and 'hold' in hold_3" in warned
+
+
+def test_promises_are_made_to_a_policy_that_takes_them(run_dir, monkeypatch):
+    class TakingPolicy(StandingPolicy):
+        takes_promises = True
+
+    loaded = []
+
+    def load(folder, decoder, batch_size, settings, coarse_layers):
+        loaded.append(coarse_layers)
+        return TakingPolicy(decoder, batch_size)
+
+    monkeypatch.setattr(evaluate.RealTimePolicy, "load", load, raising=False)
+    chunking = ("--config.execution=rtc", "--config.delay=openvla_oft_a100", "--config.coarse_layers=2")
+    summary = evaluate.evaluate(config(run_dir, *chunking, "--config.episodes_per_task=1"))
+    assert loaded == [2]
+    assert (summary.timing.delay, summary.timing.delay_mean) == ("openvla_oft_a100", 3)
+    assert summary.timing.source.startswith("OpenVLA-OFT's published 0.112 s")
+
+
 def test_shards_merge_into_what_one_host_would_have_written(run_dir, monkeypatch, tmp_path):
     monkeypatch.setattr(evaluate, "get_benchmark", partial(counting_benchmark, None))
-    more = ("--config.episodes_per_task=3", "--config.tasks=()")
+    more = ("--config.episodes_per_task=3", "--config.tasks=()", "--config.execution=async")
+    more += ("--config.delay=injected_cpu_times_4",)
     whole = evaluate.evaluate(config(run_dir, *more, "--config.output=whole"))
     for shard in ("0/2", "1/2"):
         assert command(monkeypatch, run_dir, *more, f"--config.shard={shard}") == 0
@@ -147,6 +185,7 @@ def test_shards_merge_into_what_one_host_would_have_written(run_dir, monkeypatch
     merged, _ = merge_evaluations(output, find_shards(output))
     for field in ("episodes", "successes", "planned", "per_task", "token_acceptance", "rounds_mean", "steps_mean"):
         assert getattr(merged, field) == getattr(whole, field), field
+    assert merged.timing == whole.timing is not None
     assert len(list((output / "traces").iterdir())) == 6
     assert (output / "shadows/task01_episode000.npz").is_file()
     lines = (output / "episodes.jsonl").read_text()
@@ -164,6 +203,17 @@ def test_a_part_that_is_not_complete_is_not_merged(run_dir, monkeypatch):
     with pytest.raises(ValueError, match="0_of_1 is not complete"):
         merge_evaluations(output, shards)
     assert not (output / "episodes.jsonl").exists()
+
+
+def test_parts_that_measured_delays_of_their_own_are_not_merged(tmp_path):
+    shards = []
+    for part, seconds in enumerate([(0.1,), (0.2,)]):
+        shards.append(tmp_path / "shards" / f"{part}_of_2")
+        log = make_log(make_record(0, part, True), execution="hold", delay="measured")
+        log.add(LatencyProfile("measured", "made up", seconds))
+        write_evaluation(shards[-1], log)
+    with pytest.raises(ValueError, match="parts draw delays from different profiles"):
+        merge_evaluations(tmp_path, shards)
 
 
 def test_merging_names_what_is_missing(run_dir, monkeypatch):
@@ -235,6 +285,8 @@ def test_a_run_that_is_named_acts_and_keeps_its_results(run_dir):
         ("--config.tasks=1", "point_mass has the tasks 0 to 0"),
         ("--config.episodes_per_task=51", "between 1 and 50"),
         ("--config.shard=2/2", "shard='2/2'"),
+        ("--config.execution=hold", "execution=hold needs a delay"),
+        ("--config.delay=3", "delay='3' means nothing to execution=blocking"),
     ],
 )
 def test_impossible_values_have_clear_errors(run_dir, monkeypatch, override, message):

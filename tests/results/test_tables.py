@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from eval_bridge.evidence import cascade_section, headline, quickstart_section, suite_results, what_tokens_buy
+from eval_bridge.evidence import (
+    cascade_section,
+    delay_section,
+    headline,
+    quickstart_section,
+    suite_results,
+    what_tokens_buy,
+)
 from eval_bridge.evidence.suite_record import as_json, from_json
 from eval_bridge.report.markdown import section_of
 from eval_bridge.report.tokenizer.page import render_page
@@ -32,6 +39,13 @@ def test_what_tokens_buy_is_told_as_measured(monkeypatch):
     figures, document = RESULTS / "what_tokens_buy.json", Path("docs/decoding.md")
     expected = what_tokens_buy.describe(figures, document) if figures.exists() else "Not measured yet."
     assert section(str(document), what_tokens_buy.SECTION) == expected
+
+
+def test_success_over_delay_is_told_as_measured(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    figures, document = RESULTS / "delay.json", Path("docs/delay.md")
+    expected = delay_section.describe(figures, document) if figures.exists() else "Not measured yet."
+    assert section(str(document), delay_section.SECTION) == expected
 
 
 def test_the_readme_has_the_headline_of_the_kept_figures(monkeypatch):

@@ -19,6 +19,7 @@ from eval_bridge.report.evaluation.motion import motion_section
 from eval_bridge.report.evaluation.speculation import speculation_section
 from eval_bridge.report.evaluation.success import task_bars
 from eval_bridge.report.evaluation.time_to_success import time_section
+from eval_bridge.report.evaluation.timing import timing_section
 from eval_bridge.report.page import flatten, render_template
 from eval_bridge.report.titles import DECODER_TITLES, suite_title
 from rsd_jax.atomic_files import write_atomically
@@ -76,6 +77,7 @@ def render_report(
         "comparisons": [comparison_section(comparison) for comparison in comparisons],
         "speculation": speculation_section(summary, records),
         "looks": looks_section(summary, records),
+        "time_passed": timing_section(summary, records),
         "latency": latency_section(summary, log),
         "motion": motion_section(analysis),
         "time": time_section(summary, records),

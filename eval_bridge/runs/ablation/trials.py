@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from eval_bridge.runs.development import DevelopmentEvaluation, evaluation_stage
+from eval_bridge.runs.development import DevelopmentEvaluation
+from eval_bridge.runs.evaluation_stage import evaluation_stage
 from eval_bridge.runs.linked_run import LinkedRun
 from eval_bridge.runs.stage_process import PipelineStage
 from eval_bridge.runs.training import ReadConfig, plan_training

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from eval_bridge.runs.arms.settings import BRANCH_STAGES, TOKENIZER, ArmsSettings
-from eval_bridge.runs.development import evaluation_stage
+from eval_bridge.runs.evaluation_stage import evaluation_stage
 from eval_bridge.runs.linked_run import LinkedRun
 from eval_bridge.runs.stage_process import PipelineStage
 from eval_bridge.runs.training import ReadConfig, plan_training

@@ -7,8 +7,9 @@ from typing import TextIO
 
 from eval_bridge.runs.arms.plan import Branch, Plan
 from eval_bridge.runs.job_progress import JobProgress
-from eval_bridge.runs.stage_process import PipelineStage, StageFailure, run_stage
-from eval_bridge.runs.stop_request import Stopped, StopRequest
+from eval_bridge.runs.stage_job import run_job
+from eval_bridge.runs.stage_process import PipelineStage, StageFailure
+from eval_bridge.runs.stop_request import StopRequest
 from rsd_jax.run_folder import LOG_FOLDER
 
 
@@ -41,7 +42,7 @@ def run_plan(
     def attempt(stage: PipelineStage, label: str, logs: Path) -> bool:
         """Whether the stage is there in the end."""
         try:
-            _run(stage, label, logs, stop, progress)
+            run_job(stage, label, logs, stop, progress)
         except StageFailure as failure:
             failures.append(f"{label}: {failure}")
             progress.say(failures[-1])
@@ -50,7 +51,7 @@ def run_plan(
 
     try:
         for name, stage in plan.tokenizers.items():
-            _run(stage, f"{name} {stage.name}", stage.output.parent / LOG_FOLDER, stop, progress)
+            run_job(stage, f"{name} {stage.name}", stage.output.parent / LOG_FOLDER, stop, progress)
         with (
             ThreadPoolExecutor(parallel_evaluations, thread_name_prefix="evaluation") as evaluating,
             ThreadPoolExecutor(parallel_trainings, thread_name_prefix="training") as training,
@@ -81,14 +82,3 @@ def _train(branch: Branch, attempt: _Attempt, evaluating: ThreadPoolExecutor) ->
             del waiting[arm]
             handed.append(evaluating.submit(attempt, branch.evaluations[arm], f"{label} {arm}", logs))
     return handed
-
-
-def _run(stage: PipelineStage, label: str, logs: Path, stop: StopRequest, progress: JobProgress) -> None:
-    if stage.is_finished(stage.output):
-        progress.skip(label)
-        return
-    if stop.number is not None:
-        raise Stopped(stop.number, f"before {label}")
-    logs.mkdir(parents=True, exist_ok=True)
-    with progress.running(label) as last_line:
-        run_stage(stage, logs / f"{stage.name}.log", last_line, stop)

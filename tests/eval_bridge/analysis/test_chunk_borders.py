@@ -57,3 +57,20 @@ def test_gripper_switches_are_counted_apart():
     found = measure_chunk_borders(trace._replace(actions=actions))
     assert (found.gripper_switches, found.switches_at_borders) == (2, 1)
     assert found.border_jump == 0.0
+
+
+def test_where_time_passed_a_border_is_where_another_chunk_or_a_held_step_begins():
+    # Held for a step; then the first chunk from its second action on, and the second from its third.
+    trace = commanded([0.0, 0.1, 0.2, 0.7, 0.8], [0, 2], 4)._replace(sources=np.array([-1, 0, 0, 1, 1], np.int32))
+    found = measure_chunk_borders(trace)
+    assert found.borders == 2
+    assert found.border_jump == pytest.approx((0.1 + 0.5) / 2)
+    assert found.inside_jump == pytest.approx(0.1)
+
+
+def test_chunks_that_lie_further_apart_than_they_are_long_plan_no_step_together():
+    trace = commanded([0.0] * 8, [0, 4], 4)
+    apart = trace._replace(
+        chunk_starts=np.array([0, 6], np.int32), sources=np.array([-1, -1, 0, 0, 0, 0, 0, -1], np.int32)
+    )
+    assert measure_chunk_borders(apart).overlapping_steps == 0

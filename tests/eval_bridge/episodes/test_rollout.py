@@ -3,8 +3,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from eval_bridge.episodes.execution.delayed import Asynchronous, Hold, RealTimeChunking
+from eval_bridge.episodes.execution.timing import EpisodeTiming
 from eval_bridge.episodes.rollout import run_episode, summarise_actions
-from eval_bridge.policies.interface import PolicyOutput
+from eval_bridge.policies.interface import PolicyOutput, Promise
 from tests.eval_bridge.evaluation.evaluation_fakes import (
     DRAFT_COUNTS,
     CountingPolicy,
@@ -117,3 +119,62 @@ def test_action_summary_by_hand():
     assert summary.mean[0] == 0.25
     assert summary.saturated == pytest.approx(2 / 24, abs=1e-5)
     assert summary.gripper_switches == 2
+
+
+class TellingPolicy(CountingPolicy):
+    """Remembers what was promised."""
+
+    def __init__(self):
+        super().__init__()
+        self.promises = []
+
+    def act(self, observation, promise=None):
+        self.promises.append(promise)
+        return super().act(observation)
+
+
+def delayed_episode(execution, delays, limit, video_stride=None, solved_after=100):
+    simulator, policy = CountingSimulator(), TellingPolicy()
+    rollout, recording = run_episode(
+        simulator, policy, start_solved_after(solved_after), limit, video_stride, execution.begin(delays)
+    )
+    return simulator, policy, rollout, recording
+
+
+def test_held_steps_count_to_the_limit_and_are_told():
+    simulator, _, rollout, recording = delayed_episode(Hold(), (3, 3), limit=12)
+    assert rollout.steps == len(simulator.actions) == 12
+    assert rollout.timing == EpisodeTiming((3, 3), (None, None, None, 3, 4, 5, 6, 7, 8, 9, 10, None), underruns=2)
+    assert simulator.calls == ["begin", "observe 0", "observe 11"]
+    assert recording.trace.sources.tolist() == [-1, -1, -1, *[0] * 8, -1]
+    assert recording.trace.chunk_starts.tolist() == [0, 11]
+    assert rollout.rounds == (3, 3)
+
+
+def test_success_ends_an_episode_whose_call_is_out():
+    _, _, rollout, _ = delayed_episode(Asynchronous(), (0, 8), limit=50, solved_after=6)
+    assert (rollout.success, rollout.steps) == (True, 6)
+    assert rollout.timing.delays == (0, 8)
+
+
+def test_the_policy_is_told_what_is_promised():
+    _, policy, rollout, _ = delayed_episode(RealTimeChunking(), (0, 2, 2), limit=9)
+    assert policy.promises == [None, Promise(4, 2, 2), Promise(4, 2, 2)]
+    assert rollout.timing.ages == (0, 1, 2, 3, 4, 5, 2, 3, 4)
+
+
+def test_frames_of_held_steps_are_marked():
+    _, _, _, recording = delayed_episode(Hold(), (4,), limit=8, video_stride=2)
+    assert [(frame.step, frame.is_held) for frame in recording.frames] == [
+        *((0, True), (2, True), (4, False), (6, False), (8, False)),
+    ]
+
+
+def test_without_delay_nothing_tells_how_chunks_were_executed():
+    _, _, rollout, recording = delayed_episode(Hold(), (0, 0, 0), limit=20, video_stride=4)
+    plain, plain_recording = run_episode(CountingSimulator(), TellingPolicy(), start_solved_after(100), 20, 4)
+    assert rollout.timing is None
+    assert recording.trace.sources is None
+    clocked = {"seconds": 0.0, "chunk_seconds": ()}
+    assert rollout._replace(**clocked) == plain._replace(**clocked)
+    assert [frame.step for frame in recording.frames] == [frame.step for frame in plain_recording.frames]

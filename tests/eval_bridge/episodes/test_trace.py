@@ -94,3 +94,30 @@ def test_failed_write_keeps_the_earlier_trace(tmp_path, monkeypatch, place):
         save_trace(path, drawer(np.zeros(61)))
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def in_which_time_passed():
+    """The same chunks, each there two steps after it was decided on."""
+    sources = np.repeat(np.arange(8, dtype=np.int32), 8)[:58]
+    return pick_and_place()._replace(sources=np.array([-1, -1, *sources], np.int32))
+
+
+def test_sources_of_actions_come_back(tmp_path):
+    trace = in_which_time_passed()
+    np.testing.assert_array_equal(load_trace(save_trace(tmp_path / "episode.npz", trace)).sources, trace.sources)
+    assert load_trace(save_trace(tmp_path / "plain.npz", pick_and_place())).sources is None
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "rule"),
+    [
+        ("sources", lambda value: value[:-1], r"sources: is int32 \(59,\); expected int32 \(60,\)"),
+        ("sources", lambda value: value + 1, "sources: is 1 at step 2; expected a chunk that was decided on by then"),
+        ("sources", lambda value: value - 1, "sources: is -2 at step 0"),
+        ("chunk_starts", lambda value: value * 2, "chunk_starts: is .*rising below 60 steps"),
+    ],
+)
+def test_sources_that_cannot_be_are_not_written(tmp_path, field, change, rule):
+    trace = in_which_time_passed()
+    with pytest.raises(TraceError, match=rule):
+        save_trace(tmp_path / "episode.npz", trace._replace(**{field: change(getattr(trace, field))}))

@@ -52,6 +52,13 @@ def test_caption_differs_by_outcome_and_leaves_the_picture_alone():
     assert (success[512:] != under_way[512:]).any()
 
 
+def test_a_held_step_is_marked():
+    image = np.full((256, 256, 3), 77, np.uint8)
+    held, moving = (caption(image, INSTRUCTION, 12, None, is_held) for is_held in (True, False))
+    assert (held[512:] != moving[512:]).any()
+    assert (held[:512] == 77).all()
+
+
 def test_running_an_episode_again_replaces_its_video(tmp_path):
     write_episode_video(tmp_path, 0, 1, False, INSTRUCTION, _frames([0, 4]))
     write_episode_video(tmp_path, 0, 10, False, INSTRUCTION, _frames([0, 4]))

@@ -46,6 +46,7 @@ def make_record(task_index, episode, success, steps=100, **changes):
         "acceptance": HALF_ACCEPTED,
         "actions": ActionSummary((0.0,) * 7, (1.0,) * 7, 0.0, 1),
         "looked": (),
+        "timing": None,
     }
     rollout |= {name: changes.pop(name) for name in rollout if name in changes}
     fields = {

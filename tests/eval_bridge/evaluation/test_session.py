@@ -6,12 +6,15 @@ from functools import partial
 
 import pytest
 
+from eval_bridge.episodes.execution.delayed import Asynchronous, Hold, RealTimeChunking
 from eval_bridge.episodes.trace import load_trace
+from eval_bridge.evaluation.delays import FixedDelay, LatencyProfile, MeasuredDelay, read_delay
 from eval_bridge.evaluation.episode_log import EpisodeLog
 from eval_bridge.evaluation.plan import EpisodeId, EvaluationPlan
 from eval_bridge.evaluation.preparation import EvaluationStopped
 from eval_bridge.evaluation.records import ErrorRecord
 from eval_bridge.evaluation.session import WorkerSettings, run_evaluation
+from eval_bridge.policies.interface import Promise
 from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.simulators.check_result import SelfCheckFailed
 from tests.eval_bridge.evaluation.evaluation_fakes import CountingBenchmark, CountingPolicy, make_trouble
@@ -238,3 +241,64 @@ def test_latency_is_measured_once(tmp_path):
     _, _, unchanged = run(tmp_path, plan)
     assert unchanged.latency == contents.latency
     assert scenes_built(tmp_path) == before
+
+
+def test_held_steps_and_delays_stand_in_the_records(tmp_path):
+    plan = dataclasses.replace(PLAN, execution=Hold(), delay=FixedDelay(3))
+    _, _, contents = run(tmp_path, plan)
+    # Solved after 10 and 20 steps, held ones included; the third runs into the limit of 25.
+    assert results(contents) == RESULTS
+    timing = contents.episodes[EpisodeId(0, 1)].rollout.timing
+    assert (timing.delays, timing.holds, timing.underruns) == ((3, 3), 6, 2)
+    assert contents.profile is None
+
+
+def test_a_named_profile_stands_in_the_log_and_draws_by_the_episode(tmp_path):
+    profile = LatencyProfile("slow", "made up", (0.04, 0.09, 0.24))
+    plan = dataclasses.replace(PLAN, execution=Asynchronous(), delay=profile)
+    _, _, contents = run(tmp_path, plan, workers=2)
+    assert contents.profile == profile
+    for episode, record in contents.episodes.items():
+        drawn = profile.draw(7, *episode, calls=25)
+        assert record.rollout.timing.delays == drawn[: len(record.rollout.timing.delays)]
+
+
+def test_a_measured_profile_is_of_the_policy_itself_and_measured_once(tmp_path, monkeypatch):
+    from eval_bridge.evaluation import session as evaluation
+
+    measured = []
+
+    def time_calls(call, repeats):
+        call()
+        measured.append(repeats)
+        return (0.13, 0.0700000001)
+
+    monkeypatch.setattr(evaluation, "time_calls", time_calls)
+    plan = dataclasses.replace(PLAN, execution=Hold(), delay=MeasuredDelay())
+    first = dataclasses.replace(plan, task_indices=(0,), episodes_per_task=2)
+    _, _, contents = run(tmp_path, first)
+    assert measured == [100]
+    assert contents.profile.seconds == (0.13, 0.07)
+    assert contents.profile.name == "measured"
+    assert contents.profile.source.startswith("speculative_greedy at batch 1 on CPU")
+    assert read_delay(str(tmp_path / "latency_profile.json")) == contents.profile
+    _, _, contents = run(tmp_path, plan)
+    assert measured == [100]
+    for episode, record in contents.episodes.items():
+        drawn = contents.profile.draw(7, *episode, calls=25)
+        assert record.rollout.timing.delays == drawn[: len(record.rollout.timing.delays)]
+        assert set(drawn) == {2, 3}
+    kinds = [line.split('"')[3] for line in (tmp_path / "episodes.jsonl").read_text().splitlines()]
+    assert kinds[:3] == ["evaluation", "session", "profile"]
+
+
+def test_a_policy_is_asked_with_what_is_promised(tmp_path):
+    class TakingPolicy(CountingPolicy):
+        takes_promises = True
+
+    policy = TakingPolicy()
+    plan = dataclasses.replace(PLAN, execution=RealTimeChunking(), delay=FixedDelay(2))
+    run(tmp_path, dataclasses.replace(plan, task_indices=(0,), episodes_per_task=1), policy=policy)
+    assert [request.promise for request in policy.requests[1:]] == [None, *[Promise(4, 2, 2)] * 2]
+    with pytest.raises(ValueError, match=r"execution=rtc tells .* CountingPolicy takes no promise"):
+        run(tmp_path / "other", plan)

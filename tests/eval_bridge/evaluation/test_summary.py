@@ -1,14 +1,18 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
 from eval_bridge.episodes.acceptance import EpisodeAcceptance
+from eval_bridge.episodes.execution.timing import EpisodeTiming
 from eval_bridge.episodes.rollout import ActionSummary, Rollout
+from eval_bridge.evaluation.delays import LatencyProfile
 from eval_bridge.evaluation.episode_log import LogContents
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord, LatencyRecord, SessionRecord
-from eval_bridge.evaluation.summary import summarise, write_summary
+from eval_bridge.evaluation.summary import describe, summarise, write_summary
+from eval_bridge.evaluation.timing_summary import TimingSummary
 from eval_bridge.policies.latency import Latency
 from eval_bridge.statistics.intervals import wilson_interval
 from tests.eval_bridge.evaluation.log_examples import NO_DRAFTS, NO_TOKENS
@@ -177,3 +181,30 @@ def test_episodes_outside_the_plan_are_left_out():
     summary = summarise(restricted, planned=2)
     assert (summary.episodes, summary.successes, summary.errors) == (1, 1, 1)
     assert len(log.episodes) == 2
+
+
+def test_time_is_summed_where_it_passes():
+    timed = [
+        dataclasses.replace(each, rollout=each.rollout._replace(steps=4, timing=timing))
+        for each, timing in (
+            (record(0, 0, True), EpisodeTiming((1, 2), (None, 1, 2, 2), 1)),
+            (record(0, 1, False), EpisodeTiming((3, 3), (None, None, 3, None), 2)),
+        )
+    ]
+    log = log_with(*timed)
+    log.identity = {**IDENTITY, "execution": "async", "delay": "slow"}
+    log.add(LatencyProfile("slow", "made up", (0.1,)))
+    summary = summarise(log, planned=2)
+    assert summary.timing == TimingSummary("async", "slow", 2.25, 2.0, (0, 1, 2, 1), 4, 3, 8, "made up")
+    assert summary.to_json()["timing"]["holds"] == 4
+    assert "time        async, delay slow: 4 of 8 steps held in 3 calls, actions 2.0 steps old on average" in (
+        describe(summary, Path("report.html"))
+    )
+    assert "timing" not in summarise(log_with(record(0, 0, True)), planned=1).to_json()
+
+
+def test_without_delay_nothing_tells_the_ages_of_actions():
+    log = log_with(record(0, 0, True))
+    log.identity = {**IDENTITY, "execution": "hold", "delay": 0}
+    timing = summarise(log, planned=1).timing
+    assert (timing.delay, timing.delay_mean, timing.action_age_mean, timing.holds) == (0, None, None, 0)

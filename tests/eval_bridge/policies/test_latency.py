@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from eval_bridge.policies.latency import Latency, measure_interleaved, measure_stages, with_sum
+from eval_bridge.policies.latency import Latency, measure_interleaved, measure_stages, time_calls, with_sum
 
 
 class FakeClock:
@@ -111,3 +111,12 @@ def test_the_deployed_call_is_required():
     for settings in ({"repeats": 0}, {"warm_up": 0}):
         with pytest.raises(ValueError, match=r"=0 must be at least 1"):
             measure_interleaved({"one": lambda: None}, **settings)
+
+
+def test_single_calls_are_timed_behind_those_that_are_dropped():
+    times = iter([0.0, 9.0, 9.0, 9.5, 10.0, 10.25])  # the first call takes 9 s: it compiles
+    calls = []
+    assert time_calls(lambda: calls.append(1), repeats=2, clock=lambda: next(times)) == (0.5, 0.25)
+    assert len(calls) == 3
+    with pytest.raises(ValueError, match="repeats=0 and warm_up=1 must be at least 1"):
+        time_calls(lambda: None, repeats=0)

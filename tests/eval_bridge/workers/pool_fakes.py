@@ -1,6 +1,7 @@
 """Handlers for the worker pool, importable by worker processes."""
 
 import os
+import struct
 import sys
 import time
 from typing import Any
@@ -22,6 +23,10 @@ class Squares:
             case "crash":
                 raise ZeroDivisionError("the bug of this job")
             case "die":
+                os._exit(3)
+            case "die while speaking":
+                # The length of a message, as connections write it, and half of the message.
+                os.write(int(sys.argv[2]), struct.pack("!i", 100) + bytes(50))
                 os._exit(3)
             case "hang":
                 time.sleep(600)

@@ -64,11 +64,12 @@ def test_an_exception_is_told_with_its_traceback_and_the_next_job_has_a_fresh_ha
     assert pool.process_ids == before
 
 
-def test_a_dead_worker_is_replaced_and_its_job_fails(pool):
+@pytest.mark.parametrize("job", ["die", "die while speaking"])
+def test_a_dead_worker_is_replaced_and_its_job_fails(pool, job):
     before = pool.process_ids
-    pool.submit(1, "die")
+    pool.submit(1, job)
     failure = next_event(pool)
-    assert (failure.worker, failure.job) == (1, "die")
+    assert (failure.worker, failure.job) == (1, job)
     assert "exit status 3" in failure.error
     assert pool.process_ids[0] == before[0]
     assert pool.process_ids[1] != before[1]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rsd_jax.decoding import CodeShape, autoregressive, fixed_point, is_column_local
+from rsd_jax.decoding import CodeShape, GivenTokens, autoregressive, fixed_point, is_column_local
 from rsd_jax.heads.main_head import MainHead, MainHeadConfig, draw_main_head, main_function
 from rsd_jax.rfsq import make_table
 from tests.rsd_jax.random_params import random_params
@@ -60,3 +60,23 @@ def test_it_says_that_it_is_not_local_and_is_decoded_by_fixed_point(main, column
 
     reference, found = decode()
     np.testing.assert_array_equal(found.tokens, reference.tokens)
+
+
+def test_what_is_given_of_one_step_decides_on_others_and_is_completed_as_layer_by_layer(params, columns):
+    """Unlike in a head whose columns do not see each other, where a promise stays with the steps that it is of."""
+    loud = {"mode_lock": jax.tree.map(lambda leaf: 20 * leaf, params["mode_lock"])}  # beside the estimate
+    main = main_function(MODEL, {**params, "correction_gain": jnp.full(LAYERS, 20.0), **loud}, TABLE)
+    of_first_step = jnp.broadcast_to(jnp.arange(CHUNK)[:, None] == 0, TOKENS.shape[:-1])
+    given = GivenTokens(TOKENS, jnp.where(of_first_step, LAYERS, 0))
+
+    @jax.jit
+    def decode():
+        return [
+            *(autoregressive(columns, main, SHAPE, BATCH, told).tokens for told in (None, given)),
+            fixed_point(columns, main, SHAPE, BATCH, given).tokens,
+        ]
+
+    plain, reference, found = decode()
+    np.testing.assert_array_equal(found, reference)
+    np.testing.assert_array_equal(found[:, 0], TOKENS[:, 0])
+    assert (found != plain)[:, 1, :, 1:].any()

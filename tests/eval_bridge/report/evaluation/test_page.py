@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from eval_bridge.episodes.acceptance import EpisodeAcceptance
+from eval_bridge.episodes.execution.timing import EpisodeTiming
 from eval_bridge.episodes.rollout import VideoFrame
 from eval_bridge.episodes.trace import TraceError, save_trace, trace_name
 from eval_bridge.episodes.video import write_episode_video
 from eval_bridge.evaluation.comparison import compare
+from eval_bridge.evaluation.delays import LatencyProfile
 from eval_bridge.evaluation.records import ErrorRecord, SpeedRecord
 from eval_bridge.evaluation.summary import summarise
 from eval_bridge.policies.latency import Latency
@@ -52,6 +54,19 @@ def evaluated(traces=True, **changes):
 
 def page_of(log, folder, **more):
     return Page(render_report(summarise(log, planned=6), log, CONFIG, folder, **more))
+
+
+def test_time_that_passed_is_told_where_it_did(folder):
+    log = evaluated(timing=EpisodeTiming((2, 2), (None, None, 2, 3, 2), 1), steps=5)
+    log.identity |= {"execution": "async", "delay": "slow"}
+    log.add(LatencyProfile("slow", "made up", (0.1,)))
+    page = page_of(log, folder)
+    assert "async at a delay of slow" in page.text
+    assert "a call takes drawn from" not in page.text
+    assert "Steps that a call takes: drawn from slow (made up), 2.00 on average" in page.text
+    assert "The robot held still in 12 of 675 steps, during 6 calls." in page.text
+    assert "An action was executed 2.3 steps after the observation that it was decided on, on average." in page.text
+    assert "Time while the policy computes" not in page_of(evaluated(), folder).text
 
 
 def test_report_shows_what_was_found(folder):
