@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from eval_bridge.observations import Observation
-from eval_bridge.policies.interface import Policy, PolicyOutput, PolicyRequest
+from eval_bridge.policies.interface import Policy, PolicyOutput, PolicyRequest, Promise
 from eval_bridge.policies.observation_needs import PolicyObservation, blank_observation, select_observation
 from eval_bridge.policies.random_streams import EpisodeKey, episode_key
 from eval_bridge.workers.messages import Ask
@@ -22,12 +22,14 @@ class PolicyQuestion(NamedTuple):
         key: of the episode.
         call: how often the episode has asked before; at 0 the owner begins with a fresh state.
         observation: as far as the policy needs it.
+        promise: of the last chunk; None for nothing.
     """
 
     row: int
     key: EpisodeKey
     call: int
     observation: PolicyObservation
+    promise: Promise | None
 
 
 AskPolicy = Ask[PolicyQuestion, PolicyOutput]
@@ -48,10 +50,10 @@ class RemotePolicy:
         self._ask, self._row, self._key, self._needs = ask, row, key, needs
         self._calls = 0
 
-    def act(self, observation: Observation) -> PolicyOutput:
+    def act(self, observation: Observation, promise: Promise | None = None) -> PolicyOutput:
         """Sends what the policy needs of the observation and waits for the chunk."""
         seen = select_observation(observation, self._needs)
-        output = self._ask(PolicyQuestion(self._row, self._key, self._calls, seen))
+        output = self._ask(PolicyQuestion(self._row, self._key, self._calls, seen, promise))
         self._calls += 1
         return output
 
@@ -89,4 +91,4 @@ class PolicyDesk:
     def _request(self, worker: int, question: PolicyQuestion) -> PolicyRequest:
         """What a worker's episode asks, with the state that its last answer left; a new episode has none."""
         state = self._states.get(worker) if question.call else None
-        return PolicyRequest(question.observation, question.key, question.call, state)
+        return PolicyRequest(question.observation, question.key, question.call, state, question.promise)

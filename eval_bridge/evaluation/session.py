@@ -12,8 +12,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from eval_bridge.episodes.policy_desk import PolicyDesk, PolicyQuestion
 from eval_bridge.evaluation.delays import PROFILE_CALLS, LatencyProfile, MeasuredDelay, write_profile
 from eval_bridge.evaluation.episode_log import EpisodeLog
 from eval_bridge.evaluation.plan import Benchmark, EpisodeId, EvaluationPlan
@@ -26,13 +26,11 @@ from eval_bridge.evaluation.worker import (
     EvaluationJob,
     EvaluationResult,
     FilesNotWritten,
-    PolicyQuestion,
     RunEpisode,
 )
 from eval_bridge.observations import Observation
-from eval_bridge.policies.interface import FUSED_STAGE, Policy, PolicyOutput, PolicyRequest
+from eval_bridge.policies.interface import FUSED_STAGE, Policy, PolicyOutput
 from eval_bridge.policies.latency import measure_stages, time_calls
-from eval_bridge.policies.observation_needs import blank_observation
 from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.provenance import package_versions
 from eval_bridge.workers.jobs import JobLoop
@@ -130,8 +128,8 @@ class _Session:
         """Of `episodes`, which have no result yet."""
         self._benchmark, self._pool, self._policy = benchmark, pool, policy
         self._plan, self._log, self._on_record = plan, log, on_record
-        self._states: dict[int, Any] = {}  # of the policy, by the worker whose episode it belongs to
-        self._loop = JobLoop(pool, self._answer)
+        self._desk = PolicyDesk(policy, pool.answer)
+        self._loop = JobLoop(pool, self._desk.serve)
         self._waiting: dict[int, deque[EpisodeId]] = {}
         for episode in episodes:
             self._waiting.setdefault(episode.task_index, deque()).append(episode)
@@ -143,7 +141,7 @@ class _Session:
         """Runs the episodes; returns whether all of them have a result."""
         if not self._waiting:
             return True
-        self._loop.run(self._preparation, meanwhile=self._compile_policy)
+        self._loop.run(self._preparation, meanwhile=self._desk.compile_policy)
         self._note_profile()
         began = time.perf_counter()
         try:
@@ -234,11 +232,6 @@ class _Session:
 
     # --- the policy
 
-    def _compile_policy(self) -> None:
-        """Calls the policy once, so that no episode's time has compilation in it."""
-        seen = blank_observation(self._policy.observation_needs, "compile")
-        self._policy.act_batch({0: PolicyRequest(seen, episode_key(0, 0, 0))})
-
     def _row(self, episode: EpisodeId) -> int:
         """The row of the policy's batch that answers an episode's questions, whoever runs it and whatever else runs.
 
@@ -246,23 +239,6 @@ class _Session:
         """
         number = episode.task_index * self._benchmark.episodes_per_task + episode.episode
         return number % self._policy.batch_size
-
-    def _answer(self, waiting: dict[int, PolicyQuestion]) -> None:
-        """Answers what has been asked, by one call; of questions for the same row only the first."""
-        chosen: dict[int, int] = {}  # row -> worker
-        for worker, question in waiting.items():
-            chosen.setdefault(question.row, worker)
-        requests = {row: self._request(worker, waiting[worker]) for row, worker in chosen.items()}
-        answers = self._policy.act_batch(requests)
-        for row, worker in chosen.items():
-            del waiting[worker]
-            self._states[worker] = answers[row].state
-            self._pool.answer(worker, answers[row].output)
-
-    def _request(self, worker: int, question: PolicyQuestion) -> PolicyRequest:
-        """What a worker's episode asks, with the state that its last answer left; a new episode has none."""
-        state = self._states.get(worker) if question.call else None
-        return PolicyRequest(question.observation, question.key, question.call, state, question.promise)
 
     # --- the log
 

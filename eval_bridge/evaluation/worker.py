@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import NamedTuple, assert_never
 
 from eval_bridge.episodes.execution.interface import Execution
+from eval_bridge.episodes.policy_desk import AskPolicy, RemotePolicy
 from eval_bridge.episodes.rollout import Rollout, run_episode
 from eval_bridge.episodes.shadow import save_shadow
 from eval_bridge.episodes.trace import save_trace, trace_name
 from eval_bridge.episodes.video import write_episode_video
 from eval_bridge.evaluation.plan import Benchmark, EpisodeId
 from eval_bridge.observations import Observation
-from eval_bridge.policies.interface import PolicyOutput, Promise
-from eval_bridge.policies.observation_needs import PolicyObservation, select_observation
 from eval_bridge.policies.random_streams import EpisodeKey
 from eval_bridge.simulators.check_result import CheckResult
 from eval_bridge.simulators.kept_simulator import KeptSimulator
-from eval_bridge.workers.messages import Ask
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.run_folder import SHADOW_FOLDER, TRACE_FOLDER, VIDEO_FOLDER
 
@@ -74,24 +72,6 @@ class ObserveStart:
 EvaluationJob = Prepare | RunEpisode | ObserveStart
 
 
-class PolicyQuestion(NamedTuple):
-    """What a worker asks its owner while it runs an episode; the answer is a `PolicyOutput`.
-
-    Attributes:
-        row: of the policy's batch.
-        key: of the episode.
-        call: how often the episode has asked before; at 0 the owner begins with a fresh state.
-        observation: as far as the policy needs it.
-        promise: of the last chunk; None for nothing.
-    """
-
-    row: int
-    key: EpisodeKey
-    call: int
-    observation: PolicyObservation
-    promise: Promise | None
-
-
 class EpisodeOutcome(NamedTuple):
     """A finished episode: what happened, and its trace and video as files relative to the evaluation's folder."""
 
@@ -109,7 +89,6 @@ class FilesNotWritten(NamedTuple):
 
 
 EvaluationResult = list[CheckResult] | EpisodeOutcome | FilesNotWritten | Observation
-_AskPolicy = Ask[PolicyQuestion, PolicyOutput]
 
 
 class EpisodeWorker:
@@ -121,7 +100,7 @@ class EpisodeWorker:
         self._folder, self._needs = folder, needs
         self._simulators = KeptSimulator(self._benchmark.build)
 
-    def run(self, job: EvaluationJob, ask: _AskPolicy) -> EvaluationResult:
+    def run(self, job: EvaluationJob, ask: AskPolicy) -> EvaluationResult:
         """Does one job."""
         match job:
             case Prepare(task_index, installation_of):
@@ -140,10 +119,10 @@ class EpisodeWorker:
         """Closes the scene, if any."""
         self._simulators.close()
 
-    def _run_episode(self, job: RunEpisode, ask: _AskPolicy) -> EpisodeOutcome | FilesNotWritten:
+    def _run_episode(self, job: RunEpisode, ask: AskPolicy) -> EpisodeOutcome | FilesNotWritten:
         benchmark, simulator = self._benchmark, self._simulators.of(job.task_index)
         start = benchmark.start(simulator, *job.episode)
-        policy = _RemotePolicy(ask, job, self._needs)
+        policy = RemotePolicy(ask, job.row, job.key, self._needs)
         execution = job.execution.begin(job.delays)
         rollout, recording = run_episode(simulator, policy, start, benchmark.step_limit, job.video_stride, execution)
         video = None
@@ -160,18 +139,3 @@ class EpisodeWorker:
         except OSError as error:
             return FilesNotWritten(error.errno or 0, error.strerror or str(error), str(error.filename or self._folder))
         return EpisodeOutcome(rollout, f"{TRACE_FOLDER}/{trace.name}", video)
-
-
-class _RemotePolicy:
-    """The owner's policy, for one episode (implements `eval_bridge.episodes.rollout.Actor`)."""
-
-    def __init__(self, ask: _AskPolicy, job: RunEpisode, needs: ObservationNeeds) -> None:
-        self._ask, self._job, self._needs = ask, job, needs
-        self._calls = 0
-
-    def act(self, observation: Observation, promise: Promise | None = None) -> PolicyOutput:
-        """Sends what the policy needs of the observation and waits for the chunk."""
-        seen = select_observation(observation, self._needs)
-        output = self._ask(PolicyQuestion(self._job.row, self._job.key, self._calls, seen, promise))
-        self._calls += 1
-        return output
