@@ -1,10 +1,13 @@
 """What a server tells of its policy before anybody asks it for actions, as msgpack and JSON both have it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from eval_bridge.serving.conventions import WireConventions
 from rsd_jax.observation_needs import ObservationNeeds
+
+SERVER_NAME = "rsd_jax"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class ServedMetadata:
     def to_message(self) -> dict[str, Any]:
         """As servers send it."""
         return {
-            "server": "rsd_jax",
+            "server": SERVER_NAME,
             "version": self.version,
             "commit": self.commit or "",
             "decoder": self.decoder,
@@ -45,3 +48,8 @@ class ServedMetadata:
             "state_size": self.needs.state_size,
             "conventions": self.conventions.to_json(),
         }
+
+
+def is_ours(metadata: Mapping[Any, Any]) -> bool:
+    """Whether a server's metadata are of this project: it then knows `eval_bridge.serving.decoding_details`."""
+    return metadata.get("server") == SERVER_NAME

@@ -7,6 +7,7 @@ import pytest
 
 from eval_bridge.evaluation.folder import checkpoint_folder, results_folder
 from eval_bridge.evaluation.merging import find_shards, merge_evaluations
+from eval_bridge.policies.compiled_policy import CompiledPolicy
 from eval_bridge.policies.decoders import stages_of_decoder
 from eval_bridge.policies.interface import PolicyOutput
 from eval_bridge.simulators.check_result import SelfCheckFailed
@@ -43,7 +44,7 @@ def run_dir(tmp_path, monkeypatch):
     def load(run_dir, decoder, batch_size, settings):
         return StandingPolicy(decoder, batch_size)
 
-    monkeypatch.setattr(evaluate.CompiledPolicy, "load", load, raising=False)
+    monkeypatch.setattr(CompiledPolicy, "load", load)
     return tmp_path
 
 
@@ -186,7 +187,7 @@ def loaded_from(tmp_path, monkeypatch):
         folders.append(folder)
         return StandingPolicy(decoder, batch_size)
 
-    monkeypatch.setattr(evaluate.CompiledPolicy, "load", load, raising=False)
+    monkeypatch.setattr(CompiledPolicy, "load", load)
     return folders
 
 
