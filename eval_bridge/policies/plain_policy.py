@@ -82,7 +82,7 @@ def load_installed_policy(name: str) -> InstalledPolicy:
     """The policy called `name` of those that installed packages name.
 
     Raises:
-        ValueError: there is none, several packages name one so, or what they name is no policy.
+        ValueError: there is none, several packages name one so, or what they name is not there or no policy.
     """
     found = entry_points(group=POLICY_GROUP)
     named = list({point.value: point for point in found if point.name == name}.values())
@@ -94,7 +94,11 @@ def load_installed_policy(name: str) -> InstalledPolicy:
         )
     if len(named) > 1:
         raise ValueError(f"policy={name!r} is named by several packages: {', '.join(map(_package, named))}")
-    made = named[0].load()()
+    try:
+        make = named[0].load()
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"policy={name!r}: {_package(named[0])} names {named[0].value}, and {error}") from error
+    made = make()
     if hasattr(made, "act_batch"):
         return InstalledPolicy(made, _package(named[0]))
     if not callable(getattr(made, "act", None)):

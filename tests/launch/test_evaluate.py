@@ -22,6 +22,7 @@ from tests.eval_bridge.evaluation.evaluation_fakes import (
     counting_benchmark,
     make_trouble,
 )
+from tests.eval_bridge.serving.serving_examples import served
 
 CONFIG_FILE = "configs/libero_eval.py"
 
@@ -268,3 +269,58 @@ def test_variants():
 def test_a_comparison_that_is_not_there_is_an_error_before_any_episode(run_dir, monkeypatch):
     assert "compare_with names" in command(monkeypatch, run_dir, "--config.compare_with=('evaluation_other',)")
     assert not (run_dir / "evaluation").exists()
+
+
+def identity_in(output):
+    return json.loads((output / "episodes.jsonl").read_text().splitlines()[0])["identity"]
+
+
+def test_a_policy_behind_a_server_is_evaluated_and_named(tmp_path, monkeypatch):
+    with served() as (server, _):
+        address = server.addresses["openpi"]
+        nameless = config("", f"--config.policy={address}", "--config.conventions.actions_executed=2")
+        monkeypatch.chdir(tmp_path)
+        summary = evaluate.evaluate(nameless)
+    assert (summary.episodes, summary.decoder, summary.errors) == (2, "telling", 0)
+    (folder,) = (tmp_path / "runs/policies").iterdir()
+    assert folder.name.startswith("ws_127_0_0_1")
+    identity = identity_in(folder / "evaluation")
+    assert identity["policy.address"] == address
+    assert json.loads(identity["policy.metadata"])["decoder"] == "telling"
+    assert json.loads(identity["policy.conventions"])["actions_executed"] == 2
+    assert not any(name.startswith("checkpoint.") for name in identity)
+    assert set(summary.latency_ms) == {"chunk"}
+    assert "telling" in (folder / "evaluation" / "report.html").read_text()
+
+
+def test_a_server_that_is_gone_ends_the_command_with_its_address(run_dir, monkeypatch):
+    message = command(monkeypatch, run_dir, "--config.policy=openpi://127.0.0.1:1")
+    assert "error: ws://127.0.0.1:1 cannot be reached" in message
+    assert not (run_dir / "evaluation").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("--config.policy=http://host",), "write ws://HOST:PORT"),
+        (("--config.policy=ws://host", "--config.policy_protocol=grpc"), "must be one of openpi, harness"),
+        (("--config.policy=mine",), "is neither an address (ws://HOST:PORT) nor installed"),
+        (("--config.policy=mine", "--config.decoder_settings=draft_layers=3"), "has its own: leave them out"),
+    ],
+)
+def test_impossible_policies_have_clear_errors(run_dir, monkeypatch, overrides, message):
+    assert message in command(monkeypatch, run_dir, *overrides)
+
+
+def test_an_installed_policy_is_evaluated_and_named(run_dir, tmp_path, monkeypatch):
+    information = tmp_path / "others-1.2.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: others\nVersion: 1.2\n")
+    (information / "entry_points.txt").write_text("[rsd_jax.policies]\nmine = others_policy:Mine\n")
+    (tmp_path / "others_policy.py").write_text(
+        "class Mine:\n    def act(self, observation, state):\n        return [[0] * 7] * 5, None\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    summary = evaluate.evaluate(config(run_dir, "--config.policy=mine", "--config.episodes_per_task=1"))
+    assert (summary.episodes, summary.decoder, summary.chunks) == (1, "mine", 12)
+    assert identity_in(run_dir / "evaluation")["policy.package"] == "others 1.2"

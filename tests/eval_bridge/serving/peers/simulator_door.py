@@ -44,7 +44,7 @@ def raw_observation(simulator: LiberoSimulator) -> dict[str, Any]:
 def run_program(
     name: str, address: str, simulator: LiberoSimulator, steps: int, folder: Path, python: Path = PYTHON
 ) -> ClientEpisode:
-    """Runs ``real_clients/NAME.py`` with the server's address for so many steps, from where the simulator stands."""
+    """Runs ``peers/NAME.py`` with the server's address for so many steps, from where the simulator stands."""
     executed = []
     place = str(folder / f"{name}.socket")
     with Listener(place, "AF_UNIX") as listener:
