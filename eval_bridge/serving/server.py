@@ -31,6 +31,11 @@ _QUEUED_FRAMES = 1  # of a client that sends before it is answered; beyond, it w
 
 _LOGGER = logging.getLogger(__name__)
 
+_QUIET = logging.getLogger(f"{__name__}.connections")
+_QUIET.setLevel(
+    logging.CRITICAL
+)  # whoever sends nonsense must not fill the log with it; what fails here is told below
+
 
 class RunningServer(NamedTuple):
     """A server that takes clients.
@@ -151,6 +156,9 @@ class _Listener:
             clients.inc()
             try:
                 await _HANDLERS[spoken](connection, self._admission.service)
+            except Exception:
+                _LOGGER.exception("serving a client of %s failed", spoken)
+                raise
             finally:
                 clients.dec()
                 self._connected -= 1
@@ -167,6 +175,7 @@ class _Listener:
             ping_timeout=limits.silence_limit,
             close_timeout=_CLOSING_SECONDS,
             server_header=None,
+            logger=_QUIET,
         )
         self._servers.append(server)
         opened: int = server.sockets[0].getsockname()[1]

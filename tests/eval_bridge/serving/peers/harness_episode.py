@@ -56,7 +56,7 @@ async def run(connection, address, steps, instruction):
         mismatches = check_specs(told, benchmark.get_action_spec(), needed, benchmark.get_observation_spec())
         task = {"name": instruction, "suite": "libero_spatial", "task_id": 0}
         result = await SyncEpisodeRunner().run_episode(benchmark, task, server, max_steps=steps)
-    return {**result["metrics"], "steps": result["steps"], "mismatches": mismatches, "vla-eval": __version__}
+    return {**result["metrics"], "steps": result["steps"], "mismatches": mismatches, "version": __version__}
 
 
 def main():

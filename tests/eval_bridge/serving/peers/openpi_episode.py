@@ -7,6 +7,7 @@ whole chunks: what our server declares.
 import collections
 import math
 import sys
+from importlib.metadata import version
 from multiprocessing.connection import Client
 
 import numpy as np
@@ -49,7 +50,7 @@ def main():
                 plan.extend(policy.infer(element)["actions"][:length])
             simulator.send(("step", plan.popleft().tolist()))
             success, executed = simulator.recv(), executed + 1
-        simulator.send(("done", {"success": success, "steps": executed, "numpy": np.__version__}))
+        simulator.send(("done", {"success": success, "steps": executed, "version": version("openpi-client")}))
 
 
 main()
