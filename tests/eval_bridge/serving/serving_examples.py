@@ -136,9 +136,12 @@ class OpenpiClient:
     def receive(self):
         return self.socket.recv(timeout=20)
 
-    def act(self, content):
+    def tell(self, content):
         self.send(content)
-        return unpack_openpi(self.receive())["actions"]
+        return unpack_openpi(self.receive())
+
+    def act(self, content):
+        return self.tell(content)["actions"]
 
     def close_code(self):
         try:
