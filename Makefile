@@ -1,7 +1,7 @@
 # Every target sets itself up first (.venv, renderer), and is safe to repeat.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help set-up set-up-torch pretrained quickstart preflight test lint format lock clean
+.PHONY: help set-up set-up-torch set-up-clients pretrained quickstart preflight test lint format lock clean
 
 PYTHON_IN_VENV := .venv/bin/python
 LOCKS := $(wildcard requirements/py*.lock)
@@ -9,7 +9,7 @@ LOCKS := $(wildcard requirements/py*.lock)
 WITH_RENDERER = renderer=$$($(PYTHON_IN_VENV) tools/find_renderer.py) && export MUJOCO_GL=$$renderer PYOPENGL_PLATFORM=$$renderer &&
 
 help:  ## say what the targets do
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
 
 .venv/installed: $(LOCKS) setup.py tools/set_up.sh tools/find_python.sh
 	@tools/set_up.sh
@@ -22,6 +22,14 @@ set-up: .venv/installed  ## make .venv from the pinned versions
 	@touch $@
 
 set-up-torch: .venv/torch-installed  ## add PyTorch to .venv, for the tests that compare with the original
+
+# openpi's client needs a NumPy before 2: an environment of its own, for the clients alone.
+.venv-clients/installed: .venv/installed requirements/clients.lock
+	.venv/bin/python -m venv --clear .venv-clients
+	.venv-clients/bin/python -m pip install -qq --disable-pip-version-check --no-deps --requirement requirements/clients.lock
+	@touch $@
+
+set-up-clients: .venv-clients/installed  ## make .venv-clients, for the tests in which others' clients talk to our server
 
 # `make pretrained SUITE=libero_10` films another suite, into a folder of its own.
 pretrained: .venv/installed  ## watch the shipped checkpoint solve a LIBERO task (a minute on 2 cores)
@@ -51,5 +59,5 @@ lock:  ## resolve setup.py's ranges into requirements/*.lock (needs uv)
 	tools/lock.sh
 
 clean:  ## remove the virtual environment and caches; runs/ stays
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .venv-clients .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

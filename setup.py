@@ -42,6 +42,12 @@ REPORT = [
     "matplotlib>=3.10,<4",
 ]
 
+SERVING = [
+    "msgpack>=1.1,<2",
+    "prometheus-client>=0.22,<1",
+    "websockets>=16,<18",
+]
+
 TENSORBOARD = ["tensorboardX>=2.6,<3"]
 
 DEVELOPMENT = [
@@ -72,6 +78,6 @@ setup(
         "": ["**/*.json", "**/*.npz", "**/*.html", "**/*.css", "**/*.sbatch"],
         "rsd_jax.pretrained": ["libero_spatial/**"],
     },
-    install_requires=LEARNING + DEMONSTRATIONS + SIMULATOR + REPORT,
+    install_requires=LEARNING + DEMONSTRATIONS + SIMULATOR + REPORT + SERVING,
     extras_require={"dev": DEVELOPMENT + TENSORBOARD, "tensorboard": TENSORBOARD},
 )

@@ -86,6 +86,24 @@ def get_config(variant: str = "") -> ConfigDict:
     config.video.stride = 4
     # Timed calls of every stage; 0 leaves latency out.
     config.latency_repeats = 100
+    # Somebody else's policy in place of a checkpoint: ws://HOST:PORT of a server, or the name of an installed one
+    # (docs/serving.md). Without a run_dir, results are in runs/policies/.
+    config.policy = ""
+    # "openpi" or "harness" (vla-evaluation-harness).
+    config.policy_protocol = "openpi"
+    # Seconds within which the server must answer; its first call may compile.
+    config.policy_reply_limit = 300.0
+    config.conventions = ConfigDict()
+    # What the server takes and gives. 0, -1 and "" leave it to what the server tells, else to what openpi's or the
+    # harness's LIBERO does: frames of 224 or 256 pixels, turned by 180 degrees; 5 actions of a chunk, or 1.
+    config.conventions.image_size = 0
+    config.conventions.image_rotation = -1  # 0 or 180
+    # "position3_axisangle3_fingers2", "position3_shortestaxisangle3_fingers2" (the angle at most pi) or "none".
+    config.conventions.state_layout = ""
+    # "close_positive" (-1 opens), "close_negative", "close_01" (0 opens) or "open_01".
+    config.conventions.gripper = ""
+    config.conventions.chunk_length = 0
+    config.conventions.actions_executed = 0
 
     if variant == "pretrained":
         config.simulator = "libero_development"

@@ -12,16 +12,21 @@ On several hosts, each runs a part, and any of them puts the parts together:
 
     python -m launch.evaluate --config configs/libero_eval.py --config.run_dir=runs/NAME --config.shard=0/4
     python -m launch.merge_evaluations --config.run_dir=runs/NAME
+
+Other people's policies, behind a server or installed; results are in ``runs/policies/NAME/evaluation/``:
+
+    python -m launch.evaluate --config configs/libero_eval.py --config.policy=ws://HOST:PORT
 """
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from eval_bridge.evaluation.benchmarks import get_benchmark
+from eval_bridge.evaluation.chosen_policy import chosen_policy
 from eval_bridge.evaluation.episode_log import EpisodeLog
 from eval_bridge.evaluation.folder import evaluation_identity
 from eval_bridge.evaluation.plan import EpisodeId
@@ -30,9 +35,6 @@ from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord
 from eval_bridge.evaluation.session import run_evaluation
 from eval_bridge.evaluation.settings import EvaluationSettings
 from eval_bridge.evaluation.summary import Summary, describe, write_summary
-from eval_bridge.policies.compiled_policy import CompiledPolicy, default_policy_batch
-from eval_bridge.policies.interface import Policy
-from eval_bridge.policies.real_time import RealTimePolicy
 from eval_bridge.preflight.needed_requirements import require_at_once
 from eval_bridge.preflight.stage_needs import evaluation_needs
 from eval_bridge.report.evaluation.writing import write_evaluation_report
@@ -55,7 +57,7 @@ def evaluate(config: ConfigDict) -> Summary:
         RequirementsNotMet: a package of the simulator is missing, or the disk is too full; the message says which.
         SelfCheckFailed: the installed simulator is not the one that the results would be about.
         EvaluationStopped: a scene could not be built.
-        OSError: the run folder cannot be written, or is full.
+        OSError: the run folder cannot be written, or is full; or the policy's server cannot be reached.
     """
     settings = to_dataclass(EvaluationSettings, config.to_dict()).with_fitted_settings()
     make_benchmark = functools.partial(get_benchmark, settings.simulator, settings.suite)
@@ -64,37 +66,19 @@ def evaluate(config: ConfigDict) -> Summary:
     require_at_once([evaluation_needs(settings, plan)])
     if missing := [str(folder) for folder in settings.compared if not (folder / LOG_NAME).is_file()]:
         raise ValueError(f"compare_with names {', '.join(missing)}, which hold no evaluation; run them first")
-    batch_size = settings.policy_batch or default_policy_batch()
-    policy = _load_policy(settings, batch_size)
     if settings.simulator.startswith("libero"):
         # Here, once, where a missing renderer is an error of the command and not of a worker.
         prepare_process(rendering=True, render_devices=settings.render_devices)
-    identity = evaluation_identity(
-        benchmark,
-        settings.checkpoints,
-        decoder=settings.decoder,
-        settings=settings.decoder_settings,
-        seed=settings.seed,
-        policy_batch=policy.batch_size,
-        timing=settings.timing.identity,
-    )
     output = settings.output_folder
-    with EpisodeLog(output / LOG_NAME, identity) as log:
-        with _Progress(plan.episodes, log) as progress:
-            summary = run_evaluation(make_benchmark, policy, plan, log, progress.show, settings.worker_settings)
-        write_summary(output / SUMMARY_NAME, summary)
+    with chosen_policy(settings) as (policy, names):
+        named, timing = (benchmark, names), settings.timing.identity
+        identity = evaluation_identity(*named, seed=settings.seed, policy_batch=policy.batch_size, timing=timing)
+        with EpisodeLog(output / LOG_NAME, identity) as log:
+            with _Progress(plan.episodes, log) as progress:
+                summary = run_evaluation(make_benchmark, policy, plan, log, progress.show, settings.worker_settings)
+            write_summary(output / SUMMARY_NAME, summary)
     write_evaluation_report(output, summary, plan.episodes, settings.compared, config.to_dict())
     return summary
-
-
-def _load_policy(settings: EvaluationSettings, batch_size: int) -> Policy:
-    """The policy that acts: one that takes promises where some are made."""
-    load: Callable[..., Policy] = CompiledPolicy.load
-    if settings.timing.made.promises:
-        load = functools.partial(RealTimePolicy.load, coarse_layers=settings.coarse_layers)
-    return load(
-        settings.checkpoints, decoder=settings.decoder, batch_size=batch_size, settings=settings.decoder_settings
-    )
 
 
 def main(config: ConfigDict) -> None:

@@ -20,7 +20,7 @@ from rsd_jax.run_folder import REPORT_NAME
 
 def main(config: ConfigDict) -> None:
     """Merges and prints the result."""
-    run_dir = results_folder(config.run_dir)
+    run_dir = results_folder(config.run_dir, config.policy)
     output = run_dir / config.output
     summary, episodes = merge_evaluations(output, find_shards(output))
     others = [run_dir / name for name in config.compare_with]

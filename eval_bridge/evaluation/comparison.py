@@ -21,7 +21,7 @@ from rsd_jax.atomic_files import write_atomically
 from rsd_jax.run_folder import LOG_NAME
 
 _MUST_AGREE = ("suite", "simulator", "step_limit")
-_MAY_DIFFER_SILENTLY = ("decoder", CHECKPOINT)
+_MAY_DIFFER_SILENTLY = ("decoder", CHECKPOINT, "policy.")
 _LISTED = 8  # Episodes named one by one in a warning.
 
 

@@ -10,10 +10,12 @@ from eval_bridge.evaluation.plan import Benchmark, Shard
 from eval_bridge.policies.decoders import read_decoder
 from eval_bridge.provenance import simulator_versions
 from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
+from rsd_jax.file_names import file_name
 from rsd_jax.pretrained import PRETRAINED
 from rsd_jax.run_folder import SHARD_FOLDER
 
 PRETRAINED_RESULTS = "runs/pretrained"
+OTHERS_RESULTS = "runs/policies/"
 
 
 def checkpoint_folder(run_dir: str) -> Path:
@@ -21,9 +23,12 @@ def checkpoint_folder(run_dir: str) -> Path:
     return Path(run_dir) if run_dir else PRETRAINED
 
 
-def results_folder(run_dir: str) -> Path:
-    """The run's folder, in which an evaluation gets one of its own; not where the project lies."""
-    return Path(run_dir or PRETRAINED_RESULTS)
+def results_folder(run_dir: str, policy: str = "") -> Path:
+    """The run's folder, in which an evaluation gets one of its own; not where the project lies.
+
+    Without a run it is named after the `policy` of somebody else, if one acts.
+    """
+    return Path(run_dir or (OTHERS_RESULTS + file_name(policy) if policy else PRETRAINED_RESULTS))
 
 
 def output_folder(run_dir: Path, output: str, shard: Shard) -> Path:
@@ -34,10 +39,8 @@ def output_folder(run_dir: Path, output: str, shard: Shard) -> Path:
 
 def evaluation_identity(
     benchmark: Benchmark,
-    checkpoints: Path,
+    policy: Mapping[str, Any],
     *,
-    decoder: str,
-    settings: str,
     seed: int,
     policy_batch: int,
     timing: Mapping[str, Any] = MappingProxyType({}),
@@ -46,29 +49,38 @@ def evaluation_identity(
 
     Args:
         benchmark: what is evaluated.
-        checkpoints: the run whose checkpoints act.
-        decoder: its name. settings: of it, as configurations write them.
+        policy: what names the policy, its decoder among it (`checkpoint_identity`).
         seed: of the evaluation.
         policy_batch: rows of a call of the policy: sums of another shape may differ in their last bits, and an
             episode with them.
         timing: how chunks are executed and how long calls take (`ExecutionSettings.identity`).
-
-    Raises:
-        MissingCheckpointError: a stage that the decoder needs has no checkpoint.
     """
-    digests = checkpoint_digests(checkpoints, read_decoder(decoder, settings).stages)
     identity: dict[str, Any] = {
         "simulator": benchmark.simulator,
         "suite": benchmark.suite,
         "step_limit": benchmark.step_limit,
-        "decoder": decoder,
         "seed": seed,
         "policy_batch": policy_batch,
+        **policy,
     }
-    if settings:  # logs of a time without them go on
-        identity["decoder_settings"] = " ".join(sorted(settings.split()))
     identity |= timing
-    identity |= {f"{CHECKPOINT}{stage}": digest for stage, digest in digests.items()}
     if benchmark.simulator.startswith("libero"):
         identity |= {f"version.{name}": version for name, version in simulator_versions().items()}
     return identity
+
+
+def checkpoint_identity(checkpoints: Path, decoder: str, settings: str) -> dict[str, Any]:
+    """What names a policy of this project: its decoder, and the checkpoints that act.
+
+    Args:
+        checkpoints: the run that they are of.
+        decoder: its name. settings: of it, as configurations write them.
+
+    Raises:
+        MissingCheckpointError: a stage that the decoder needs has no checkpoint.
+    """
+    identity = {"decoder": decoder}
+    if settings:  # logs of a time without them go on
+        identity["decoder_settings"] = " ".join(sorted(settings.split()))
+    digests = checkpoint_digests(checkpoints, read_decoder(decoder, settings).stages)
+    return identity | {f"{CHECKPOINT}{stage}": digest for stage, digest in digests.items()}

@@ -1,7 +1,7 @@
 """What an evaluation is asked for, as ``configs/libero_eval.py`` explains it."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from eval_bridge.evaluation.execution_settings import ExecutionSettings
@@ -11,6 +11,9 @@ from eval_bridge.evaluation.session import WorkerSettings
 from eval_bridge.policies.cascade_decoder import CascadeDecoder
 from eval_bridge.policies.decoders import read_decoder
 from eval_bridge.policies.fitted_settings import fitted_settings
+from eval_bridge.serving.client import ConventionSettings
+from eval_bridge.serving.openpi_protocol import OPENPI
+from eval_bridge.serving.server_address import is_address, read_address
 from eval_bridge.simulators.libero.renderer import render_environments
 
 
@@ -45,6 +48,11 @@ class EvaluationSettings:
         video: what is filmed.
         latency_repeats: timed calls of every stage; 0 leaves latency out.
         execution, delay, actions_left, coarse_layers: of `ExecutionSettings`.
+        policy: of somebody else, which acts in place of a checkpoint: an address (`read_address`), or the name of an
+            installed one (`load_installed_policy`); empty for none.
+        policy_protocol: that its server speaks, where the address does not say it.
+        policy_reply_limit: seconds within which it must answer.
+        conventions: of its server, as far as they are declared.
 
     Raises:
         ValueError: on construction, if the decoder does not exist or cannot act as it is to be executed, a calibration
@@ -76,6 +84,10 @@ class EvaluationSettings:
     delay: str
     actions_left: int
     coarse_layers: int
+    policy: str = ""
+    policy_protocol: str = OPENPI
+    policy_reply_limit: float = 300.0
+    conventions: ConventionSettings = field(default_factory=ConventionSettings)
 
     def __post_init__(self) -> None:
         decoder = read_decoder(self.decoder, self.decoder_settings)
@@ -85,6 +97,18 @@ class EvaluationSettings:
                 "leave it out"
             )
         self.timing.check(decoder, Shard.parse(self.shard).parts)
+        if self.policy and (self.calibration or self.decoder_settings):
+            raise ValueError(
+                f"decoder_settings={self.decoder_settings!r} and calibration={self.calibration!r} are of a "
+                f"checkpoint's decoder, and policy={self.policy!r} has its own: leave them out"
+            )
+        if self.policy and self.timing.made.promises:
+            raise ValueError(
+                f"execution={self.execution} tells the policy what is promised of its last chunk, and "
+                f"policy={self.policy!r} takes no promise: choose another execution"
+            )
+        if is_address(self.policy):
+            read_address(self.policy, self.policy_protocol)
 
     def with_fitted_settings(self) -> "EvaluationSettings":
         """What is asked for, with the settings of the calibration that it names; raises as `fitted_settings` does."""
@@ -106,12 +130,12 @@ class EvaluationSettings:
     @property
     def output_folder(self) -> Path:
         """Where the results of this shard go."""
-        return output_folder(results_folder(self.run_dir), self.output, Shard.parse(self.shard))
+        return output_folder(results_folder(self.run_dir, self.policy), self.output, Shard.parse(self.shard))
 
     @property
     def compared(self) -> list[Path]:
         """Folders of the other evaluations."""
-        return [results_folder(self.run_dir) / name for name in self.compare_with]
+        return [results_folder(self.run_dir, self.policy) / name for name in self.compare_with]
 
     @property
     def worker_settings(self) -> WorkerSettings:

@@ -184,6 +184,10 @@ class CompiledPolicy:
         answers = self._batch(requests, asked)
         return {row: PolicyAnswer(_output(chunk), state) for row, (chunk, state) in answers.items()}
 
+    def check_instruction(self, instruction: str) -> None:
+        """Raises ValueError where the backbone cannot take an instruction."""
+        self._models.networks.policy.backbone.encode_instruction(instruction)
+
     def preprocess(self, requests: Mapping[int, PolicyRequest]) -> PolicyInputs:
         """Requests of `batch_size` rows as the backbone takes them, on the device."""
         return self._batch.preprocess(requests)

@@ -80,6 +80,12 @@ class Promise(NamedTuple):
     overlapping: Any
 
 
+def output_without_tokens(actions: NDArray[np.float32]) -> PolicyOutput:
+    """A chunk ``[C, 7]`` of a policy that decodes no tokens, or tells nothing of it."""
+    none: NDArray[np.int32] = np.zeros((0, 0), np.int32)
+    return PolicyOutput(actions, rounds=0, accepted=none, proposed=none, first_run=none.ravel())
+
+
 class PolicyRequest(NamedTuple):
     """What an episode asks of a policy.
 

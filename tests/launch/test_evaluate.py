@@ -9,8 +9,10 @@ from eval_bridge.evaluation.comparison import compare_folders
 from eval_bridge.evaluation.delays import LatencyProfile
 from eval_bridge.evaluation.folder import checkpoint_folder, results_folder
 from eval_bridge.evaluation.merging import find_shards, merge_evaluations
+from eval_bridge.policies.compiled_policy import CompiledPolicy
 from eval_bridge.policies.decoders import stages_of_decoder
 from eval_bridge.policies.interface import PolicyOutput
+from eval_bridge.policies.real_time import RealTimePolicy
 from eval_bridge.simulators.check_result import SelfCheckFailed
 from launch import evaluate
 from launch import merge_evaluations as merge_command
@@ -25,6 +27,7 @@ from tests.eval_bridge.evaluation.evaluation_fakes import (
 )
 from tests.eval_bridge.evaluation.folder_examples import write_evaluation
 from tests.eval_bridge.evaluation.log_examples import make_log, make_record
+from tests.eval_bridge.serving.serving_examples import served
 
 CONFIG_FILE = "configs/libero_eval.py"
 
@@ -47,7 +50,7 @@ def run_dir(tmp_path, monkeypatch):
     def load(run_dir, decoder, batch_size, settings):
         return StandingPolicy(decoder, batch_size)
 
-    monkeypatch.setattr(evaluate.CompiledPolicy, "load", load, raising=False)
+    monkeypatch.setattr(CompiledPolicy, "load", load)
     return tmp_path
 
 
@@ -164,12 +167,18 @@ def test_promises_are_made_to_a_policy_that_takes_them(run_dir, monkeypatch):
         loaded.append(coarse_layers)
         return TakingPolicy(decoder, batch_size)
 
-    monkeypatch.setattr(evaluate.RealTimePolicy, "load", load, raising=False)
+    monkeypatch.setattr(RealTimePolicy, "load", load)
     chunking = ("--config.execution=rtc", "--config.delay=openvla_oft_a100", "--config.coarse_layers=2")
     summary = evaluate.evaluate(config(run_dir, *chunking, "--config.episodes_per_task=1"))
     assert loaded == [2]
     assert (summary.timing.delay, summary.timing.delay_mean) == ("openvla_oft_a100", 3)
     assert summary.timing.source.startswith("OpenVLA-OFT's published 0.112 s")
+
+
+def test_policies_of_others_take_no_promise(run_dir):
+    chunking = ("--config.execution=rtc", "--config.delay=3", "--config.policy=ws://localhost:1")
+    with pytest.raises(ValueError, match="execution=rtc .* policy='ws://localhost:1' takes no promise"):
+        evaluate.evaluate(config(run_dir, *chunking))
 
 
 def test_shards_merge_into_what_one_host_would_have_written(run_dir, monkeypatch, tmp_path):
@@ -236,7 +245,7 @@ def loaded_from(tmp_path, monkeypatch):
         folders.append(folder)
         return StandingPolicy(decoder, batch_size)
 
-    monkeypatch.setattr(evaluate.CompiledPolicy, "load", load, raising=False)
+    monkeypatch.setattr(CompiledPolicy, "load", load)
     return folders
 
 
@@ -319,3 +328,58 @@ def test_variants():
 def test_a_comparison_that_is_not_there_is_an_error_before_any_episode(run_dir, monkeypatch):
     assert "compare_with names" in command(monkeypatch, run_dir, "--config.compare_with=('evaluation_other',)")
     assert not (run_dir / "evaluation").exists()
+
+
+def identity_in(output):
+    return json.loads((output / "episodes.jsonl").read_text().splitlines()[0])["identity"]
+
+
+def test_a_policy_behind_a_server_is_evaluated_and_named(tmp_path, monkeypatch):
+    with served() as (server, _):
+        address = server.addresses["openpi"]
+        nameless = config("", f"--config.policy={address}", "--config.conventions.actions_executed=2")
+        monkeypatch.chdir(tmp_path)
+        summary = evaluate.evaluate(nameless)
+    assert (summary.episodes, summary.decoder, summary.errors) == (2, "telling", 0)
+    (folder,) = (tmp_path / "runs/policies").iterdir()
+    assert folder.name.startswith("ws_127_0_0_1")
+    identity = identity_in(folder / "evaluation")
+    assert identity["policy.address"] == address
+    assert json.loads(identity["policy.metadata"])["decoder"] == "telling"
+    assert json.loads(identity["policy.conventions"])["actions_executed"] == 2
+    assert not any(name.startswith("checkpoint.") for name in identity)
+    assert set(summary.latency_ms) == {"chunk"}
+    assert "telling" in (folder / "evaluation" / "report.html").read_text()
+
+
+def test_a_server_that_is_gone_ends_the_command_with_its_address(run_dir, monkeypatch):
+    message = command(monkeypatch, run_dir, "--config.policy=openpi://127.0.0.1:1")
+    assert "error: ws://127.0.0.1:1 cannot be reached" in message
+    assert not (run_dir / "evaluation").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("--config.policy=http://host",), "write ws://HOST:PORT"),
+        (("--config.policy=ws://host", "--config.policy_protocol=grpc"), "must be one of openpi, harness"),
+        (("--config.policy=mine",), "is neither an address (ws://HOST:PORT) nor installed"),
+        (("--config.policy=mine", "--config.decoder_settings=draft_layers=3"), "has its own: leave them out"),
+    ],
+)
+def test_impossible_policies_have_clear_errors(run_dir, monkeypatch, overrides, message):
+    assert message in command(monkeypatch, run_dir, *overrides)
+
+
+def test_an_installed_policy_is_evaluated_and_named(run_dir, tmp_path, monkeypatch):
+    information = tmp_path / "others-1.2.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: others\nVersion: 1.2\n")
+    (information / "entry_points.txt").write_text("[rsd_jax.policies]\nmine = others_policy:Mine\n")
+    (tmp_path / "others_policy.py").write_text(
+        "class Mine:\n    def act(self, observation, state):\n        return [[0] * 7] * 5, None\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    summary = evaluate.evaluate(config(run_dir, "--config.policy=mine", "--config.episodes_per_task=1"))
+    assert (summary.episodes, summary.decoder, summary.chunks) == (1, "mine", 12)
+    assert identity_in(run_dir / "evaluation")["policy.package"] == "others 1.2"

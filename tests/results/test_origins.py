@@ -14,7 +14,7 @@ COMMANDS = ("python -m ", "`make ", "`launch.")
 def row_of(path: Path) -> str:
     """The line of the table in ``results/README.md`` that tells of a file, or of the folder that holds it."""
     first = path.relative_to(RESULTS).parts[0]
-    kind = next((kind for kind in ("speed", "decoding") if first.startswith(f"{kind}_")), None)
+    kind = next((kind for kind in ("speed", "decoding", "serving") if first.startswith(f"{kind}_")), None)
     name = f"{kind}_DEVICE.json" if kind else f"{first}/" if path.parent != RESULTS else first
     rows = [line for line in (RESULTS / "README.md").read_text().splitlines() if f"`{name}`" in line.split(" | ")[0]]
     assert len(rows) == 1, f"results/README.md has {len(rows)} rows for {name}"

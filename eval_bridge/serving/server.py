@@ -1,0 +1,182 @@
+"""A policy behind both protocols: ports, limits, and an end in good order."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import NamedTuple
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from eval_bridge.policies.interface import PolicyRequest
+from eval_bridge.policies.observation_needs import blank_observation
+from eval_bridge.policies.random_streams import episode_key
+from eval_bridge.serving.admission import PROTOCOL_PATHS, Admission
+from eval_bridge.serving.batching import Batcher, ServedPolicy
+from eval_bridge.serving.conventions import WireConventions
+from eval_bridge.serving.harness_protocol import HARNESS, serve_harness
+from eval_bridge.serving.metadata import ServedMetadata
+from eval_bridge.serving.metrics import ServerMetrics
+from eval_bridge.serving.openpi_protocol import OPENPI, serve_openpi
+from eval_bridge.serving.sent_observation import ObservationReader
+from eval_bridge.serving.service import Service
+from eval_bridge.serving.sessions import Sessions
+from eval_bridge.serving.settings import CLOSED, ServingSettings
+
+_HANDLERS = {OPENPI: serve_openpi, HARNESS: serve_harness}
+_CLOSING_SECONDS = 2.0
+_QUEUED_FRAMES = 1  # of a client that sends before it is answered; beyond, it waits
+
+_LOGGER = logging.getLogger(__name__)
+
+_QUIET = logging.getLogger(f"{__name__}.connections")
+_QUIET.setLevel(
+    logging.CRITICAL
+)  # whoever sends nonsense must not fill the log with it; what fails here is told below
+
+
+class RunningServer(NamedTuple):
+    """A server that takes clients.
+
+    Attributes:
+        addresses: by protocol, ``ws://HOST:PORT/``, and where one port serves both, the path too.
+        service: behind all of them.
+    """
+
+    addresses: Mapping[str, str]
+    service: Service
+
+
+def compile_policy(policy: ServedPolicy) -> int:
+    """Calls the policy once, so that no client waits for compilation; returns the actions of a chunk."""
+    seen = blank_observation(policy.observation_needs, "compile")
+    answer = policy.act_batch({0: PolicyRequest(seen, episode_key(0, 0, 0))})[0]
+    return len(answer.output.actions)
+
+
+@contextlib.asynccontextmanager
+async def running_server(
+    policy: ServedPolicy,
+    settings: ServingSettings,
+    describe: Callable[[WireConventions], ServedMetadata],
+    token: str = "",
+) -> AsyncIterator[RunningServer]:
+    """Serves `policy` as long as it is open; then finishes what clients have asked for, and sends them away.
+
+    Args:
+        policy: what acts; called here once.
+        settings: where and how.
+        describe: gives what clients are told, from the conventions that they have to keep.
+        token: that clients must show; empty for none.
+
+    Raises:
+        ValueError: `settings.actions_executed` are more than a chunk has.
+        OSError: a port cannot be had.
+    """
+    conventions = WireConventions(chunk_length=compile_policy(policy), actions_executed=settings.actions_executed)
+    limits, metrics = settings.limits, ServerMetrics()
+    reader = ObservationReader(policy.observation_needs, conventions, settings.resizes_images)
+    async with contextlib.AsyncExitStack() as stack:
+        batcher = Batcher(policy, metrics, limits.request_deadline, settings.batch_wait)
+        await stack.enter_async_context(batcher)
+        sessions = Sessions(policy, batcher, settings.seed)
+        service = Service(sessions, reader, describe(conventions), metrics, limits.request_deadline)
+        listener = _Listener(Admission(service, limits.max_clients, token), settings)
+        try:
+            addresses = await listener.open()
+            yield RunningServer(addresses, service)
+            await service.drain()
+        finally:
+            await listener.close()
+
+
+async def serve_until_stopped(
+    policy: ServedPolicy,
+    settings: ServingSettings,
+    describe: Callable[[WireConventions], ServedMetadata],
+    on_ready: Callable[[Mapping[str, str]], None],
+    token: str = "",
+) -> None:
+    """Serves `policy` until SIGTERM or SIGINT; `on_ready` is told the addresses. Otherwise as `running_server`."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if not settings.is_local and not token:
+        _LOGGER.warning("%s is open to other machines, and nobody needs a token: set RSD_SERVE_TOKEN", settings.host)
+    async with running_server(policy, settings, describe, token) as server:
+        on_ready(server.addresses)
+        await stop.wait()
+        _LOGGER.info("stopping: requests in flight are answered, then clients are sent away")
+
+
+class _Listener:
+    """The ports of a server, and who is connected."""
+
+    def __init__(self, admission: Admission, settings: ServingSettings) -> None:
+        self._admission, self._settings = admission, settings
+        self._servers: list[Server] = []
+        self._connected = 0
+
+    async def open(self) -> dict[str, str]:
+        """Opens the ports; returns the address of each protocol."""
+        wanted = {OPENPI: self._settings.openpi_port, HARNESS: self._settings.harness_port}
+        paths = {protocol: path for path, protocol in PROTOCOL_PATHS.items()}
+        addresses: dict[str, str] = {}
+        ports: dict[int, int] = {}  # asked for -> opened
+        for protocol, port in wanted.items():
+            if port == CLOSED:
+                continue
+            is_shared = port in ports and port != 0
+            opened = ports[port] if is_shared else await self._listen(protocol, port)
+            ports[port] = opened
+            host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+            addresses[protocol] = f"ws://{host}:{opened}{paths[protocol] if is_shared else '/'}"
+        return addresses
+
+    async def close(self) -> None:
+        """Sends all clients away, 1001, and frees the ports."""
+        for server in self._servers:
+            server.close()
+        for server in self._servers:
+            await server.wait_closed()
+
+    async def _listen(self, protocol: str, port: int) -> int:
+        limits = self._settings.limits
+
+        def process_request(connection: ServerConnection, request: Request) -> Response | None:
+            return self._admission.process_request(connection, request, self._connected)
+
+        async def handle(connection: ServerConnection) -> None:
+            assert connection.request is not None
+            spoken = PROTOCOL_PATHS.get(connection.request.path.partition("?")[0], protocol)
+            clients = self._admission.service.metrics.clients.labels(spoken)
+            self._connected += 1
+            clients.inc()
+            try:
+                await _HANDLERS[spoken](connection, self._admission.service)
+            except Exception:
+                _LOGGER.exception("serving a client of %s failed", spoken)
+                raise
+            finally:
+                clients.dec()
+                self._connected -= 1
+
+        server = await serve(
+            handle,
+            self._settings.host,
+            port,
+            process_request=process_request,
+            origins=[None],  # browsers name the page that connects: no page may, not even to one's own machine
+            compression=None,
+            max_size=limits.max_frame_bytes,
+            max_queue=_QUEUED_FRAMES,
+            ping_timeout=limits.silence_limit,
+            close_timeout=_CLOSING_SECONDS,
+            server_header=None,
+            logger=_QUIET,
+        )
+        self._servers.append(server)
+        opened: int = server.sockets[0].getsockname()[1]
+        return opened

@@ -1,0 +1,118 @@
+import asyncio
+import threading
+import time
+
+import pytest
+
+from eval_bridge.policies.interface import PolicyRequest
+from eval_bridge.policies.observation_needs import select_observation
+from eval_bridge.serving.batching import Batcher, PolicyFailedError, TooLateError
+from eval_bridge.serving.metrics import ServerMetrics
+from tests.eval_bridge.serving.serving_examples import TellingPolicy, as_seen
+
+
+def request(number=0.0, instruction="go"):
+    seen = select_observation(as_seen(number, instruction), TellingPolicy.observation_needs)
+    return PolicyRequest(seen, (1, 2))
+
+
+def run(policy, work, deadline=20.0, batch_wait=0.0):
+    async def serve():
+        async with Batcher(policy, ServerMetrics(), deadline, batch_wait) as batcher:
+            return await work(batcher)
+
+    return asyncio.run(serve())
+
+
+def first_number(answer):
+    return answer.output.actions[0, 0]
+
+
+def test_requests_that_wait_together_are_answered_by_one_call_each_its_own():
+    policy = TellingPolicy()
+
+    async def work(batcher):
+        return await asyncio.gather(*(batcher.ask(row, request(10.0 + row)) for row in (2, 0, 3)))
+
+    assert list(map(first_number, run(policy, work))) == [12, 10, 13]
+    assert policy.batches == [[0, 2, 3]]
+
+
+def test_of_requests_for_one_row_the_first_is_answered_first():
+    policy = TellingPolicy()
+
+    async def work(batcher):
+        return await asyncio.gather(
+            batcher.ask(1, request(5.0)), batcher.ask(1, request(6.0)), batcher.ask(0, request())
+        )
+
+    assert list(map(first_number, run(policy, work))) == [5, 6, 0]
+    assert policy.batches == [[0, 1], [1]]
+
+
+def test_a_call_waits_for_those_who_were_answered_just_now():
+    """They ask again 20 ms apart: without waiting, each would get a call of its own."""
+
+    async def work(batcher):
+        async def ask_twice(row):
+            await batcher.ask(row, request())
+            await asyncio.sleep(0.02 * row)
+            await batcher.ask(row, request())
+
+        await asyncio.gather(*map(ask_twice, range(3)))
+
+    patient, impatient = TellingPolicy(), TellingPolicy()
+    run(patient, work, batch_wait=5.0)
+    run(impatient, work)
+    assert patient.batches == [[0, 1, 2], [0, 1, 2]]
+    assert impatient.batches == [[0, 1, 2], [0], [1], [2]]
+
+
+def test_nobody_waits_long_for_one_who_does_not_come_back():
+    async def work(batcher):
+        await asyncio.gather(batcher.ask(0, request()), batcher.ask(1, request()))
+        began = time.monotonic()
+        await batcher.ask(0, request())
+        return time.monotonic() - began
+
+    assert 0.1 < run(TellingPolicy(), work, batch_wait=0.2) < 5
+
+
+def test_a_request_without_an_answer_is_given_up_and_left_out_of_the_next_call():
+    gate = threading.Event()
+    policy = TellingPolicy(gate=gate)
+
+    async def work(batcher):
+        await batcher.ask(0, request())
+        stuck = asyncio.create_task(batcher.ask(0, request()))
+        await asyncio.sleep(0.05)
+        late = asyncio.create_task(batcher.ask(1, request()))
+        with pytest.raises(TooLateError, match=r"within 0.3 s.*--config.limits.request_deadline"):
+            await late
+        with pytest.raises(TooLateError):
+            await stuck
+        gate.set()
+        return await batcher.ask(2, request(3.0))
+
+    assert first_number(run(policy, work, deadline=0.3)) == 3
+    assert policy.batches == [[0], [0], [2]]
+
+
+def test_who_makes_the_policy_fail_fails_alone(caplog):
+    policy = TellingPolicy()
+
+    async def work(batcher):
+        asked = [
+            batcher.ask(0, request(1.0)),
+            batcher.ask(1, request(instruction="fail")),
+            batcher.ask(2, request(2.0)),
+        ]
+        first, failed, last = await asyncio.gather(*asked, return_exceptions=True)
+        after = await batcher.ask(1, request(4.0))
+        return first, failed, last, after
+
+    first, failed, last, after = run(policy, work)
+    assert list(map(first_number, (first, last, after))) == [1, 2, 4]
+    assert isinstance(failed, PolicyFailedError)
+    assert "secret" not in str(failed)
+    assert "secret" in caplog.text
