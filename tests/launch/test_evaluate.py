@@ -177,7 +177,7 @@ def test_promises_are_made_to_a_policy_that_takes_them(run_dir, monkeypatch):
 
 def test_policies_of_others_take_no_promise(run_dir):
     chunking = ("--config.execution=rtc", "--config.delay=3", "--config.policy=ws://localhost:1")
-    with pytest.raises(ValueError, match="execution=rtc .* policy='ws://localhost:1' takes no promise"):
+    with pytest.raises(ValueError, match=r"execution=rtc .* policy='ws://localhost:1' takes no promise"):
         evaluate.evaluate(config(run_dir, *chunking))
 
 
