@@ -68,16 +68,24 @@ def write_piecewise(directory: Path, pieces: Iterable[dict[str, PyTree]]) -> Non
         pieces: nested dicts of arrays, which together are the named trees; no two have a leaf in common.
 
     Raises:
-        OSError, ValueError: it could not be written.
+        OSError: it could not be written; whatever `pieces` raises is left as it is.
+        After either nothing is written any more.
     """
     try:
         for piece in pieces:
-            ocp.partial.save(directory.absolute(), piece)
+            _save_piece(directory, piece)
         ocp.partial.finalize(directory.absolute())
     except (OSError, ValueError):
         _wait_until_still(directory.parent)
         raise
     _forget_the_place(directory)
+
+
+def _save_piece(directory: Path, piece: dict[str, PyTree]) -> None:
+    try:
+        ocp.partial.save(directory.absolute(), piece)
+    except ValueError as error:
+        raise OSError(str(error)) from error  # so Orbax reports a full disk
 
 
 def _is_written(saving: ocp.AsyncResponse[None]) -> bool:

@@ -4,6 +4,7 @@ See `rsd_jax.stored_models.torch_file` for the format. The pickle is written ins
 Python's own pickler wants to import what it names.
 """
 
+import math
 import pickle
 import struct
 import zipfile
@@ -52,7 +53,7 @@ def _pickle(tensors: Mapping[str, NDArray[Any]]) -> bytes:
 
 def _tensor(key: str, array: NDArray[Any]) -> bytes:
     """A call of the function that makes a tensor of a storage, an offset, a shape and strides."""
-    strides = [stride // array.itemsize for stride in np.ascontiguousarray(array).strides]
+    strides = [math.prod(array.shape[axis + 1 :]) for axis in range(array.ndim)]
     storage = _tuple(
         _text("storage"),
         _global("torch", _STORAGES[array.dtype.name]),

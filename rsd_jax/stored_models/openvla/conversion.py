@@ -18,7 +18,7 @@ from rsd_jax.checkpoints.stage_checkpoints import Leaf, StageCheckpoints
 from rsd_jax.distributed.sharding_rules import state_shardings
 from rsd_jax.policy_network import HEAD
 from rsd_jax.stored_models.openvla.published_folder import PublishedFolder
-from rsd_jax.stored_models.openvla.published_names import PublishedArray
+from rsd_jax.stored_models.openvla.published_names import ArrayPath, PublishedArray
 from rsd_jax.stored_models.policy_facts import PolicyFacts
 
 STAGE = "policy"
@@ -28,6 +28,7 @@ UNUSED = "unused"
 """Tree of the published tensors that no output depends on, by name: the way back writes them as they were."""
 
 OnBytes = Callable[[int], Any]
+Shardings = dict[ArrayPath, jax.sharding.Sharding]
 
 
 def write_checkpoint(
@@ -80,12 +81,14 @@ def write_checkpoint(
     config = {"source": source_name, "statistics_key": folder.ranges.key, "dtype": dtype}
     metadata = CheckpointMetadata(STAGE, step=0, config=config, facts=facts.to_json())
     files = {f"{PUBLISHED_FOLDER}/{name}": path for name, path in folder.files.items()}
-    return checkpoints.save_piecewise(_leaves(folder, dtype, mesh, on_bytes), metadata, files)
-
-
-def _leaves(folder: PublishedFolder, dtype: str | None, mesh: Mesh | None, on_bytes: OnBytes) -> Iterator[Leaf]:
-    params = ("variables", "params")
     shardings = None if mesh is None else _shardings(folder, mesh)
+    return checkpoints.save_piecewise(_leaves(folder, dtype, shardings, on_bytes), metadata, files)
+
+
+def _leaves(
+    folder: PublishedFolder, dtype: str | None, shardings: Shardings | None, on_bytes: OnBytes
+) -> Iterator[Leaf]:
+    params = ("variables", "params")
     for array in folder.arrays:
         leaf = read_array(folder, array)
         on_bytes(leaf.nbytes)
@@ -106,6 +109,5 @@ def read_array(folder: PublishedFolder, array: PublishedArray) -> NDArray[Any]:
     return array.layout.join(tensors, folder.shapes[array.path])
 
 
-def _shardings(folder: PublishedFolder, mesh: Mesh) -> dict[tuple[str, ...], jax.sharding.Sharding]:
-    drawn = jax.eval_shape(folder.network.init, jax.random.key(0))
-    return flatten_dict(state_shardings(drawn, mesh))
+def _shardings(folder: PublishedFolder, mesh: Mesh) -> Shardings:
+    return dict(flatten_dict(state_shardings(jax.eval_shape(folder.network.init, jax.random.key(0)), mesh)))

@@ -65,8 +65,12 @@ class SafetensorsFolder:
 
     def read(self, name: str) -> NDArray[Any]:
         """See `TensorSource`."""
-        with _open(self._files[name]) as file:
-            return file.get_tensor(name)
+        path = self._files[name]
+        try:
+            with _open(path) as file:
+                return file.get_tensor(name)
+        except SafetensorError as error:
+            raise PublishedFolderError(path.parent, [f"{path.name} is damaged at {name} ({error})"]) from error
 
 
 def has_weights(folder: Path) -> bool:
