@@ -24,6 +24,9 @@ EMPTY, STOP, PADDING = 29871, 2, 32000
 CHUNK, ACTION_DIM = 8, 7
 SLOTS = CHUNK * ACTION_DIM
 
+ENTRANCES = ("patch_embed.proj.weight", "patch_embed.proj.bias", "pos_embed", "_token", "embed_tokens.weight")
+SMALL = 0.003
+
 
 class Attention(nn.Module):
     def __init__(self, width, heads):
@@ -219,13 +222,18 @@ class ActionHead(nn.Module):
 
 
 def randomised(module: nn.Module, seed: int) -> nn.Module:
-    """Every parameter random and of about the size that keeps features near one, so that each of them counts."""
+    """Every parameter random and of about the size that keeps features near one, so that each of them counts.
+
+    What enters the first blocks is small, so that the epsilons of their normalizations count too.
+    """
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in module.named_parameters():
         noise = torch.randn(parameter.shape, generator=generator)
         is_scale = parameter.ndim == 1 and not name.endswith("bias")
-        fan_in = math.prod(parameter.shape[1:]) if parameter.ndim in (2, 4) and "embed_tokens" not in name else 4
+        fan_in = math.prod(parameter.shape[1:]) if parameter.ndim in (2, 4) else 1
         parameter.data = 1 + 0.3 * noise if is_scale else noise / math.sqrt(fan_in)
+        if name.endswith(ENTRANCES):
+            parameter.data *= SMALL
     return module.eval()
 
 

@@ -27,6 +27,21 @@ def test_the_gripper_is_turned_into_liberos():
     np.testing.assert_allclose(head.apply(variables, FEATURES)[0, 0], [0.25, -0.5, 1.0])
 
 
+def test_small_features_meet_pytorchs_epsilon():
+    """Of a variance of 1e-5 the first normalization, whose epsilon is 1e-5 too, leaves one half."""
+    head = action_head(ResidualRegressionConfig(action_dim=3, hidden_features=2, blocks=0))
+    variables = jax.tree.map(jnp.zeros_like, random_params(head.init, 0, FEATURES))
+    params = variables["params"]
+    params["first_norm"]["scale"] = jnp.ones(6)
+    params["first"]["kernel"] = jnp.zeros((6, 2)).at[0, 0].set(1.0)  # the first feature, beside a zero
+    params["last_norm"]["scale"] = jnp.full(2, 1e3)
+    params["last"]["kernel"] = jnp.zeros((2, 3)).at[0, 0].set(1.0)
+    small = jnp.sqrt(1e-5) * jnp.array([1.0, -1, 1, -1, 1, -1]) * jnp.ones((1, 1, 6))
+    seen = np.sqrt(0.5)  # of which the last normalization makes the half's share of its own deviation
+    expected = 1e3 * (seen / 2) / np.sqrt((seen / 2) ** 2 + 1e-5)
+    np.testing.assert_allclose(head.apply(variables, small)[0, 0, 0], expected, rtol=1e-5)
+
+
 def test_steps_are_read_for_themselves():
     head = action_head(CONFIG)
     variables = random_params(head.init, 1, FEATURES)
