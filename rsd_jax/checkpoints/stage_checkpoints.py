@@ -107,7 +107,7 @@ class StageCheckpoints:
                     _remove_others(folder)
 
     def save_piecewise(
-        self, leaves: Iterable[Leaf], metadata: CheckpointMetadata, files: Mapping[str, Path], piece_bytes: int = 2**26
+        self, leaves: Iterable[Leaf], metadata: CheckpointMetadata, files: Mapping[str, Path], piece_bytes: int = 2**28
     ) -> Path:
         """Writes a best checkpoint of arrays that need not all fit into memory, and returns its folder.
 

@@ -126,11 +126,8 @@ def ours(policy, inputs):
 def pixel_values(frames):
     """Pixels ``[1, 6 k, S, S]`` of one observation as OFT's image processor stacks them."""
     pixels = torch.tensor(frames).permute(0, 3, 1, 2).float() / 255
-    towers = [
-        (pixels - torch.tensor(tower.mean)[:, None, None]) / torch.tensor(tower.std)[:, None, None]
-        for tower in (TINY.dinov2, TINY.siglip)
-    ]
-    return torch.cat(towers, dim=1).flatten(0, 1)[None]
+    mean, std = (torch.tensor(values)[:, None, None] for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    return torch.cat([(pixels - mean) / std, (pixels - 0.5) / 0.5], dim=1).flatten(0, 1)[None]
 
 
 def prompt_ids(inputs, row):

@@ -29,7 +29,7 @@ from rsd_jax.stored_models.openvla.tensor_source import WEIGHTS_INDEX
 from rsd_jax.stored_models.policy_facts import PolicyFacts
 from rsd_jax.stored_models.torch_file_writing import write_torch_file
 
-SHARD_BYTES = 2 * 2**30
+SHARD_BYTES = 2**30
 """Of a file of weights, at most; so much is in memory at once."""
 
 _BESIDE = (ACTION_HEAD, STATE_PROJECTOR)
