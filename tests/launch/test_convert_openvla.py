@@ -2,8 +2,11 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from eval_bridge.observations import Observation
+from eval_bridge.policies.compiled_policy import CompiledPolicy
 from launch.convert_openvla import main
 from rsd_jax.backbones.openvla.configuration import TINY
 from rsd_jax.stored_models import load_policy
@@ -17,13 +20,19 @@ def published(tmp_path_factory):
     return folder
 
 
-def test_there_and_back(published, tmp_path, capsys):
+def test_a_converted_policy_acts_and_is_written_back(published, tmp_path, capsys):
     run_dir, back = tmp_path / "run", tmp_path / "back"
     main(["--source", str(published), "--out", str(run_dir), "--dtype", "bfloat16", "--prompt_length", "20"])
     assert f"arrays in {run_dir}/policy/best/00000000, ranges of {DATASET}" in capsys.readouterr().out
     policy = load_policy(run_dir)
     assert policy.backbone.prompt_length == 20
     assert policy.variables.head["first"]["kernel"].dtype == "bfloat16"
+    frames = np.random.default_rng(0).integers(0, 256, (2, 256, 256, 3), np.uint8)
+    observation = Observation(*frames, np.zeros(8, np.float32), "pick up the black bowl")
+    chunk = CompiledPolicy.load(run_dir, decoder="l1_regression").act(observation)
+    assert chunk.actions.shape == (8, 7)
+    assert np.isfinite(chunk.actions).all()
+    assert set(np.unique(chunk.actions[:, -1])) <= {-1.0, 1.0}
     main(["--source", str(run_dir), "--to", "huggingface", "--out", str(back)])
     assert capsys.readouterr().out == f"{tensors_of(published)} tensors in {back}\n"
     assert (back / "dataset_statistics.json").read_text() == (published / "dataset_statistics.json").read_text()

@@ -4,10 +4,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from rsd_jax.array_types import PyTree
+from rsd_jax.actions.conventions import libero_gripper
+from rsd_jax.actions.normalizer import GRIPPER
+from rsd_jax.array_types import Actions, PyTree
+from rsd_jax.backbones.openvla.action_bins import actions_of_tokens
 from rsd_jax.backbones.openvla.backbone import NetworkInputs, OpenVlaBackbone
 
 ActionTokens = Int[Array, "B C A"]
+
+GRIPPER_OPEN, GRIPPER_CLOSED = 1.0, 0.0
+"""The gripper's actions in the data that OpenVLA and OFT were trained on."""
 
 
 def parallel_tokens(backbone: OpenVlaBackbone, params: PyTree, inputs: NetworkInputs) -> ActionTokens:
@@ -36,6 +42,12 @@ def autoregressive_tokens(backbone: OpenVlaBackbone, params: PyTree, inputs: Net
     tokens = jnp.zeros((len(logits), steps), jnp.int32).at[:, 0].set(choose(logits))
     tokens, _ = jax.lax.fori_loop(1, steps, next_token, (tokens, past))
     return _as_chunk(backbone, tokens)
+
+
+def normalized_actions(backbone: OpenVlaBackbone, tokens: ActionTokens) -> Actions:
+    """What the tokens of a chunk stand for, as action heads give it: motion in (-1, 1), and LIBERO's gripper."""
+    actions = actions_of_tokens(tokens, backbone.sizes.language.vocabulary)
+    return actions.at[..., GRIPPER].set(libero_gripper(actions[..., GRIPPER], GRIPPER_OPEN, GRIPPER_CLOSED))
 
 
 def _as_chunk(backbone: OpenVlaBackbone, tokens: Int[Array, "B S"]) -> ActionTokens:
