@@ -47,10 +47,12 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--dtype", choices=("bfloat16", "float32"), help="of the parameters; left out, as published")
     parser.add_argument("--prompt_length", type=int, default=48, help="places for the prompt's tokens")
     options = parser.parse_args(arguments)
-    folder = _download(options.hub) if options.source is None else options.source
     if options.to == "huggingface":
-        print(f"{publish(folder, options.out)} tensors in {options.out}")
+        if options.hub or options.base or options.dtype:
+            parser.error("--to huggingface takes --source RUN and --out alone")
+        print(f"{publish(options.source, options.out)} tensors in {options.out}")
         return
+    folder = _download(options.hub) if options.source is None else options.source
     opened = open_published(folder, options.base, options.statistics_key, prompt_length=options.prompt_length)
     with tqdm(total=_bytes(opened), desc=str(options.out), unit="B", unit_scale=True) as bar:
         checkpoint = write_checkpoint(

@@ -9,6 +9,9 @@ from jaxtyping import Array, Float, Int
 _AMPERE = 8
 """Compute capability from which on NVIDIA's library has the fused kernel."""
 
+_FEATURES = 8
+"""Of which a head must have a multiple for that kernel."""
+
 
 def attend(
     query: Float[Array, "B N H E"], key: Float[Array, "B M H E"], value: Float[Array, "B M H E"], **unused: Any
@@ -43,8 +46,8 @@ def attend_to_first(
 
 def fastest_kernel(query: jax.Array) -> Literal["cudnn", "xla"]:
     """The implementation of `jax.nn.dot_product_attention` for a query of this type on the device at hand."""
-    fused = query.dtype == jnp.bfloat16 and has_fused_kernel(jax.devices()[0])
-    return "cudnn" if fused else "xla"
+    fits = query.dtype == jnp.bfloat16 and query.shape[-1] % _FEATURES == 0
+    return "cudnn" if fits and has_fused_kernel(jax.devices()[0]) else "xla"
 
 
 def has_fused_kernel(device: jax.Device) -> bool:

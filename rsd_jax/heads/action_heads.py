@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rsd_jax.heads.action_tokens import ActionTokensConfig, ActionTokensHead
+from rsd_jax.heads.action_tokens_head import ActionTokensConfig, ActionTokensHead
 from rsd_jax.heads.regression_head import RegressionConfig, RegressionHead
 from rsd_jax.heads.residual_regression_head import ResidualRegressionConfig, ResidualRegressionHead
 from rsd_jax.heads.two_step_head import TwoStepConfig, TwoStepHead
@@ -35,7 +35,7 @@ def action_head(config: ActionHeadConfig) -> ActionHead:
         case TwoStepConfig():
             return TwoStepHead(config)
         case ActionTokensConfig():
-            return ActionTokensHead(config)
+            return ActionTokensHead()
 
 
 def describe_action_head(config: ActionHeadConfig) -> dict[str, Any]:

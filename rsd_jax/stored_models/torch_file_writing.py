@@ -16,22 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_jax.atomic_files import whole_file
+from rsd_jax.stored_models.torch_file import STORAGES
 
-_STORAGES = {
-    "float64": "DoubleStorage",
-    "float32": "FloatStorage",
-    "float16": "HalfStorage",
-    "bfloat16": "BFloat16Storage",
-    "int64": "LongStorage",
-    "int32": "IntStorage",
-}
+_STORAGES = {dtype: storage for storage, dtype in STORAGES.items()}
 
 
 def write_torch_file(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Writes arrays by name as tensors on the CPU, replacing what was there.
 
     Raises:
-        ValueError: an array's type is none of PyTorch's floating types or integers of 32 and 64 bits.
+        ValueError: PyTorch has no storage of an array's type.
         OSError: it could not be written; nothing half-written remains.
     """
     for name, array in tensors.items():

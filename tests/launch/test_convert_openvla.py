@@ -68,3 +68,6 @@ def test_a_source_is_asked_for(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["--out", str(tmp_path)])
     assert "one of the arguments --source --hub is required" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--hub", "owner/name", "--to", "huggingface", "--out", str(tmp_path)])
+    assert "--to huggingface takes --source RUN and --out alone" in capsys.readouterr().err

@@ -128,7 +128,7 @@ OPENVLA_7B = OpenVlaSizes(
 
 TINY = OpenVlaSizes(
     dinov2=TowerSizes(width=32, depth=3, heads=4, mlp_features=64, image_size=28, **_DINOV2),  # type: ignore[arg-type]
-    siglip=TowerSizes(width=48, depth=4, heads=4, mlp_features=80, image_size=28),
+    siglip=TowerSizes(width=48, depth=4, heads=3, mlp_features=80, image_size=28),
     language=LanguageSizes(width=64, depth=3, heads=4, mlp_features=112),
 )
 """Every part of `OPENVLA_7B` at sizes for tests, with the same vocabulary, so that token ids are the real ones."""

@@ -12,7 +12,7 @@ from flax.traverse_util import flatten_dict
 
 from rsd_jax.backbones.openvla.backbone import OpenVlaBackbone
 from rsd_jax.backbones.openvla.prompt import TOKENIZER_FILE
-from rsd_jax.heads.action_tokens import ActionTokensConfig
+from rsd_jax.heads.action_tokens_head import ActionTokensConfig
 from rsd_jax.heads.residual_regression_head import ResidualRegressionConfig
 from rsd_jax.policy_network import PolicyNetwork
 from rsd_jax.stored_models.openvla.dataset_statistics import Ranges, read_ranges

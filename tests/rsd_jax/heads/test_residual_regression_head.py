@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rsd_jax.heads.action_heads import action_head, describe_action_head, make_action_head
-from rsd_jax.heads.action_tokens import ActionTokensConfig
+from rsd_jax.heads.action_tokens_head import ActionTokensConfig
 from rsd_jax.heads.residual_regression_head import ResidualRegressionConfig
 from tests.rsd_jax.random_params import random_params
 

@@ -15,7 +15,7 @@ from rsd_jax.backbones.openvla.configuration import TINY
 from rsd_jax.checkpoints.params_hash import hash_params
 from rsd_jax.checkpoints.stage_checkpoints import load_stage
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
-from rsd_jax.heads.action_tokens import ActionTokensConfig
+from rsd_jax.heads.action_tokens_head import ActionTokensConfig
 from rsd_jax.stored_models import load_policy
 from rsd_jax.stored_models.openvla.conversion import read_array, write_checkpoint
 from rsd_jax.stored_models.openvla.errors import PublishedFolderError

@@ -22,9 +22,6 @@ class ActionTokensConfig:
 class ActionTokensHead:
     """No network: it has no parameters, and cannot act."""
 
-    def __init__(self, config: ActionTokensConfig) -> None:
-        """Keeps nothing: there is nothing to compute."""
-
     def init(self, key: jax.Array, features: Features) -> PyTree:
         """No parameters."""
         return {"params": {}}
