@@ -138,15 +138,15 @@ def read_tree(directory: Path, name: str, shardings: PyTree = None) -> dict[str,
     Raises:
         ValueError: `shardings` are of another tree.
     """
-    saved = describe_trees(directory)[name]
+    trees = describe_trees(directory)
     if shardings is None:
-        as_numpy = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
+        as_numpy = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), trees[name])
         # `jnp.asarray` would compile a program for every shape.
-        return jax.device_put(_read(directory, name, as_numpy))
+        return jax.device_put(_read(directory, trees, name, as_numpy))
     abstract = jax.tree.map(
-        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), saved, shardings
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), trees[name], shardings
     )
-    return _read(directory, name, abstract)
+    return _read(directory, trees, name, abstract)
 
 
 def read_leaves(directory: Path, name: str, paths: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], np.ndarray]:
@@ -155,23 +155,27 @@ def read_leaves(directory: Path, name: str, paths: Iterable[tuple[str, ...]]) ->
     Raises:
         KeyError: the tree has no such leaf.
     """
-    saved = flatten_dict(describe_trees(directory)[name], keep_empty_nodes=True)
+    trees = describe_trees(directory)
+    saved = flatten_dict(trees[name], keep_empty_nodes=True)
     wanted = {path: np.empty(saved[path].shape, saved[path].dtype) for path in paths}
     others = {path: leaf if leaf == empty_node else ocp.PLACEHOLDER for path, leaf in saved.items()}
-    read = flatten_dict(_read(directory, name, unflatten_dict({**others, **wanted})))
+    read = flatten_dict(_read(directory, trees, name, unflatten_dict({**others, **wanted})))
     return {path: np.asarray(read[path]) for path in wanted}
 
 
 def describe_trees(directory: Path) -> dict[str, PyTree]:
     """The trees of a folder by name, with `shape` and `dtype` of every leaf."""
     described = dict(ocp.checkpointables_metadata(directory.absolute()).metadata)
-    return dict(described[_PIECEWISE]) if set(described) == {_PIECEWISE} else described
+    return dict(described[_PIECEWISE]) if _is_piecewise(directory) else described
 
 
-def _read(directory: Path, name: str, abstract: PyTree) -> Any:
-    """One tree as `abstract` asks for it, of a folder that was written at once or piece by piece."""
-    described = dict(ocp.checkpointables_metadata(directory.absolute()).metadata)
-    if set(described) != {_PIECEWISE}:
+def _is_piecewise(directory: Path) -> bool:
+    return (directory / _PIECEWISE).is_dir()
+
+
+def _read(directory: Path, trees: dict[str, PyTree], name: str, abstract: PyTree) -> Any:
+    """The tree `name` of `trees`, as `abstract` asks for it, whether they were written at once or piece by piece."""
+    if not _is_piecewise(directory):
         return read_like(directory, {name: abstract})[name]
-    others = {other: jax.tree.map(lambda leaf: ocp.PLACEHOLDER, tree) for other, tree in described[_PIECEWISE].items()}
+    others = {other: jax.tree.map(lambda leaf: ocp.PLACEHOLDER, tree) for other, tree in trees.items()}
     return read_like(directory, {_PIECEWISE: {**others, name: abstract}})[_PIECEWISE][name]

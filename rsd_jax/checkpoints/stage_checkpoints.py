@@ -245,7 +245,7 @@ def _pieces(leaves: Iterable[Leaf], digest: ParamsDigest, piece_bytes: int) -> I
     piece: dict[tuple[str, ...], Any] = {}
     held = 0
     for path, leaf in leaves:
-        if path[:2] == _PARAMS and len(leaf):
+        if path[:2] == _PARAMS and not isinstance(leaf, dict):
             digest.add("".join(f"[{key!r}]" for key in path[2:]), np.asarray(leaf))
         piece[path] = leaf
         held += 0 if isinstance(leaf, dict) else leaf.nbytes

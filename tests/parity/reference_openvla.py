@@ -20,7 +20,7 @@ from transformers import (
 
 from rsd_jax.backbones.openvla.configuration import OpenVlaSizes, TowerSizes
 
-EMPTY, STOP, PADDING = 29871, 2, 32000
+STOP, PADDING = 2, 32000
 CHUNK, ACTION_DIM = 8, 7
 SLOTS = CHUNK * ACTION_DIM
 

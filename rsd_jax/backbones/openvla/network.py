@@ -16,7 +16,7 @@ Frames = UInt8[Array, "B N S S 3"] | Float[Array, "B N S S 3"]
 """Upright images of N cameras as the towers see them, 0 to 255."""
 
 
-class Sequence(NamedTuple):
+class TokenSequence(NamedTuple):
     """What enters a block of the language model.
 
     Attributes:
@@ -89,7 +89,7 @@ class OpenVlaNetwork(nn.Module):
         state: Float[Array, "B P"] | None,
         prompt_ids: Int[Array, "B W"],
         slots: int | None = None,
-    ) -> Sequence:
+    ) -> TokenSequence:
         """The sequence that enters the first block, with `slots` or as many as the network has."""
         context = self.context(frames, state)
         text = text_with_slots(prompt_ids, self.slots if slots is None else slots)
@@ -97,14 +97,14 @@ class OpenVlaNetwork(nn.Module):
         words = jnp.where(text.is_slot[..., None], 0, words)
         tokens = jnp.concatenate([begin, context, words], axis=1)
         before = 1 + context.shape[1]
-        return Sequence(tokens, before + text.lengths, before + text.window)
+        return TokenSequence(tokens, before + text.lengths, before + text.window)
 
-    def run_blocks(self, sequence: Sequence, first: int, last: int) -> Sequence:
+    def run_blocks(self, sequence: TokenSequence, first: int, last: int) -> TokenSequence:
         """The sequence after the blocks ``first .. last - 1``, which may begin and end at any block."""
         given = sequence.tokens, first, last, sequence.lengths, self.is_causal
         return sequence._replace(tokens=self.language_model.run_blocks(*given)[0])
 
-    def read(self, sequence: Sequence) -> Float[Array, "B S F"]:
+    def read(self, sequence: TokenSequence) -> Float[Array, "B S F"]:
         """The state of each slot, normalised, of a sequence after some block."""
         return self.language_model.normalize(read_out(sequence.tokens, sequence.window, self.slots))
 

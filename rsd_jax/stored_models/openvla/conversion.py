@@ -27,6 +27,9 @@ STAGE = "policy"
 UNUSED = "unused"
 """Tree of the published tensors that no output depends on, by name: the way back writes them as they were."""
 
+HELDOUT_EVERY = 5
+"""Every how many-th episode of a task is held out from heads that learn on the policy's features in its run."""
+
 OnBytes = Callable[[int], Any]
 Shardings = dict[ArrayPath, jax.sharding.Sharding]
 
@@ -72,7 +75,7 @@ def write_checkpoint(
         normalizer=folder.ranges.action,
         conventions=asdict(LIBERO),
         tokenizer_hash=None,
-        heldout_every=0,
+        heldout_every=HELDOUT_EVERY,
         augmentation={},
         rewordings=None,
         compute_dtype=None,

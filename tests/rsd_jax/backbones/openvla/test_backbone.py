@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +8,7 @@ import pytest
 from flax import linen as nn
 
 from rsd_jax.backbones.choice import describe_backbone, make_backbone
+from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.interface import KeepsFiles, Memory, PolicyInputs
 from rsd_jax.backbones.openvla.backbone import OpenVlaBackbone
 from rsd_jax.backbones.openvla.configuration import OPENVLA_7B, TINY, LanguageSizes, TowerSizes
@@ -61,6 +63,9 @@ def test_features_are_the_states_of_a_steps_slots():
     normalizer = ProprioNormalizer(jnp.zeros(8), jnp.ones(8))
     params = jax.eval_shape(BACKBONE.init, jax.random.key(0))
     features = jax.eval_shape(BACKBONE.features, nn.unbox(params), normalizer, inputs)
+    assert (features.shape, features.dtype) == ((2, 8, 448), jnp.float32)
+    augmented = partial(BACKBONE.augmented_features, AugmentationConfig())
+    features = jax.eval_shape(augmented, nn.unbox(params), normalizer, inputs, jax.random.key(0))
     assert (features.shape, features.dtype) == ((2, 8, 448), jnp.float32)
     memory = Memory(jnp.zeros((2, 8, 4)), jnp.ones(2, jnp.int32))
     with pytest.raises(ValueError, match=r"inputs\.memory is given, and this backbone takes none"):
