@@ -16,6 +16,7 @@ LEARNING = [
     "absl-py>=2.2",
     "transformers>=5,<6",
     "tokenizers>=0.22,<1",
+    "huggingface-hub>=1,<3",
     "safetensors>=0.6",
     "numpy>=2,<3",
     "h5py>=3.12,<4",

@@ -58,9 +58,38 @@ def Conv(
     )
 
 
-def LayerNorm(axis: AxisName = "embed", name: str | None = None) -> nn.LayerNorm:
-    """Layer normalization over the last axis, whose scale and bias have the name `axis`."""
+def DenseGeneral(
+    features: tuple[int, ...],
+    axes: tuple[AxisName, ...],
+    inputs: int = 1,
+    use_bias: bool = True,
+    name: str | None = None,
+) -> nn.DenseGeneral:
+    """Linear layer from the last `inputs` axes to the axes `features`, as one matrix product.
+
+    `axes` names those of the kernel, inputs first; the bias has the names of the others.
+    """
+    return nn.DenseGeneral(
+        features,
+        axis=tuple(range(-inputs, 0)),
+        use_bias=use_bias,
+        kernel_init=nn.with_logical_partitioning(LECUN_NORMAL, axes),
+        bias_init=nn.with_logical_partitioning(initializers.zeros_init(), axes[inputs:]),
+        name=name,
+    )
+
+
+def LayerNorm(
+    axis: AxisName = "embed", epsilon: float = 1e-6, is_exact: bool = False, name: str | None = None
+) -> nn.LayerNorm:
+    """Layer normalization over the last axis, whose scale and bias have the name `axis`.
+
+    The variance is that of the differences from the mean if it `is_exact`, and otherwise the difference of two sums,
+    which is quicker, and coarse where the mean is large against the deviation.
+    """
     return nn.LayerNorm(
+        epsilon=epsilon,
+        use_fast_variance=not is_exact,
         scale_init=nn.with_logical_partitioning(initializers.ones_init(), (axis,)),
         bias_init=nn.with_logical_partitioning(initializers.zeros_init(), (axis,)),
         name=name,

@@ -64,9 +64,9 @@ def load_models(run_dir: Path | str, decoder: Decoder) -> LoadedModels:
             head than the policy has.
     """
     policy = load_policy(run_dir)
-    if isinstance(decoder, L1Regression) and not isinstance(policy.network.head, decoder.head):
+    if isinstance(decoder, L1Regression) and not isinstance(policy.network.head, decoder.heads):
         raise ValueError(
-            f"decoder={decoder.name} acts by a {decoder.head.__name__}, and the policy of {run_dir} has a "
+            f"decoder={decoder.name} acts by a {decoder.heads[0].__name__}, and the policy of {run_dir} has a "
             f"{type(policy.network.head).__name__}: two_step_regression is for policies that were "
             "trained with model.learns=two_steps (configs/policy.py), l1_regression for the others"
         )

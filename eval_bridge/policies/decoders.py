@@ -33,6 +33,7 @@ from rsd_jax.decoding.interface import check_draft_layers
 from rsd_jax.decoding.rules import Certified as CertifiedRule
 from rsd_jax.heads.action_heads import ActionHeadConfig
 from rsd_jax.heads.regression_head import RegressionConfig
+from rsd_jax.heads.residual_regression_head import ResidualRegressionConfig
 from rsd_jax.heads.two_step_head import TwoStepConfig
 from rsd_jax.registry import Registry
 
@@ -42,11 +43,11 @@ class L1Regression:
     """The L1 teacher's actions, without tokens (a `Decoder`).
 
     Attributes:
-        head: kind of the policy's action head.
+        heads: the kinds of action heads by which it acts.
     """
 
     name: ClassVar[str] = "l1_regression"
-    head: ClassVar[type[ActionHeadConfig]] = RegressionConfig
+    heads: ClassVar[tuple[type[ActionHeadConfig], ...]] = (RegressionConfig, ResidualRegressionConfig)
     stages: ClassVar[tuple[str, ...]] = ("policy",)
     optional_stages: ClassVar[tuple[str, ...]] = ()
 
@@ -78,7 +79,7 @@ class TwoStepRegression(L1Regression):
     """The actions of a policy that regresses in two steps, likewise (a `Decoder`)."""
 
     name: ClassVar[str] = "two_step_regression"
-    head: ClassVar[type[ActionHeadConfig]] = TwoStepConfig
+    heads: ClassVar[tuple[type[ActionHeadConfig], ...]] = (TwoStepConfig,)
 
 
 class TokenDecoder:

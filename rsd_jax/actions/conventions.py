@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # processes that only simulate or read files go without jax
     import jax
 
 FramesT = TypeVar("FramesT", NDArray[np.uint8], "jax.Array")
+GripperT = TypeVar("GripperT", NDArray[np.float64], "jax.Array")
 
 
 @dataclass(frozen=True)
@@ -38,3 +39,8 @@ DECLARED_RANGE = (-1.0, 1.0)
 def upright(frames: FramesT) -> FramesT:
     """Turns frames ``[..., H, W, 3]`` by 180 degrees, as rendered <-> upright; its own inverse."""
     return frames[..., ::-1, ::-1, :]
+
+
+def libero_gripper(gripper: GripperT, opened: float, closed: float) -> GripperT:
+    """The gripper's actions as LIBERO has them, of actions that are `opened` for opening and `closed` for closing."""
+    return LIBERO.gripper_open + (gripper - opened) / (closed - opened) * (LIBERO.gripper_closed - LIBERO.gripper_open)

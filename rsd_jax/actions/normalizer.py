@@ -24,10 +24,12 @@ class ActionNormalizer:
     Attributes:
         center: middle of the actions' range, in the action's units, ``[A]``; 0 for the gripper.
         half_range: half of that range, ``[A]``, positive; 1 for the gripper.
+        is_bounded: whether `denormalize` clips. It must for tokens, whose range is [-1, 1]; OpenVLA-OFT does not.
     """
 
     center: Float[Array, " A"]
     half_range: Float[Array, " A"]
+    is_bounded: bool = flax.struct.field(pytree_node=False, default=True)
 
     @staticmethod
     def from_actions(actions: NDArray[np.float32], smallest_half_range: float = 0.05) -> "ActionNormalizer":
@@ -55,7 +57,11 @@ class ActionNormalizer:
 
     @staticmethod
     def from_quantiles(
-        q01: ArrayLike, q99: ArrayLike, mask: ArrayLike | None = None, smallest_half_range: float = 0.0
+        q01: ArrayLike,
+        q99: ArrayLike,
+        mask: ArrayLike | None = None,
+        smallest_half_range: float = 0.0,
+        is_bounded: bool = True,
     ) -> "ActionNormalizer":
         """Takes imported quantiles: q01 becomes -1, q99 becomes +1 (OpenVLA, arXiv 2406.09246, section 3.2).
 
@@ -68,6 +74,7 @@ class ActionNormalizer:
             mask: which dimensions are normalised, ``bool [A]``; all but the gripper by default.
             smallest_half_range: as in `from_actions`. There is none by default, because a policy that comes with its
                 statistics was trained with exactly their scale.
+            is_bounded: see `ActionNormalizer`.
 
         Raises:
             ValueError: if the shapes differ or are not ``[A]``, or if a dimension that is normalised has a quantile
@@ -89,12 +96,12 @@ class ActionNormalizer:
         center = np.where(scaled, (low + high) / 2, 0.0)
         half_range = np.where(scaled, np.maximum((high - low) / 2, smallest_half_range), 1.0)
         return ActionNormalizer(
-            center=jnp.asarray(center, jnp.float32), half_range=jnp.asarray(half_range, jnp.float32)
+            jnp.asarray(center, jnp.float32), jnp.asarray(half_range, jnp.float32), is_bounded=is_bounded
         )
 
     @staticmethod
     def from_dataset_statistics(
-        statistics: dict[str, Any], key: str, smallest_half_range: float = 0.0
+        statistics: dict[str, Any], key: str, smallest_half_range: float = 0.0, is_bounded: bool = True
     ) -> "ActionNormalizer":
         """Takes the quantiles from a ``dataset_statistics.json`` of OpenVLA's, see `from_quantiles`.
 
@@ -102,7 +109,7 @@ class ActionNormalizer:
             statistics: the parsed file: ``{key: {"action": {"q01": [...], "q99": [...], "mask": [...]}}}``; the mask
                 may be missing.
             key: name of the dataset.
-            smallest_half_range: see `from_quantiles`.
+            smallest_half_range, is_bounded: see `from_quantiles`.
 
         Raises:
             ValueError: if there is no such dataset, if it has no quantiles, or as `from_quantiles` does.
@@ -117,7 +124,8 @@ class ActionNormalizer:
                 f"statistics[{key!r}]['action'] has no {' and no '.join(missing)}; it must hold both q01 and q99, "
                 "each a list of one number per action dimension"
             )
-        return ActionNormalizer.from_quantiles(action["q01"], action["q99"], action.get("mask"), smallest_half_range)
+        quantiles = action["q01"], action["q99"], action.get("mask")
+        return ActionNormalizer.from_quantiles(*quantiles, smallest_half_range, is_bounded)
 
     @typecheck
     def normalize(self, actions: Actions) -> Actions:
@@ -130,8 +138,9 @@ class ActionNormalizer:
 
     @typecheck
     def denormalize(self, normalized: Actions) -> Actions:
-        """Maps normalised actions back, after clipping to [-1, 1]; the gripper becomes exactly -1 or +1."""
-        actions = jnp.clip(normalized, -1.0, 1.0) * self.half_range + self.center
+        """Maps normalised actions back, clipped to [-1, 1] if `is_bounded`; the gripper becomes exactly -1 or +1."""
+        within = jnp.clip(normalized, -1.0, 1.0) if self.is_bounded else normalized
+        actions = within * self.half_range + self.center
         gripper = jnp.where(normalized[..., GRIPPER] >= 0, 1.0, -1.0)
         return actions.at[..., GRIPPER].set(gripper)
 
@@ -173,8 +182,9 @@ class ActionNormalizer:
         return self.normalize(jnp.asarray(given)[None])[0]
 
     def to_json(self) -> dict[str, Any]:
-        """The two vectors as lists of numbers, exact in float32."""
-        return {"center": np.asarray(self.center).tolist(), "half_range": np.asarray(self.half_range).tolist()}
+        """The two vectors as lists of numbers, exact in float32; that it is bounded is left out, as most are."""
+        vectors = {"center": np.asarray(self.center).tolist(), "half_range": np.asarray(self.half_range).tolist()}
+        return vectors if self.is_bounded else {**vectors, "is_bounded": False}
 
     @staticmethod
     def from_json(fields: dict[str, Any]) -> "ActionNormalizer":
@@ -182,4 +192,5 @@ class ActionNormalizer:
         return ActionNormalizer(
             center=jnp.asarray(fields["center"], jnp.float32),
             half_range=jnp.asarray(fields["half_range"], jnp.float32),
+            is_bounded=fields.get("is_bounded", True),
         )

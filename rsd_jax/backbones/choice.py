@@ -5,11 +5,12 @@ from typing import Any
 
 from rsd_jax.backbones.compact import CompactBackbone
 from rsd_jax.backbones.interface import Backbone
+from rsd_jax.backbones.openvla.backbone import OpenVlaBackbone
 
 COMPACT = "compact"
 """What is meant where no kind is given: the checkpoints of a time with one backbone give none."""
 
-BACKBONES: Mapping[str, type[Backbone]] = {COMPACT: CompactBackbone}
+BACKBONES: Mapping[str, type[Backbone]] = {COMPACT: CompactBackbone, "openvla": OpenVlaBackbone}
 
 
 def make_backbone(kind: str = COMPACT, **fields: Any) -> Backbone:

@@ -1,7 +1,8 @@
 """What a backbone is: sizes as a value, parameters as an argument, features as a pure function. Types only."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol, Self
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import jax
 import numpy as np
@@ -115,4 +116,13 @@ class Backbone(Protocol):
 
         `compute_dtype` is that of activations and matrix products.
         """
+        ...
+
+
+@runtime_checkable
+class KeepsFiles(Protocol):
+    """A `Backbone` that reads files which lie beside its parameters in a checkpoint, such as a tokenizer's."""
+
+    def with_files(self, checkpoint: Path) -> Self:
+        """The same, reading the files in the folder `checkpoint`."""
         ...

@@ -1,6 +1,7 @@
 """Trees of arrays in a folder. The one file that knows Orbax."""
 
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,13 @@ from typing import Any
 import jax
 import numpy as np
 import orbax.checkpoint.experimental.v1 as ocp
+from flax.traverse_util import empty_node, flatten_dict, unflatten_dict
 
 from rsd_jax.array_types import PyTree
 from rsd_jax.distributed import hosts
+
+_PIECEWISE = "state"
+"""What Orbax calls the one tree of a folder that was written piece by piece; the named trees are its branches."""
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_OF_STILLNESS = 0.5
@@ -41,11 +46,46 @@ def _write_trees(directory: Path, trees: dict[str, PyTree]) -> None:
         with hosts.all_or_none("writing arrays"):
             own_part = _is_written(saving)
         is_written = hosts.everywhere(own_part)
-    marker = directory / "commit_success.txt"
     with hosts.all_or_none("marking the arrays as complete"):
-        if hosts.is_primary() and marker.exists():
-            # Orbax writes the folder's name into it; what a checkpoint holds shall not depend on where it was written.
-            marker.write_text("committed\n")
+        if hosts.is_primary():
+            _forget_the_place(directory)
+
+
+def _forget_the_place(directory: Path) -> None:
+    """Takes out the folder's name that Orbax writes: what a checkpoint holds shall not depend on where it was made."""
+    marker = directory / "commit_success.txt"
+    if marker.exists():
+        marker.write_text("committed\n")
+
+
+def write_piecewise(directory: Path, pieces: Iterable[dict[str, PyTree]]) -> None:
+    """Writes named trees into the new folder `directory`, of which no more than a piece is in memory at once.
+
+    Read like what `write_trees` writes. This process must be the run's only one.
+
+    Args:
+        directory: the folder.
+        pieces: nested dicts of arrays, which together are the named trees; no two have a leaf in common.
+
+    Raises:
+        OSError: it could not be written; whatever `pieces` raises is left as it is.
+        After either nothing is written any more.
+    """
+    try:
+        for piece in pieces:
+            _save_piece(directory, piece)
+        ocp.partial.finalize(directory.absolute())
+    except (OSError, ValueError):
+        _wait_until_still(directory.parent)
+        raise
+    _forget_the_place(directory)
+
+
+def _save_piece(directory: Path, piece: dict[str, PyTree]) -> None:
+    try:
+        ocp.partial.save(directory.absolute(), piece)
+    except ValueError as error:
+        raise OSError(str(error)) from error  # so Orbax reports a full disk
 
 
 def _is_written(saving: ocp.AsyncResponse[None]) -> bool:
@@ -98,12 +138,44 @@ def read_tree(directory: Path, name: str, shardings: PyTree = None) -> dict[str,
     Raises:
         ValueError: `shardings` are of another tree.
     """
-    saved = ocp.checkpointables_metadata(directory.absolute()).metadata[name]
+    trees = describe_trees(directory)
     if shardings is None:
-        as_numpy = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
+        as_numpy = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), trees[name])
         # `jnp.asarray` would compile a program for every shape.
-        return jax.device_put(ocp.load_checkpointables(directory.absolute(), {name: as_numpy})[name])
+        return jax.device_put(_read(directory, trees, name, as_numpy))
     abstract = jax.tree.map(
-        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), saved, shardings
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), trees[name], shardings
     )
-    return read_like(directory, {name: abstract})[name]
+    return _read(directory, trees, name, abstract)
+
+
+def read_leaves(directory: Path, name: str, paths: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], np.ndarray]:
+    """Some leaves of one tree, each under its keys from the outside in, in this process's memory and no device's.
+
+    Raises:
+        KeyError: the tree has no such leaf.
+    """
+    trees = describe_trees(directory)
+    saved = flatten_dict(trees[name], keep_empty_nodes=True)
+    wanted = {path: np.empty(saved[path].shape, saved[path].dtype) for path in paths}
+    others = {path: leaf if leaf == empty_node else ocp.PLACEHOLDER for path, leaf in saved.items()}
+    read = flatten_dict(_read(directory, trees, name, unflatten_dict({**others, **wanted})))
+    return {path: np.asarray(read[path]) for path in wanted}
+
+
+def describe_trees(directory: Path) -> dict[str, PyTree]:
+    """The trees of a folder by name, with `shape` and `dtype` of every leaf."""
+    described = dict(ocp.checkpointables_metadata(directory.absolute()).metadata)
+    return dict(described[_PIECEWISE]) if _is_piecewise(directory) else described
+
+
+def _is_piecewise(directory: Path) -> bool:
+    return (directory / _PIECEWISE).is_dir()
+
+
+def _read(directory: Path, trees: dict[str, PyTree], name: str, abstract: PyTree) -> Any:
+    """The tree `name` of `trees`, as `abstract` asks for it, whether they were written at once or piece by piece."""
+    if not _is_piecewise(directory):
+        return read_like(directory, {name: abstract})[name]
+    others = {other: jax.tree.map(lambda leaf: ocp.PLACEHOLDER, tree) for other, tree in trees.items()}
+    return read_like(directory, {_PIECEWISE: {**others, name: abstract}})[_PIECEWISE][name]

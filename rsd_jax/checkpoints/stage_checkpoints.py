@@ -7,12 +7,15 @@ one at every moment. What one process of a run fails at, all of them learn befor
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
+import numpy as np
+from flax.traverse_util import unflatten_dict
+from numpy.typing import NDArray
 
 from rsd_jax.array_types import PyTree
 from rsd_jax.atomic_files import partial_name, whole_folder
@@ -20,13 +23,19 @@ from rsd_jax.checkpoints import array_files
 from rsd_jax.checkpoints.errors import CheckpointWriteError, DamagedCheckpointError, MissingCheckpointError
 from rsd_jax.checkpoints.manifest import MANIFEST, read_manifest, verify, write_manifest
 from rsd_jax.checkpoints.metadata import CheckpointMetadata
-from rsd_jax.checkpoints.params_hash import hash_params
+from rsd_jax.checkpoints.params_hash import ParamsDigest, hash_params
 from rsd_jax.distributed import hosts
 
 Which = Literal["best", "latest"]
 
 Shardings = Callable[[CheckpointMetadata], PyTree]
 """Where the arrays of a checkpoint go, given what it says of itself: see `read_tree`."""
+
+Leaf = tuple[tuple[str, ...], NDArray[Any] | jax.Array | dict[str, Any]]
+"""An array and its path: the name of its tree and the keys from the outside in; or an empty dict in its place."""
+
+_PARAMS = ("variables", "params")
+"""Where the parameters are among the trees of a checkpoint."""
 
 _PARAMS_HASH = "params_hash"
 """Entry of the manifest of a best checkpoint; earlier versions wrote none."""
@@ -41,12 +50,14 @@ class LoadedStage(NamedTuple):
         metadata: how it came to be.
         metrics: held-out evaluation of these variables.
         saved_hash: `params_hash` as it was taken when they were saved; ``None`` where an earlier version saved them.
+        folder: of the checkpoint, with whatever files it has beside its arrays; ``None`` of one that was not loaded.
     """
 
     variables: dict[str, Any]
     metadata: CheckpointMetadata
     metrics: dict[str, Any]
     saved_hash: str | None
+    folder: Path | None = None
 
     @property
     def params_hash(self) -> str:
@@ -93,9 +104,39 @@ class StageCheckpoints:
                 if hosts.is_primary():
                     write_manifest(partial_name(folder), content)
                     writing.close()
-                    for other in folder.parent.iterdir():
-                        if other != folder:
-                            shutil.rmtree(other)
+                    _remove_others(folder)
+
+    def save_piecewise(
+        self, leaves: Iterable[Leaf], metadata: CheckpointMetadata, files: Mapping[str, Path], piece_bytes: int = 2**28
+    ) -> Path:
+        """Writes a best checkpoint of arrays that need not all fit into memory, and returns its folder.
+
+        Of the arrays no more than `piece_bytes` and the largest leaf are in memory at once. This process must be the
+        run's only one.
+
+        Args:
+            leaves: of all trees, in any order but for those of ``variables`` / ``params``, which come as
+                `jax.tree.leaves` has them.
+            metadata: facts about them.
+            files: further files of the checkpoint, by their paths in its folder; they are copied.
+            piece_bytes: how much is written at once.
+
+        Raises:
+            CheckpointWriteError: the folder is full or not writable; nothing half-written remains.
+        """
+        folder = self.directory / "best" / f"{metadata.step:08d}"
+        digest = ParamsDigest()
+        try:
+            with whole_folder(folder, replaces=True) as partial:
+                array_files.write_piecewise(partial / "arrays", _pieces(leaves, digest, piece_bytes))
+                for name, source in files.items():
+                    (partial / name).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(source, partial / name)
+                write_manifest(partial, {**metadata.to_json(), _PARAMS_HASH: digest.hexdigest()})
+            _remove_others(folder)
+        except OSError as error:
+            raise CheckpointWriteError(folder, error) from error
+        return folder
 
     def find(self, which: Which) -> Path | None:
         """Folder of the newest whole checkpoint, or ``None``."""
@@ -170,7 +211,8 @@ def load_stage(
     where = None if shardings is None else shardings(metadata)
     verify(folder)
     variables = array_files.read_tree(folder / "arrays", "variables", where)
-    return LoadedStage(variables, metadata, metadata.metrics, None if saved_hash is None else str(saved_hash))
+    saved_hash = None if saved_hash is None else str(saved_hash)
+    return LoadedStage(variables, metadata, metadata.metrics, saved_hash, folder)
 
 
 def checkpoint_digests(run_dir: Path, stages: Iterable[str]) -> dict[str, str]:
@@ -196,6 +238,28 @@ def changed_stages(run_dir: Path, digests: Mapping[str, str]) -> list[str]:
     """
     present = checkpoint_digests(run_dir, sorted(digests))
     return [stage for stage, digest in digests.items() if digest != present[stage]]
+
+
+def _pieces(leaves: Iterable[Leaf], digest: ParamsDigest, piece_bytes: int) -> Iterator[PyTree]:
+    """The leaves as nested dicts of about `piece_bytes`; `digest` is given those of the parameters."""
+    piece: dict[tuple[str, ...], Any] = {}
+    held = 0
+    for path, leaf in leaves:
+        if path[:2] == _PARAMS and not isinstance(leaf, dict):
+            digest.add("".join(f"[{key!r}]" for key in path[2:]), np.asarray(leaf))
+        piece[path] = leaf
+        held += 0 if isinstance(leaf, dict) else leaf.nbytes
+        if held >= piece_bytes:
+            yield unflatten_dict(piece)
+            piece, held = {}, 0
+    if piece:
+        yield unflatten_dict(piece)
+
+
+def _remove_others(folder: Path) -> None:
+    for other in folder.parent.iterdir():
+        if other != folder:
+            shutil.rmtree(other)
 
 
 def _read_metadata(folder: Path) -> CheckpointMetadata:

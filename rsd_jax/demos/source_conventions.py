@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_jax.actions.conventions import LIBERO, upright
+from rsd_jax.actions.conventions import LIBERO, libero_gripper, upright
 from rsd_jax.demos.demo import ACTION_SIZE, Demo, DemoFieldError, DemoStart
 from rsd_jax.demos.frames import RENDER_SIZE, STORED_SIZE, to_stored_size
 
@@ -194,9 +194,7 @@ def _convert_actions(field: str, actions: NDArray[np.floating], conventions: Sou
     converted = actions.astype(np.float64)
     if conventions.normalisation is not None:
         converted = conventions.normalisation.denormalise(converted)
-    opened, closed = GRIPPER_CONVENTIONS[conventions.gripper_convention]
-    low, high = LIBERO.gripper_open, LIBERO.gripper_closed
-    converted[:, -1] = low + (converted[:, -1] - opened) / (closed - opened) * (high - low)
+    converted[:, -1] = libero_gripper(converted[:, -1], *GRIPPER_CONVENTIONS[conventions.gripper_convention])
     return converted.astype(np.float32)
 
 

@@ -20,6 +20,7 @@ LOGICAL_TO_MESH: Mapping[str, str | None] = MappingProxyType(
         "head_dim": None,  # features of one attention head
         "position": None,  # tables indexed by sequence position
         "vocab": None,  # tables indexed by words or levels; too small to be worth splitting
+        "text_vocab": "tensor",  # a language model's table of tokens
         "channels": None,  # image channels of a convolution
         "action": None,  # 7 action dimensions, divisible by no mesh
         "proprio": None,

@@ -3,20 +3,39 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rsd_jax.heads.action_tokens_head import ActionTokensConfig, ActionTokensHead
 from rsd_jax.heads.regression_head import RegressionConfig, RegressionHead
+from rsd_jax.heads.residual_regression_head import ResidualRegressionConfig, ResidualRegressionHead
 from rsd_jax.heads.two_step_head import TwoStepConfig, TwoStepHead
 from rsd_jax.registry import Registry
 
-ActionHeadConfig = RegressionConfig | TwoStepConfig
-ActionHead = RegressionHead | TwoStepHead
+ActionHeadConfig = RegressionConfig | ResidualRegressionConfig | TwoStepConfig | ActionTokensConfig
+ActionHead = RegressionHead | ResidualRegressionHead | TwoStepHead | ActionTokensHead
 
 _KIND = "kind"
-_HEADS = Registry("action head", _KIND, {"regression": RegressionConfig, "two_step": TwoStepConfig})
+_HEADS = Registry(
+    "action head",
+    _KIND,
+    {
+        "regression": RegressionConfig,
+        "residual_regression": ResidualRegressionConfig,
+        "two_step": TwoStepConfig,
+        "action_tokens": ActionTokensConfig,
+    },
+)
 
 
 def action_head(config: ActionHeadConfig) -> ActionHead:
     """The head of that size as a network: features ``[B, S, F]`` to normalised actions ``[B, S, A]``."""
-    return RegressionHead(config) if isinstance(config, RegressionConfig) else TwoStepHead(config)
+    match config:
+        case RegressionConfig():
+            return RegressionHead(config)
+        case ResidualRegressionConfig():
+            return ResidualRegressionHead(config)
+        case TwoStepConfig():
+            return TwoStepHead(config)
+        case ActionTokensConfig():
+            return ActionTokensHead()
 
 
 def describe_action_head(config: ActionHeadConfig) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The policy of a run: backbone and L1 teacher, frozen."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from rsd_jax.actions.conventions import LIBERO
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.array_types import Actions, Features, PyTree
-from rsd_jax.backbones.interface import Backbone, PolicyInputs
+from rsd_jax.backbones.interface import Backbone, KeepsFiles, PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.checkpoints import CheckpointMetadata, LoadedStage, load_stage
 from rsd_jax.checkpoints.errors import CheckpointError
@@ -129,12 +129,19 @@ def stored_policy(stage: LoadedStage, content: Mapping[str, Any], run_dir: Path 
     """
     facts, params = _facts(content, run_dir, stage.metadata.stage), stage.variables["params"]
     return StoredPolicy(
-        network=facts.network,
+        network=_with_files(facts.network, stage.folder),
         variables=PolicyVariables(params[BACKBONE], params[HEAD], facts.proprio, facts.normalizer),
         params_hash=stage.params_hash,
         heldout_every=facts.heldout_every,
         main=params.get(MAIN),
     )
+
+
+def _with_files(network: PolicyNetwork, checkpoint: Path | None) -> PolicyNetwork:
+    """`network`, whose backbone knows where the files lie that the checkpoint holds for it."""
+    if checkpoint is None or not isinstance(network.backbone, KeepsFiles):
+        return network
+    return replace(network, backbone=network.backbone.with_files(checkpoint))
 
 
 def _shardings(run_dir: Path | str, mesh: Mesh, metadata: CheckpointMetadata) -> PyTree:

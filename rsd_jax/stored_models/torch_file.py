@@ -33,7 +33,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "complex64": np.dtype(np.complex64),
     "complex128": np.dtype(np.complex128),
 }
-_STORAGES = {
+STORAGES = {
     "DoubleStorage": "float64",
     "FloatStorage": "float32",
     "HalfStorage": "float16",
@@ -250,7 +250,7 @@ def _known_globals() -> dict[str, Any]:
         "torch._utils._rebuild_parameter_with_state": rebuild_parameter,
         "torch.Size": rebuild_size,
         "torch.storage.UntypedStorage": _StorageType("uint8"),
-        **{f"torch.{name}": _StorageType(dtype) for name, dtype in _STORAGES.items()},
+        **{f"torch.{name}": _StorageType(dtype) for name, dtype in STORAGES.items()},
         **{f"torch.{name}": name for name in _DTYPES},
     }
 

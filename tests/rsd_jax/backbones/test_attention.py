@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rsd_jax.backbones.attention import attend, has_fused_kernel
+from rsd_jax.backbones.attention import attend, attend_to_first, fastest_kernel, has_fused_kernel
 
 
 def test_a_token_that_matches_one_key_takes_its_value():
@@ -40,3 +40,20 @@ def test_the_fused_kernel_is_for_cards_that_have_it(platform, kind, capability, 
 
 def test_this_machine_is_asked_without_an_error():
     assert has_fused_kernel(jax.devices()[0]) in (True, False)
+
+
+def test_only_the_first_keys_of_a_row_are_seen_and_causally_none_behind():
+    value = jnp.arange(8.0).reshape(2, 4, 1, 1)
+    query = key = jnp.ones((2, 4, 1, 1))
+    seen = attend_to_first(query, key, value, lengths=jnp.array([2, 4]))
+    np.testing.assert_allclose(seen[..., 0, 0], [[0.5] * 4, [5.5] * 4])
+    seen = attend_to_first(query, key, value, is_causal=True)
+    np.testing.assert_allclose(seen[..., 0, 0], [[0, 0.5, 1, 1.5], [4, 4.5, 5, 5.5]])
+    np.testing.assert_allclose(attend_to_first(query, key, value), attend(query, key, value))
+
+
+def test_heads_of_odd_sizes_are_left_to_xla(monkeypatch):
+    monkeypatch.setattr("rsd_jax.backbones.attention.has_fused_kernel", lambda device: True)
+    kernels = [fastest_kernel(jnp.ones((1, 1, 1, size), jnp.bfloat16)) for size in (12, 72)]
+    assert kernels == ["xla", "cudnn"]
+    assert fastest_kernel(jnp.ones((1, 1, 1, 72))) == "xla"

@@ -28,5 +28,5 @@ def test_another_is_made_by_its_name(second):
 
 
 def test_a_name_that_does_not_exist_is_refused_with_those_that_do():
-    with pytest.raises(ValueError, match="backbone kind is 'openvla'; it must be one of compact"):
-        make_backbone("openvla", width=4)
+    with pytest.raises(ValueError, match="backbone kind is 'smolvla'; it must be one of compact, openvla"):
+        make_backbone("smolvla", width=4)

@@ -1,12 +1,13 @@
 import threading
 import time
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from rsd_jax.checkpoints import array_files
-from rsd_jax.checkpoints.array_files import read_tree, write_trees
+from rsd_jax.checkpoints.array_files import read_leaves, read_tree, write_piecewise, write_trees
 
 TREE = {"layer": {"kernel": jnp.arange(6.0).reshape(2, 3), "bias": jnp.ones(3, jnp.bfloat16)}, "empty": {}}
 
@@ -58,3 +59,32 @@ def test_what_orbax_still_writes_after_a_failure_is_waited_for(tmp_path, monkeyp
     with pytest.raises(OSError, match="disk full"):
         write_trees(tmp_path / "arrays", {})
     assert all(path.exists() for path in late)
+
+
+def pieces():
+    yield {"variables": {"layer": {"kernel": np.arange(6.0, dtype=np.float32).reshape(2, 3)}}}
+    yield {"variables": {"layer": {"bias": jnp.ones(3, jnp.bfloat16)}, "empty": {}}}
+    yield {"others": {"a.b": np.full(2, 7, np.int32)}}
+
+
+def test_what_is_written_piece_by_piece_is_read_like_what_is_written_at_once(tmp_path):
+    write_piecewise(tmp_path / "arrays", pieces())
+    tree = read_tree(tmp_path / "arrays", "variables")
+    np.testing.assert_array_equal(tree["layer"]["kernel"], [[0, 1, 2], [3, 4, 5]])
+    assert tree["layer"]["bias"].dtype == jnp.bfloat16
+    assert tree["empty"] == {}
+    np.testing.assert_array_equal(read_tree(tmp_path / "arrays", "others")["a.b"], [7, 7])
+    everywhere = jax.tree.map(lambda leaf: jax.sharding.SingleDeviceSharding(jax.devices()[0]), tree)
+    np.testing.assert_array_equal(read_tree(tmp_path / "arrays", "variables", everywhere)["layer"]["bias"], [1, 1, 1])
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in files if str(tmp_path).encode() in path.read_bytes()] == []
+
+
+def test_some_leaves_are_read_without_the_others(written, tmp_path):
+    write_piecewise(tmp_path / "arrays", pieces())
+    for folder in (written[0], tmp_path / "arrays"):
+        read = read_leaves(folder, "variables", [("layer", "kernel")])
+        assert list(read) == [("layer", "kernel")]
+        np.testing.assert_array_equal(read["layer", "kernel"], [[0, 1, 2], [3, 4, 5]])
+    with pytest.raises(KeyError, match="shift"):
+        read_leaves(written[0], "variables", [("layer", "shift")])

@@ -1,6 +1,7 @@
 import resource
 import shutil
 import signal
+from contextlib import contextmanager
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from rsd_jax.checkpoints import (
     load_stage,
 )
 from rsd_jax.checkpoints.manifest import MANIFEST, MANIFEST_DIGEST, read_manifest, write_manifest
+from rsd_jax.checkpoints.params_hash import hash_params
 
 
 def trees(value=1.0):
@@ -143,20 +145,55 @@ def test_another_format_version_is_an_error_that_names_both(saved):
         load_stage(saved, "draft")
 
 
-def test_a_full_disk_leaves_nothing_half_written(saved):
-    """A limit on the size of files stands in for the full disk."""
-    before = files_of(saved)
+@contextmanager
+def limited_files(size):
+    """A limit on the size of files stands in for a full disk."""
     previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
-        with pytest.raises(CheckpointWriteError, match=r"cannot write checkpoint .*00000020.*free space"):
-            StageCheckpoints(saved / "draft").save("best", trees(), metadata(step=20))
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, previous)
+
+
+def test_a_full_disk_leaves_nothing_half_written(saved):
+    before = files_of(saved)
+    with limited_files(512), pytest.raises(CheckpointWriteError, match=r"cannot write .*00000020.*free space"):
+        StageCheckpoints(saved / "draft").save("best", trees(), metadata(step=20))
     assert files_of(saved) == before
     assert load_stage(saved, "draft").metadata.step == 10
+
+
+def leaves():
+    """Those of `trees`, and one of another tree."""
+    params = trees()["variables"]["params"]
+    yield ("variables", "params", "layer", "bias"), params["layer"]["bias"]
+    yield ("variables", "params", "layer", "kernel"), params["layer"]["kernel"]
+    yield ("variables", "params", "empty"), {}
+    yield ("variables", "model_state", "count"), jnp.asarray(5, jnp.int32)
+    yield ("others", "a.b"), np.ones(3, np.float32)
+
+
+def test_a_stage_that_was_written_piecewise_is_like_one_that_was_written_at_once(tmp_path):
+    (tmp_path / "words.txt").write_text("pick up")
+    checkpoints = StageCheckpoints(tmp_path / "draft")
+    folder = checkpoints.save_piecewise(leaves(), metadata(), {"texts/words": tmp_path / "words.txt"}, piece_bytes=64)
+    stage = load_stage(tmp_path, "draft")
+    jax.tree.map(np.testing.assert_array_equal, stage.variables, trees()["variables"])
+    assert stage.saved_hash == hash_params(trees()["variables"]["params"])
+    assert (stage.folder, stage.metadata) == (folder, metadata())
+    (folder / "texts/words").write_text("put down")
+    with pytest.raises(DamagedCheckpointError, match="file texts/words is truncated or altered"):
+        load_stage(tmp_path, "draft")
+
+
+def test_a_full_disk_leaves_nothing_of_a_piecewise_checkpoint(saved):
+    before = files_of(saved)
+    with limited_files(512), pytest.raises(CheckpointWriteError, match=r"cannot write checkpoint .*00000020"):
+        StageCheckpoints(saved / "draft").save_piecewise(leaves(), metadata(step=20), {})
+    assert files_of(saved) == before
 
 
 def test_an_unwritable_folder_is_an_error_that_names_it(tmp_path):

@@ -51,5 +51,5 @@ def test_a_head_is_made_from_its_description(config):
 
 def test_the_description_of_a_regression_head_is_that_of_earlier_versions():
     assert describe_action_head(RegressionConfig()) == {"action_dim": 7}
-    with pytest.raises(ValueError, match="action head kind is 'three_step'; it must be one of regression, two_step"):
+    with pytest.raises(ValueError, match="action head kind is 'three_step'; it must be one of regression, residual"):
         make_action_head({"kind": "three_step"})

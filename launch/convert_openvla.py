@@ -1,0 +1,76 @@
+r"""Converts OpenVLA's and OpenVLA-OFT's published weights into a policy of this project, or back.
+
+    python -m launch.convert_openvla --source openvla-7b-oft-finetuned-libero-spatial --out runs/openvla
+    python -m launch.convert_openvla --source CHECKPOINT --base openvla-7b --out runs/openvla  # a LoRA adapter, merged
+    python -m launch.convert_openvla --source runs/openvla --to huggingface --out FOLDER
+
+Read is a folder as transformers keeps it: config.json, model*.safetensors, tokenizer.json, dataset_statistics.json,
+and of OFT action_head--*.pt and proprio_projector--*.pt, which are read without running what they say. Every name in
+it is accounted for before anything is written. Nothing is downloaded but with --hub OWNER/NAME in the place of
+--source.
+
+The policy is RUN/policy; what has no effect on its actions, and all files that are no weights, lie in its checkpoint
+too, and the way back writes them again.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from launch.command_line import path_argument, run_command
+from rsd_jax.stored_models.openvla.conversion import write_checkpoint
+from rsd_jax.stored_models.openvla.published_folder import PublishedFolder, open_published
+from rsd_jax.stored_models.openvla.publishing import publish
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m launch.convert_openvla",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--source", type=path_argument, metavar="FOLDER", help="a published folder; with --to "
+                        "huggingface a run's")  # fmt: skip
+    source.add_argument("--hub", metavar="OWNER/NAME", help="download it from the Hugging Face Hub")
+    parser.add_argument("--out", type=path_argument, required=True, metavar="FOLDER", help="the run's folder, or with "
+                        "--to huggingface a new one")  # fmt: skip
+    parser.add_argument("--to", choices=("orbax", "huggingface"), default="orbax", help="which way")
+    parser.add_argument("--base", type=path_argument, metavar="FOLDER", help="what a LoRA adapter in SOURCE or "
+                        "SOURCE/lora_adapter was trained on")  # fmt: skip
+    parser.add_argument("--statistics_key", default="", metavar="NAME", help="dataset whose ranges the policy acts "
+                        "by, where there are several: libero_spatial_no_noops, ...")  # fmt: skip
+    parser.add_argument("--dtype", choices=("bfloat16", "float32"), help="of the parameters; left out, as published")
+    parser.add_argument("--prompt_length", type=int, default=48, help="places for the prompt's tokens")
+    options = parser.parse_args(arguments)
+    if options.to == "huggingface":
+        if options.hub or options.base or options.dtype:
+            parser.error("--to huggingface takes --source RUN and --out alone")
+        print(f"{publish(options.source, options.out)} tensors in {options.out}")
+        return
+    folder = _download(options.hub) if options.source is None else options.source
+    opened = open_published(folder, options.base, options.statistics_key, prompt_length=options.prompt_length)
+    with tqdm(total=_bytes(opened), desc=str(options.out), unit="B", unit_scale=True) as bar:
+        checkpoint = write_checkpoint(
+            opened, options.out, options.hub or folder.name, options.dtype, on_bytes=bar.update
+        )
+    print(f"{len(opened.arrays)} arrays in {checkpoint}, ranges of {opened.ranges.key}")
+
+
+def _download(name: str) -> Path:
+    """Brings a repository of the Hugging Face Hub into its cache on this machine."""
+    from huggingface_hub import snapshot_download  # only where a name is given: nothing else goes online
+
+    return Path(snapshot_download(name))
+
+
+def _bytes(opened: PublishedFolder) -> int:
+    return sum(fact.nbytes for fact in opened.tensors.facts.values())
+
+
+if __name__ == "__main__":
+    run_command(lambda: main(sys.argv[1:]))

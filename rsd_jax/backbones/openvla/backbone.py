@@ -1,0 +1,178 @@
+"""OpenVLA behind the interface of backbones: the features of a chunk step are the states of its action slots."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+from numpy.typing import NDArray
+
+from rsd_jax.array_types import Features, PyTree
+from rsd_jax.backbones.image_preprocessing import AugmentationConfig, augment_images
+from rsd_jax.backbones.interface import PolicyInputs
+from rsd_jax.backbones.openvla.configuration import OPENVLA_7B, SIZES, OpenVlaSizes
+from rsd_jax.backbones.openvla.image_preparation import prepare_frames, to_levels, to_pixels
+from rsd_jax.backbones.openvla.network import Frames, OpenVlaNetwork
+from rsd_jax.backbones.openvla.prompt import TOKENIZER_FILE, encode_prompt
+from rsd_jax.backbones.proprioception import ProprioNormalizer
+from rsd_jax.observation_needs import ObservationNeeds
+from rsd_jax.registry import to_dataclass
+
+IMAGE_SIZE = 256
+"""Side of the frames that it takes, pixels: what OFT renders and makes its data of."""
+
+PUBLISHED_FOLDER = "published"
+"""In a checkpoint: the files of the published folder that are no weights."""
+
+
+class NetworkInputs(NamedTuple):
+    """What the network takes: frames as the towers see them, the normalised state or none, and the prompt."""
+
+    frames: Frames
+    state: Float[Array, "B P"] | None
+    prompt_ids: Int[Array, "B W"]
+
+
+@dataclass(frozen=True)
+class OpenVlaBackbone:
+    """OpenVLA or OpenVLA-OFT: what it is shown, what is read off it, and what it computes from parameters and inputs.
+
+    Attributes:
+        sizes: of the networks.
+        cameras: whose frames it sees, in order.
+        state_size: numbers of the robot's state; 0 for OpenVLA, which does not take it.
+        chunk_length: C. action_dim: A, slots of a step.
+        prompt_length: places for the prompt's tokens. LIBERO's longest instructions take about 40.
+        is_causal: whether no token sees one behind it, as in OpenVLA; in OFT all see all.
+        compute_dtype: of activations and products; parameters in another type are cast.
+        tokenizer_file: of the prompt. What a checkpoint holds is named when it is loaded.
+    """
+
+    sizes: OpenVlaSizes = OPENVLA_7B
+    cameras: tuple[str, ...] = ("agentview", "wrist")
+    state_size: int = 8
+    chunk_length: int = 8
+    action_dim: int = 7
+    prompt_length: int = 48
+    is_causal: bool = False
+    compute_dtype: str = "bfloat16"
+    tokenizer_file: str = ""
+
+    def __post_init__(self) -> None:
+        """Checks the type of activations."""
+        if self.compute_dtype not in ("bfloat16", "float32"):
+            raise ValueError(f"compute_dtype is {self.compute_dtype!r}; it must be 'bfloat16' or 'float32'")
+
+    @property
+    def chunks(self) -> int:
+        """It looks no further than what is acted on."""
+        return 1
+
+    @property
+    def oldest_memory(self) -> int:
+        """It takes no memory."""
+        return 0
+
+    @property
+    def width(self) -> int:
+        """F, features of a step: its slots' states, one after the other."""
+        return self.action_dim * self.sizes.language.width
+
+    @property
+    def slots(self) -> int:
+        """Action slots of the sequence."""
+        return self.chunk_length * self.action_dim
+
+    @property
+    def observation_needs(self) -> ObservationNeeds:
+        """See `Backbone`."""
+        return ObservationNeeds(IMAGE_SIZE, self.cameras, self.state_size)
+
+    def to_json(self) -> dict[str, Any]:
+        """Its fields as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Inverse of `to_json`; `sizes` may also be a name among `rsd_jax.backbones.openvla.configuration.SIZES`.
+
+        Raises:
+            ValueError: fields or sizes that do not exist, or do not fit together.
+        """
+        sizes = fields.get("sizes")
+        if not isinstance(sizes, str):
+            return to_dataclass(cls, fields)
+        if sizes not in SIZES:
+            raise ValueError(f"sizes is {sizes!r}; it must be one of {', '.join(SIZES)}, or all sizes")
+        return to_dataclass(cls, {**fields, "sizes": asdict(SIZES[sizes])})
+
+    def with_files(self, checkpoint: Path) -> Self:
+        """See `KeepsFiles`."""
+        return replace(self, tokenizer_file=str(checkpoint / PUBLISHED_FOLDER / TOKENIZER_FILE))
+
+    def encode_instruction(self, instruction: str) -> NDArray[np.int32]:
+        """Token ids of the prompt, see `encode_prompt`."""
+        return encode_prompt(instruction, self.tokenizer_file, self.prompt_length)
+
+    def network(self, compute_dtype: str | None = None) -> OpenVlaNetwork:
+        """Its networks, whose parameters are those of `init`."""
+        return OpenVlaNetwork(self.sizes, self.slots, self.is_causal, compute_dtype or self.compute_dtype)
+
+    def init(self, key: jax.Array) -> PyTree:
+        """Draws the parameters, see `Backbone`; float32."""
+        side = self.sizes.image_size
+        frames = jnp.zeros((1, len(self.cameras), side, side, 3), jnp.uint8)
+        state = jnp.zeros((1, self.state_size), jnp.float32) if self.state_size else None
+        prompt_ids = jnp.ones((1, self.prompt_length), jnp.int32)
+        return self.network("float32").init(key, frames, state, prompt_ids)["params"]
+
+    def prepare(self, normalizer: ProprioNormalizer, inputs: PolicyInputs) -> NetworkInputs:
+        """Observations as they come, as the network takes them.
+
+        Raises:
+            ValueError: a memory is given, or the images do not fit (`prepare_frames`).
+        """
+        if inputs.memory is not None:
+            raise ValueError("inputs.memory is given, and this backbone takes none; leave it out")
+        frames = prepare_frames(inputs.images, self.sizes.image_size)
+        return NetworkInputs(frames, self._state(normalizer, inputs), inputs.instruction_ids)
+
+    def features(self, params: PyTree, normalizer: ProprioNormalizer, inputs: PolicyInputs) -> Features:
+        """Features of observations as they come; see `Backbone`."""
+        return self._features(params, self.prepare(normalizer, inputs), self.compute_dtype)
+
+    def augmented_features(
+        self,
+        augmentation: AugmentationConfig,
+        params: PyTree,
+        normalizer: ProprioNormalizer,
+        inputs: PolicyInputs,
+        key: jax.Array,
+        compute_dtype: str = "float32",
+    ) -> Features:
+        """Features for training, see `Backbone`; normalizations and softmax stay in float32."""
+        image_key, noise_key = jax.random.split(key)
+        prepared = self.prepare(normalizer, inputs)
+        pixels = augment_images(image_key, to_pixels(prepared.frames), augmentation)
+        state = prepared.state
+        if state is not None:
+            state = state + augmentation.proprio_noise * jax.random.normal(noise_key, state.shape)
+        changed = prepared._replace(frames=to_levels(pixels), state=state)
+        return self._features(params, changed, compute_dtype)
+
+    def _state(self, normalizer: ProprioNormalizer, inputs: PolicyInputs) -> Float[Array, "B P"] | None:
+        return jnp.clip(normalizer.normalize(inputs.proprio), -1.0, 1.0) if self.state_size else None
+
+    def _features(self, params: PyTree, inputs: NetworkInputs, compute_dtype: str) -> Features:
+        states = self.apply("slot_states", params, *inputs, compute_dtype=compute_dtype)
+        return states.astype(jnp.float32).reshape(len(states), self.chunk_length, self.width)
+
+    def apply(self, method: str, params: PyTree, *inputs: Any, compute_dtype: str | None = None, **more: Any) -> Any:
+        """What a method of its network computes, with `params` in the type of activations."""
+        network = self.network(compute_dtype)
+        cast = jax.tree.map(lambda array: array.astype(network.compute_dtype), params)
+        return network.apply({"params": cast}, *inputs, method=method, **more)

@@ -1,0 +1,116 @@
+"""From a published folder into the checkpoint of a policy, leaf by leaf."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
+from jax.sharding import Mesh
+from numpy.typing import NDArray
+
+from rsd_jax.actions.conventions import LIBERO
+from rsd_jax.backbones.openvla.backbone import PUBLISHED_FOLDER
+from rsd_jax.checkpoints.metadata import CheckpointMetadata
+from rsd_jax.checkpoints.stage_checkpoints import Leaf, StageCheckpoints
+from rsd_jax.distributed.sharding_rules import state_shardings
+from rsd_jax.policy_network import HEAD
+from rsd_jax.stored_models.openvla.published_folder import PublishedFolder
+from rsd_jax.stored_models.openvla.published_names import ArrayPath, PublishedArray
+from rsd_jax.stored_models.policy_facts import PolicyFacts
+
+STAGE = "policy"
+"""Folder of a policy inside a run's folder."""
+
+UNUSED = "unused"
+"""Tree of the published tensors that no output depends on, by name: the way back writes them as they were."""
+
+HELDOUT_EVERY = 5
+"""Every how many-th episode of a task is held out from heads that learn on the policy's features in its run."""
+
+OnBytes = Callable[[int], Any]
+Shardings = dict[ArrayPath, jax.sharding.Sharding]
+
+
+def write_checkpoint(
+    folder: PublishedFolder,
+    out: Path,
+    source_name: str = "",
+    dtype: str | None = None,
+    mesh: Mesh | None = None,
+    on_bytes: OnBytes = lambda count: None,
+) -> Path:
+    """Writes the policy of `folder` as the best policy of the run folder `out`; `load_policy` reads it.
+
+    No more than a leaf, its tensors and a piece of the checkpoint are in host memory at once, beside the action head's
+    file.
+
+    Args:
+        folder: of `open_published`.
+        out: a run's folder without a policy.
+        source_name: what the checkpoint calls its source.
+        dtype: of the parameters; None leaves each as it was published.
+        mesh: of `rsd_jax.distributed.mesh.make_mesh`: every leaf goes to its devices before it is written, and lies in
+            the checkpoint as its parts, which load side by side.
+        on_bytes: called with the bytes of every leaf that was read, for progress.
+
+    Returns:
+        The checkpoint's folder.
+
+    Raises:
+        FileExistsError: `out` has a policy.
+        CheckpointWriteError: `out` is full or not writable; nothing half-written remains.
+        ValueError: the mesh does not divide an axis of the parameters, or there are several processes.
+    """
+    if jax.process_count() > 1:
+        raise ValueError(f"a conversion is the work of one process, and this run has {jax.process_count()}")
+    checkpoints = StageCheckpoints(out / STAGE)
+    if checkpoints.find("best") is not None:
+        raise FileExistsError(f"{out} has a policy; name another folder, or move it away")
+    facts = PolicyFacts(
+        network=folder.network,
+        proprio=folder.ranges.state,
+        normalizer=folder.ranges.action,
+        conventions=asdict(LIBERO),
+        tokenizer_hash=None,
+        heldout_every=HELDOUT_EVERY,
+        augmentation={},
+        rewordings=None,
+        compute_dtype=None,
+        labels=None,
+    )
+    config = {"source": source_name, "statistics_key": folder.ranges.key, "dtype": dtype}
+    metadata = CheckpointMetadata(STAGE, step=0, config=config, facts=facts.to_json())
+    files = {f"{PUBLISHED_FOLDER}/{name}": path for name, path in folder.files.items()}
+    shardings = None if mesh is None else _shardings(folder, mesh)
+    return checkpoints.save_piecewise(_leaves(folder, dtype, shardings, on_bytes), metadata, files)
+
+
+def _leaves(
+    folder: PublishedFolder, dtype: str | None, shardings: Shardings | None, on_bytes: OnBytes
+) -> Iterator[Leaf]:
+    params = ("variables", "params")
+    for array in folder.arrays:
+        leaf = read_array(folder, array)
+        on_bytes(leaf.nbytes)
+        leaf = leaf if dtype is None else leaf.astype(jnp.dtype(dtype))
+        yield (*params, *array.path), leaf if shardings is None else jax.device_put(leaf, shardings[array.path])
+    if not any(array.path[0] == HEAD for array in folder.arrays):
+        yield (*params, HEAD), {}
+    yield ("variables", "model_state"), {}
+    for name in folder.unused:
+        tensor = folder.tensors.read(name)
+        on_bytes(tensor.nbytes)
+        yield (UNUSED, name), tensor
+
+
+def read_array(folder: PublishedFolder, array: PublishedArray) -> NDArray[Any]:
+    """An array of ours, read from `folder`."""
+    tensors = [folder.tensors.read(name) for name in array.names]
+    return array.layout.join(tensors, folder.shapes[array.path])
+
+
+def _shardings(folder: PublishedFolder, mesh: Mesh) -> Shardings:
+    return dict(flatten_dict(state_shardings(jax.eval_shape(folder.network.init, jax.random.key(0)), mesh)))
