@@ -1,6 +1,8 @@
 """The identity of trained parameters: one hash of all of them, taken leaf by leaf."""
 
 import hashlib
+from collections.abc import Iterable
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,10 +16,15 @@ def hash_params(params: PyTree) -> str:
 
     Every process of the run must call it, for a leaf may be split over several; never more than one is held whole.
     """
+    return hash_leaves((path, _whole(leaf)) for path, leaf in jax.tree_util.tree_leaves_with_path(params))
+
+
+def hash_leaves(leaves: Iterable[tuple[Any, np.ndarray]]) -> str:
+    """`hash_params` of key paths and arrays, in JAX's order."""
     digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+    for path, leaf in leaves:
         digest.update(jax.tree_util.keystr(path).encode())
-        digest.update(np.ascontiguousarray(_whole(leaf)).reshape(-1).view(np.uint8).data)
+        digest.update(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

@@ -2,25 +2,23 @@
 
 ``RUN/STAGE/best/00001500/`` and ``RUN/STAGE/latest/00002000/`` hold ``metadata.json`` and Orbax's ``arrays/``. A
 checkpoint is written under a temporary name and renamed; only then are older ones removed, so that there is a whole
-one at every moment. What one process of a run fails at, all of them learn before they go on: none waits for it.
+one at every moment.
 """
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
 
 from rsd_jax.array_types import PyTree
-from rsd_jax.atomic_files import partial_name, whole_folder
 from rsd_jax.checkpoints import array_files
-from rsd_jax.checkpoints.errors import CheckpointWriteError, DamagedCheckpointError, MissingCheckpointError
-from rsd_jax.checkpoints.manifest import MANIFEST, read_manifest, verify, write_manifest
+from rsd_jax.checkpoints.errors import DamagedCheckpointError, MissingCheckpointError
+from rsd_jax.checkpoints.manifest import MANIFEST, read_manifest, verify
 from rsd_jax.checkpoints.metadata import CheckpointMetadata
-from rsd_jax.checkpoints.params_hash import hash_params
+from rsd_jax.checkpoints.params_hash import hash_leaves, hash_params
+from rsd_jax.checkpoints.saving import ARRAYS, Saving
 from rsd_jax.distributed import hosts
 
 Which = Literal["best", "latest"]
@@ -73,29 +71,12 @@ class StageCheckpoints:
             CheckpointWriteError: the folder is full or not writable for one of the processes; all of them raise it,
                 and nothing half-written remains.
         """
-        folder = self.directory / which / f"{metadata.step:08d}"
-        content = metadata.to_json()
-        if which == "best":
-            content[_PARAMS_HASH] = hash_params(trees["variables"]["params"])
-        try:
-            self._write(folder, trees, content)
-        except (OSError, ValueError) as error:  # Orbax reports a full disk as ValueError
-            raise CheckpointWriteError(folder, error) from error
+        self.begin_saving(which, trees, metadata).finish()
 
-    def _write(self, folder: Path, trees: dict[str, PyTree], content: dict[str, Any]) -> None:
-        """The primary process makes the folder and gives it its name; all of them write arrays in between."""
-        with ExitStack() as writing:
-            with hosts.all_or_none("making the folder"):
-                if hosts.is_primary():
-                    writing.enter_context(whole_folder(folder, replaces=True))
-            array_files.write_trees(partial_name(folder) / "arrays", trees)
-            with hosts.all_or_none("giving the folder its name"):
-                if hosts.is_primary():
-                    write_manifest(partial_name(folder), content)
-                    writing.close()
-                    for other in folder.parent.iterdir():
-                        if other != folder:
-                            shutil.rmtree(other)
+    def begin_saving(self, which: Which, trees: dict[str, PyTree], metadata: CheckpointMetadata) -> Saving:
+        """`save` that goes on in the background; one at a time, and `trees` must last until it is done."""
+        folder = self.directory / which / f"{metadata.step:08d}"
+        return Saving(folder, trees, metadata.to_json(), _stored_hash if which == "best" else lambda arrays: {})
 
     def find(self, which: Which) -> Path | None:
         """Folder of the newest whole checkpoint, or ``None``."""
@@ -124,7 +105,7 @@ class StageCheckpoints:
         """
         folder = self._verified(which)
         abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
-        return array_files.read_like(folder / "arrays", abstract)
+        return array_files.read_like(folder / ARRAYS, abstract)
 
     def load_variables(self, which: Which, shardings: PyTree = None) -> dict[str, Any]:
         """Reads ``variables``, see `LoadedStage`, where `read_tree` puts them.
@@ -133,7 +114,7 @@ class StageCheckpoints:
             DamagedCheckpointError: files are missing, truncated or altered.
             ValueError: `shardings` are of other variables.
         """
-        return array_files.read_tree(self._verified(which) / "arrays", "variables", shardings)
+        return array_files.read_tree(self._verified(which) / ARRAYS, "variables", shardings)
 
     def _verified(self, which: Which) -> Path:
         """The newest checkpoint, whose files are as they were written: the primary process looks, for all."""
@@ -169,7 +150,7 @@ def load_stage(
     metadata, saved_hash = _read_metadata(folder), read_manifest(folder).get(_PARAMS_HASH)
     where = None if shardings is None else shardings(metadata)
     verify(folder)
-    variables = array_files.read_tree(folder / "arrays", "variables", where)
+    variables = array_files.read_tree(folder / ARRAYS, "variables", where)
     return LoadedStage(variables, metadata, metadata.metrics, None if saved_hash is None else str(saved_hash))
 
 
@@ -196,6 +177,11 @@ def changed_stages(run_dir: Path, digests: Mapping[str, str]) -> list[str]:
     """
     present = checkpoint_digests(run_dir, sorted(digests))
     return [stage for stage, digest in digests.items() if digest != present[stage]]
+
+
+def _stored_hash(arrays: Path) -> dict[str, Any]:
+    """The identity of the parameters, from their files: no process need hold them whole for it."""
+    return {_PARAMS_HASH: hash_leaves(array_files.read_leaves(arrays, "variables", ("params",)))}
 
 
 def _read_metadata(folder: Path) -> CheckpointMetadata:

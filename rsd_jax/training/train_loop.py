@@ -25,9 +25,10 @@ from rsd_jax.distributed import hosts
 from rsd_jax.distributed.sharding_rules import state_shardings
 from rsd_jax.folder_lock import in_use
 from rsd_jax.run_folder import METRICS_NAME, ROWS_FOLDER
+from rsd_jax.training.background_saves import BackgroundSaves
 from rsd_jax.training.configuration import WITHOUT_INFLUENCE, TrainingConfig
 from rsd_jax.training.dispatches import plan_dispatches
-from rsd_jax.training.metric_log import MetricLog, require_finite
+from rsd_jax.training.metric_log import MetricLog, NonFiniteMetricError, require_finite
 from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.objectives.on_rows import Constants, OnRows
 from rsd_jax.training.row_sources import Dispatch, RowOrder, count_rows, open_rows
@@ -150,6 +151,7 @@ class _Run:
     ) -> None:
         self._stage, self._config, self._output_dir, self._mesh = stage, config, output_dir, mesh
         self._checkpoints, self._description = checkpoints, description
+        self._saves = BackgroundSaves(checkpoints)
         optimizer = make_optimizer(config)
         state, shardings = create_train_state(
             stage.objective, optimizer, ema=config.ema_decay > 0, seed=config.seed, mesh=mesh
@@ -166,6 +168,7 @@ class _Run:
         # Evaluated and saved where they are: no device ever holds more than its part of them.
         self._round = jax.jit(partial(rounded, dtype=config.stored_dtype), out_shardings=shardings.evaluated)
         self._state, self._step, self._seconds_before = self._resume(state)
+        self._saves.prepare({"variables": self._round(self._state.evaluated)._asdict()}, to_checkpoint(self._state))
         self._saved_step = self._step or None
         self._best_value = self._best_value_until(self._step)
         self._start = self._saved_at = time.monotonic()
@@ -200,11 +203,16 @@ class _Run:
         )
         try:
             plan = plan_dispatches(self._step, config)
-            with hosts.TerminationSignal() as termination, closing(self._rows.feed(plan)) as feed:
-                for dispatch, fed in zip(plan, feed, strict=True):
-                    self._advance(dispatch, fed)
-                    if self._step < config.steps and termination.received(synchronise=self._due(config.log_every)):
-                        self._interrupt()
+            with self._saves, hosts.TerminationSignal() as termination, closing(self._rows.feed(plan)) as feed:
+                try:
+                    for dispatch, fed in zip(plan, feed, strict=True):
+                        self._advance(dispatch, fed)
+                        if self._step < config.steps and termination.received(synchronise=self._due(config.log_every)):
+                            self._interrupt()
+                except NonFiniteMetricError:  # which all processes raise: what was saved before lasts
+                    self._saves.finish()
+                    raise
+                self._saves.finish()
         finally:
             self._bar.close()
             self._log.close()
@@ -226,6 +234,8 @@ class _Run:
             self._evaluate()
         if self._due(self._config.checkpoint_every) or self._is_time_to_save():
             self._save_latest()
+        elif jax.process_count() == 1 or self._due(self._config.log_every):  # where several ask each other anyway
+            self._saves.advance()
 
     def _is_time_to_save(self) -> bool:
         """Whether the timer says so, by the primary process's clock; asked where all processes log."""
@@ -271,18 +281,19 @@ class _Run:
         value = hosts.from_primary(result[self._stage.best_metric])
         if value < self._best_value:
             self._best_value = value
-            self._checkpoints.save("best", {"variables": variables._asdict()}, self._metadata(result))
+            self._saves.add("best", {"variables": variables._asdict()}, self._metadata(result))
 
     def _save_latest(self) -> None:
         self._settle()
         self._saved_at = time.monotonic()
         if self._saved_step == self._step:  # remembered: not all processes may see the same in the folder
             return
-        self._checkpoints.save("latest", to_checkpoint(self._state), self._metadata({}))
+        self._saves.add("latest", to_checkpoint(self._state), self._metadata({}))
         self._saved_step = self._step
 
     def _interrupt(self) -> None:
         self._save_latest()
+        self._saves.finish()
         logger.warning("SIGTERM: state of step %d saved in %s; the same command goes on", self._step, self._output_dir)
         raise TrainingInterrupted(TERMINATED)
 
@@ -299,6 +310,7 @@ class _Run:
                     "device": devices[0].device_kind,
                     "num_devices": len(devices),
                     "num_processes": jax.process_count(),
+                    "longest_save_stop": round(self._saves.longest_stop, 4),
                 }
                 write_checked_json(self._output_dir / METRICS_NAME, {**best.metrics, "training": facts})
         return load_best(self._stage, self._checkpoints, self._mesh)
