@@ -80,6 +80,8 @@ def test_a_run_leaves_best_latest_metrics_and_config(straight_run):
     metrics = json.loads((folder / "metrics.json").read_text())
     assert len(metrics["mse_by_output"]) == 4
     assert metrics["training"]["steps"] == 12
+    assert list(metrics["training"]["start"]) == ["state", "rows", "compilation", "first step"]
+    assert metrics["training"]["longest_save_stop"] > 0
     assert json.loads((folder / "config.json").read_text())["training"]["batch_size"] == 8
     assert [row["step"] for row in rows_of(folder) if "train/loss" in row] == [2, 4, 6, 8, 10, 12]
     assert [row["step"] for row in rows_of(folder) if "heldout/mse" in row] == [4, 8, 12]
