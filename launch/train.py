@@ -21,7 +21,6 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from launch.config_flags import run
-from rsd_jax.checkpoints import CheckpointWriteError
 from rsd_jax.content_check import read_checked_json
 from rsd_jax.distributed import hosts
 from rsd_jax.distributed.compiled_programs import keep_compiled_programs
@@ -36,6 +35,13 @@ OPTIONS = flags.FlagValues()
 COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0 of a run.", OPTIONS)
 NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Number of processes of the run.", flag_values=OPTIONS)
 PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0.", flag_values=OPTIONS)
+PEER_TIMEOUT = flags.DEFINE_float(
+    "peer_timeout",
+    None,
+    "Seconds without a sign of life after which a process is lost; by default 60.",
+    1.0,
+    flag_values=OPTIONS,
+)
 
 
 def main(config: ConfigDict) -> None:
@@ -43,18 +49,19 @@ def main(config: ConfigDict) -> None:
     start_up = StartUp()
     start_up.note("imports")
     keep_compiled_programs()
-    hosts.initialise(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
+    hosts.initialise(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value, PEER_TIMEOUT.value)
+    with hosts.leaving_together():
+        _train(config, start_up)
+
+
+def _train(config: ConfigDict, start_up: StartUp) -> None:
     settings = read_run_settings(config.to_dict())
     mesh = make_mesh(settings.mesh)
     start_up.note("devices")
     stage = build_stage(settings.stage, settings.model, Path(config.run_dir))
     start_up.note("reading")
     directory = Path(config.run_dir) / stage.name
-    try:
-        train(stage, settings.training, directory, mesh, start_up)
-    except CheckpointWriteError:  # which all processes raise
-        hosts.leave()
-        raise
+    train(stage, settings.training, directory, mesh, start_up)
     if hosts.is_primary():
         print(final_table(read_checked_json(directory / METRICS_NAME), directory))
 

@@ -211,7 +211,12 @@ class _Run:
         )
         try:
             plan = plan_dispatches(self._step, config)
-            with self._saves, hosts.TerminationSignal() as termination, closing(self._rows.feed(plan)) as feed:
+            with (
+                self._saves,
+                hosts.TerminationSignal() as termination,
+                closing(self._rows.feed(plan)) as feed,
+                hosts.taking_steps(),
+            ):
                 try:
                     for dispatch, fed in zip(plan, feed, strict=True):
                         self._advance(dispatch, fed)
@@ -231,7 +236,8 @@ class _Run:
         step = self._previous_step = self._step
         assert dispatch.step == step, f"{dispatch} at step {step}"
         train_step = self._train_step if dispatch.num_steps == 1 else self._stacked_train_step
-        self._state, metrics = train_step(self._state, self._constants, fed)
+        with hosts.waiting():
+            self._state, metrics = train_step(self._state, self._constants, fed)
         if step == self._first_step:
             self._tell_of_start(metrics)
         self._step += dispatch.num_steps
@@ -270,7 +276,9 @@ class _Run:
         """
         settled = len(self._pending) - leave
         ready, self._pending = self._pending[:settled], self._pending[settled:]
-        for fetched in jax.device_get(ready):
+        with hosts.waiting():
+            ready = jax.device_get(ready)
+        for fetched in ready:
             # [1] from a single step, [steps] from several.
             metrics = {f"train/{name}": np.atleast_1d(values) for name, values in sorted(fetched.items())}
             all_finite = all(np.isfinite(values).all() for values in metrics.values())
@@ -291,7 +299,8 @@ class _Run:
     def _evaluate(self) -> None:
         self._settle()
         variables = self._round(self._state.evaluated)
-        result = json_value(self._stage.evaluate(variables))
+        with hosts.waiting():
+            result = json_value(self._stage.evaluate(variables))
         require_finite({f"heldout/{name}": value for name, value in result.items()}, self._step)
         self._log.write(self._step, {f"heldout/{name}": value for name, value in result.items()})
         value = hosts.from_primary(result[self._stage.best_metric])
