@@ -1,7 +1,7 @@
 # Every target sets itself up first (.venv, renderer), and is safe to repeat.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help set-up set-up-torch pretrained quickstart preflight test lint format lock clean
+.PHONY: help set-up set-up-torch set-up-tpu pretrained quickstart preflight test lint format lock clean
 
 PYTHON_IN_VENV := .venv/bin/python
 LOCKS := $(wildcard requirements/py*.lock)
@@ -22,6 +22,13 @@ set-up: .venv/installed  ## make .venv from the pinned versions
 	@touch $@
 
 set-up-torch: .venv/torch-installed  ## add PyTorch to .venv, for the tests that compare with the original
+
+# Beside the other packages and not among them: where JAX finds it installed, it looks for TPUs.
+.venv/tpu/installed: .venv/installed requirements/tpu.lock
+	.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --upgrade --target .venv/tpu --requirement requirements/tpu.lock
+	@touch $@
+
+set-up-tpu: .venv/tpu/installed  ## add the compiler for TPUs (0.7 GB), for launch.compile_ahead
 
 pretrained: .venv/installed  ## watch the shipped checkpoint solve a LIBERO task (a minute on 2 cores)
 	@$(WITH_RENDERER) $(PYTHON_IN_VENV) -m launch.evaluate --config configs/libero_eval.py:pretrained
