@@ -104,6 +104,7 @@ def compile_ahead(program: Lowered) -> ProgramCost:
     compiled = program.compile()
     memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
     assert memory is not None
+    assert cost is not None
     used = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
     return ProgramCost(
         int(used + memory.temp_size_in_bytes + memory.generated_code_size_in_bytes), int(cost.get("flops", 0))
