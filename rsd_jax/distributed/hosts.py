@@ -197,10 +197,13 @@ def leave(error: BaseException | None = None) -> None:
     if _signs_of_life is None:
         return
     _signs_of_life.say_goodbye(error)
-    if error is None or _signs_of_life.others_have_left(_SECONDS_UNTIL_ALONE):
+    lost = None if error is None else _signs_of_life.wait_for_others(_SECONDS_UNTIL_ALONE)
+    if lost is None:
         jax.distributed.shutdown()
-    else:  # JAX would wait for the others at the exit of this process
-        atexit.register(os._exit, 1)
+        return
+    for name in lost.values():
+        logger.error("%s has given no sign of life since; it is probably what this process fails for", name)
+    atexit.register(os._exit, 1)  # JAX would wait for the others at the exit of this process
 
 
 @contextmanager

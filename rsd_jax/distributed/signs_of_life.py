@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple, Protocol
 
 PEER_LOST = 75
@@ -113,17 +113,36 @@ class SignsOfLife:
         if not self._is_leaving.is_set():
             self._is_leaving.set()
             message = "" if error is None else f"{type(error).__name__}: {error}"
-            self._tell(DONE if error is None else FAILED, message)
+            with suppress(RuntimeError):  # nobody holds the names any more
+                self._tell(DONE if error is None else FAILED, message)
 
-    def others_have_left(self, seconds: float) -> bool:
-        """Waits for the others to say goodbye too; whether all have within `seconds`."""
+    def wait_for_others(self, seconds: float) -> dict[int, str] | None:
+        """Waits for the others to say goodbye too.
+
+        Returns:
+            ``None`` if all have within `seconds`; else those that have not given any other sign in that time either,
+            which may be none of them: process -> how it is called.
+        """
+        before: dict[int, Sign] | None = None
         until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            signs = self._read()
+        while True:
+            try:
+                signs = self._read()
+            except RuntimeError:
+                return {0: self._name(0)}  # it held the names
             if sum(sign.state in (DONE, FAILED) for sign in signs.values()) == self._count:
-                return True
+                return None
+            before = before or signs
+            if time.monotonic() > until:
+                break
             time.sleep(self._interval / 10)
-        return False
+        left = {process for process, sign in signs.items() if sign.state in (DONE, FAILED)}
+        silent = [number for number in range(self._count) if signs.get(number) == before.get(number)]
+        return {number: self._name(number) for number in silent if number not in left}
+
+    def _name(self, process: int) -> str:
+        sign, _ = self._seen.get(process, (None, 0.0))
+        return str(sign or f"process {process}")
 
     def _run(self) -> None:
         began = computed_until = time.monotonic()
@@ -146,8 +165,7 @@ class SignsOfLife:
                     asked = rpc.submit(self._exchange)
                 # Process 0 holds the names: without it nothing is told of anybody.
                 if now - began > self._limit and self._process != 0:
-                    first = self._seen.get(0, (None, 0.0))[0] or "process 0"
-                    self._end(f"{first}, with whom all others speak, has not answered for {self._limit:g} s")
+                    self._end(f"{self._name(0)}, with whom all others speak, has not answered for {self._limit:g} s")
                     return
 
     def _exchange(self) -> dict[int, Sign]:

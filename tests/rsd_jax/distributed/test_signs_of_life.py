@@ -10,11 +10,11 @@ LIMIT = 1.0
 
 
 class SharedNames:
-    """The store, in this process's memory; `silent` as long as its host is lost."""
+    """The store, in this process's memory; `silent` or `gone` as long as its host is lost."""
 
     def __init__(self):
         self.texts = {}
-        self.silent = threading.Event()
+        self.silent, self.gone = threading.Event(), threading.Event()
 
     def key_value_set(self, key, value, allow_overwrite=False):
         self._answer()
@@ -27,6 +27,8 @@ class SharedNames:
     def _answer(self):
         while self.silent.is_set():
             time.sleep(0.01)
+        if self.gone.is_set():
+            raise RuntimeError("UNAVAILABLE: Connection reset by peer")
 
 
 class Run:
@@ -77,9 +79,24 @@ def test_one_that_fails_is_named_with_its_reason(run):
 def test_one_that_is_done_or_lives_is_not_named(run):
     run.processes[1].say_goodbye()
     assert run.reason(0, seconds=2 * LIMIT) == ""
-    assert not run.processes[0].others_have_left(0.1)
+    assert run.processes[0].wait_for_others(0.5) == {}  # one has left, and the other lives
     run.processes[0].say_goodbye()
-    assert run.processes[1].others_have_left(1.0)
+    assert run.processes[1].wait_for_others(1.0) is None
+
+
+def test_who_fails_because_another_is_lost_can_name_it(run):
+    run.processes[1]._is_leaving.set()
+    time.sleep(0.3)
+    run.processes[0].say_goodbye(ValueError("connection closed by peer"))
+    (name,) = run.processes[0].wait_for_others(0.5).values()
+    assert name.startswith("process 1 (pid ")
+
+
+def test_who_fails_because_the_first_is_lost_can_name_it(run):
+    run.names.gone.set()
+    run.processes[1].say_goodbye(ValueError("connection closed by peer"))
+    (name,) = run.processes[1].wait_for_others(0.5).values()
+    assert name.startswith("process 0 (pid ")
 
 
 def test_one_that_neither_computes_nor_waits_is_stuck_once_another_waits_for_it(run):
