@@ -13,6 +13,7 @@ from pathlib import Path
 from eval_bridge.runs.tpu_record import add_topology, compile_for_topology
 from launch.command_line import path_argument, run_command
 from launch.config_flags import load_config
+from rsd_jax.distributed.ahead_of_time import restart_with_deep_stacks
 
 CONFIGS = ("configs/policy.py", "configs/policy.py:quickstart")
 
@@ -33,6 +34,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=path_argument, default=Path("results/tpu.json"), metavar="FILE")
     options = parser.parse_args()
+    restart_with_deep_stacks()
     sources = options.config or CONFIGS
     policies = {_name(source): load_config(source)[1].to_dict() for source in sources}
     for topology in options.topology:

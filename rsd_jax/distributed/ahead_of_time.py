@@ -1,7 +1,7 @@
 """Programs compiled for devices that are not there: TPUs, on any machine with their compiler (`libtpu`)."""
 
-import ctypes
 import os
+import resource
 import sys
 from importlib.metadata import distributions
 from pathlib import Path
@@ -20,10 +20,6 @@ _WITHOUT_A_MACHINE = {"TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localh
 """What the compiler would else ask a cloud for, at length."""
 
 
-_STACK_BYTES = 2**26
-"""The compiler's threads need more for some programs than the 8 MiB that threads usually get, and end the process."""
-
-
 class ProgramCost(NamedTuple):
     """What a compiled program takes of every device.
 
@@ -38,6 +34,18 @@ class ProgramCost(NamedTuple):
 
 class NoCompilerError(ValueError):
     """There is no compiler for these devices here."""
+
+
+def restart_with_deep_stacks() -> None:
+    """Begins this process anew without a bound on its stacks, unless there is none, or none can be lifted.
+
+    The compiler's threads need more for some programs than the usual 8 MiB, and end the process. How much they get is
+    settled when a process begins.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_STACK, (hard, hard))
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def has_tpu_compiler() -> bool:
@@ -81,11 +89,9 @@ def topology_devices(name: str) -> list[jax.Device]:
 
     Raises:
         NoCompilerError: there is no `libtpu`.
-        OSError: threads cannot have the stacks that it needs.
         ValueError: there is no such topology.
     """
     os.environ[_LIBRARY] = str(_require_library())
-    _deepen_stacks()
     jax.config.update("jax_platforms", "cpu")  # or JAX would look for TPUs, and wait for them
     for variable, value in _WITHOUT_A_MACHINE.items():
         os.environ.setdefault(variable, value)
@@ -95,18 +101,6 @@ def topology_devices(name: str) -> list[jax.Device]:
         raise ValueError(
             f"{name!r} is no TPU topology ({error}); write GENERATION:SHAPE, such as v5e:2x4, v6e:2x4 or v5p:2x2x4"
         ) from error
-
-
-def _deepen_stacks() -> None:
-    """Threads that start from now on get `_STACK_BYTES`; see pthread_setattr_default_np(3)."""
-    libc, attributes = ctypes.CDLL(None), ctypes.create_string_buffer(256)  # larger than a pthread_attr_t
-    number = (
-        libc.pthread_attr_init(attributes)
-        or libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(_STACK_BYTES))
-        or libc.pthread_setattr_default_np(attributes)
-    )
-    if number:
-        raise OSError(number, f"threads cannot have deeper stacks: {os.strerror(number)}")
 
 
 def on_devices(tree: PyTree, sharding: Sharding) -> PyTree:
