@@ -91,7 +91,8 @@ def _collection(folder: Path) -> list[str]:
 def _collected(folder: Path) -> list[Any]:
     (file,) = folder.glob("demos/*/*_demo.hdf5")
     return [
-        [array.tobytes() for array in (demo.actions, demo.labels, demo.proprio)] for demo in read_demos(file, False)
+        [array.tobytes() for array in (demo.actions, demo.labels, demo.proprio)]
+        for demo in read_demos(file, with_frames=False)
     ]
 
 
