@@ -1,7 +1,7 @@
 # Every target sets itself up first (.venv, renderer), and is safe to repeat.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help set-up set-up-torch set-up-clients pretrained quickstart preflight test lint format lock clean
+.PHONY: help set-up set-up-torch set-up-clients set-up-tpu pretrained quickstart preflight test lint format lock clean
 
 PYTHON_IN_VENV := .venv/bin/python
 LOCKS := $(wildcard requirements/py*.lock)
@@ -30,6 +30,13 @@ set-up-torch: .venv/torch-installed  ## add PyTorch to .venv, for the tests that
 	@touch $@
 
 set-up-clients: .venv-clients/installed  ## make .venv-clients, for the tests in which others' clients talk to our server
+
+# Beside the other packages and not among them: where JAX finds it installed, it looks for TPUs.
+.venv/tpu/installed: .venv/installed requirements/tpu.lock
+	.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --upgrade --target .venv/tpu --requirement requirements/tpu.lock
+	@touch $@
+
+set-up-tpu: .venv/tpu/installed  ## add the compiler for TPUs (0.7 GB), for launch.compile_ahead
 
 # `make pretrained SUITE=libero_10` films another suite, into a folder of its own.
 pretrained: .venv/installed  ## watch the shipped checkpoint solve a LIBERO task (a minute on 2 cores)

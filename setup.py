@@ -9,6 +9,7 @@ LEARNING = [
     "flax>=0.12,<0.13",
     "optax>=0.2.6,<0.3",
     "orbax-checkpoint>=0.12.8,<0.13",
+    "tensorstore>=0.1.76",
     "grain>=0.2.15,<0.3",
     "jaxtyping>=0.3,<0.4",
     "beartype>=0.20",

@@ -45,8 +45,10 @@ def run(
         options: further absl flags, defined on a `FlagValues` of their own; parsed when `main` is called.
         expected: errors that are the user's to fix. With the variable ``RSD_TRACEBACK`` set they show their origin.
     """
-    logging.basicConfig(level=logging.INFO, format="%(levelname).1s %(name)s: %(message)s")
-    logging.getLogger("absl").setLevel(logging.WARNING)
+    # Forced, for a library that warns while it is imported puts a handler there that shows no information.
+    logging.basicConfig(level=logging.WARNING, format="%(levelname).1s %(name)s: %(message)s", force=True)
+    for package in ("rsd_jax", "eval_bridge", "launch"):
+        logging.getLogger(package).setLevel(logging.INFO)
     run_command(lambda: main(parse_config(sys.argv[1:], default, options)), expected)
 
 

@@ -42,6 +42,7 @@ from eval_bridge.simulators.check_result import SelfCheckFailed
 from eval_bridge.simulators.libero.quiet_import import prepare_process
 from eval_bridge.simulators.libero.renderer import RendererNotFound
 from launch.config_flags import run
+from rsd_jax.distributed.compiled_programs import keep_compiled_programs
 from rsd_jax.registry import to_dataclass
 from rsd_jax.run_folder import LOG_NAME, REPORT_NAME, SUMMARY_NAME
 
@@ -83,6 +84,7 @@ def evaluate(config: ConfigDict) -> Summary:
 
 def main(config: ConfigDict) -> None:
     """Evaluates, prints the result, and exits with 1 when episodes remain without a result."""
+    keep_compiled_programs()
     summary = evaluate(config)
     output = to_dataclass(EvaluationSettings, config.to_dict()).output_folder
     print(describe(summary, output / REPORT_NAME))

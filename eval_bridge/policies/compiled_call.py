@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Sharding
+from jax.stages import Lowered
 from jaxtyping import Array, Int, Key, UInt8, UInt32
 
 from eval_bridge.policies.byte_layout import ByteLayout
@@ -18,6 +20,7 @@ from eval_bridge.policies.host_memory import Argument, copies_of, host_row, on_d
 from eval_bridge.policies.interface import PolicyRequest
 from rsd_jax.array_types import PyTree, typecheck
 from rsd_jax.backbones.interface import PolicyInputs
+from rsd_jax.distributed.ahead_of_time import on_devices
 
 _Rows = tuple[UInt8[Array, "Y"], ...]
 
@@ -101,6 +104,12 @@ class CompiledCall:
         # next call gets the same memory: XLA patches its CUDA graphs where an address has changed.
         copies = copies_of([answers[row] for row in requests])
         return {row: self._answers.views(copy) for row, copy in zip(requests, copies, strict=True)}
+
+    def lower(self, sharding: Sharding) -> Lowered:
+        """The call for another device, of which `sharding` is; nothing of it need be here."""
+        rows = (jax.ShapeDtypeStruct((self._batch.layout.size,), np.uint8, sharding=sharding),) * self._batch.size
+        lowered: Lowered = self._answer.lower(on_devices(self._arrays.arguments, sharding), rows)
+        return lowered
 
     def preprocess(self, requests: Mapping[int, PolicyRequest]) -> PolicyInputs:
         """Requests as the backbone takes them, on the device: what precedes the backbone, compiled separately."""

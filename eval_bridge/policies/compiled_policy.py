@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Sharding
+from jax.stages import Lowered
 
 from eval_bridge.observations import Observation
 from eval_bridge.policies.cascade_decoder import CascadeDecoder
@@ -191,6 +193,10 @@ class CompiledPolicy:
     def preprocess(self, requests: Mapping[int, PolicyRequest]) -> PolicyInputs:
         """Requests of `batch_size` rows as the backbone takes them, on the device."""
         return self._batch.preprocess(requests)
+
+    def lower(self, sharding: Sharding) -> Lowered:
+        """The call of one row, `act`, for another device, of which `sharding` is."""
+        return self._one.lower(sharding)
 
     def stage_functions(self, observation: Observation) -> dict[str, Callable[[], object]]:
         """The fused call and its parts, each compiled separately and given the true output of the part before.

@@ -1,54 +1,51 @@
 """Trees of arrays in a folder. The one file that knows Orbax."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
 import orbax.checkpoint.experimental.v1 as ocp
+import tensorstore
 from flax.traverse_util import empty_node, flatten_dict, unflatten_dict
 
 from rsd_jax.array_types import PyTree
 from rsd_jax.distributed import hosts
 
+Writing: TypeAlias = ocp.AsyncResponse[None]
+"""Arrays that are being written; all its threads go on by themselves."""
+
 _PIECEWISE = "state"
 """What Orbax calls the one tree of a folder that was written piece by piece; the named trees are its branches."""
 
-_SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_OF_STILLNESS = 0.5
 _MOST_SECONDS_UNTIL_STILL = 30.0
 
 
-def write_trees(directory: Path, trees: dict[str, PyTree]) -> None:
-    """Writes named trees into the new folder `directory`; every process of the run must call it.
+def begin_writing(directory: Path, trees: dict[str, PyTree]) -> Writing:
+    """Begins to write named trees into the new folder `directory`; returns when they are copied to the host's memory.
+
+    Every process of the run must call it, from the thread that runs the steps if there are several: Orbax compares
+    their folders by a computation on all devices.
 
     Raises:
         OSError: this process could not write. ValueError: the same, as Orbax reports a full disk.
-        OtherProcessFailed: another process could not write.
-        After either nothing is written any more, so that whoever removes the folder has removed it.
     """
-    try:
-        _write_trees(directory, trees)
-    except (OSError, ValueError):
-        _wait_until_still(directory.parent)
-        raise
+    return ocp.save_checkpointables_async(directory.absolute(), trees)
 
 
-def _write_trees(directory: Path, trees: dict[str, PyTree]) -> None:
-    with hosts.all_or_none("making the folder of arrays"):
-        saving = ocp.save_checkpointables_async(directory.absolute(), trees)
-    is_written = False
-    # Looked at again and again: at Orbax's own barrier a process would wait minutes for one that has failed before it.
-    while not is_written:
-        with hosts.all_or_none("writing arrays"):
-            own_part = _is_written(saving)
-        is_written = hosts.everywhere(own_part)
-    with hosts.all_or_none("marking the arrays as complete"):
-        if hosts.is_primary():
-            _forget_the_place(directory)
+def finish_writing(writing: Writing, directory: Path) -> None:
+    """Waits, in any thread, until all processes have written; the primary process then finds the arrays of all.
+
+    Raises:
+        OSError: this process could not write. ValueError: the same, as Orbax reports a full disk.
+    """
+    writing.result()
+    if hosts.is_primary():
+        _forget_the_place(directory)
 
 
 def _forget_the_place(directory: Path) -> None:
@@ -61,7 +58,7 @@ def _forget_the_place(directory: Path) -> None:
 def write_piecewise(directory: Path, pieces: Iterable[dict[str, PyTree]]) -> None:
     """Writes named trees into the new folder `directory`, of which no more than a piece is in memory at once.
 
-    Read like what `write_trees` writes. This process must be the run's only one.
+    Read like what `begin_writing` writes. This process must be the run's only one.
 
     Args:
         directory: the folder.
@@ -76,7 +73,7 @@ def write_piecewise(directory: Path, pieces: Iterable[dict[str, PyTree]]) -> Non
             _save_piece(directory, piece)
         ocp.partial.finalize(directory.absolute())
     except (OSError, ValueError):
-        _wait_until_still(directory.parent)
+        wait_until_still(directory.parent)
         raise
     _forget_the_place(directory)
 
@@ -88,19 +85,10 @@ def _save_piece(directory: Path, piece: dict[str, PyTree]) -> None:
         raise OSError(str(error)) from error  # so Orbax reports a full disk
 
 
-def _is_written(saving: ocp.AsyncResponse[None]) -> bool:
-    try:
-        saving.result(timeout=_SECONDS_BETWEEN_LOOKS)
-    except TimeoutError as error:
-        if error.args:  # told by Orbax; that only these seconds are over is told without words
-            raise
-        return False
-    return True
+def wait_until_still(directory: Path) -> None:
+    """Waits until nothing changes any more in `directory`, so that whoever removes it then has removed it.
 
-
-def _wait_until_still(directory: Path) -> None:
-    """Orbax tells of the first file that failed; the threads that write the others go on, and nothing waits for them.
-
+    Orbax tells of the first file that failed; the threads that write the others go on, and nothing waits for them.
     They also make folders anew that somebody has removed.
     """
     seen, still_since, begin = None, time.monotonic(), time.monotonic()
@@ -130,7 +118,7 @@ def read_tree(directory: Path, name: str, shardings: PyTree = None) -> dict[str,
     """Reads one tree as nested dicts of arrays.
 
     Args:
-        directory: what `write_trees` has written.
+        directory: what `begin_writing` has written.
         name: of the tree.
         shardings: nested dicts like the stored ones with a `jax.sharding.Sharding` for every array: every device reads
             its part alone. By default all arrays lie on this process's default device.
@@ -179,3 +167,24 @@ def _read(directory: Path, trees: dict[str, PyTree], name: str, abstract: PyTree
         return read_like(directory, {name: abstract})[name]
     others = {other: jax.tree.map(lambda leaf: ocp.PLACEHOLDER, tree) for other, tree in trees.items()}
     return read_like(directory, {_PIECEWISE: {**others, name: abstract}})[_PIECEWISE][name]
+
+
+def stream_leaves(directory: Path, name: str, path: tuple[str, ...]) -> Iterator[tuple[Any, np.ndarray]]:
+    """The arrays of nested dicts, whole and one at a time, with their key paths; sorted as JAX sorts dicts.
+
+    One process may call it alone, in any thread: where the arrays lay when they were written is of no account.
+
+    Args:
+        directory: what `begin_writing` has written.
+        name: of the tree.
+        path: keys that lead to those dicts within the tree.
+    """
+    tree = ocp.checkpointables_metadata(directory.absolute()).metadata[name]
+    for key in path:
+        tree = tree[key]
+    for key_path, _ in jax.tree_util.tree_leaves_with_path(tree):
+        stored = ".".join((*path, *(entry.key for entry in key_path)))
+        # As Orbax reads it, without its exchange between processes, for which all would have to be here.
+        location = {"driver": "ocdbt", "base": f"file://{directory.absolute()}/{name}/", "path": f"{stored}/"}
+        array = tensorstore.open({"driver": "zarr3", "kvstore": location}, open=True, read=True).result()
+        yield key_path, np.asarray(array.read().result())

@@ -2,13 +2,12 @@
 
 ``RUN/STAGE/best/00001500/`` and ``RUN/STAGE/latest/00002000/`` hold ``metadata.json`` and Orbax's ``arrays/``. A
 checkpoint is written under a temporary name and renamed; only then are older ones removed, so that there is a whole
-one at every moment. What one process of a run fails at, all of them learn before they go on: none waits for it.
+one at every moment.
 """
 
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -18,12 +17,13 @@ from flax.traverse_util import unflatten_dict
 from numpy.typing import NDArray
 
 from rsd_jax.array_types import PyTree
-from rsd_jax.atomic_files import partial_name, whole_folder
+from rsd_jax.atomic_files import whole_folder
 from rsd_jax.checkpoints import array_files
 from rsd_jax.checkpoints.errors import CheckpointWriteError, DamagedCheckpointError, MissingCheckpointError
 from rsd_jax.checkpoints.manifest import MANIFEST, read_manifest, verify, write_manifest
 from rsd_jax.checkpoints.metadata import CheckpointMetadata
 from rsd_jax.checkpoints.params_hash import ParamsDigest, hash_params
+from rsd_jax.checkpoints.saving import ARRAYS, Saving, remove_others
 from rsd_jax.distributed import hosts
 
 Which = Literal["best", "latest"]
@@ -84,27 +84,12 @@ class StageCheckpoints:
             CheckpointWriteError: the folder is full or not writable for one of the processes; all of them raise it,
                 and nothing half-written remains.
         """
-        folder = self.directory / which / f"{metadata.step:08d}"
-        content = metadata.to_json()
-        if which == "best":
-            content[_PARAMS_HASH] = hash_params(trees["variables"]["params"])
-        try:
-            self._write(folder, trees, content)
-        except (OSError, ValueError) as error:  # Orbax reports a full disk as ValueError
-            raise CheckpointWriteError(folder, error) from error
+        self.begin_saving(which, trees, metadata).finish()
 
-    def _write(self, folder: Path, trees: dict[str, PyTree], content: dict[str, Any]) -> None:
-        """The primary process makes the folder and gives it its name; all of them write arrays in between."""
-        with ExitStack() as writing:
-            with hosts.all_or_none("making the folder"):
-                if hosts.is_primary():
-                    writing.enter_context(whole_folder(folder, replaces=True))
-            array_files.write_trees(partial_name(folder) / "arrays", trees)
-            with hosts.all_or_none("giving the folder its name"):
-                if hosts.is_primary():
-                    write_manifest(partial_name(folder), content)
-                    writing.close()
-                    _remove_others(folder)
+    def begin_saving(self, which: Which, trees: dict[str, PyTree], metadata: CheckpointMetadata) -> Saving:
+        """`save` that goes on in the background; one at a time, and `trees` must last until it is done."""
+        folder = self.directory / which / f"{metadata.step:08d}"
+        return Saving(folder, trees, metadata.to_json(), _stored_hash if which == "best" else lambda arrays: {})
 
     def save_piecewise(
         self, leaves: Iterable[Leaf], metadata: CheckpointMetadata, files: Mapping[str, Path], piece_bytes: int = 2**28
@@ -128,12 +113,12 @@ class StageCheckpoints:
         digest = ParamsDigest()
         try:
             with whole_folder(folder, replaces=True) as partial:
-                array_files.write_piecewise(partial / "arrays", _pieces(leaves, digest, piece_bytes))
+                array_files.write_piecewise(partial / ARRAYS, _pieces(leaves, digest, piece_bytes))
                 for name, source in files.items():
                     (partial / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(source, partial / name)
                 write_manifest(partial, {**metadata.to_json(), _PARAMS_HASH: digest.hexdigest()})
-            _remove_others(folder)
+            remove_others(folder)
         except OSError as error:
             raise CheckpointWriteError(folder, error) from error
         return folder
@@ -165,7 +150,7 @@ class StageCheckpoints:
         """
         folder = self._verified(which)
         abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
-        return array_files.read_like(folder / "arrays", abstract)
+        return array_files.read_like(folder / ARRAYS, abstract)
 
     def load_variables(self, which: Which, shardings: PyTree = None) -> dict[str, Any]:
         """Reads ``variables``, see `LoadedStage`, where `read_tree` puts them.
@@ -174,7 +159,7 @@ class StageCheckpoints:
             DamagedCheckpointError: files are missing, truncated or altered.
             ValueError: `shardings` are of other variables.
         """
-        return array_files.read_tree(self._verified(which) / "arrays", "variables", shardings)
+        return array_files.read_tree(self._verified(which) / ARRAYS, "variables", shardings)
 
     def _verified(self, which: Which) -> Path:
         """The newest checkpoint, whose files are as they were written: the primary process looks, for all."""
@@ -210,7 +195,7 @@ def load_stage(
     metadata, saved_hash = _read_metadata(folder), read_manifest(folder).get(_PARAMS_HASH)
     where = None if shardings is None else shardings(metadata)
     verify(folder)
-    variables = array_files.read_tree(folder / "arrays", "variables", where)
+    variables = array_files.read_tree(folder / ARRAYS, "variables", where)
     saved_hash = None if saved_hash is None else str(saved_hash)
     return LoadedStage(variables, metadata, metadata.metrics, saved_hash, folder)
 
@@ -256,10 +241,12 @@ def _pieces(leaves: Iterable[Leaf], digest: ParamsDigest, piece_bytes: int) -> I
         yield unflatten_dict(piece)
 
 
-def _remove_others(folder: Path) -> None:
-    for other in folder.parent.iterdir():
-        if other != folder:
-            shutil.rmtree(other)
+def _stored_hash(arrays: Path) -> dict[str, Any]:
+    """The identity of the parameters, from their files: no process need hold them whole for it."""
+    digest = ParamsDigest()
+    for path, leaf in array_files.stream_leaves(arrays, "variables", ("params",)):
+        digest.add(jax.tree_util.keystr(path), leaf)
+    return {_PARAMS_HASH: digest.hexdigest()}
 
 
 def _read_metadata(folder: Path) -> CheckpointMetadata:

@@ -1,26 +1,33 @@
 """Processes of one run: how they find each other, and the few things they must agree on."""
 
+import atexit
 import logging
+import math
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 
 import jax
 import numpy as np
+from jax._src import distributed as _jax_processes  # nothing public has the store of names
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpy.typing import NDArray
 
 from rsd_jax.array_types import PyTree
+from rsd_jax.distributed.signs_of_life import SECONDS_UNTIL_LOST, SignsOfLife
 
 logger = logging.getLogger(__name__)
 
 _SLURM_NUMBERS = ("SLURM_JOB_ID", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID")
 _SLURM_NODES = ("SLURM_STEP_NODELIST",)
 """What JAX reads of the environment of a step's task."""
+
+_SECONDS_UNTIL_ALONE = 10.0
+"""For which a process that has failed waits for the others to have failed in the same way."""
 
 _WITHOUT_SLURM = (
     "start every task with srun, which sets them all; give --coordinator, --num_processes and --process_id instead; "
@@ -32,14 +39,22 @@ class ProcessesNotJoined(ConnectionError):
     """The processes of a run did not find each other."""
 
 
+_signs_of_life: SignsOfLife | None = None
+"""Of this process, where there are several."""
+
+
 def initialise(
-    coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+    peer_timeout: float | None = None,
 ) -> None:
     """Joins the processes of a run; never falls back to a local run once more than one process was asked for.
 
     In this order: the arguments or the variables ``RSD_COORDINATOR`` (host:port), ``RSD_NUM_PROCESSES`` and
     ``RSD_PROCESS_ID``; a SLURM step of more than one task; else a local run, said in the log. Call it before anything
-    touches a device.
+    touches a device. From then on the processes watch each other: one that has died, stopped or failed is named, and
+    the others end (`signs_of_life`), `peer_timeout` seconds after its last sign (or ``RSD_PEER_TIMEOUT``; 60).
 
     Raises:
         ValueError: a coordinator without the number or the id of the processes, these without a coordinator, numbers
@@ -50,6 +65,7 @@ def initialise(
     num_processes = _integer("RSD_NUM_PROCESSES", num_processes)
     process_id = _integer("RSD_PROCESS_ID", process_id)
     values = {"RSD_COORDINATOR": coordinator, "RSD_NUM_PROCESSES": num_processes, "RSD_PROCESS_ID": process_id}
+    limit = _peer_timeout(peer_timeout)
     given = [name for name, value in values.items() if value is not None]
     if given:
         if missing := [name for name in values if name not in given]:
@@ -62,24 +78,31 @@ def initialise(
         assert process_id is not None
         _check_address("RSD_COORDINATOR", coordinator)
         _check_place("RSD_PROCESS_ID", process_id, "RSD_NUM_PROCESSES", num_processes)
-        _join(coordinator, num_processes, process_id)
+        _join(limit, coordinator, num_processes, process_id)
     elif (_integer("SLURM_STEP_NUM_TASKS") or 1) > 1:
         _check_slurm()
-        _join(cluster_detection_method="slurm")
+        _join(limit, cluster_detection_method="slurm")
     else:
         logger.info("no coordinator and no scheduler with several tasks: running as one local process")
         return
     logger.info("process %d of %d, %d devices", jax.process_index(), jax.process_count(), jax.device_count())
 
 
-def _join(*arguments: Any, **options: Any) -> None:
+def _join(limit: float, *arguments: Any, **options: Any) -> None:
+    global _signs_of_life
     try:
+        # JAX's own watch, which names nobody, comes after ours.
+        options |= {"heartbeat_timeout_seconds": math.ceil(limit) + 15}
         jax.distributed.initialize(*arguments, **options)
     except RuntimeError as error:
         raise ProcessesNotJoined(
             f"the processes of this run did not find each other: {error}; all of them must be started, within 5 "
             "minutes and with the same coordinator, whose port must be free on its host and open to the others"
         ) from error
+    store = _jax_processes.global_state.client
+    if store is not None and jax.process_count() > 1:
+        _signs_of_life = SignsOfLife(store, jax.process_index(), jax.process_count(), limit)
+        atexit.register(_signs_of_life.say_goodbye)
 
 
 def _check_slurm() -> None:
@@ -124,6 +147,17 @@ def _integer(name: str, argument: int | None = None) -> int | None:
     return int(text)
 
 
+def _peer_timeout(argument: float | None) -> float:
+    text = os.environ.get("RSD_PEER_TIMEOUT", str(SECONDS_UNTIL_LOST)) if argument is None else str(argument)
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = math.nan
+    if not 1 <= limit < math.inf:
+        raise ValueError(f"RSD_PEER_TIMEOUT (--peer_timeout) must be at least 1 second, got {text!r}")
+    return limit
+
+
 def is_primary() -> bool:
     """Whether this process writes the files that exist once a run."""
     return jax.process_index() == 0
@@ -155,10 +189,48 @@ def all_or_none(what: str) -> Iterator[None]:
         raise OtherProcessFailed(f"{what} failed in process {', '.join(map(str, failing))}, whose message says why")
 
 
-def leave() -> None:
-    """Leaves the run, when all processes do; what still waits in the background for one that has failed gives up."""
-    if jax.process_count() > 1:
+def leave(error: BaseException | None = None) -> None:
+    """Leaves the run, when all processes do; what still waits in the background for one that has failed gives up.
+
+    After an `error` of this process alone the others end too, and name it.
+    """
+    if _signs_of_life is None:
+        return
+    _signs_of_life.say_goodbye(error)
+    lost = None if error is None else _signs_of_life.wait_for_others(_SECONDS_UNTIL_ALONE)
+    if lost is None:
         jax.distributed.shutdown()
+        return
+    for name in lost.values():
+        logger.error("%s has given no sign of life since; it is probably what this process fails for", name)
+    atexit.register(os._exit, 1)  # JAX would wait for the others at the exit of this process
+
+
+@contextmanager
+def leaving_together() -> Iterator[None]:
+    """A block behind which this process leaves the run; the others learn of an error that ends it."""
+    try:
+        yield
+    except SystemExit:  # which all processes raise
+        leave()
+        raise
+    except BaseException as error:
+        leave(error)
+        raise
+
+
+@contextmanager
+def taking_steps() -> Iterator[None]:
+    """A block of steps that are taken together: a process that does nothing there and waits for nobody is stuck."""
+    with nullcontext() if _signs_of_life is None else _signs_of_life.taking_steps():
+        yield
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """A block in which this process may wait for the others, or for devices that do."""
+    with nullcontext() if _signs_of_life is None else _signs_of_life.waiting():
+        yield
 
 
 def everywhere(holds: bool) -> bool:
@@ -174,14 +246,16 @@ def _failing_processes(failed: bool) -> list[int]:
 
 def _flags(own: bool) -> NDArray[np.bool_]:
     """Every process's flag, by process."""
-    return np.asarray(multihost_utils.process_allgather(np.asarray(own)))
+    with waiting():
+        return np.asarray(multihost_utils.process_allgather(np.asarray(own)))
 
 
 def from_primary(value: float) -> float:
     """The primary process's `value`, in every process: decisions that all must take alike rest on it."""
     # As two words: without x64, JAX would round the float64 to float32 on its way.
     words = np.asarray([value], np.float64).view(np.uint32)
-    return float(np.asarray(multihost_utils.broadcast_one_to_all(words)).view(np.float64)[0])
+    with waiting():
+        return float(np.asarray(multihost_utils.broadcast_one_to_all(words)).view(np.float64)[0])
 
 
 def fetch(tree: PyTree) -> PyTree:
@@ -231,4 +305,4 @@ class TerminationSignal:
         """
         if jax.process_count() == 1:
             return self._received
-        return synchronise and bool(multihost_utils.process_allgather(np.asarray(self._received)).any())
+        return synchronise and bool(_flags(self._received).any())

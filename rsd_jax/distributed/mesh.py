@@ -1,5 +1,6 @@
 """The device mesh of a run: data x fsdp x tensor."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
@@ -23,13 +24,14 @@ class MeshConfig:
     tensor: int = 1
 
 
-def make_mesh(config: MeshConfig) -> Mesh:
-    """Arranges all devices of all processes in a mesh with the axes `MESH_AXES`.
+def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """Arranges devices in a mesh with the axes `MESH_AXES`: all of all processes, if no others are given.
 
     Raises:
         ValueError: sizes that are no sizes, or do not use exactly the devices there are.
     """
-    num_devices = jax.device_count()
+    devices = jax.devices() if devices is None else devices
+    num_devices = len(devices)
     sizes = {axis: getattr(config, axis) for axis in MESH_AXES}
     written = " x ".join(f"{axis}={size}" for axis, size in sizes.items())
     if any(size < 1 and size != -1 for size in sizes.values()) or list(sizes.values()).count(-1) > 1:
@@ -40,7 +42,7 @@ def make_mesh(config: MeshConfig) -> Mesh:
     if fixed > num_devices:
         raise ValueError(
             f"mesh {written} asks for {fixed} devices, but {num_devices} "
-            f"{'exists' if num_devices == 1 else 'exist'} ({jax.devices()[0].platform}, {jax.process_count()} "
+            f"{'exists' if num_devices == 1 else 'exist'} ({devices[0].platform}, {jax.process_count()} "
             "process(es)); use smaller --config.mesh.* sizes, or on a CPU "
             f"XLA_FLAGS=--xla_force_host_platform_device_count={fixed}"
         )
@@ -50,4 +52,4 @@ def make_mesh(config: MeshConfig) -> Mesh:
             "--config.mesh.fsdp, --config.mesh.tensor to -1 and let the others divide the number of devices"
         )
     shape = tuple(num_devices // fixed if size == -1 else size for size in sizes.values())
-    return jax.make_mesh(shape, MESH_AXES, axis_types=(AxisType.Auto,) * len(MESH_AXES))
+    return jax.make_mesh(shape, MESH_AXES, axis_types=(AxisType.Auto,) * len(MESH_AXES), devices=devices)

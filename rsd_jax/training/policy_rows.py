@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rsd_jax.backbones.interface import Backbone
 from rsd_jax.demos.demo import Demo
 from rsd_jax.run_folder import ROWS_FOLDER
+from rsd_jax.training.demonstration_digests import content_digests
 from rsd_jax.training.demonstrations import (
     Split,
     action_rows,
@@ -39,6 +40,9 @@ EncodeInstruction = Callable[[str], NDArray[np.int32]]
 
 ROWS_FORMAT = 2
 """Raised whenever `policy_rows` makes something else of the same demonstrations."""
+
+
+_DIGESTS = "demonstrations.json"
 
 
 class PolicyRows(NamedTuple):
@@ -83,10 +87,10 @@ def stored_policy_rows(run_dir: Path, heldout_every: int, horizon: int, encode: 
     digest = hashlib.blake2b(f"{ROWS_FORMAT} {heldout_every} {horizon}".encode(), digest_size=16)
     for instruction in instructions(run_dir):
         digest.update(encode(instruction).tobytes())
-    for path in files:
-        with path.open("rb") as file:
-            digest.update(f"{path.parent.name}/{path.name}".encode())
-            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    contents = content_digests(files, Path(run_dir) / ROWS_FOLDER / _DIGESTS)
+    for path, content in zip(files, contents, strict=True):
+        digest.update(f"{path.parent.name}/{path.name}".encode())
+        digest.update(content)
     folder = Path(run_dir) / ROWS_FOLDER / f"policy-{digest.hexdigest()}"
     stored = stored_rows(folder, partial(_write_all, files, folder, heldout_every, horizon, encode))
     train, heldout = (

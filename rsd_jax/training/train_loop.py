@@ -25,12 +25,14 @@ from rsd_jax.distributed import hosts
 from rsd_jax.distributed.sharding_rules import state_shardings
 from rsd_jax.folder_lock import in_use
 from rsd_jax.run_folder import METRICS_NAME, ROWS_FOLDER
+from rsd_jax.training.background_saves import BackgroundSaves
 from rsd_jax.training.configuration import WITHOUT_INFLUENCE, TrainingConfig
 from rsd_jax.training.dispatches import plan_dispatches
-from rsd_jax.training.metric_log import MetricLog, require_finite
+from rsd_jax.training.metric_log import MetricLog, NonFiniteMetricError, require_finite
 from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.objectives.on_rows import Constants, OnRows
 from rsd_jax.training.row_sources import Dispatch, RowOrder, count_rows, open_rows
+from rsd_jax.training.start_up import StartUp
 from rsd_jax.training.train_state import TrainState, create_train_state, from_checkpoint, rounded, to_checkpoint
 from rsd_jax.training.train_step import Metrics, make_optimizer, make_stacked_train_step, make_train_step
 
@@ -48,7 +50,9 @@ class ConfigMismatchError(ValueError):
     """The folder holds a run of another configuration."""
 
 
-def train(stage: Stage, config: TrainingConfig, output_dir: Path, mesh: Mesh) -> Variables:
+def train(
+    stage: Stage, config: TrainingConfig, output_dir: Path, mesh: Mesh, start_up: StartUp | None = None
+) -> Variables:
     """Trains a stage, or goes on with it, or recognises that it is finished.
 
     Args:
@@ -57,6 +61,7 @@ def train(stage: Stage, config: TrainingConfig, output_dir: Path, mesh: Mesh) ->
         output_dir: the stage's folder; gets ``config.json``, ``metrics.jsonl``, ``best/``, ``latest/`` and at the end
             ``metrics.json`` (evaluation of the best variables, and ``training``: facts of the run).
         mesh: of `rsd_jax.distributed.mesh.make_mesh`.
+        start_up: of this process, which is noted on and told of behind the first step.
 
     Returns:
         The best variables by held-out evaluation, as nested dicts, sharded as the run's state is.
@@ -83,7 +88,7 @@ def train(stage: Stage, config: TrainingConfig, output_dir: Path, mesh: Mesh) ->
             if hosts.is_primary():
                 output_dir.mkdir(parents=True, exist_ok=True)
                 write_json(output_dir / "config.json", {**run, "training": asdict(config)})
-        return _Run(stage, config, output_dir, mesh, checkpoints, run).finish()
+        return _Run(stage, config, output_dir, mesh, checkpoints, run, start_up or StartUp()).finish()
 
 
 def _is_finished(checkpoints: StageCheckpoints, run: dict[str, Any], config: TrainingConfig) -> bool:
@@ -147,26 +152,32 @@ class _Run:
         mesh: Mesh,
         checkpoints: StageCheckpoints,
         description: dict[str, Any],
+        start_up: StartUp,
     ) -> None:
         self._stage, self._config, self._output_dir, self._mesh = stage, config, output_dir, mesh
         self._checkpoints, self._description = checkpoints, description
+        self._saves, self._start_up = BackgroundSaves(checkpoints), start_up
         optimizer = make_optimizer(config)
         state, shardings = create_train_state(
             stage.objective, optimizer, ema=config.ema_decay > 0, seed=config.seed, mesh=mesh
         )
         frozen = hosts.replicate(stage.frozen, mesh)
+        start_up.note("state")
         # Last of all that stays on the devices: rows are only placed there if they fit beside it.
         order = RowOrder(count_rows(stage.rows), config.batch_size, config.seed)
         folder = output_dir.parent / ROWS_FOLDER
         self._rows = open_rows(config.data, stage.rows, order, mesh, config.data_threads, folder, stage.name)
         self._constants = Constants(self._rows.resident, frozen)
+        start_up.note("rows")
         objective = OnRows(stage.objective, self._rows)
         self._train_step = make_train_step(objective, optimizer, config, shardings, mesh)
         self._stacked_train_step = make_stacked_train_step(objective, optimizer, config, shardings, mesh)
         # Evaluated and saved where they are: no device ever holds more than its part of them.
         self._round = jax.jit(partial(rounded, dtype=config.stored_dtype), out_shardings=shardings.evaluated)
         self._state, self._step, self._seconds_before = self._resume(state)
-        self._saved_step = self._step or None
+        self._saves.prepare({"variables": self._round(self._state.evaluated)._asdict()}, to_checkpoint(self._state))
+        self._first_step, self._saved_step = self._step, self._step or None
+        start_up.note("state")
         self._best_value = self._best_value_until(self._step)
         self._start = self._saved_at = time.monotonic()
         self._previous_step = self._checked_step = self._step
@@ -200,11 +211,21 @@ class _Run:
         )
         try:
             plan = plan_dispatches(self._step, config)
-            with hosts.TerminationSignal() as termination, closing(self._rows.feed(plan)) as feed:
-                for dispatch, fed in zip(plan, feed, strict=True):
-                    self._advance(dispatch, fed)
-                    if self._step < config.steps and termination.received(synchronise=self._due(config.log_every)):
-                        self._interrupt()
+            with (
+                self._saves,
+                hosts.TerminationSignal() as termination,
+                closing(self._rows.feed(plan)) as feed,
+                hosts.taking_steps(),
+            ):
+                try:
+                    for dispatch, fed in zip(plan, feed, strict=True):
+                        self._advance(dispatch, fed)
+                        if self._step < config.steps and termination.received(synchronise=self._due(config.log_every)):
+                            self._interrupt()
+                except NonFiniteMetricError:  # which all processes raise: what was saved before lasts
+                    self._saves.finish()
+                    raise
+                self._saves.finish()
         finally:
             self._bar.close()
             self._log.close()
@@ -215,7 +236,10 @@ class _Run:
         step = self._previous_step = self._step
         assert dispatch.step == step, f"{dispatch} at step {step}"
         train_step = self._train_step if dispatch.num_steps == 1 else self._stacked_train_step
-        self._state, metrics = train_step(self._state, self._constants, fed)
+        with hosts.waiting():
+            self._state, metrics = train_step(self._state, self._constants, fed)
+        if step == self._first_step:
+            self._tell_of_start(metrics)
         self._step += dispatch.num_steps
         self._pending.append(metrics)
         self._bar.update(self._step - step)
@@ -226,6 +250,14 @@ class _Run:
             self._evaluate()
         if self._due(self._config.checkpoint_every) or self._is_time_to_save():
             self._save_latest()
+        elif jax.process_count() == 1 or self._due(self._config.log_every):  # where several ask each other anyway
+            self._saves.advance()
+
+    def _tell_of_start(self, metrics: Metrics) -> None:
+        self._start_up.note("compilation")
+        jax.block_until_ready(metrics)
+        self._start_up.note("first step")
+        logger.info("stage %s: %s", self._stage.name, self._start_up)
 
     def _is_time_to_save(self) -> bool:
         """Whether the timer says so, by the primary process's clock; asked where all processes log."""
@@ -244,7 +276,9 @@ class _Run:
         """
         settled = len(self._pending) - leave
         ready, self._pending = self._pending[:settled], self._pending[settled:]
-        for fetched in jax.device_get(ready):
+        with hosts.waiting():
+            ready = jax.device_get(ready)
+        for fetched in ready:
             # [1] from a single step, [steps] from several.
             metrics = {f"train/{name}": np.atleast_1d(values) for name, values in sorted(fetched.items())}
             all_finite = all(np.isfinite(values).all() for values in metrics.values())
@@ -265,24 +299,26 @@ class _Run:
     def _evaluate(self) -> None:
         self._settle()
         variables = self._round(self._state.evaluated)
-        result = json_value(self._stage.evaluate(variables))
+        with hosts.waiting():
+            result = json_value(self._stage.evaluate(variables))
         require_finite({f"heldout/{name}": value for name, value in result.items()}, self._step)
         self._log.write(self._step, {f"heldout/{name}": value for name, value in result.items()})
         value = hosts.from_primary(result[self._stage.best_metric])
         if value < self._best_value:
             self._best_value = value
-            self._checkpoints.save("best", {"variables": variables._asdict()}, self._metadata(result))
+            self._saves.add("best", {"variables": variables._asdict()}, self._metadata(result))
 
     def _save_latest(self) -> None:
         self._settle()
         self._saved_at = time.monotonic()
         if self._saved_step == self._step:  # remembered: not all processes may see the same in the folder
             return
-        self._checkpoints.save("latest", to_checkpoint(self._state), self._metadata({}))
+        self._saves.add("latest", to_checkpoint(self._state), self._metadata({}))
         self._saved_step = self._step
 
     def _interrupt(self) -> None:
         self._save_latest()
+        self._saves.finish()
         logger.warning("SIGTERM: state of step %d saved in %s; the same command goes on", self._step, self._output_dir)
         raise TrainingInterrupted(TERMINATED)
 
@@ -299,6 +335,8 @@ class _Run:
                     "device": devices[0].device_kind,
                     "num_devices": len(devices),
                     "num_processes": jax.process_count(),
+                    "longest_save_stop": round(self._saves.longest_stop, 4),
+                    "start": {phase: round(seconds, 2) for phase, seconds in self._start_up.seconds.items()},
                 }
                 write_checked_json(self._output_dir / METRICS_NAME, {**best.metrics, "training": facts})
         return load_best(self._stage, self._checkpoints, self._mesh)

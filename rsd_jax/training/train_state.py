@@ -1,5 +1,6 @@
 """The complete state of a training run, and how it is born on the mesh."""
 
+from collections.abc import Callable
 from typing import Any
 
 import flax
@@ -68,7 +69,30 @@ def create_train_state(
     Returns:
         The state and its shardings, two trees of one structure.
     """
+    init = _initialiser(objective, optimizer, ema)
+    # The key is an argument, so that XLA cannot fold the draws into constants while it compiles.
+    key = jax.random.key(seed)
+    shardings = state_shardings(jax.eval_shape(init, key), mesh)
+    return jax.jit(lambda key: meta.unbox(init(key)), out_shardings=shardings)(key), shardings
 
+
+def abstract_train_state(
+    objective: Objective, optimizer: optax.GradientTransformation, ema: bool, mesh: Mesh
+) -> tuple[TrainState, PyTree]:
+    """Shapes, types and shardings of what `create_train_state` draws, and the shardings alone."""
+    boxed = jax.eval_shape(_initialiser(objective, optimizer, ema), jax.random.key(0))
+    shardings = state_shardings(boxed, mesh)
+    state = jax.tree.map(
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        meta.unbox(boxed),
+        shardings,
+    )
+    return state, shardings
+
+
+def _initialiser(
+    objective: Objective, optimizer: optax.GradientTransformation, ema: bool
+) -> Callable[[jax.Array], TrainState]:
     def init(key: jax.Array) -> TrainState:
         init_key, step_key = jax.random.split(key)
         variables = objective.init(init_key)
@@ -81,10 +105,7 @@ def create_train_state(
             key=step_key,
         )
 
-    # The key is an argument, so that XLA cannot fold the draws into constants while it compiles.
-    key = jax.random.key(seed)
-    shardings = state_shardings(jax.eval_shape(init, key), mesh)
-    return jax.jit(lambda key: meta.unbox(init(key)), out_shardings=shardings)(key), shardings
+    return init
 
 
 def to_checkpoint(state: TrainState) -> dict[str, Any]:

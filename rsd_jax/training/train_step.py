@@ -1,11 +1,13 @@
 """The optimizer and the compiled optimizer step, single or several in one call."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.stages import Lowered
 
 from rsd_jax.array_types import PyTree
 from rsd_jax.training.configuration import TrainingConfig
@@ -13,7 +15,19 @@ from rsd_jax.training.objectives.interface import LossOutput, Objective, Variabl
 from rsd_jax.training.train_state import TrainState
 
 Metrics = dict[str, jax.Array]
-TrainStep = Callable[[TrainState, PyTree, PyTree], tuple[TrainState, Metrics]]
+_Step = Callable[[TrainState, PyTree, PyTree], tuple[TrainState, Metrics]]
+
+
+class TrainStep(Protocol):
+    """A compiled step."""
+
+    def __call__(self, state: TrainState, frozen: PyTree, batch: PyTree) -> tuple[TrainState, Metrics]:
+        """Takes the step; `state` is donated."""
+        ...
+
+    def lower(self, state: TrainState, frozen: PyTree, batch: PyTree) -> Lowered:
+        """The program for arguments like these, which need not be arrays."""
+        ...
 
 
 def learning_rate_schedule(config: TrainingConfig) -> optax.Schedule:
@@ -75,11 +89,14 @@ def make_stacked_train_step(
     return _compile(steps, shardings, mesh)
 
 
-def _compile(step: TrainStep, shardings: PyTree, mesh: Mesh) -> TrainStep:
-    return jax.jit(step, donate_argnums=0, out_shardings=(shardings, NamedSharding(mesh, PartitionSpec())))
+def _compile(step: _Step, shardings: PyTree, mesh: Mesh) -> TrainStep:
+    compiled: TrainStep = jax.jit(
+        step, donate_argnums=0, out_shardings=(shardings, NamedSharding(mesh, PartitionSpec()))
+    )
+    return compiled
 
 
-def _step(objective: Objective, optimizer: optax.GradientTransformation, config: TrainingConfig) -> TrainStep:
+def _step(objective: Objective, optimizer: optax.GradientTransformation, config: TrainingConfig) -> _Step:
     schedule = learning_rate_schedule(config)
 
     def step(state: TrainState, frozen: PyTree, batch: PyTree) -> tuple[TrainState, Metrics]:

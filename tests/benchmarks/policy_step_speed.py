@@ -18,24 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from launch.config_flags import load_config
-from rsd_jax.backbones.choice import make_backbone
-from rsd_jax.backbones.image_preprocessing import AugmentationConfig
-from rsd_jax.backbones.instruction_table import InstructionTable
-from rsd_jax.backbones.proprioception import ProprioNormalizer
-from rsd_jax.demos.frames import STORED_SIZE
-from rsd_jax.distributed.mesh import MeshConfig, make_mesh
-from rsd_jax.heads.regression_head import RegressionConfig
-from rsd_jax.policy_network import PolicyNetwork
-from rsd_jax.registry import to_dataclass
-from rsd_jax.training.configuration import TrainingConfig
-from rsd_jax.training.objectives.behaviour_cloning import BehaviourCloning, PolicyConstants, policy_inputs
-from rsd_jax.training.objectives.on_rows import Constants, OnRows
-from rsd_jax.training.row_sources import Dispatch, ResidentRows, RowOrder
-from rsd_jax.training.train_state import create_train_state
-from rsd_jax.training.train_step import make_optimizer, make_stacked_train_step, make_train_step
+from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
+from rsd_jax.training.row_sources import Dispatch
+from tests.benchmarks.synthetic_policy_training import make_training
 
 NUM_ROWS = 20_000
-INSTRUCTION = "pick up the black bowl on the stove and place it on the plate"
 
 
 def matrix_rate(size: int = 8192, repeats: int = 50) -> float:
@@ -76,50 +63,29 @@ def count_operations(jaxpr: Any) -> int:
 
 def measure(config: Any, num_steps: int) -> dict[str, float]:
     """Seconds a step, samples a second and operations of the training that `config` (configs/policy.py) describes."""
-    training = to_dataclass(TrainingConfig, config.training, seed=0)
-    backbone = make_backbone(**config.model.backbone)
-    objective = BehaviourCloning(
-        PolicyNetwork(backbone, to_dataclass(RegressionConfig, config.model.head)),
-        to_dataclass(AugmentationConfig, config.model.augmentation),
-        config.model.compute_dtype,
-    )
-    mesh = make_mesh(to_dataclass(MeshConfig, config.mesh))
-    generator = np.random.default_rng(0)
-    table = InstructionTable.of([INSTRUCTION], 8, "training", backbone.encode_instruction)
-    rows = {
-        "images": generator.integers(0, 256, (NUM_ROWS, 2, STORED_SIZE, STORED_SIZE, 3), np.uint8),
-        "proprio": generator.normal(size=(NUM_ROWS, 8)).astype(np.float32),
-        "instruction_ids": np.tile(np.asarray(table.given), (NUM_ROWS, 1)),
-        "actions": generator.normal(size=(NUM_ROWS, 8, 7)).astype(np.float32),
-        "mask": np.ones((NUM_ROWS, 8), bool),
-    }
-    optimizer = make_optimizer(training)
-    state, shardings = create_train_state(objective, optimizer, training.ema_decay > 0, 0, mesh)
+    made = make_training(config, NUM_ROWS)
+    state, stride = made.state, made.config.steps_per_dispatch
     parameters = sum(array.size for array in jax.tree.leaves(state.params))
-    source = ResidentRows(rows, RowOrder(NUM_ROWS, training.batch_size, 0), mesh, is_split=False)
-    constants = Constants(source.resident, PolicyConstants(ProprioNormalizer(jnp.zeros(8), jnp.ones(8)), table))
-    on_rows, stride = OnRows(objective, source), training.steps_per_dispatch
-    make = make_train_step if stride == 1 else make_stacked_train_step
-    step = make(on_rows, optimizer, training, shardings, mesh)
     plan = [Dispatch(start, stride) for start in range(0, num_steps + stride, stride)]
     began = time.perf_counter()
-    for number, (_, fed) in enumerate(zip(plan, source.feed(plan), strict=True)):
-        state, metrics = step(state, constants, fed)
+    for number, (_, fed) in enumerate(zip(plan, made.source.feed(plan), strict=True)):
+        state, metrics = made.step(state, made.constants, fed)
         if number == 0:
             jax.block_until_ready(state)
             first_seconds, began = time.perf_counter() - began, time.perf_counter()
     loss = np.asarray(metrics["loss"])
     seconds = (time.perf_counter() - began) / ((len(plan) - 1) * stride)
     assert np.isfinite(loss).all()
-    inputs = policy_inputs({name: jnp.asarray(array[:1]) for name, array in rows.items()})
-    forward = count_operations(jax.make_jaxpr(objective.predict)(state.params, constants.frozen.proprio, inputs).jaxpr)
+    inputs = policy_inputs({name: jnp.asarray(array[:1]) for name, array in made.rows.items()})
+    proprio = made.constants.frozen.proprio
+    forward = count_operations(jax.make_jaxpr(made.objective.predict)(state.params, proprio, inputs).jaxpr)
     # The backward pass has two products for each of the forward pass.
-    operations = 3 * forward * training.batch_size
+    operations = 3 * forward * made.config.batch_size
     return {
         "parameters": parameters,
-        "batch_size": training.batch_size,
+        "batch_size": made.config.batch_size,
         "milliseconds_per_step": 1e3 * seconds,
-        "samples_per_second": training.batch_size / seconds,
+        "samples_per_second": made.config.batch_size / seconds,
         "operations_per_step": operations,
         "operations_per_second": operations / seconds,
         "first_dispatch_seconds": first_seconds,

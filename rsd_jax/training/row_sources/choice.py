@@ -3,11 +3,11 @@
 import logging
 from pathlib import Path
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 
 from rsd_jax.distributed import hosts
+from rsd_jax.distributed.device import free_bytes
 from rsd_jax.training.row_sources.interface import Rows, RowSource, count_rows, row_bytes
 from rsd_jax.training.row_sources.resident import ResidentRows
 from rsd_jax.training.row_sources.row_files import rows_on_disk
@@ -51,7 +51,7 @@ def open_rows(
     if place == "auto" and mesh.devices.flat[0].platform == "cpu":
         place = "host"
     if place in ("auto", "device"):
-        bytes_needed, bytes_free = count_rows(rows) * row_bytes(rows), _free_bytes(mesh)
+        bytes_needed, bytes_free = count_rows(rows) * row_bytes(rows), free_bytes(mesh.local_devices)
         fit = int(hosts.from_primary(_fit(bytes_needed, bytes_free, num_shards)))
         if fit != _TOO_MANY:
             how = "split over the devices" if fit == _SPLIT else "whole on every device"
@@ -76,11 +76,3 @@ def _fit(bytes_needed: int, bytes_free: int | None, num_shards: int) -> int:
     if bytes_free is None or bytes_needed <= RESIDENT_SHARE * bytes_free:
         return _WHOLE
     return _SPLIT if bytes_needed <= RESIDENT_SHARE * bytes_free * num_shards else _TOO_MANY
-
-
-def _free_bytes(mesh: Mesh) -> int | None:
-    """Free memory of this process's fullest device; None where devices don't tell."""
-    devices: list[jax.Device] = list(mesh.local_devices)
-    statistics = [device.memory_stats() for device in devices]
-    known = [stats for stats in statistics if stats and "bytes_limit" in stats]
-    return min((stats["bytes_limit"] - stats["bytes_in_use"] for stats in known), default=None)

@@ -34,7 +34,7 @@ def test_arguments_win_over_variables(calls, monkeypatch):
     monkeypatch.setenv("RSD_NUM_PROCESSES", "4")
     monkeypatch.setenv("RSD_PROCESS_ID", "3")
     hosts.initialise("host:5", process_id=0)
-    assert calls == [(("host:5", 4, 0), {})]
+    assert calls == [(("host:5", 4, 0), {"heartbeat_timeout_seconds": 75})]
 
 
 def set_slurm(monkeypatch, **changes):
@@ -50,7 +50,7 @@ def set_slurm(monkeypatch, **changes):
 def test_a_slurm_step_of_several_tasks_is_joined(calls, monkeypatch):
     set_slurm(monkeypatch)
     hosts.initialise()
-    assert calls == [((), {"cluster_detection_method": "slurm"})]
+    assert calls == [((), {"cluster_detection_method": "slurm", "heartbeat_timeout_seconds": 75})]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,13 @@ def test_a_number_that_is_none_is_an_error(calls, monkeypatch):
     monkeypatch.setenv("RSD_PROCESS_ID", "first")
     with pytest.raises(ValueError, match="RSD_PROCESS_ID must be a non-negative integer, got 'first'"):
         hosts.initialise("host:5", 2)
+
+
+@pytest.mark.parametrize("value", ["soon", "0", "inf"])
+def test_a_time_that_is_none_is_an_error(calls, monkeypatch, value):
+    monkeypatch.setenv("RSD_PEER_TIMEOUT", value)
+    with pytest.raises(ValueError, match=rf"RSD_PEER_TIMEOUT .* must be at least 1 second, got '{value}'"):
+        hosts.initialise("host:5", 2, 0)
 
 
 def test_failure_to_join_is_not_swallowed(monkeypatch):

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rsd_jax.checkpoints import StageCheckpoints, load_stage
+from rsd_jax.checkpoints import load_stage
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
+from rsd_jax.training.background_saves import BackgroundSaves
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.metric_log import NonFiniteMetricError
 from rsd_jax.training.objectives.interface import Variables
@@ -79,6 +80,8 @@ def test_a_run_leaves_best_latest_metrics_and_config(straight_run):
     metrics = json.loads((folder / "metrics.json").read_text())
     assert len(metrics["mse_by_output"]) == 4
     assert metrics["training"]["steps"] == 12
+    assert list(metrics["training"]["start"]) == ["state", "rows", "compilation", "first step"]
+    assert metrics["training"]["longest_save_stop"] > 0
     assert json.loads((folder / "config.json").read_text())["training"]["batch_size"] == 8
     assert [row["step"] for row in rows_of(folder) if "train/loss" in row] == [2, 4, 6, 8, 10, 12]
     assert [row["step"] for row in rows_of(folder) if "heldout/mse" in row] == [4, 8, 12]
@@ -115,19 +118,20 @@ def test_interrupted_and_resumed_equals_straight_to_the_last_bit(tmp_path, mesh,
 
 def test_the_timer_saves_between_the_periods_and_resumes_to_the_same_bits(tmp_path, mesh, straight_run, monkeypatch):
     saved = []
-    save = StageCheckpoints.save
+    add = BackgroundSaves.add
 
     def noted(self, which, trees, metadata):
         saved.append((which, metadata.step))
-        save(self, which, trees, metadata)
+        add(self, which, trees, metadata)
         if (which, metadata.step) == ("latest", 6):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(StageCheckpoints, "save", noted)
+    monkeypatch.setattr(BackgroundSaves, "add", noted)
     always = replace(CONFIG, checkpoint_every_seconds=1e-9)
     with pytest.raises(KeyboardInterrupt):
         train(make_toy_stage(), always, tmp_path / "toy", mesh)
     assert [step for which, step in saved if which == "latest"] == [2, 4, 6]  # asked wherever it logs
+    assert load_stage(tmp_path, "toy", "latest").metadata.step == 6  # what was begun is ended
     train(make_toy_stage(), CONFIG, tmp_path / "toy", mesh)
     assert fingerprint(tmp_path / "toy") == fingerprint(straight_run / "toy")
 

@@ -1,0 +1,217 @@
+"""Processes of a run that watch each other: who has died, stopped or got stuck is named, and the others end.
+
+Each tells the others of itself every few seconds, by a thread, through the store of names that JAX's processes share.
+JAX watches them too, but names nobody if the first one is lost, and takes for alive whose threads still run.
+"""
+
+import faulthandler
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import NamedTuple, Protocol
+
+PEER_LOST = 75
+"""Exit status of a process that ends because another one is lost: sysexits.h's "try again later"."""
+
+SECONDS_UNTIL_LOST = 60.0
+"""Until a process without a sign of life is given up, if nothing else is asked for."""
+
+LIVING, STUCK, DONE, FAILED = "living", "stuck", "done", "failed"
+
+_KEY = "rsd_jax/signs_of_life/"
+_BUSY_SHARE = 0.02
+_SECONDS_OF_GRACE = 5.0
+
+
+class Store(Protocol):
+    """Names and texts that all processes share: what JAX's client has of it."""
+
+    def key_value_set(self, key: str, value: str, allow_overwrite: bool = ...) -> None:
+        """Gives a name its text."""
+        ...
+
+    def key_value_dir_get(self, key: str) -> list[tuple[str, str]]:
+        """All names that begin so, with their texts."""
+        ...
+
+
+class Sign(NamedTuple):
+    """What a process tells of itself.
+
+    Attributes:
+        process: which of the run. host, pid: where it runs.
+        state: `LIVING`, `STUCK` (it takes steps, does nothing, and waits for nobody), `DONE` or `FAILED`.
+        waits: seconds that it has been waiting for others.
+        number: of the sign, so that a new one is told from an old one.
+        message: why it has failed.
+    """
+
+    process: int
+    host: str
+    pid: int
+    state: str
+    waits: float
+    number: int
+    message: str = ""
+
+    def __str__(self) -> str:
+        return f"process {self.process} (pid {self.pid} on {self.host})"
+
+
+class SignsOfLife:
+    """The thread of one process. What becomes of others is decided by this process's own clock."""
+
+    def __init__(
+        self, store: Store, process: int, count: int, limit: float, end: Callable[[str], None] | None = None
+    ) -> None:
+        """Begins to tell and to watch.
+
+        Args:
+            store: shared by all.
+            process: which one this is, of `count`.
+            limit: seconds without a sign after which a process is lost.
+            end: ends this process, given the reason; by default with `PEER_LOST`.
+        """
+        self._store, self._process, self._count, self._limit = store, process, count, limit
+        self._end = end or self._end_process
+        self._interval = min(5.0, limit / 6)
+        self._waits_since: float | None = None
+        self._idle_since: float | None = None
+        self._takes_steps = False
+        self._number = 0
+        self._seen: dict[int, tuple[Sign | None, float]] = {}
+        self._is_leaving = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="signs of life", daemon=True)
+        self._thread.start()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """A block in which the main thread may wait for the others."""
+        self._waits_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._waits_since = self._idle_since = None
+
+    @contextmanager
+    def taking_steps(self) -> Iterator[None]:
+        """A block in which a main thread that neither computes nor waits for others is stuck."""
+        self._takes_steps, self._idle_since = True, None
+        try:
+            yield
+        finally:
+            self._takes_steps = False
+
+    def say_goodbye(self, error: BaseException | None = None) -> None:
+        """Tells the others that this process leaves, and why, and stops watching them."""
+        if not self._is_leaving.is_set():
+            self._is_leaving.set()
+            message = "" if error is None else f"{type(error).__name__}: {error}"
+            with suppress(RuntimeError):  # nobody holds the names any more
+                self._tell(DONE if error is None else FAILED, message)
+
+    def wait_for_others(self, seconds: float) -> dict[int, str] | None:
+        """Waits for the others to say goodbye too.
+
+        Returns:
+            ``None`` if all have within `seconds`; else those that have not given any other sign in that time either,
+            which may be none of them: process -> how it is called.
+        """
+        before: dict[int, Sign] | None = None
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                signs = self._read()
+            except RuntimeError:
+                return {0: self._name(0)}  # it held the names
+            if sum(sign.state in (DONE, FAILED) for sign in signs.values()) == self._count:
+                return None
+            before = before or signs
+            if time.monotonic() > until:
+                break
+            time.sleep(self._interval / 10)
+        left = {process for process, sign in signs.items() if sign.state in (DONE, FAILED)}
+        silent = [number for number in range(self._count) if signs.get(number) == before.get(number)]
+        return {number: self._name(number) for number in silent if number not in left}
+
+    def _name(self, process: int) -> str:
+        sign, _ = self._seen.get(process, (None, 0.0))
+        return str(sign or f"process {process}")
+
+    def _run(self) -> None:
+        began = computed_until = time.monotonic()
+        computed = time.process_time()
+        with ThreadPoolExecutor(1, "shared names") as rpc:
+            asked: Future[dict[int, Sign]] | None = None
+            while not self._is_leaving.wait(self._interval):
+                now = time.monotonic()
+                if time.process_time() - computed > _BUSY_SHARE * (now - computed_until) or self._waits_since:
+                    self._idle_since = None
+                elif self._idle_since is None:
+                    self._idle_since = now
+                computed, computed_until = time.process_time(), now
+                if asked is None or asked.done():
+                    if asked is not None and asked.exception() is None:
+                        began = now
+                        if reason := self._judge(asked.result()):
+                            self._end(reason)
+                            return
+                    asked = rpc.submit(self._exchange)
+                # Process 0 holds the names: without it nothing is told of anybody.
+                if now - began > self._limit and self._process != 0:
+                    self._end(f"{self._name(0)}, with whom all others speak, has not answered for {self._limit:g} s")
+                    return
+
+    def _exchange(self) -> dict[int, Sign]:
+        is_stuck = (
+            self._takes_steps and self._idle_since is not None and time.monotonic() - self._idle_since > self._limit
+        )
+        self._tell(STUCK if is_stuck else LIVING)
+        return self._read()
+
+    def _tell(self, state: str, message: str = "") -> None:
+        self._number += 1
+        waits_since = self._waits_since
+        waits = 0.0 if waits_since is None else time.monotonic() - waits_since
+        sign = Sign(self._process, socket.gethostname(), os.getpid(), state, waits, self._number, message)
+        self._store.key_value_set(f"{_KEY}{self._process}", json.dumps(sign), allow_overwrite=True)
+
+    def _read(self) -> dict[int, Sign]:
+        signs = [Sign(*json.loads(text)) for _, text in self._store.key_value_dir_get(_KEY)]
+        return {sign.process: sign for sign in signs}
+
+    def _judge(self, signs: dict[int, Sign]) -> str | None:
+        """Why this process has to end, if it has."""
+        now = time.monotonic()
+        others_wait = any(sign.waits > self._limit for sign in signs.values())
+        for process in range(self._count):
+            sign = signs.get(process)
+            if process not in self._seen or self._seen[process][0] != sign:
+                self._seen[process] = sign, now
+            silent = now - self._seen[process][1]
+            if sign is not None and sign.state == FAILED:
+                if silent > _SECONDS_OF_GRACE:  # in which this process may notice by itself
+                    return f"{sign} has failed: {sign.message}"
+            elif sign is not None and sign.state == STUCK and others_wait:
+                return f"{sign} is stuck: others have waited for it for {self._limit:g} s, and it computes nothing"
+            elif silent > self._limit and process != self._process and (sign is None or sign.state != DONE):
+                return f"{sign or f'process {process}'} has given no sign of life for {self._limit:g} s"
+        return None
+
+    def _end_process(self, reason: str) -> None:
+        """At once: the main thread may wait for ever, and what JAX does at the exit of a process waits for others."""
+        self._is_leaving.set()
+        sys.stderr.write(
+            f"error: {reason}; this process ends, as all others do: the same command goes on from the latest "
+            "checkpoint\n"
+        )
+        sys.stderr.flush()
+        if reason.startswith(f"process {self._process} "):
+            faulthandler.dump_traceback(sys.stderr)
+        os._exit(PEER_LOST)
