@@ -16,8 +16,12 @@ from rsd_jax.array_types import PyTree
 
 _LIBRARY = "TPU_LIBRARY_PATH"
 
-_WITHOUT_A_MACHINE = {"TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost"}
-"""What the compiler would else ask a cloud for, at length."""
+_WITHOUT_A_MACHINE = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
+"""So that the compiler asks no cloud for its machine, at length, and keeps no TPU for itself."""
 
 
 class ProgramCost(NamedTuple):
@@ -99,7 +103,7 @@ def topology_devices(name: str) -> list[jax.Device]:
         return list(topologies.get_topology_desc(name, "tpu").devices)
     except (RuntimeError, ValueError) as error:
         raise ValueError(
-            f"{name!r} is no TPU topology ({error}); write GENERATION:SHAPE, such as v5e:2x4, v6e:2x4 or v5p:2x2x4"
+            f"no TPU topology {name!r}: {error}; write GENERATION:SHAPE, such as v5e:2x4, v6e:2x4 or v5p:2x2x4"
         ) from error
 
 

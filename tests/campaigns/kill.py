@@ -229,7 +229,6 @@ def _truncate(work: Work, saved: Path, folder: Path, rng: random.Random) -> bool
     if command.end() == 0 or not any("is damaged" in line and latest.name in line for line in command.words):
         raise Fault(f"{path.relative_to(folder)} was truncated, and not named: {command.last_words()}")
     latest.rename(folder / f"{latest.name}.damaged")  # as the message says
-    shutil.rmtree(saved / "best")
     return True
 
 

@@ -50,5 +50,5 @@ def test_a_tiny_policy_and_the_chunks_compile_for_eight_devices(monkeypatch):
 
 @needs_compiler
 def test_a_topology_that_does_not_exist_is_an_error_that_names_some():
-    with pytest.raises(ValueError, match=r"'v5e:3x17' is no TPU topology .*such as v5e:2x4"):
+    with pytest.raises(ValueError, match=r"no TPU topology 'v5e:3x17': .*such as v5e:2x4"):
         topology_devices("v5e:3x17")

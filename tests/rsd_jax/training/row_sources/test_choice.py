@@ -29,7 +29,7 @@ def test_forty_bytes_on_four_devices_take_at_most_half_of_what_is_free(free, fit
 
 
 def test_rows_that_do_not_fit_are_an_error_that_names_the_fix(tmp_path, monkeypatch):
-    monkeypatch.setattr(choice, "_free_bytes", lambda mesh: 79)
+    monkeypatch.setattr(choice, "free_bytes", lambda devices: 79)
     with pytest.raises(ValueError, match=r"40 bytes of rows.*50% of the 79 bytes.*give training.data=host"):
         open_toy("device", tmp_path)
 
