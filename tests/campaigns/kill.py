@@ -39,6 +39,7 @@ from tqdm import tqdm
 from rsd_jax.atomic_files import write_json
 from rsd_jax.checkpoints import StageCheckpoints
 from rsd_jax.provenance import device_name, git_commit, library_versions
+from rsd_jax.run_folder import METRICS_NAME
 from tests.campaigns.killable_work import WORKS, Work, steps_lost
 
 REPOSITORY = Path(__file__).parents[2]
@@ -221,7 +222,7 @@ def _after(seconds: float) -> Callable[[], bool]:
 
 def _truncate(work: Work, saved: Path, folder: Path, rng: random.Random) -> bool:
     latest = StageCheckpoints(saved).find("latest")
-    if latest is None:
+    if latest is None or (saved / METRICS_NAME).exists():  # nothing is read of a finished one
         return False
     path = rng.choice(sorted(path for path in latest.rglob("*") if path.is_file() and path.stat().st_size))
     os.truncate(path, rng.randrange(path.stat().st_size))
