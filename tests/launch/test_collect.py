@@ -24,7 +24,8 @@ def calls(monkeypatch) -> list:
     """What would be collected; the simulator and the workers are left out, and so is the page."""
     calls = []
 
-    def collect(tasks, plan, run_dir, *, provenance, on_attempt):
+    def collect(tasks, plan, run_dir, *, provenance, on_attempt, leader):
+        assert leader is None
         assert not list(run_dir.glob("demos/*/collection.json"))
         calls.append((tasks, plan, run_dir, provenance))
         logs = []
@@ -143,5 +144,5 @@ def test_impossible_values_are_named(calls):
 
 
 def test_an_unknown_variant_is_named():
-    with pytest.raises(ValueError, match="'quickstart', 'tiny', got 'huge'"):
+    with pytest.raises(ValueError, match="'tiny_libero_10', got 'huge'"):
         runpy.run_path(CONFIG)["get_config"]("huge")

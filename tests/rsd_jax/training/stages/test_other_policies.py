@@ -49,7 +49,8 @@ def policy_stage(run_dir, learns):
 
 def stored(stage, params, run_dir):
     """The policy as it comes back from a checkpoint, by way of JSON."""
-    loaded = SimpleNamespace(variables={"params": params}, params_hash="0", metadata=SimpleNamespace(stage="policy"))
+    of_policy = SimpleNamespace(stage="policy")
+    loaded = SimpleNamespace(variables={"params": params}, params_hash="0", metadata=of_policy, folder=None)
     return stored_policy(loaded, json.loads(json.dumps(stage.metadata)), run_dir)
 
 
