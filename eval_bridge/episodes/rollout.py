@@ -124,7 +124,8 @@ def run_episode(
         execution: of this episode; None for `Blocking`, which asks when the last chunk is used up.
 
     Raises:
-        ValueError: a limit or stride below 1, or a chunk that is not finite or has another shape than [C, 7].
+        ValueError: a limit or stride below 1, or a chunk that is not finite or has another shape than [C, 7],
+            with the same C at every call.
     """
     if step_limit < 1:
         raise ValueError(f"step_limit={step_limit} must be at least 1.")
@@ -146,6 +147,7 @@ def run_episode(
             if video_stride is not None:
                 frames.append(VideoFrame(upright(observation.agentview), step))
             calls.append(_ask(actor, observation, step, call))
+            _require_as_long(calls[-1].chunk, calls[0].chunk)
             execution.answer(step, calls[-1].chunk)
         # A step with a call needs no frame of its own: the policy renders there anyway.
         elif video_stride is not None and (step - calls[-1].step) % video_stride == 0:
@@ -217,6 +219,15 @@ def _trace(
         joint_names=goal.joints,
         joint_positions=np.stack([probe.joint_positions for probe in probes]).astype(np.float32),
     )
+
+
+def _require_as_long(chunk: NDArray[np.float32], first: NDArray[np.float32]) -> None:
+    """Ages of actions, and their places in traces, count by one length of chunks."""
+    if len(chunk) != len(first):
+        raise ValueError(
+            f"the policy gave a chunk of {len(chunk)} actions after one of {len(first)}; give the same number at "
+            "every call, or declare conventions.actions_executed of a server whose chunks differ"
+        )
 
 
 def _checked_chunk(output: PolicyOutput) -> NDArray[np.float32]:

@@ -40,8 +40,8 @@ class PlainPolicy(Protocol):
             state: that the episode's last call returned; None at its first.
 
         Returns:
-            Actions ``[C, 7]`` for LIBERO (the gripper opens at -1 and closes at 1), all of which are executed, and the
-            state for the episode's next call.
+            Actions ``[C, 7]`` for LIBERO (the gripper opens at -1 and closes at 1), all of which are executed, C the
+            same at every call, and the state for the episode's next call.
         """
         ...
 

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from websockets.asyncio.server import ServerConnection
+from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from eval_bridge.serving.harness_protocol import HARNESS
@@ -44,13 +45,13 @@ class Admission(NamedTuple):
         if path != "/" and path not in PROTOCOL_PATHS:
             paths = ", ".join(("/", *PROTOCOL_PATHS, "/healthz", "/health", "/metrics"))
             return self._turn_away(connection, HTTPStatus.NOT_FOUND, "path", f"there is only {paths}")
-        if self.token and not hmac.compare_digest(shown_token(request.headers).encode(), self.token.encode()):
+        if self.token and not hmac.compare_digest(_as_bytes(shown_token(request.headers)), _as_bytes(self.token)):
             text = "show the server's token: Authorization: Api-Key TOKEN, or ws://any:TOKEN@HOST:PORT"
             return self._turn_away(connection, HTTPStatus.UNAUTHORIZED, "token", text)
         if self.service.is_draining:
             return self._turn_away(connection, HTTPStatus.SERVICE_UNAVAILABLE, "draining", "the server stops")
         if connected >= self.max_clients:
-            text = f"{connected} clients are connected, which is all that --config.max_clients allows"
+            text = f"{connected} clients are connected, which is all that --config.limits.max_clients allows"
             return self._turn_away(connection, HTTPStatus.SERVICE_UNAVAILABLE, "full", text)
         return None
 
@@ -67,15 +68,23 @@ class Admission(NamedTuple):
         return connection.respond(status, f"{text}\n")
 
 
-def shown_token(headers: Mapping[str, str]) -> str:
-    """The token in ``Authorization``, as an Api-Key (openpi's clients), a bearer's, or a password."""
-    scheme, _, shown = headers.get("Authorization", "").partition(" ")
+def shown_token(headers: Headers) -> str:
+    """The token in ``Authorization``, as an Api-Key (openpi's clients), a bearer's, or a password; else empty."""
+    authorizations = headers.get_all("Authorization")
+    if len(authorizations) != 1:
+        return ""
+    scheme, _, shown = authorizations[0].partition(" ")
     if scheme.lower() != "basic":
         return shown.strip()
     try:
         return base64.b64decode(shown, validate=True).decode().partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):
         return ""
+
+
+def _as_bytes(token: str) -> bytes:
+    """For the comparison, which takes no text; headers may hold surrogates in place of bytes that are none."""
+    return token.encode("utf-8", "surrogateescape")
 
 
 def _typed(response: Response, content_type: str) -> Response:

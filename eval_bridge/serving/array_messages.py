@@ -6,6 +6,7 @@ as PNG: ``{"__image__": True, "format": "png", "data", "shape"}``. Arrays of Pyt
 """
 
 import io
+import itertools
 import math
 import re
 import struct
@@ -21,7 +22,10 @@ from PIL import Image
 LARGEST_SIDE = 4096
 """Pixels; an image that says it is larger is refused before it is decoded."""
 
-_DTYPE = re.compile(r"[<>|=]?[biufSU]\d{1,9}")  # no Python objects, no records
+MOST_CONTAINERS = 4096
+"""Maps and lists of a message, arrays included: of millions, each a byte, a server would be busy for a second."""
+
+_DTYPE = re.compile(r"[<>|=]?[biufSU][1-9]\d{0,8}")  # no Python objects, no records, nothing without a size
 _SENDABLE = "only booleans, real numbers and texts are sent as arrays"
 _IMAGE_FORMATS = ("PNG", "JPEG")
 
@@ -110,8 +114,15 @@ def _pack(content: Any, value: Any) -> bytes:
 
 
 def _unpack(message: bytes, hook: Any) -> Any:
+    numbers = itertools.count(1)
+
+    def read(container: dict[Any, Any] | list[Any]) -> Any:
+        if next(numbers) > MOST_CONTAINERS:
+            raise MessageError(f"a message holds more than {MOST_CONTAINERS} maps and lists; send numbers as an array")
+        return hook(container) if isinstance(container, dict) else container
+
     try:
-        return msgpack.unpackb(message, object_hook=hook)
+        return msgpack.unpackb(message, object_hook=read, list_hook=read)
     except MessageError:
         raise
     # What msgpack raises over foreign bytes: keys that cannot be in a map are a TypeError.
@@ -173,11 +184,14 @@ def _array(value: Mapping[Any, Any], data: Any, dtype: Any, shape: Any) -> NDArr
         raise MessageError(
             f"an array needs data (bytes) and shape (a list), and has {type(content)} and {type(sides)}"
         )
-    if not all(isinstance(side, int) and side >= 0 for side in sides):
+    if not all(type(side) is int and side >= 0 for side in sides):
         raise MessageError(f"an array has shape {sides}; its sides must be whole numbers from 0 on")
     if math.prod(sides) * kind.itemsize != len(content):
         raise MessageError(f"an array of shape {sides} and dtype {kind} cannot lie in {len(content)} bytes")
-    return np.ndarray(tuple(sides), kind, content)
+    try:
+        return np.ndarray(tuple(sides), kind, content)
+    except (ValueError, OverflowError) as error:  # without content, sides can be larger than any memory
+        raise MessageError(f"an array has shape {sides}, which NumPy does not take ({error})") from error
 
 
 def _dtype(name: Any) -> np.dtype[Any]:

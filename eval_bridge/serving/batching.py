@@ -152,7 +152,8 @@ class Batcher:
     def _ask_policy(self, requests: Mapping[int, PolicyRequest]) -> Mapping[int, PolicyAnswer | PolicyFailedError]:
         """Answers by row. Where a call fails, each request is tried by itself: one client's must not fail others'."""
         try:
-            return self._policy.act_batch(requests)
+            answers = self._policy.act_batch(requests)
+            return {row: answers[row] for row in requests}
         except Exception as error:
             _LOGGER.exception("the policy failed on the rows %s", sorted(requests))
             if len(requests) > 1:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 from websockets.sync.client import connect
 
 from eval_bridge.policies.interface import PolicyOutput
@@ -130,7 +130,15 @@ class Wire:
             raise PolicyServerError(f"{self._url} ended the connection ({error}); look at the server's log") from error
         except InvalidHandshake as error:
             raise PolicyServerError(
-                f"{self._url} refuses to be connected ({error}); a server with a token wants it in RSD_SERVE_TOKEN"
+                f"{self._url} refuses to be connected ({error}{_reason(error)}); a server with a token wants it in "
+                "RSD_SERVE_TOKEN"
             ) from error
         except (OSError, WebSocketException) as error:
             raise PolicyServerError(f"{self._url} cannot be reached ({error}); start the server first") from error
+
+
+def _reason(error: InvalidHandshake) -> str:
+    """What the server says of its refusal, if it says anything short."""
+    body = error.response.body if isinstance(error, InvalidStatus) else None
+    said = bytes(body or b"").decode(errors="replace").strip()
+    return f": {said}" if 0 < len(said) <= 200 else ""

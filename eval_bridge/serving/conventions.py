@@ -102,9 +102,12 @@ def actions_from_wire(actions: NDArray[Any], conventions: WireConventions) -> ND
     """A server's actions ``[C, 7]`` as LIBERO executes them, ``float32``: those of the chunk that are executed.
 
     Raises:
-        ValueError: the chunk has another shape than is declared.
+        ValueError: they are no numbers, or the chunk has another shape than is declared.
     """
-    chunk = np.array(actions, np.float32)  # a copy: what a message holds cannot be written
+    try:
+        chunk = np.array(actions, np.float32)  # a copy: what a message holds cannot be written
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the server's actions are no array of numbers: {error}") from error
     least = max(conventions.actions_executed, 1)
     if (
         chunk.ndim != 2

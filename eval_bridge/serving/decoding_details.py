@@ -72,7 +72,7 @@ def output_from(actions: NDArray[np.float32], details: Any) -> PolicyOutput:
         accepted, proposed = (np.array(details[name], np.int32).reshape(shape) for name in ("accepted", "proposed"))
         first_run = np.array(details["first_run"], np.int32)
         return PolicyOutput(actions, int(details["rounds"]), accepted, proposed, first_run, bool(details["looked"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise MessageError(f"the server's {EXTENSION} are no details of a chunk: {error!r}") from error
 
 

@@ -109,9 +109,15 @@ class RemotePolicy:
             ValueError: an answer is no chunk, or another than the conventions declare.
         """
         holds = {row: self._hold(row, request) for row, request in requests.items()}
-        for row, request in requests.items():
-            holds[row].client.ask(request.observation)
-        return {row: PolicyAnswer(hold.client.answer(), hold) for row, hold in holds.items()}
+        try:
+            for row, request in requests.items():
+                holds[row].client.ask(request.observation)
+            return {row: PolicyAnswer(hold.client.answer(), hold) for row, hold in holds.items()}
+        except BaseException:
+            # Answers may still come, and openpi's carry no number: whoever asked next would take them for its own.
+            for hold in holds.values():
+                hold.client.close()
+            raise
 
     def stage_functions(self, observation: Observation) -> dict[str, Callable[[], object]]:
         """The whole call, as it is seen from here: the server's share and the way there and back."""

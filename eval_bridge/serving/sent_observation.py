@@ -74,8 +74,8 @@ class ObservationReader(NamedTuple):
     def _state(self, value: Any, name: str) -> NDArray[np.float32]:
         if not self.needs.state_size:
             return np.zeros(0, np.float32)
-        numbers = np.asarray(value) if isinstance(value, np.ndarray | list | tuple) else None
-        if numbers is None or numbers.dtype.kind not in "fiu" or numbers.shape != (STATE_SIZE,):
+        numbers = _numbers(value)
+        if numbers is None or numbers.shape != (STATE_SIZE,):
             raise MessageError(
                 f"{name} is {_described(value)}; it must be {STATE_SIZE} numbers, {self.conventions.state_layout}"
             )
@@ -84,6 +84,15 @@ class ObservationReader(NamedTuple):
         if not np.isfinite(state).all():
             raise MessageError(f"{name} is {numbers.tolist()}; every number must be finite: look for the sensor")
         return state
+
+
+def _numbers(value: Any) -> NDArray[Any] | None:
+    """An array, or a list, of real numbers; None for anything else."""
+    try:
+        numbers = np.asarray(value) if isinstance(value, np.ndarray | list | tuple) else None
+    except ValueError:  # a list of lists of several lengths
+        return None
+    return numbers if numbers is not None and numbers.dtype.kind in "fiu" else None
 
 
 def _described(value: Any) -> str:

@@ -72,9 +72,13 @@ async def running_server(
         token: that clients must show; empty for none.
 
     Raises:
-        ValueError: `settings.actions_executed` are more than a chunk has.
+        ValueError: `settings.actions_executed` are more than a chunk has, or no header can hold the token.
         OSError: a port cannot be had.
     """
+    if not token.isascii() or not token.isprintable() or token != token.strip():
+        raise ValueError(
+            "RSD_SERVE_TOKEN must be printable ASCII, without blanks around it: headers hold nothing else"
+        )
     conventions = WireConventions(chunk_length=compile_policy(policy), actions_executed=settings.actions_executed)
     limits, metrics = settings.limits, ServerMetrics()
     reader = ObservationReader(policy.observation_needs, conventions, settings.resizes_images)

@@ -20,6 +20,8 @@ from eval_bridge.serving.sessions import Sessions
 REQUEST_ERRORS = (MessageError, TooLateError, PolicyFailedError)
 """What can be wrong with a request, or with its answer; a client is told by `describe_error`."""
 
+_LONGEST_TEXT = 1000  # characters; what a client sent is quoted, and may be megabytes
+
 _OUTCOMES = {MessageError: "refused", TooLateError: "late", PolicyFailedError: "failed"}
 
 
@@ -102,4 +104,5 @@ def outcome_of(error: Exception) -> str:
 
 def describe_error(error: Exception) -> str:
     """One of `REQUEST_ERRORS` for a client: without a traceback, whose paths are nobody's business."""
-    return f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {error}"
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} ..."

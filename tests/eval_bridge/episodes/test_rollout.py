@@ -104,6 +104,19 @@ def test_actions_that_no_simulator_can_execute_are_refused(actions, message):
     assert not simulator.actions
 
 
+def test_chunks_of_another_length_than_the_first_are_refused_where_they_come():
+    lengths = iter([3, 2])
+
+    class UnevenPolicy(CountingPolicy):
+        def act(self, observation):
+            return PolicyOutput(np.zeros((next(lengths), 7), np.float32), rounds=3, **DRAFT_COUNTS)
+
+    simulator = CountingSimulator()
+    with pytest.raises(ValueError, match="a chunk of 2 actions after one of 3"):
+        run_episode(simulator, UnevenPolicy(), start_solved_after(9), step_limit=9)
+    assert len(simulator.actions) == 3
+
+
 def test_numbers_out_of_range_are_refused():
     with pytest.raises(ValueError, match="step_limit=0"):
         run_episode(CountingSimulator(), CountingPolicy(), start_solved_after(9), step_limit=0)

@@ -80,7 +80,7 @@ def served(policy=None, token="", limits=None, **settings):
     def run():
         try:
             asyncio.run(serve())
-        except OSError as error:  # where it was to listen
+        except (OSError, ValueError) as error:  # where it was to listen, and how
             found["error"] = error
         finally:
             is_ready.set()

@@ -1,6 +1,7 @@
 import io
 import random
 
+import msgpack
 import numpy as np
 import pytest
 from PIL import Image
@@ -73,6 +74,10 @@ def test_what_could_hide_a_pickle_is_not_sent(pack, array):
         ({b"shape": [3]}, "cannot lie in 16 bytes"),
         ({b"shape": [2**40, 2**40]}, "cannot lie in 16 bytes"),
         ({b"shape": None}, "data .bytes. and shape"),
+        ({b"shape": [True, 4]}, "whole numbers from 0"),
+        ({b"shape": [0, 2**62], b"data": b""}, "shape .*which NumPy does not take"),
+        ({b"shape": [1] * 70, b"data": bytes(4)}, "shape .*which NumPy does not take"),
+        ({b"shape": [2**40], b"dtype": "S0", b"data": b""}, "dtype 'S0'; only"),
         ({b"data": "text"}, "data .bytes. and shape"),
     ],
 )
@@ -81,6 +86,14 @@ def test_arrays_that_lie_about_themselves_are_named(changes, said):
     with pytest.raises(MessageError, match=said):
         unpack_openpi(pack_openpi({"array": array | changes}))
     assert unpack_openpi(pack_openpi({"array": array}))["array"].shape == (4,)
+
+
+@pytest.mark.parametrize("container", [{}, []])
+def test_a_message_of_ever_so_many_parts_is_given_up_early(container):
+    for unpack in (unpack_openpi, unpack_harness):
+        assert len(unpack(msgpack.packb([container] * 4095))) == 4095
+        with pytest.raises(MessageError, match="more than 4096 maps and lists"):
+            unpack(msgpack.packb([container] * 4096 + ["and more"]))
 
 
 def encoded(mode, size=(8, 8), kind="PNG"):

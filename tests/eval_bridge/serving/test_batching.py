@@ -116,3 +116,17 @@ def test_who_makes_the_policy_fail_fails_alone(caplog):
     assert isinstance(failed, PolicyFailedError)
     assert "secret" not in str(failed)
     assert "secret" in caplog.text
+
+
+def test_an_answer_that_is_missing_fails_its_request_and_no_later_one():
+    class ForgetfulPolicy(TellingPolicy):
+        def act_batch(self, requests):
+            answers = super().act_batch(requests)
+            return {row: answers[row] for row in answers if row != 1}
+
+    async def work(batcher):
+        with pytest.raises(PolicyFailedError):
+            await batcher.ask(1, request())
+        return await batcher.ask(0, request(3.0))
+
+    assert first_number(run(ForgetfulPolicy(), work, deadline=2.0)) == 3

@@ -67,6 +67,9 @@ def test_so_many_actions_are_executed_as_declared():
             actions_from_wire(chunk, declared)
     with pytest.raises(ValueError, match=r"\(7,\)"):
         actions_from_wire(chunk[0], WireConventions())
+    for nonsense in ({"x": 1}, "none", [[1.0], [1.0, 2.0]]):
+        with pytest.raises(ValueError, match="no array of numbers"):
+            actions_from_wire(nonsense, WireConventions())
 
 
 @pytest.mark.parametrize(

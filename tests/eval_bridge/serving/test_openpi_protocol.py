@@ -88,11 +88,13 @@ WRONG = {
     "short state": (observation() | {"observation/state": np.zeros(7)}, "float64 [7]; it must be 8 numbers"),
     "nan": (observation(np.nan), "every number must be finite"),
     "huge": (observation(1e300), "every number must be finite"),
+    "ragged": (observation() | {"observation/state": [[1], [1, 2], *[0] * 6]}, "is a list; it must be 8 numbers"),
     "words": (observation() | {"observation/state": list("abcdefgh")}, "is a list; it must be 8 numbers"),
     "no prompt": (without("prompt"), "prompt is missing; it must be a text"),
     "empty prompt": (observation(instruction=""), "it must have 1 to 32"),
     "reset": (observation() | {"reset": 1}, "reset is 1; it must be true"),
     "row": (observation() | {"reset": True, "rsd_jax": {"row": 4}}, "row is 4; it must be one of 0 to 3"),
+    "long": (observation() | {"reset": "x" * 10**5}, "reset is 'xxxx"),
     "key": (observation() | {"reset": True, "rsd_jax": {"episode_key": [1]}}, "two whole numbers"),
     "a list": ([1, 2], "a message is a list; it must be a map"),
     "broken": (observation(instruction="fail"), "PolicyFailedError: the policy failed on this request"),
@@ -109,6 +111,7 @@ def test_a_mistake_is_told_in_a_text_frame_and_ends_the_connection(server, name)
         assert said in told
         assert "/home" not in told
         assert "Traceback" not in told
+        assert len(told) < 1100
         assert client.close_code() == 1011
         assert other.act(observation(7.0))[0, 0] == 7.0
 

@@ -100,6 +100,14 @@ def test_the_policys_trouble_and_the_servers_end_are_errors_of_the_server():
                 other.act_batch({0: request()})
 
 
+def test_an_answer_that_nobody_took_is_nobody_elses():
+    """One of two fails: the other's answer comes, and its connection must not serve another question."""
+    with served() as (server, _), RemotePolicy(address_of(server, "openpi"), ConventionSettings()) as remote:
+        with pytest.raises(PolicyServerError, match="the policy failed on this request"):
+            remote.act_batch({0: request(instruction="fail"), 1: request(5.0)})
+        assert remote.act_batch({1: request(6.0)})[1].output.actions[0, 0] == 6
+
+
 def still_listens(server):
     host, port = server.addresses["openpi"].removeprefix("ws://").rstrip("/").split(":")
     with contextlib.closing(socket.socket()) as probe:
@@ -111,6 +119,11 @@ def test_a_server_that_is_not_there_refuses_or_says_nothing_is_named():
         port = silent.getsockname()[1]
     with pytest.raises(PolicyServerError, match=f"ws://127.0.0.1:{port} cannot be reached .*start the server first"):
         RemotePolicy(ServerAddress("openpi", f"ws://127.0.0.1:{port}"), ConventionSettings())
+    with served(limits={"max_clients": 1}) as (server, _):
+        openpi = address_of(server, "openpi")
+        full = pytest.raises(PolicyServerError, match=r"HTTP 503: 1 clients are connected.*limits\.max_clients")
+        with RemotePolicy(openpi, ConventionSettings()), full:
+            RemotePolicy(openpi, ConventionSettings())
     with served(token="secret") as (server, _):
         with pytest.raises(PolicyServerError, match=r"refuses to be connected .*RSD_SERVE_TOKEN"):
             RemotePolicy(address_of(server, "openpi"), ConventionSettings())

@@ -7,6 +7,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -14,6 +15,7 @@ from eval_bridge.serving.admission import shown_token
 from eval_bridge.serving.array_messages import unpack_openpi
 from eval_bridge.serving.service import Service
 from eval_bridge.serving.settings import ServingLimits, ServingSettings
+from tests.campaigns.raw_websocket import connected
 from tests.eval_bridge.serving.serving_examples import (
     HarnessClient,
     OpenpiClient,
@@ -62,11 +64,12 @@ def test_a_port_in_use_is_an_error_and_the_other_one_is_free_again():
 
 def test_a_token_is_asked_for_where_there_is_one():
     with served(token="secret") as (server, _):
-        for headers in (None, {"Authorization": "Api-Key other"}, {"Authorization": "Basic !"}):
+        twice = [("Authorization", "Api-Key secret"), ("Authorization", "Api-Key other")]
+        for headers in (None, {"Authorization": "Api-Key other"}, {"Authorization": "Basic !"}, twice):
             with pytest.raises(InvalidStatus) as refused:
                 OpenpiClient(server, headers)
             assert refused.value.response.status_code == 401
-        assert counted(server, "turned_away_total", reason="token") == 3
+        assert counted(server, "turned_away_total", reason="token") == 4
         with OpenpiClient(server, {"Authorization": "Api-Key secret"}) as client:
             assert client.act(observation(1.0))[0, 0] == 1
         with_password = server.addresses["harness"].replace("ws://", "ws://any:secret@")
@@ -75,11 +78,26 @@ def test_a_token_is_asked_for_where_there_is_one():
         assert get(server, "/healthz")[0] == 200
 
 
+def test_bytes_that_are_no_text_are_a_wrong_token():
+    asks = b"GET / HTTP/1.1\r\nHost: here\r\nAuthorization: Api-Key %b\r\n\r\n"  # an upgrade comes behind the token
+    with served(token="secret") as (server, _):
+        for shown, status in ((b"\xff", b"401"), (b"secret", b"426")):
+            with connected(server.addresses["openpi"]) as connection:
+                connection.sendall(asks % shown)
+                assert connection.recv(4096).split()[1] == status
+
+
+@pytest.mark.parametrize("token", ["k\u00e4se", "two\nlines", " "])
+def test_a_token_that_no_header_can_hold_is_named(token):
+    with pytest.raises(ValueError, match="RSD_SERVE_TOKEN must be printable ASCII"), served(token=token):
+        pass
+
+
 def test_tokens_are_read_as_clients_show_them():
-    assert shown_token({"Authorization": "Api-Key a b"}) == "a b"
-    assert shown_token({"Authorization": "Bearer x"}) == "x"
-    assert shown_token({"Authorization": "basic YW55OnNlY3JldA=="}) == "secret"
-    assert shown_token({}) == ""
+    assert shown_token(Headers(Authorization="Api-Key a b")) == "a b"
+    assert shown_token(Headers(Authorization="Bearer x")) == "x"
+    assert shown_token(Headers(Authorization="basic YW55OnNlY3JldA==")) == "secret"
+    assert shown_token(Headers()) == ""
 
 
 def test_no_page_of_a_browser_may_connect():
@@ -94,7 +112,7 @@ def test_clients_beyond_the_limit_are_turned_away_until_one_goes():
             with pytest.raises(InvalidStatus) as refused:
                 HarnessClient(server)
             assert refused.value.response.status_code == 503
-            assert b"max_clients" in refused.value.response.body
+            assert b"--config.limits.max_clients" in refused.value.response.body
             assert client.act(observation(1.0))[0, 0] == 1
         wait_until(lambda: counted(server, "clients", protocol="openpi") == 0, 20)
         with HarnessClient(server) as other:
