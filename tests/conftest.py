@@ -27,6 +27,7 @@ SLOWEST = (
     *("eval_bridge/simulators/libero/test_published_procedure.py", "eval_bridge/policies/test_cascade.py"),
     *("eval_bridge/simulators/libero/test_hard_resets.py", "rsd_jax/backbones/test_compact.py"),
     *("rsd_jax/training/objectives/test_action_autoencoding.py", "eval_bridge/collection/test_session.py"),
+    "eval_bridge/serving/test_libero_episodes.py",
     *("eval_bridge/experts/test_libero_expert.py", "rsd_jax/training/objectives/test_behaviour_cloning.py"),
 )
 """Files that take longest: begun first, so that no worker is left alone with one of them at the end."""

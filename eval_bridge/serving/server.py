@@ -31,10 +31,9 @@ _QUEUED_FRAMES = 1  # of a client that sends before it is answered; beyond, it w
 
 _LOGGER = logging.getLogger(__name__)
 
+# Whoever sends nonsense must not fill the log with it; what fails on our side is told by `_LOGGER`.
 _QUIET = logging.getLogger(f"{__name__}.connections")
-_QUIET.setLevel(
-    logging.CRITICAL
-)  # whoever sends nonsense must not fill the log with it; what fails here is told below
+_QUIET.setLevel(logging.CRITICAL)
 
 
 class RunningServer(NamedTuple):

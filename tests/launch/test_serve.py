@@ -25,6 +25,10 @@ def loaded(monkeypatch):
     return asked
 
 
+def give_up(*_):
+    raise TimeoutError("the server did not stop")
+
+
 def test_the_command_serves_until_it_is_told_to_stop(loaded, monkeypatch, capsys):
     """The shipped checkpoint's name and digests, a policy that stands in for it, and SIGTERM while a client idles."""
     seen, ports = {}, {}
@@ -50,7 +54,13 @@ def test_the_command_serves_until_it_is_told_to_stop(loaded, monkeypatch, capsys
     monkeypatch.setattr(serve, "_tell", use)
     ports_free = ("--config.openpi_port=0", "--config.harness_port=0", "--config.policy_batch=2")
     monkeypatch.setattr(sys, "argv", ["launch.serve", "--config", "configs/serve.py", *ports_free])
-    run(serve.main)
+    previous = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(60)
+    try:
+        run(serve.main)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
     assert loaded["batch_size"] == 2
     assert seen["number"] == 3
     assert seen["closed"] == 1001

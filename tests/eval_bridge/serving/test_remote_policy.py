@@ -8,7 +8,7 @@ import time
 import pytest
 
 from eval_bridge.evaluation.benchmarks import PointMassBenchmark
-from eval_bridge.evaluation.episode_log import EpisodeLog
+from eval_bridge.evaluation.episode_log import EpisodeLog, read_episode_log
 from eval_bridge.evaluation.plan import EvaluationPlan
 from eval_bridge.evaluation.session import WorkerSettings, run_evaluation
 from eval_bridge.policies.interface import PolicyRequest
@@ -54,6 +54,30 @@ def test_an_evaluation_behind_a_server_gives_the_records_of_one_in_process(tmp_p
                 assert (remote.decoder, remote.batch_size) == ("telling", 4)
                 assert records_of(remote, folder) == expected
             assert set(behind.keys) == set(in_process.keys)
+
+
+class LeavingPolicy(TellingPolicy):
+    """Its server is told to stop in the middle of an evaluation."""
+
+    def act_batch(self, requests):
+        if len(self.batches) == 30:
+            self.leave()
+        return super().act_batch(requests)
+
+
+def test_a_server_that_goes_away_ends_the_evaluation_and_another_one_ends_it_well(tmp_path):
+    leaving = LeavingPolicy()
+    with (
+        served(leaving) as (server, leaving.leave),
+        RemotePolicy(address_of(server, "openpi"), ConventionSettings()) as remote,
+        pytest.raises(PolicyServerError, match="ended the connection"),
+    ):
+        records_of(remote, tmp_path)
+    assert read_episode_log(tmp_path / "episodes.jsonl").errors == []
+    with served() as (server, _), RemotePolicy(address_of(server, "openpi"), ConventionSettings()) as remote:
+        found = records_of(remote, tmp_path)
+    (tmp_path / "in_process").mkdir()
+    assert found == records_of(TellingPolicy(), tmp_path / "in_process")
 
 
 def request(number=0.0, episode=(1, 2), state=None, instruction="go"):
