@@ -56,6 +56,9 @@ def _tokenizer(file: str) -> Tokenizer:
             "checkpoint of launch.convert_openvla, which holds it"
         )
     try:
-        return Tokenizer.from_file(file)
+        tokenizer = Tokenizer.from_file(file)
     except Exception as error:  # the library raises nothing narrower
         raise PromptError(f"tokenizer_file={file} cannot be read as a tokenizer: {error}") from error
+    tokenizer.no_padding()  # both may be in the file, of whoever saved it while it was in use
+    tokenizer.no_truncation()
+    return tokenizer

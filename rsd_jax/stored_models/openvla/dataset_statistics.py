@@ -1,6 +1,5 @@
 """The ranges of actions and of the robot's state that a published policy was trained with."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ import numpy as np
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.stored_models.openvla.errors import PublishedFolderError
+from rsd_jax.stored_models.openvla.json_object import read_json_object
 
 STATISTICS = "dataset_statistics.json"
 
@@ -41,10 +41,7 @@ def read_ranges(folder: Path, config: Mapping[str, Any], key: str) -> Ranges:
         PublishedFolderError: there is no such dataset, several and no key, or it lacks what is needed.
     """
     file = folder / STATISTICS
-    try:
-        statistics = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else config.get("norm_stats") or {}
-    except ValueError as error:
-        raise PublishedFolderError(folder, [f"{STATISTICS} is no JSON ({error})"]) from error
+    statistics = read_json_object(file) if file.is_file() else config.get("norm_stats") or {}
     if not key and len(statistics) == 1:
         key = next(iter(statistics))
     if key not in statistics:
@@ -53,7 +50,7 @@ def read_ranges(folder: Path, config: Mapping[str, Any], key: str) -> Ranges:
     try:
         action = ActionNormalizer.from_dataset_statistics(statistics, key, is_bounded=False)
         return Ranges(key, _state_normalizer(statistics[key].get("proprio")), action)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise PublishedFolderError(folder, [f"{STATISTICS} of {key!r}: {error!r}"]) from error
 
 

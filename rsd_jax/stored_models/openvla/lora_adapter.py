@@ -3,7 +3,6 @@
 Hu et al. 2021, "LoRA" (arXiv 2106.09685): ``W + (alpha / r) B A``.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from rsd_jax.stored_models.openvla.errors import PublishedFolderError
+from rsd_jax.stored_models.openvla.json_object import read_json_object
 from rsd_jax.stored_models.openvla.tensor_source import TensorFact, TensorSource
 
 ADAPTER_FOLDER = "lora_adapter"
@@ -47,7 +48,10 @@ class MergedAdapter:
         config = _read_config(folder)
         if not (folder / ADAPTER_WEIGHTS).is_file():
             raise PublishedFolderError(folder, [f"{ADAPTER_WEIGHTS} is missing"])
-        weights = load_file(folder / ADAPTER_WEIGHTS)
+        try:
+            weights = load_file(folder / ADAPTER_WEIGHTS)
+        except SafetensorError as error:
+            raise PublishedFolderError(folder, [f"{ADAPTER_WEIGHTS} is damaged ({error})"]) from error
         problems = [f"{name} is no part of a LoRA layer" for name in weights if not name.endswith(_SUFFIXES)]
         changed = {name.removesuffix(suffix) for name in weights for suffix in _SUFFIXES if name.endswith(suffix)}
         self._changes: dict[str, tuple[NDArray[Any], NDArray[Any], float]] = {}
@@ -74,12 +78,7 @@ class MergedAdapter:
 
 
 def _read_config(folder: Path) -> Mapping[str, Any]:
-    try:
-        config: Mapping[str, Any] = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise PublishedFolderError(folder, [f"{ADAPTER_CONFIG} is missing"]) from error
-    except ValueError as error:
-        raise PublishedFolderError(folder, [f"{ADAPTER_CONFIG} is no JSON ({error})"]) from error
+    config = read_json_object(folder / ADAPTER_CONFIG)
     plain = {"peft_type": "LORA", "use_dora": False, "fan_in_fan_out": False, "bias": "none", "lora_bias": False}
     problems = [
         f"{ADAPTER_CONFIG} has {key}={config[key]!r}; only {value!r} can be merged"

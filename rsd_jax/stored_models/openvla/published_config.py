@@ -72,14 +72,24 @@ def sizes_of(config: Mapping[str, Any], folder: Path) -> OpenVlaSizes:
     if text.get("num_key_value_heads", heads) != heads:
         found = text["num_key_value_heads"]
         problems.append(f"{CONFIG} has text_config.num_key_value_heads={found}; only {heads} can be read")
+    rotation = text.get("rope_parameters") or {}  # where transformers 5 has what was rope_theta and rope_scaling
+    if rotation.get("rope_type", "default") != "default":
+        problems.append(f"{CONFIG} has text_config.rope_parameters={rotation!r}; only rope_type='default' can be read")
     if problems:
         raise PublishedFolderError(folder, problems)
     given = {ours: text[theirs] for theirs, ours in _LANGUAGE_NAMES.items() if theirs in text}
+    if "rope_theta" in rotation:
+        given["rotary_base"] = rotation["rope_theta"]
     try:
         towers = {name: to_dataclass(TowerSizes, tower) for name, tower in config.get(TOWERS_KEY, {}).items()}
-        return replace(OPENVLA_7B, language=replace(LanguageSizes(), **given), **towers)
+        sizes = replace(OPENVLA_7B, language=replace(LanguageSizes(), **given), **towers)
     except (TypeError, ValueError) as error:
         raise PublishedFolderError(folder, [f"{CONFIG} has sizes that cannot be: {error}"]) from error
+    expected = sizes.language.head_features
+    found = text.get("head_dim") or expected
+    if found != expected:
+        raise PublishedFolderError(folder, [f"{CONFIG} has text_config.head_dim={found}; only {expected} can be read"])
+    return sizes
 
 
 def config_of(sizes: OpenVlaSizes) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Where published tensors are read from, one at a time: files of safetensors and of `torch.save`."""
 
-import json
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from rsd_jax.stored_models.openvla.errors import PublishedFolderError
-from rsd_jax.stored_models.torch_file import read_torch_file
+from rsd_jax.stored_models.openvla.errors import Problems, PublishedFolderError
+from rsd_jax.stored_models.openvla.json_object import read_json_object
+from rsd_jax.stored_models.torch_file import TorchFileError, read_torch_file
 
 WEIGHTS_INDEX, WEIGHTS = "model.safetensors.index.json", "model.safetensors"
 
@@ -19,9 +21,10 @@ _WRAPPER = "module."
 
 
 class TensorFact(NamedTuple):
-    """Shape of a tensor, and bytes that it takes."""
+    """Shape of a tensor, its type by NumPy's name, and bytes that it takes."""
 
     shape: tuple[int, ...]
+    dtype: str
     nbytes: int
 
 
@@ -49,19 +52,35 @@ class SafetensorsFolder:
         """Reads the headers of all files.
 
         Raises:
-            PublishedFolderError: there are no weights, a file is missing or damaged, or does not hold what the index
-                says.
+            PublishedFolderError: there are no weights, files are missing or damaged, or they do not hold what the
+                index says, and nothing else.
         """
-        self._files = {name: folder / file for name, file in _files_of_tensors(folder).items()}
-        self.facts: dict[str, TensorFact] = {}
-        for file in sorted(set(self._files.values())):
-            self.facts |= _facts(file)
-        lacking = sorted(name for name in self._files if name not in self.facts)
-        if lacking:
-            raise PublishedFolderError(
-                folder, [f"{self._files[name].name} does not hold {name}, which the index names" for name in lacking]
-            )
-        self.facts = {name: self.facts[name] for name in self._files}
+        problems = Problems(folder)
+        indexed = _weight_map(folder)
+        names = sorted(set(indexed.values())) if indexed is not None else [WEIGHTS]
+        held: dict[str, dict[str, TensorFact]] = {}
+        for file in names:
+            found = problems.read(partial(_facts, folder / file))
+            if found is not None:
+                held[file] = found
+        if indexed is None:
+            indexed = {name: file for file, facts in held.items() for name in facts}
+        else:
+            problems.add(_stray_files(folder, names))
+        problems.add(
+            f"{file} does not hold {name}, which the index names"
+            for name, file in indexed.items()
+            if file in held and name not in held[file]
+        )
+        problems.add(
+            f"{file} holds {name}, which the index does not have there"
+            for file, facts in held.items()
+            for name in facts
+            if indexed.get(name) != file
+        )
+        problems.tell()
+        self._files = {name: folder / file for name, file in indexed.items()}
+        self.facts: dict[str, TensorFact] = {name: held[file][name] for name, file in indexed.items()}
 
     def read(self, name: str) -> NDArray[Any]:
         """See `TensorSource`."""
@@ -78,17 +97,26 @@ def has_weights(folder: Path) -> bool:
     return (folder / WEIGHTS_INDEX).is_file() or (folder / WEIGHTS).is_file()
 
 
-def _files_of_tensors(folder: Path) -> dict[str, str]:
-    """The name of the file by the name of the tensor."""
+def _weight_map(folder: Path) -> dict[str, str] | None:
+    """The names of files by those of their tensors, from the index; None where there is one file and no index."""
     index = folder / WEIGHTS_INDEX
-    if index.is_file():
-        try:
-            return dict(json.loads(index.read_text(encoding="utf-8"))["weight_map"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise PublishedFolderError(folder, [f"{index.name} is damaged ({error!r})"]) from error
-    if not (folder / WEIGHTS).is_file():
-        raise PublishedFolderError(folder, [f"neither {WEIGHTS_INDEX} nor {WEIGHTS} is there"])
-    return dict.fromkeys(_facts(folder / WEIGHTS), WEIGHTS)
+    if not index.is_file():
+        if not (folder / WEIGHTS).is_file():
+            raise PublishedFolderError(folder, [f"neither {WEIGHTS_INDEX} nor {WEIGHTS} is there"])
+        return None
+    weight_map = read_json_object(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(
+        isinstance(file, str) and Path(file).name == file for file in weight_map.values()
+    ):
+        raise PublishedFolderError(folder, [f"{index.name} is damaged: its weight_map does not name files by tensor"])
+    return dict(weight_map)
+
+
+def _stray_files(folder: Path, indexed: Collection[str]) -> Iterator[str]:
+    """Complains of weights beside those that the index names: of another time, or the ones that should be read."""
+    for file in sorted(folder.glob("model*.safetensors")):
+        if file.name not in indexed:
+            yield f"unexpected: {file.name}, which the index does not name; move one of them away"
 
 
 def _facts(file: Path) -> dict[str, TensorFact]:
@@ -97,11 +125,24 @@ def _facts(file: Path) -> dict[str, TensorFact]:
         for name in opened.keys():  # noqa: SIM118 (it is no dict)
             part = opened.get_slice(name)
             shape = tuple(part.get_shape())
-            facts[name] = TensorFact(shape, int(np.prod(shape)) * _BYTES.get(part.get_dtype(), 4))
+            dtype, width = _DTYPES.get(part.get_dtype(), (part.get_dtype(), 1))
+            facts[name] = TensorFact(shape, dtype, math.prod(shape) * width)
         return facts
 
 
-_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+_DTYPES = {
+    "F64": ("float64", 8),
+    "F32": ("float32", 4),
+    "F16": ("float16", 2),
+    "BF16": ("bfloat16", 2),
+    "I64": ("int64", 8),
+    "I32": ("int32", 4),
+    "I16": ("int16", 2),
+    "I8": ("int8", 1),
+    "U8": ("uint8", 1),
+    "BOOL": ("bool", 1),
+}
+"""Names of types in safetensors: NumPy's name, and bytes of a number. What is not here is refused by its name."""
 
 
 def _open(file: Path) -> Any:
@@ -124,16 +165,20 @@ class TorchFile:
         """Reads the whole file.
 
         Raises:
-            PublishedFolderError: it holds something other than a dict of tensors.
-            TorchFileError: it is damaged.
+            PublishedFolderError: it is damaged, or holds something other than a dict of tensors.
         """
-        content = read_torch_file(path)
+        try:
+            content = read_torch_file(path)
+        except TorchFileError as error:
+            raise PublishedFolderError(path.parent, [str(error)]) from error
         if not isinstance(content, Mapping) or not all(isinstance(each, np.ndarray) for each in content.values()):
             raise PublishedFolderError(path.parent, [f"{path.name} holds other things than tensors by name"])
         self._tensors = {f"{prefix}.{str(name).removeprefix(_WRAPPER)}": array for name, array in content.items()}
         if len(self._tensors) < len(content):
             raise PublishedFolderError(path.parent, [f"{path.name} holds a tensor twice, with and without {_WRAPPER}"])
-        self.facts = {name: TensorFact(array.shape, array.nbytes) for name, array in self._tensors.items()}
+        self.facts = {
+            name: TensorFact(array.shape, array.dtype.name, array.nbytes) for name, array in self._tensors.items()
+        }
 
     def read(self, name: str) -> NDArray[Any]:
         """See `TensorSource`."""

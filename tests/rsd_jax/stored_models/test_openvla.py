@@ -154,6 +154,8 @@ def test_everything_that_is_wrong_is_told_at_once_before_anything_is_written(edi
         ({"vision_backbone_id": "siglip-vit-so400m"}, "only 'dinosiglip-vit-so-224px' can be read"),
         ({"text_config": {"num_key_value_heads": 8}}, r"num_key_value_heads=8; only 32 can be read"),
         ({"text_config": {"rope_scaling": {"type": "linear"}}}, "rope_scaling=.*; only None can be read"),
+        ({"text_config": {"rope_parameters": {"rope_type": "linear", "factor": 2}}}, "only rope_type='default' can"),
+        ({"text_config": {"head_dim": 64}}, "head_dim=64; only 128 can be read"),
         ({"text_config": {"num_attention_heads": 3}}, "sizes that cannot be: width is 4096"),
     ],
 )
@@ -174,6 +176,15 @@ def test_the_epsilon_of_the_norms_is_the_published_one(edited):
     config["text_config"]["rms_norm_eps"] = 1e-5
     (folder / "config.json").write_text(json.dumps(config))
     assert open_published(folder).network.backbone.sizes.language.norm_epsilon == 1e-5
+
+
+def test_the_base_of_positions_is_read_where_transformers_5_writes_it(edited):
+    folder = edited()
+    config = json.loads((folder / "config.json").read_text())
+    del config["text_config"]["rope_theta"]
+    config["text_config"] |= {"rope_parameters": {"rope_theta": 500.0, "rope_type": "default"}, "head_dim": 16}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert open_published(folder).network.backbone.sizes.language.rotary_base == 500.0
 
 
 def test_without_an_action_head_its_actions_are_tokens(published, edited, tmp_path):
@@ -200,6 +211,102 @@ def test_the_dataset_must_be_named_where_there_are_several(edited):
     with pytest.raises(PublishedFolderError, match=f"key is ''; name one of the datasets: {DATASET}, libero_goal"):
         open_published(folder)
     assert open_published(folder, statistics_key="libero_goal_no_noops").ranges.key == "libero_goal_no_noops"
+
+
+def put_shards(folder, *shards):
+    """Files of weights, None for one that is missing, and an index that has of each all but what is called extra."""
+    index = {}
+    for number, tensors in enumerate(shards, start=1):
+        file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+        index |= {name: file for name in tensors or {f"lost_{number}"} if name != "extra"}
+        if tensors is not None:
+            save_file(tensors, folder / file)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+
+
+def test_all_files_and_names_that_do_not_fit_the_index_are_told_at_once(tmp_path):
+    one = np.ones(1, np.float32)
+    put_shards(tmp_path, None, {"a": one, "extra": one}, {"b": one}, None)
+    (tmp_path / "model-00003-of-00004.safetensors").write_bytes(b"nothing")
+    save_file({"a": one}, tmp_path / "model.safetensors")
+    with pytest.raises(PublishedFolderError) as caught:
+        SafetensorsFolder(tmp_path)
+    missing, damaged, other_missing, stray, unnamed = caught.value.problems
+    assert missing == "model-00001-of-00004.safetensors is missing"
+    assert damaged.startswith("model-00003-of-00004.safetensors is damaged")
+    assert other_missing == "model-00004-of-00004.safetensors is missing"
+    assert stray == "unexpected: model.safetensors, which the index does not name; move one of them away"
+    assert unnamed == "model-00002-of-00004.safetensors holds extra, which the index does not have there"
+
+
+@pytest.mark.parametrize("weight_map", [{"a": 5}, {"a": "../model.safetensors"}, ["a"], None])
+def test_an_index_that_names_no_files_of_its_folder_is_damaged(tmp_path, weight_map):
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    with pytest.raises(PublishedFolderError, match="is damaged: its weight_map does not name files by tensor"):
+        SafetensorsFolder(tmp_path)
+
+
+def test_parts_of_another_model_and_a_missing_head_are_not_passed_over(edited):
+    folder = edited()
+    write_torch_file(folder / "vision_backbone--1_checkpoint.pt", {"a": np.ones(1, np.float32)})
+    with pytest.raises(PublishedFolderError, match=r"unexpected: vision_backbone--1_checkpoint\.pt; .*without FiLM"):
+        open_published(folder)
+    (folder / "vision_backbone--1_checkpoint.pt").unlink()
+    (folder / "action_head--150000_checkpoint.pt").unlink()
+    with pytest.raises(PublishedFolderError, match=r"proprio_projector--.* is there, and no action_head"):
+        open_published(folder)
+    assert open_published(folder, is_causal=False, chunk_length=8).network.head == ActionTokensConfig()
+
+
+def test_types_that_are_not_computed_in_are_told(edited):
+    ones = np.ones((64, 64))
+    changes = {
+        f"{BLOCK}.self_attn.{name}_proj.weight": ones.astype(dtype) for name, dtype in (("k", "i1"), ("v", "f4"))
+    }
+    with pytest.raises(PublishedFolderError) as caught:
+        open_published(edited(**changes))
+    kinds = ", ".join(f"{BLOCK}.self_attn.{name}_proj.weight" for name in "qkv")
+    assert caught.value.problems == (
+        f"wrong type: {BLOCK}.self_attn.k_proj.weight is int8; expected one of bfloat16, float16, float32",
+        f"wrong type: {kinds} are bfloat16 and float32 and int8; expected one type of them all",
+    )
+
+
+def test_what_is_wrong_beside_the_weights_is_told_with_it(edited):
+    folder = edited(**{"language_model.lm_head.weight": None})
+    ranges = statistics()
+    ranges[DATASET]["proprio"] = {name: values[:7] for name, values in ranges[DATASET]["proprio"].items()}
+    (folder / "dataset_statistics.json").write_text(json.dumps(ranges))
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(PublishedFolderError) as caught:
+        open_published(folder)
+    assert caught.value.problems == (
+        "tokenizer.json is missing; save the tokenizer anew by transformers",
+        f"dataset_statistics.json of '{DATASET}' has 7 dimensions of proprio; expected 8",
+        "missing: language_model.lm_head.weight (32064, 64)",
+    )
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", '{"a": 5}', "{"])
+def test_statistics_that_are_none_are_told(edited, content):
+    folder = edited()
+    (folder / "dataset_statistics.json").write_text(content)
+    with pytest.raises(PublishedFolderError, match=r"dataset_statistics\.json"):
+        open_published(folder)
+
+
+def test_damaged_files_of_an_adapter_and_of_a_head_are_told(edited, tmp_path_factory):
+    folder, tuned = edited(), tmp_path_factory.mktemp("tuned")
+    adapter(tuned / "lora_adapter", {}, a=np.ones(2))
+    for file in [tuned / "lora_adapter" / "adapter_model.safetensors", *folder.glob("*.pt")]:
+        (tuned if file.suffix == ".pt" else file.parent).joinpath(file.name).write_bytes(file.read_bytes()[:-20])
+    write_small_files(tuned, TINY)
+    with pytest.raises(PublishedFolderError) as caught:
+        open_published(tuned, base=folder)
+    damaged, head, projector = caught.value.problems
+    assert "lora_adapter: adapter_model.safetensors is damaged" in damaged
+    assert "action_head--150000_checkpoint.pt cannot be read" in head
+    assert "proprio_projector--150000_checkpoint.pt cannot be read" in projector
 
 
 def test_files_that_are_not_there_or_damaged_are_named(edited, tmp_path):

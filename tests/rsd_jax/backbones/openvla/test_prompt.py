@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from rsd_jax.backbones.openvla.prompt import PromptError, encode_prompt, prompt_of
@@ -38,3 +39,20 @@ def test_a_missing_or_another_tokenizer_is_named(tmp_path):
     other.save(str(tmp_path / "other.json"))
     with pytest.raises(PromptError, match=r"begins the prompt with token \[300\]; Llama's begins with 1"):
         encode_prompt("pick up", str(tmp_path / "other.json"), 20)
+
+
+def test_padding_and_truncation_that_were_saved_with_the_tokenizer_are_left_out(tmp_path):
+    expected = tmp_path / "plain.json"
+    tokenizer().save(str(expected))
+    in_use = tokenizer()
+    in_use.enable_padding(length=30)
+    in_use.save(str(tmp_path / "padded.json"))
+    in_use.no_padding()
+    in_use.enable_truncation(5)
+    in_use.save(str(tmp_path / "truncated.json"))
+    plain, *others = (
+        encode_prompt("pick up the bowl", str(tmp_path / f"{name}.json"), 32)
+        for name in ("plain", "padded", "truncated")
+    )
+    for other in others:
+        np.testing.assert_array_equal(other, plain)
