@@ -56,7 +56,7 @@ def _forget_the_place(directory: Path) -> None:
 
 
 def write_piecewise(directory: Path, pieces: Iterable[dict[str, PyTree]]) -> None:
-    """Writes named trees into the new folder `directory`, of which no more than a piece is in memory at once.
+    """Writes named trees into the new folder `directory`, of which never more than a few pieces are in memory.
 
     Read like what `begin_writing` writes. This process must be the run's only one.
 

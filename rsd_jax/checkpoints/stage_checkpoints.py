@@ -96,8 +96,8 @@ class StageCheckpoints:
     ) -> Path:
         """Writes a best checkpoint of arrays that need not all fit into memory, and returns its folder.
 
-        Of the arrays no more than `piece_bytes` and the largest leaf are in memory at once. This process must be the
-        run's only one.
+        They are handed on in pieces of `piece_bytes`, or of a larger leaf; while one is written, copies of it take
+        about as much several times over. This process must be the run's only one.
 
         Args:
             leaves: of all trees, in any order but for those of ``variables`` / ``params``, which come as
