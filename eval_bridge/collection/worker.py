@@ -21,7 +21,7 @@ from eval_bridge.collection.recording import (
     record_episode,
 )
 from eval_bridge.collection.takeover import TakeoverSettings, act_for
-from eval_bridge.episodes.policy_desk import AskPolicy, RemotePolicy
+from eval_bridge.episodes.policy_desk import AskPolicy, OwnersPolicy
 from eval_bridge.policies.random_streams import episode_key
 from eval_bridge.simulators.kept_simulator import KeptSimulator
 from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, write_episode
@@ -128,5 +128,5 @@ class CollectionWorker:
         if task.takeover is None:
             return None
         assert self._needs is not None, "a policy that acts has needs"
-        policy = RemotePolicy(ask, job.row, episode_key(job.seed, 0, 0), self._needs)
+        policy = OwnersPolicy(ask, job.row, episode_key(job.seed, 0, 0), self._needs)
         return partial(act_for, policy=policy, steps=task.takeover.draw(job.seed))

@@ -35,7 +35,7 @@ class PolicyQuestion(NamedTuple):
 AskPolicy = Ask[PolicyQuestion, PolicyOutput]
 
 
-class RemotePolicy:
+class OwnersPolicy:
     """The owner's policy, for one episode (implements `eval_bridge.episodes.rollout.Actor`)."""
 
     def __init__(self, ask: AskPolicy, row: int, key: EpisodeKey, needs: ObservationNeeds) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, assert_never
 
 from eval_bridge.episodes.execution.interface import Execution
-from eval_bridge.episodes.policy_desk import AskPolicy, RemotePolicy
+from eval_bridge.episodes.policy_desk import AskPolicy, OwnersPolicy
 from eval_bridge.episodes.rollout import Rollout, run_episode
 from eval_bridge.episodes.shadow import save_shadow
 from eval_bridge.episodes.trace import save_trace, trace_name
@@ -122,7 +122,7 @@ class EpisodeWorker:
     def _run_episode(self, job: RunEpisode, ask: AskPolicy) -> EpisodeOutcome | FilesNotWritten:
         benchmark, simulator = self._benchmark, self._simulators.of(job.task_index)
         start = benchmark.start(simulator, *job.episode)
-        policy = RemotePolicy(ask, job.row, job.key, self._needs)
+        policy = OwnersPolicy(ask, job.row, job.key, self._needs)
         execution = job.execution.begin(job.delays)
         rollout, recording = run_episode(simulator, policy, start, benchmark.step_limit, job.video_stride, execution)
         video = None

@@ -38,12 +38,16 @@ class Pooled:
     interval: Interval
 
 
+def pool(tasks: Sequence[str], counts: Sequence[tuple[int, int]]) -> Pooled:
+    """Episodes and successes of several tasks, or of several of these, taken together."""
+    episodes, successes = (sum(numbers) for numbers in zip(*counts, strict=True))
+    return Pooled(tuple(tasks), episodes, successes, successes / episodes, wilson_interval(successes, episodes))
+
+
 def pool_fine_grained(suite: str, per_task: Sequence[Mapping[str, Any]]) -> Pooled | None:
     """The suite's fine-grained tasks of a summary's ``per_task``; None where it has none, or they were not all run."""
     wanted = FINE_GRAINED.get(suite, ())
     tasks = [task for task in per_task if task["task"] in wanted]
     if not tasks or len(tasks) < len(wanted):
         return None
-    episodes, successes = (sum(task[name] for task in tasks) for name in ("episodes", "successes"))
-    names = tuple(task["task"] for task in tasks)
-    return Pooled(names, episodes, successes, successes / episodes, wilson_interval(successes, episodes))
+    return pool([task["task"] for task in tasks], [(task["episodes"], task["successes"]) for task in tasks])

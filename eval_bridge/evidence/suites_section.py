@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from eval_bridge.evidence.figures_in_words import write_success
-from eval_bridge.evidence.row_in_words import success_of
+from eval_bridge.evidence.row_in_words import fine_grained_of, success_of
 from eval_bridge.evidence.suite_rows import EvaluationRow
 from eval_bridge.evidence.suite_section import PUBLISHED, Column, Line, acceptance_of, difference_of, run_lines
 from eval_bridge.evidence.together import Together, take_together
@@ -30,7 +29,7 @@ def suites_table(columns: Sequence[Column]) -> str:
         *((f"average, `{each.decoder}`", _of_together(index, _average)) for index, each in enumerate(together)),
         ("OpenVLA-OFT as published, a policy for each, human demonstrations", lambda _: ", ".join(published)),
         *(
-            (f"fine-grained tasks, `{each.decoder}`", _of_together(index, _fine_grained))
+            (f"fine-grained tasks, `{each.decoder}`", _of_together(index, fine_grained_of))
             for index, each in enumerate(together)
             if each.fine_grained is not None
         ),
@@ -63,9 +62,4 @@ def _of_together(index: int, write: Callable[[Together], str]) -> Callable[[Colu
 
 
 def _average(each: Together) -> str:
-    return f"**{each.average:.1%}**; {write_success(each.successes, each.episodes, each.interval, digits=1)}"
-
-
-def _fine_grained(each: Together) -> str:
-    pooled = each.fine_grained
-    return "-" if pooled is None else write_success(pooled.successes, pooled.episodes, pooled.interval, digits=1)
+    return f"**{each.average:.1%}**; {success_of(each)}"

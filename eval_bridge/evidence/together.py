@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from eval_bridge.evidence.fine_grained import Pooled
+from eval_bridge.evidence.fine_grained import Pooled, pool
 from eval_bridge.evidence.suite_rows import EvaluationRow
 from eval_bridge.statistics.intervals import Interval, wilson_interval
 
@@ -32,11 +32,6 @@ class Together:
     successes: int
     interval: Interval
     fine_grained: Pooled | None
-
-    @property
-    def label(self) -> str:
-        """Decoder and settings."""
-        return f"{self.decoder} {self.settings}".strip()
 
     def to_json(self) -> dict[str, Any]:
         """JSON-serialisable form."""
@@ -76,6 +71,5 @@ def _together(rows: Sequence[EvaluationRow], suites: tuple[str, ...]) -> Togethe
 def _pool(pools: Sequence[Pooled]) -> Pooled | None:
     if not pools:
         return None
-    episodes, successes = sum(pool.episodes for pool in pools), sum(pool.successes for pool in pools)
-    tasks = tuple(task for pool in pools for task in pool.tasks)
-    return Pooled(tasks, episodes, successes, successes / episodes, wilson_interval(successes, episodes))
+    tasks = [task for each in pools for task in each.tasks]
+    return pool(tasks, [(each.episodes, each.successes) for each in pools])
