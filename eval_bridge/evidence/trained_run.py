@@ -1,6 +1,6 @@
 """What the stages of a run took and found, read from its folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ class TrainedRun:
     @property
     def seconds_to_report(self) -> float:
         """Sum over the stages from nothing to the headline's report, or to its reports of all suites."""
-        return round(sum(self.stages[name].seconds for name in reported_stages(self.suites)), 1)
+        return round(sum(self.stages[name].seconds for name in reported_stages(self.suites, self.stages)), 1)
 
     def training_json(self) -> dict[str, Any]:
         """JSON-serialisable form of all but the metrics."""
@@ -75,11 +75,19 @@ class TrainedRun:
         }
 
 
-def reported_stages(suites: Sequence[str]) -> tuple[str, ...]:
-    """The stages of a run from nothing to the headline's report, and of one of several `suites` to all of them."""
-    each = suites or ("",)
-    collections, evaluations = (tuple(of_suite(name, suite) for suite in each) for name in ("collect", "evaluate"))
-    return (*collections, *TRAINED_STAGES, *evaluations)
+def reported_stages(suites: Sequence[str], made: Collection[str]) -> tuple[str, ...]:
+    """The stages of a run from nothing to the headline's report, and of one of several `suites` to all of them.
+
+    Args:
+        suites: that one policy learned together; empty for a run of one suite.
+        made: stages of the run, of which corrections count where it has some.
+    """
+    corrections = [name for name in _of_each("correct", suites) if name in made]
+    return (*_of_each("collect", suites), *corrections, *TRAINED_STAGES, *_of_each("evaluate", suites))
+
+
+def _of_each(name: str, suites: Sequence[str]) -> tuple[str, ...]:
+    return tuple(of_suite(name, suite) for suite in suites or ("",))
 
 
 def read_trained_run(run_dir: Path) -> TrainedRun:
@@ -93,14 +101,13 @@ def read_trained_run(run_dir: Path) -> TrainedRun:
     demos_of = record.get("demos", "")
     seconds = dict(record.get("stage_seconds", {}))
     suites = read_identity(run_dir).suites
-    reported = reported_stages(suites)
     if demos_of:
         # By a link, and not by the recorded name, since both runs may have moved.
         sources = {folder.resolve().parent.parent for folder in (run_dir / DEMOS_FOLDER).iterdir()}
         (source,) = sources - {run_dir.resolve()}
         shared = read_result(source / RUN_RECORD, pipeline_command(source)).get("stage_seconds", {})
-        seconds = {**{name: spent for name, spent in shared.items() if name in reported}, **seconds}
-    if missing := [name for name in reported if name not in seconds]:
+        seconds = {**{name: shared[name] for name in _of_each("collect", suites) if name in shared}, **seconds}
+    if missing := [name for name in reported_stages(suites, seconds) if name not in seconds]:
         raise ValueError(f"{run_dir / RUN_RECORD} has no seconds of {', '.join(missing)}; finish the run: {command}")
     metrics = {name: dict(read_result(run_dir / name / METRICS_NAME, command)) for name in TRAINED_STAGES}
     training = {name: metrics[name].pop("training") for name in TRAINED_STAGES}
@@ -108,7 +115,9 @@ def read_trained_run(run_dir: Path) -> TrainedRun:
     if not collections:
         raise ValueError(f"{run_dir / DEMOS_FOLDER} holds no SUITE/TASK_demo.json; finish the run: {command}")
     facts: dict[str, dict[str, Any]] = {
-        of_suite("collect", suite): {"steps": _steps_of(collections, suite)} for suite in suites or ("",)
+        of_suite(name, suite): {"steps": _steps_of(collections, suite, corrects)}
+        for name, corrects in (("collect", False), ("correct", True))
+        for suite in suites or ("",)
     }
     facts |= {
         **{name: {key: training[name][key] for key in ("device", "steps", "best_step")} for name in TRAINED_STAGES},
@@ -125,9 +134,13 @@ def read_trained_run(run_dir: Path) -> TrainedRun:
     )
 
 
-def _steps_of(collections: Sequence[Mapping[str, Any]], suite: str) -> int:
-    """Demonstrated steps of a suite; of all for ""."""
-    return sum(log["steps"] for log in collections if not suite or log["suite"] == suite)
+def _steps_of(collections: Sequence[Mapping[str, Any]], suite: str, corrects: bool) -> int:
+    """Steps of a suite's demonstrations, or of its corrections; of all suites for ""."""
+    return sum(
+        log["steps"]
+        for log in collections
+        if (not suite or log["suite"] == suite) and ("takeover" in log.get("settings", {})) == corrects
+    )
 
 
 def _evaluation_facts(run_dir: Path, stage: str) -> dict[str, Any]:

@@ -143,6 +143,29 @@ def test_a_second_seed_counts_the_shared_demonstrations_seconds(run_dir, tmp_pat
     assert further["seconds_to_report"] == 660.0
 
 
+def test_corrections_count_as_a_stage_of_their_own(run_dir, tmp_path):
+    seconds = {name: value for name, value in SECONDS.items() if name != "collect"} | {"correct": 90.0}
+    second = make_run(tmp_path / "second", seed=1, seconds=seconds, demos=str(run_dir))
+    (second / "demos").unlink()
+    (second / "demos").mkdir()
+    (second / "demos/suite").symlink_to(run_dir / "demos/suite")
+    corrections = {"successes": 5, "attempts_made": 9, "steps": 400, "settings": {"takeover": {"latest": 9}}}
+    write_json(second / "demos/suite_corrections/a_demo.json", corrections)
+    results = record(tmp_path, second)
+    assert list(disagreements(results)) == []
+    training = results["training"]
+    assert training["seconds_to_report"] == 600.0 + 90.0
+    assert [training["stages"][name]["steps"] for name in ("collect", "correct")] == [4000, 400]
+    assert (training["demonstrations"], training["demonstration_attempts"]) == (45, 50)
+
+
+def test_of_another_run_the_demonstrations_seconds_alone_count(run_dir, tmp_path):
+    seconds = {name: value for name, value in SECONDS.items() if name not in ("collect", "evaluate")}
+    second = make_run(tmp_path / "second", seed=1, seconds=seconds, demos=str(run_dir))
+    with pytest.raises(ValueError, match="has no seconds of evaluate; finish the run"):
+        record(tmp_path, second)
+
+
 def test_readme_gets_the_table_between_its_own_markers(run_dir, tmp_path, capsys):
     readme = tmp_path / "README.md"
     readme.write_text(

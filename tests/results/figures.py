@@ -178,7 +178,8 @@ def _tokenizers(record: Record) -> Iterator[str]:
 def _training(record: Record) -> Iterator[str]:
     if not _has(record, "seconds_to_report", "stages"):
         return
-    seconds = sum(record["stages"][name]["seconds"] for name in reported_stages(record.get("suites", ())))
+    stages = record["stages"]
+    seconds = sum(stages[name]["seconds"] for name in reported_stages(record.get("suites", ()), stages))
     yield from _compare("seconds_to_report", record["seconds_to_report"], round(seconds, 1))
     if not 0 < record["demonstrations"] <= record["demonstration_attempts"]:
         yield f"{record['demonstrations']} demonstrations of {record['demonstration_attempts']} attempts"
