@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from rsd_jax.checkpoints import StageCheckpoints
-from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, read_demos, write_episode
+from rsd_jax.demos.libero_hdf5 import read_demos
 from rsd_jax.pretrained import PRETRAINED
-from tests.rsd_jax.demos.demo_examples import example_demo
+from tests.rsd_jax.demos.demo_examples import write_example_task
 from tests.rsd_jax.training.run_fingerprint import fingerprint
 
 CHECKPOINT_EVERY = 100
@@ -40,15 +40,6 @@ class Work:
     def command(self, folder: Path) -> list[str]:
         """The whole command."""
         return [sys.executable, *self.arguments(folder)]
-
-
-def _demonstrations(folder: Path) -> None:
-    demos = folder / "demos" / "suite"
-    demos.mkdir(parents=True)
-    parts = [demos / f"part_{seed}.hdf5" for seed in range(4)]
-    for seed, part in enumerate(parts):
-        write_episode(part, example_demo(seed, steps=16), SceneDescription(), EpisodeDescription())
-    merge(parts, demos / "task_demo.hdf5")
 
 
 def _training(folder: Path) -> list[str]:
@@ -97,10 +88,10 @@ def _collected(folder: Path) -> list[Any]:
 
 
 WORKS = {
-    "training": Work(_training, _demonstrations, lambda folder: fingerprint(folder / "rfsq"), "rfsq"),
+    "training": Work(_training, write_example_task, lambda folder: fingerprint(folder / "rfsq"), "rfsq"),
     "training_2_processes": Work(
         lambda folder: ["-m", "launch.local_processes", "2", "--", *_training(folder), "--peer_timeout=5"],
-        _demonstrations,
+        write_example_task,
         lambda folder: fingerprint(folder / "rfsq"),
         "rfsq",
     ),

@@ -6,8 +6,7 @@ import pytest
 
 from launch import train as launch_train
 from launch.config_flags import run
-from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, write_episode
-from tests.rsd_jax.demos.demo_examples import example_demo
+from tests.rsd_jax.demos.demo_examples import write_example_task
 from tests.rsd_jax.training.run_fingerprint import saved_arrays
 from tests.rsd_jax.training.run_processes import REPOSITORY, free_port, outputs_of, start
 
@@ -16,12 +15,7 @@ RFSQ_TINY = f"{REPOSITORY}/configs/rfsq.py:tiny"
 
 def make_run(folder):
     """A run folder with demonstrations of one task."""
-    demos = folder / "demos" / "suite"
-    demos.mkdir(parents=True)
-    parts = [demos / f"part_{seed}.hdf5" for seed in range(4)]
-    for seed, part in enumerate(parts):
-        write_episode(part, example_demo(seed, steps=16), SceneDescription(), EpisodeDescription())
-    merge(parts, demos / "task_demo.hdf5")
+    write_example_task(folder)
     return folder
 
 

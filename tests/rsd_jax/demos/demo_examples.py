@@ -1,8 +1,11 @@
 """Small made-up demonstrations for tests."""
 
+from pathlib import Path
+
 import numpy as np
 
 from rsd_jax.demos.demo import Demo, DemoStart
+from rsd_jax.demos.libero_hdf5 import EpisodeDescription, SceneDescription, merge, write_episode
 
 STATE_SIZE = 20
 
@@ -24,6 +27,16 @@ def example_demo(seed: int = 0, steps: int = 3, **changes) -> Demo:
         "seed": seed,
     }
     return Demo(**(fields | changes))
+
+
+def write_example_task(run_dir: Path) -> None:
+    """Demonstrations of one task in the folder of a run."""
+    demos = run_dir / "demos" / "suite"
+    demos.mkdir(parents=True)
+    parts = [demos / f"part_{seed}.hdf5" for seed in range(4)]
+    for seed, part in enumerate(parts):
+        write_episode(part, example_demo(seed, steps=16), SceneDescription(), EpisodeDescription())
+    merge(parts, demos / "task_demo.hdf5")
 
 
 WITHOUT_FRAMES = {"agentview": None, "wrist": None}
