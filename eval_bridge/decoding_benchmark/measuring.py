@@ -1,8 +1,10 @@
 """All decoders of a run timed in turns, one batch size after the other, in one process."""
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +106,16 @@ def measure_batch(
     parts = CompiledParts(entries[0].decoder, *of_baseline)
     policy = CompiledPolicy(entries[0].decoder, of_baseline, batch)
     material = material_of(calls_of_batch(seen, batch, BEFORE), policy, parts.backbone)
-    contenders = []
-    for entry in entries:
-        contenders.append(Contender(entry, models[entry.label], material))
-        tell(f"batch {batch}: {entry.label} compiled in {contenders[-1].compile_s:.1f} s")
+
+    def contend(entry: Entry) -> Contender:
+        made = Contender(entry, models[entry.label], material)
+        tell(f"batch {batch}: {entry.label} compiled in {made.compile_s:.1f} s")
+        return made
+
+    # Compilers take most of the time, and other cores stand idle while one works. Nothing is timed meanwhile: on a GPU
+    # kernels are chosen by trials, each of which waits until nothing else runs there.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        contenders = list(pool.map(contend, entries))
     calls = {(_SHARED, stage): call for stage, call in _shared_calls(policy, parts, material).items()}
     nothing = compiled(of_baseline.networks, parts.head_arrays, nothing_of, keep_unused=True)
     calls |= {
@@ -115,6 +123,8 @@ def measure_batch(
         ("empty", EMPTY_CHUNK): in_turn(empty_chunk(of_baseline, batch), material.requests),
     }
     calls |= {(each.entry.label, stage): call for each in contenders for stage, call in each.calls.items()}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        jax.block_until_ready(list(pool.map(lambda call: call(), calls.values())))
     latencies = measure_interleaved(calls, repeats, settings.warm_up, calls_a_turn=settings.calls_a_turn)
     tell(f"batch {batch}: {len(calls)} calls timed, {time.perf_counter() - started:.0f} s in all")
 

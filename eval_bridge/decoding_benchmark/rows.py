@@ -27,7 +27,7 @@ class Row:
         speedup_decoder, speedup_chunk: the baseline's time at this batch size over this one's; the latter of
             `chunk_ms_expected`.
         ceiling, ceiling_decoder: what single passes allow (`cost_model`), of the whole chunk and of the decoder alone.
-        compile_s: seconds until decoder and fused call had run once, tracing and compiling.
+        compile_s: seconds until decoder and fused call had run once, tracing and compiling beside all other decoders.
     """
 
     decoder: str
