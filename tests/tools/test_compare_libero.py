@@ -40,7 +40,9 @@ def test_initial_states_are_read_as_either_library_writes_them():
 
 
 @pytest.mark.parametrize(
-    "content", [as_torch_writes(Malicious()), as_torch_writes("words"), b"PK", as_torch_writes({})]
+    "content",
+    [as_torch_writes(Malicious()), as_torch_writes("words"), b"PK", as_torch_writes({})],
+    ids=["malicious", "words", "cut", "no_array"],
 )
 def test_anything_else_is_an_error_and_nothing_in_it_is_run(content, capsys):
     with pytest.raises(ValueError, match=r"task.pruned_init holds no array of initial states"):
