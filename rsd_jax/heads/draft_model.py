@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from rsd_jax.array_types import Features, Latents, Logits, Position, Tokens
-from rsd_jax.heads.digit_logits import DigitLogits
+from rsd_jax.heads.digit_logits import DigitLogits, most_likely_by
 from rsd_jax.heads.latent_estimator import LatentEstimator
 from rsd_jax.heads.layer_choice import SameLayers
-from rsd_jax.most_likely import most_likely
-from rsd_jax.rfsq import QuantizerTable
+from rsd_jax.rfsq import QuantizerTable, grid_coordinates
 from rsd_jax.rfsq.scalar_quantizer import existing_digit, residual
+from rsd_jax.rfsq.small_integers import stack_small
 
 
 @dataclass(frozen=True)
@@ -60,15 +61,13 @@ class DraftModel(nn.Module):
         All layers of all columns, so that nothing is picked column by column: of them the first K from `position` on
         are proposed, those before it mean nothing. A number is the position of every column, known while tracing.
         """
-        value = latents.astype(jnp.float32)
-        values = [value]
-        for number, constants in enumerate(table.layers[:-1]):
-            coordinates = ((value - constants.offset) / constants.step)[..., None]
-            logits = self.digit_logits(coordinates, SameLayers(number, 1, table.num_layers), table)
-            own = most_likely(logits[..., 0, :])
-            digit = jnp.where(number < position, tokens[..., number], own) - table.reach
-            value = residual(value, existing_digit(digit, constants.mode), constants)
-            values.append(value)
-        # All layers at once, as the digits on the way are those of the same numbers: they need no gradient.
-        coordinates = (jnp.stack(values, axis=-1) - table.offset.T) / table.step.T
+        value, thresholds = latents.astype(jnp.float32), self.digit_logits.thresholds(table)
+        levels = []
+        for number, constants in enumerate(table.layers):
+            own = most_likely_by(thresholds[:, number], (value - constants.offset) / constants.step, constants.mode)
+            levels.append(jnp.where(number < position, tokens[..., number], own))
+            value = residual(value, existing_digit(levels[-1] - table.reach, constants.mode), constants)
+        # Written once: fused into what reads them, digits would be computed anew for every layer that reads them.
+        rolled = jax.lax.optimization_barrier(stack_small(levels))
+        coordinates = grid_coordinates(table, latents, rolled)
         return self.digit_logits(coordinates, SameLayers(0, table.num_layers, table.num_layers), table)
