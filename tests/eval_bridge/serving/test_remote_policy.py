@@ -70,7 +70,8 @@ def test_a_server_that_goes_away_ends_the_evaluation_and_another_one_ends_it_wel
     with (
         served(leaving) as (server, leaving.leave),
         RemotePolicy(address_of(server, "openpi"), ConventionSettings()) as remote,
-        pytest.raises(PolicyServerError, match="ended the connection"),
+        # The row that asks next has its connection ended, or is about to make one.
+        pytest.raises(PolicyServerError, match=r"ended the connection|cannot be reached"),
     ):
         records_of(remote, tmp_path)
     assert read_episode_log(tmp_path / "episodes.jsonl").errors == []
