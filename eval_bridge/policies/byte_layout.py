@@ -17,7 +17,8 @@ class ByteLayout:
     """Where each array of a pytree lies in a row of bytes: the same on the host, in views, and in compiled programs.
 
     Attributes:
-        size: bytes of a row.
+        size: bytes of a row, a multiple of the widest number's: of rows that follow each other all arrays lie where
+            their types may.
     """
 
     size: int
@@ -33,10 +34,13 @@ class ByteLayout:
         # The widest numbers first: each then begins at a multiple of its size.
         self._order = sorted(range(len(leaves)), key=lambda index: -leaves[index].dtype.itemsize)
         self._starts = [0] * len(leaves)
-        self.size = 0
+        end = 0
         for index in self._order:
-            self._starts[index] = self.size
-            self.size += leaves[index].size * leaves[index].dtype.itemsize
+            self._starts[index] = end
+            end += leaves[index].size * leaves[index].dtype.itemsize
+        widest = max((leaf.dtype.itemsize for leaf in leaves), default=1)
+        self._unused = -end % widest
+        self.size = end + self._unused
 
     @classmethod
     def of_batch(cls, batch: PyTree) -> Self:
@@ -77,7 +81,7 @@ class ByteLayout:
         for index in self._order:
             leaf = leaves[index].astype(jnp.uint8) if leaves[index].dtype == jnp.bool_ else leaves[index]
             parts.append(jax.lax.bitcast_convert_type(leaf, jnp.uint8).reshape(len(leaf), -1))
-        return jnp.concatenate(parts, axis=1)
+        return jnp.pad(jnp.concatenate(parts, axis=1), ((0, 0), (0, self._unused)))
 
 
 def _shape(array: Any) -> jax.ShapeDtypeStruct:

@@ -1,13 +1,14 @@
 """What a policy's compiled call is given of each row: written on the host, read inside."""
 
 import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from eval_bridge.policies.byte_layout import ByteLayout
-from eval_bridge.policies.host_memory import Argument, host_row
+from eval_bridge.policies.host_memory import Argument, host_rows
 from eval_bridge.policies.interface import PolicyRequest
 from eval_bridge.policies.observation_needs import check_state
 from rsd_jax.array_types import PyTree
@@ -53,7 +54,7 @@ class HostBatch:
     layout: ByteLayout
 
     def __init__(self, size: int, backbone: Backbone, initial_state: PyTree, pinned: bool) -> None:
-        """Makes the rows for a policy with this `backbone` and a decoder with this `initial_state` (`host_row`)."""
+        """Makes the rows for a policy with this `backbone` and a decoder with this `initial_state` (`host_rows`)."""
         needs = backbone.observation_needs
         self.size, self._initial_state = size, initial_state
         self._encode = functools.lru_cache(maxsize=256)(backbone.encode_instruction)
@@ -68,17 +69,28 @@ class HostBatch:
                 state=initial_state,
             )
         )
-        self._rows = [host_row(self.layout.size, pinned) for _ in range(size)]
-        self._views: list[RowInputs] = [self.layout.views(row.memory) for row in self._rows]
+        memory, self._argument = host_rows(size, self.layout.size, pinned)
+        self._views: list[RowInputs] = [self.layout.views(row) for row in memory]
 
-    def write(self, row: int, request: PolicyRequest, asked: bool = True) -> Argument:
-        """Puts a request into a row; returns the row, without a copy. `asked` is that of `RowInputs`.
+    def write(self, requests: Mapping[int, PolicyRequest], asked: bool = True) -> Argument:
+        """Puts requests into their rows; returns all rows, without a copy, of which no other is asked.
+
+        Args:
+            requests: row -> request.
+            asked: that of `RowInputs`, of these rows.
 
         Raises:
-            ValueError: its observation has other shapes than the policy needs, a state that holds a number that is
-                not finite, or an instruction that cannot be encoded.
+            ValueError: an observation has other shapes than the policy needs, a state that holds a number that is not
+                finite, or an instruction that cannot be encoded.
         """
-        observation, views = request.observation, self._views[row]
+        for row in range(self.size):
+            self._views[row].asked[()] = asked and row in requests
+        for row, request in requests.items():
+            self._write(self._views[row], request)
+        return self._argument
+
+    def _write(self, views: RowInputs, request: PolicyRequest) -> None:
+        observation = request.observation
         expected = (views.frames[0].shape,) * len(views.frames), views.proprio.shape
         found = tuple(frame.shape for frame in observation.frames), observation.proprio.shape
         if found != expected or any(frame.dtype != np.uint8 for frame in observation.frames):
@@ -91,7 +103,6 @@ class HostBatch:
         for place, frame in zip(views.frames, observation.frames, strict=True):
             place[:] = frame
         views.proprio[:] = observation.proprio
-        views.asked[()], views.episode[:], views.call[()] = asked, request.episode, request.call
+        views.episode[:], views.call[()] = request.episode, request.call
         state = self._initial_state if request.state is None else request.state
         jax.tree.map(np.copyto, views.state, state)
-        return self._rows[row].argument

@@ -55,7 +55,8 @@ def test_rows_cross_to_a_program_and_back_to_the_last_bit():
     assert back.tobytes() == np.stack(rows).tobytes()
     for found, example in zip(back, examples, strict=True):
         assert_same_bytes(layout.views(found), example)
-    assert ByteLayout.of_batch(there).size == layout.size == sum(leaf.nbytes for leaf in jax.tree.leaves(examples[0]))
+    held = sum(leaf.nbytes for leaf in jax.tree.leaves(examples[0]))
+    assert held <= ByteLayout.of_batch(there).size == layout.size < held + 4
 
 
 def test_what_is_no_number_is_refused():
