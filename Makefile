@@ -1,7 +1,7 @@
 # Every target sets itself up first (.venv, renderer), and is safe to repeat.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help set-up set-up-torch set-up-clients set-up-tpu pretrained quickstart preflight test lint format lock clean
+.PHONY: help set-up set-up-cuda set-up-torch set-up-clients set-up-tpu pretrained quickstart preflight test lint format lock clean
 
 PYTHON_IN_VENV := .venv/bin/python
 LOCKS := $(wildcard requirements/py*.lock)
@@ -15,6 +15,15 @@ help:  ## say what the targets do
 	@tools/set_up.sh
 
 set-up: .venv/installed  ## make .venv from the pinned versions
+
+# Drivers before 580 need CUDA=12.
+CUDA := 13
+.venv/cuda$(CUDA)-installed: .venv/installed $(wildcard requirements/cuda*.lock)
+	python=$$($(PYTHON_IN_VENV) -c 'import sys; print("{}{}".format(*sys.version_info))') && .venv/bin/python -m pip \
+		install -qq --disable-pip-version-check --no-deps --requirement requirements/cuda$(CUDA)-py$$python.lock
+	@touch $@
+
+set-up-cuda: .venv/cuda$(CUDA)-installed  ## add what JAX needs for NVIDIA's GPUs (4 GB); CUDA=12 for drivers before 580
 
 # PyTorch's CPU build isn't on PyPI: where pip doesn't find it, name PyTorch's own index in PIP_EXTRA_INDEX_URL.
 .venv/torch-installed: .venv/installed requirements/torch.lock

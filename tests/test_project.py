@@ -89,6 +89,17 @@ def test_every_supported_python_has_a_lock():
     assert [lock.stem for lock in LOCKS] == ["py311", "py312"]
 
 
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+@pytest.mark.parametrize("cuda", [12, 13])
+def test_what_jax_needs_for_gpus_is_of_its_version(lock, cuda):
+    lines = lock.with_name(f"cuda{cuda}-{lock.name}").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not re.fullmatch(r"(jax-cuda|nvidia-)[a-z0-9-]+==[0-9.]+", line)] == []
+    versions = {name: version for name, version in (line.split("==") for line in lines) if name.startswith("jax")}
+    assert set(versions) == {f"jax-cuda{cuda}-plugin", f"jax-cuda{cuda}-pjrt"}
+    (jax_line,) = (line for line in lock.read_text(encoding="utf-8").splitlines() if line.startswith("jax=="))
+    assert {f"jax=={version}" for version in versions.values()} == {jax_line}
+
+
 def test_what_is_installed_is_what_the_lock_says():
     """A stale .venv would test other versions than those that users get."""
     from importlib.metadata import version
