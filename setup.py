@@ -52,6 +52,8 @@ SERVING = [
 
 TENSORBOARD = ["tensorboardX>=2.6,<3"]
 
+MODAL = ["modal>=1.1,<2"]
+
 DEVELOPMENT = [
     "chex>=0.1.90",
     "filelock>=3.16",
@@ -81,5 +83,5 @@ setup(
         "rsd_jax.pretrained": ["libero_spatial/**"],
     },
     install_requires=LEARNING + DEMONSTRATIONS + SIMULATOR + REPORT + SERVING,
-    extras_require={"dev": DEVELOPMENT + TENSORBOARD, "tensorboard": TENSORBOARD},
+    extras_require={"dev": DEVELOPMENT + TENSORBOARD + MODAL, "tensorboard": TENSORBOARD, "modal": MODAL},
 )

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from launch.__main__ import commands, main
+from launch.__main__ import main
+from launch.command_list import commands
 
 
 def test_every_command_is_listed_with_a_line():

@@ -1,0 +1,1 @@
+"""The project's commands on Modal (modal.com): `launch.modal.app`."""
