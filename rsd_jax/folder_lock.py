@@ -47,6 +47,11 @@ def in_use(path: Path) -> Iterator[None]:
             mark.unlink(missing_ok=True)  # while it is locked, so that nobody else's is removed
 
 
+def marked_inside(folder: Path) -> list[Path]:
+    """What bears a mark of `in_use` anywhere in `folder`: that of a process that writes there, or of a dead one."""
+    return sorted(mark.with_name(mark.name[1 : -len(".lock")]) for mark in folder.rglob(".*.lock"))
+
+
 @contextmanager
 def one_at_a_time(mark: Path) -> Iterator[None]:
     """A block that processes enter one after the other: each waits until the others have left it.

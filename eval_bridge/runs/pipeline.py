@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
@@ -12,6 +13,7 @@ from eval_bridge.runs.stage_process import PipelineStage, run_stage
 from eval_bridge.runs.stop_request import Stopped, StopRequest
 from eval_bridge.statistics.intervals import Interval
 from rsd_jax.content_check import read_checked_json
+from rsd_jax.folder_lock import in_use, marked_inside
 from rsd_jax.run_folder import (
     HEADLINE,
     LOG_FOLDER,
@@ -39,6 +41,7 @@ def run_pipeline(
         ValueError: as `check_range`.
         StageFailure: a stage failed; the later ones were not started.
         Stopped: SIGTERM or SIGINT arrived; the stage that ran has saved what it has.
+        InUseError: another process writes to what would have to be made anew.
         OSError: `run_dir` cannot be written.
     """
     end = check_range(stages, from_stage, until_stage)
@@ -81,15 +84,27 @@ def check_range(stages: Sequence[PipelineStage], from_stage: str, until_stage: s
 
 
 def set_aside(stages: Sequence[PipelineStage], run_dir: Path, terminal: TextIO) -> None:
-    """Moves the outputs of `stages` away, and forgets what they took."""
-    forget_seconds(run_dir, [stage.name for stage in stages])
+    """Moves the outputs of `stages` away, and forgets what they took.
+
+    Raises:
+        InUseError: another process writes to one of them; nothing has been moved.
+        OSError: `run_dir` cannot be written.
+    """
     moved = []
     folder = run_dir / REPLACED_FOLDER / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    for stage in stages:
-        if stage.output.exists():  # one that lies inside another has moved with it
-            folder.mkdir(parents=True, exist_ok=True)
-            stage.output.rename(folder / stage.output.name)
-            moved.append(stage.output.name)
+    with ExitStack() as uses:
+        for stage in stages:
+            if stage.output.exists():
+                uses.enter_context(in_use(stage.output))
+                for inside in marked_inside(stage.output):
+                    with in_use(inside):
+                        pass
+        forget_seconds(run_dir, [stage.name for stage in stages])
+        for stage in stages:
+            if stage.output.exists():  # one that lies inside another has moved with it
+                folder.mkdir(parents=True, exist_ok=True)
+                stage.output.rename(folder / stage.output.name)
+                moved.append(stage.output.name)
     if moved:
         print(f"moved to {folder}: {', '.join(moved)}", file=terminal, flush=True)
 

@@ -13,6 +13,7 @@ from eval_bridge.runs import pipeline
 from eval_bridge.runs.run_record import read_seconds
 from eval_bridge.runs.stage_process import StageFailure
 from eval_bridge.runs.stop_request import Stopped
+from rsd_jax.folder_lock import InUseError, in_use
 from tests.eval_bridge.runs.stage_scripts import SAVES_AT_TERM, python_stage, wait_for
 
 
@@ -109,6 +110,20 @@ def test_what_lies_behind_the_last_stage_is_stale_only_if_something_ran(tmp_path
     assert not (tmp_path / "replaced").exists()
     pipeline.run_pipeline(stages, tmp_path, sys.stdout, from_stage="policy", until_stage="policy")
     assert sorted(path.name for path in tmp_path.glob("replaced/*/*")) == ["draft", "policy"]
+
+
+@pytest.mark.parametrize("used", ["draft", "draft/episodes.jsonl"])
+def test_what_another_process_writes_is_not_moved_away(tmp_path, capsys, used):
+    """A training has its folder, an evaluation the log within."""
+    stages = [python_stage(name, tmp_path) for name in ("rfsq", "policy", "draft")]
+    pipeline.run_pipeline(stages, tmp_path, sys.stdout)
+    before = sorted(tmp_path.rglob("*"))
+    with in_use(tmp_path / used), pytest.raises(InUseError, match=rf"{used} is in use by process \d+"):
+        pipeline.run_pipeline(stages, tmp_path, sys.stdout, from_stage="policy")
+    assert sorted(tmp_path.rglob("*")) == before
+    capsys.readouterr()
+    pipeline.run_pipeline(stages, tmp_path, sys.stdout, from_stage="policy")
+    assert ran(capsys) == ["policy", "draft"]
 
 
 def test_what_does_not_read_the_changed_output_stays(tmp_path, capsys):
