@@ -18,7 +18,7 @@ from rsd_jax.array_types import Logits, Position, PyTree, Tokens
 from rsd_jax.backbones.openvla.backbone import NetworkInputs
 from rsd_jax.backbones.openvla.digit_slots import DigitCode, DigitSlots
 from rsd_jax.backbones.openvla.language_model import KeysValues
-from rsd_jax.backbones.openvla.network import Frames, OpenVlaNetwork
+from rsd_jax.backbones.openvla.network import Frames, OpenVlaNetwork, TokenSequence
 
 
 class SlotCache(NamedTuple):
@@ -60,10 +60,10 @@ class DigitNetwork(nn.Module):
     ) -> tuple[Logits, SlotCache]:
         """Logits of the first `num_layers` layers, each given the coarser digits in `tokens`, and the cache."""
         code, language = self.code, self.network.language_model
-        sequence = self.network.enter(frames, state, prompt_ids, slots=0)
+        sequence = self.begin(frames, state, prompt_ids)
         context = sequence.tokens.shape[1]
         layers = code.layers_of_slots(0, num_layers, len(tokens))
-        slots = self.digit_slots.enter(tokens, layers).astype(sequence.tokens.dtype)
+        slots = self.enter_slots(tokens, layers).astype(sequence.tokens.dtype)
         is_seen = code.is_seen(layers, sequence.lengths, context)[..., : context + layers.shape[1]]
         places = sequence.lengths[:, None] + jnp.arange(layers.shape[1])
         states, made = language.run_context_with_slots(
@@ -71,7 +71,7 @@ class DigitNetwork(nn.Module):
         )
         behind = ((0, 0), (0, (code.num_layers - num_layers) * code.slots), (0, 0), (0, 0))
         blocks = [KeysValues(*(jnp.pad(array, behind) for array in each)) for each in made]
-        return self.digit_slots.logits(language.normalize(states)), SlotCache(blocks, sequence.lengths)
+        return self.read_slots(language.normalize(states)), SlotCache(blocks, sequence.lengths)
 
     def continue_slots(
         self, cache: SlotCache, tokens: Tokens, position: Position | int, num_layers: int
@@ -83,7 +83,7 @@ class DigitNetwork(nn.Module):
         code, language = self.code, self.network.language_model
         layers = code.layers_of_slots(position, num_layers, len(tokens))
         context = cache.blocks[0].keys.shape[1] - code.num_layers * code.slots
-        slots = self.digit_slots.enter(tokens, layers).astype(cache.blocks[0].keys.dtype)
+        slots = self.enter_slots(tokens, layers).astype(cache.blocks[0].keys.dtype)
         of_layer = layers * code.slots + np.tile(np.arange(code.slots), num_layers)
         is_together = isinstance(position, int) and position + num_layers <= code.num_layers
         states, blocks = language.run_slots(
@@ -93,7 +93,19 @@ class DigitNetwork(nn.Module):
             cache.blocks,
             context + position * code.slots if is_together else context + of_layer,
         )
-        return self.digit_slots.logits(language.normalize(states)), cache._replace(blocks=blocks)
+        return self.read_slots(language.normalize(states)), cache._replace(blocks=blocks)
+
+    def begin(self, frames: Frames, state: Float[Array, "B P"] | None, prompt_ids: Int[Array, "B W"]) -> TokenSequence:
+        """The context: images, state and prompt, as they enter the first block."""
+        return self.network.enter(frames, state, prompt_ids, slots=0)
+
+    def enter_slots(self, tokens: Tokens, layers: Int[Array, "B N"]) -> Float[Array, "B N F"]:
+        """What slots of these layers enter the first block as, given the digits before."""
+        return self.digit_slots.enter(tokens, layers)
+
+    def read_slots(self, states: Float[Array, "B N F"]) -> Logits:
+        """Logits of the digits of the slots' layers, of the slots' normalised states."""
+        return self.digit_slots.logits(states)
 
 
 @dataclass(frozen=True, eq=False)
