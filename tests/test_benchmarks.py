@@ -4,8 +4,13 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from rsd_jax.backbones.openvla.digit_network import DigitMain
+from rsd_jax.decoding import CodeShape, speculative
 from tests.benchmarks import policy_sensitivity
 from tests.benchmarks.policy_step_speed import count_operations
+from tests.benchmarks.prefill_subjects import SHAPES, bins_256, random_parameters, rfsq_layers
+from tests.benchmarks.replayed_acceptance import ReplayedAcceptance, blank_draft, break_even
+from tests.rsd_jax.decoding.networks import random_network
 
 
 def operations(function, *shapes):
@@ -83,3 +88,38 @@ def test_a_policys_sensitivity_is_measured_for_every_change_and_both_parts(prefl
     for figures in (*found["draft"].values(), *found["views"].values()):
         assert figures["within_0.05"] <= figures["within_0.1"] <= figures["within_0.2"]
     assert found["views"]["main policy, one level brighter"]["l1"] > 0
+
+
+def test_speculation_breaks_even_where_it_stays_above_one():
+    assert break_even([0.3, 0.5, 0.7, 1.0], [0.5, 0.9, 1.1, 2.0]) == pytest.approx(0.6)
+    assert break_even([0.3, 0.5, 1.0], [1.2, 0.5, 1.5]) == pytest.approx(0.75)
+    assert break_even([0.3, 1.0], [1.0, 2.0]) == 0.3
+    assert break_even([0.3, 1.0], [2.0, 0.9]) is None
+
+
+@pytest.mark.parametrize(("chance", "rounds"), [(1.0, 2), (0.0, 5)])
+def test_replayed_drafts_are_right_as_often_as_told_and_digits_of_one_level_always(chance, rounds):
+    """Of six layers the second has one level: a round that comes to it gains a layer, whatever the chance."""
+    informative = jnp.ones((6, 3), bool).at[1].set(False)
+    main, features = random_network(jnp.int32(0), 6, 2, 3, 7, 4)
+    rule, keys = ReplayedAcceptance(jnp.float32(chance), informative.T), jax.random.split(jax.random.key(0), 4)
+    shape = CodeShape(2, 3, 6, 3, informative)
+    result = jax.jit(lambda: speculative(features, blank_draft, main, rule, shape, 4, keys=keys))()
+    assert result.rounds.tolist() == [rounds] * 4
+
+
+@pytest.mark.parametrize("subject", [rfsq_layers, bins_256])
+def test_what_is_timed_can_be_traced_in_the_type_of_the_7b(subject, monkeypatch):
+    monkeypatch.setitem(SHAPES, "tiny", (SHAPES["tiny"][0], "bfloat16"))
+    timed = subject("tiny", batch=1)
+    params = jax.eval_shape(lambda: random_parameters("tiny"))
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("bfloat16")}
+    rule = ReplayedAcceptance(jnp.float32(0.5), timed.informative.T)
+    keys = jax.random.split(jax.random.key(0), 1)
+
+    def speculate(params):
+        main = DigitMain(timed.network, params)
+        settings = {"keys": keys, "scores_all_layers": timed.scores_all_layers}
+        return speculative(timed.inputs, blank_draft, main, rule, timed.code_shape(2), 1, **settings).tokens
+
+    assert jax.eval_shape(speculate, params).size == jax.eval_shape(timed.serial, params, timed.inputs).size

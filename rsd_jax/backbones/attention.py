@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 _AMPERE = 8
 """Compute capability from which on NVIDIA's library has the fused kernel."""
@@ -42,6 +42,17 @@ def attend_to_first(
     return jax.nn.dot_product_attention(
         query, key, value, is_causal=is_causal, key_value_seq_lengths=lengths, implementation=kernel
     )
+
+
+def attend_where(
+    query: Float[Array, "B N H E"],
+    key: Float[Array, "B M H E"],
+    value: Float[Array, "B M H E"],
+    is_seen: Bool[Array, "B N M"],
+) -> Float[Array, "B N H E"]:
+    """`attend` of each query to the keys that it sees, of which there must be one at least."""
+    kernel = fastest_kernel(query)
+    return jax.nn.dot_product_attention(query, key, value, mask=is_seen[:, None], implementation=kernel)
 
 
 def fastest_kernel(query: jax.Array) -> Literal["cudnn", "xla"]:

@@ -1,7 +1,9 @@
 """Decoders: pure functions from features and two model functions to tokens."""
 
 from rsd_jax.decoding.autoregressive import autoregressive
+from rsd_jax.decoding.caching import CachingMainFn
 from rsd_jax.decoding.column_locality import sees_other_columns
+from rsd_jax.decoding.column_sets import columns_in_sets
 from rsd_jax.decoding.fixed_point import fixed_point
 from rsd_jax.decoding.interface import (
     AcceptanceCounts,
@@ -23,6 +25,7 @@ from rsd_jax.decoding.speculative import speculative, speculative_greedy
 __all__ = [
     "AcceptanceCounts",
     "AcceptanceRule",
+    "CachingMainFn",
     "Certified",
     "CodeShape",
     "DecodeResult",
@@ -35,6 +38,7 @@ __all__ = [
     "TokenDistance",
     "autoregressive",
     "column_local",
+    "columns_in_sets",
     "fixed_point",
     "is_column_local",
     "nothing_given",

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Int
 
 from rsd_jax.array_types import PyTree, Tokens, typecheck
 from rsd_jax.decoding.acceptance import undrafted
+from rsd_jax.decoding.caching import CachingMainFn, check_first_pass, score_and_keep
 from rsd_jax.decoding.further_passes import further_passes
 from rsd_jax.decoding.interface import (
     CodeShape,
@@ -36,18 +37,20 @@ class FixedPointState(NamedTuple):
         settled: rows whose tokens are final, because their last pass changed no layer that another one reads.
         rounds: passes so far that a row needed: while it was not settled.
         passes: passes so far, L at most.
+        cache: of the main function, if it keeps one.
     """
 
     tokens: Tokens
     settled: Bool[Array, "B"]
     rounds: Int[Array, "B"]
     passes: Int[Array, ""]
+    cache: PyTree | None
 
 
 @typecheck
 def fixed_point(
     features: PyTree,
-    main: MainFn,
+    main: MainFn | CachingMainFn,
     shape: CodeShape,
     batch_size: int,
     given: GivenTokens | None = None,
@@ -60,7 +63,7 @@ def fixed_point(
 
     Args:
         features: what `main` reads, opaque here.
-        main: scores all L layers in one pass.
+        main: scores all L layers in one pass. If it keeps a cache, the first pass makes it.
         shape: static shape of the code.
         batch_size: B.
         given: digits known in advance, which stay; None for none.
@@ -73,10 +76,12 @@ def fixed_point(
         acceptance counts of zero, because no draft model proposed anything.
 
     Raises:
-        ValueError: `unrolled_passes` is negative, or `shape` drafts more layers than there are.
+        ValueError: `unrolled_passes` is negative, or 0 where the first pass makes a cache, or `shape` drafts more
+            layers than there are.
     """
     check_code_shape(shape)
     check_unrolled_passes(unrolled_passes)
+    check_first_pass(main, is_written_out=unrolled_passes > 0)
     given = nothing_given(batch_size, shape) if given is None else given
     is_given = jnp.arange(shape.num_layers) < given.depth[..., None]
 
@@ -84,7 +89,8 @@ def fixed_point(
         return (state.passes < shape.num_layers) & ~jnp.all(state.settled)
 
     def score_all(state: FixedPointState) -> FixedPointState:
-        chosen = most_likely(main(features, state.tokens, 0, num_layers=shape.num_layers))
+        logits, cache = score_and_keep(main, features, state.cache, state.tokens, 0, shape.num_layers)
+        chosen = most_likely(logits)
         # A settled row stays as it is, even where another program of the same pass would decide a near-tie otherwise:
         # what a row needs and gets does not depend on others.
         stays = is_given | state.settled[:, None, None, None]
@@ -97,6 +103,7 @@ def fixed_point(
             settled=state.settled | ~changed,
             rounds=state.rounds + ~state.settled,
             passes=state.passes + 1,
+            cache=cache,
         )
 
     guess = jnp.zeros_like(given.tokens) if guess is None else guess.astype(jnp.int32)
@@ -105,6 +112,7 @@ def fixed_point(
         settled=jnp.zeros(batch_size, bool),
         rounds=jnp.zeros(batch_size, jnp.int32),
         passes=jnp.int32(0),
+        cache=None,
     )
     for _ in range(min(unrolled_passes, shape.num_layers)):
         state = score_all(state)

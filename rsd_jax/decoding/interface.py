@@ -51,7 +51,7 @@ def column_local(main: MainFnT) -> MainFnT:
     return main
 
 
-def is_column_local(main: MainFn) -> bool:
+def is_column_local(main: object) -> bool:
     """Whether `main` declares it; a function that says nothing does not."""
     return bool(getattr(main, "column_local", False))
 

@@ -14,6 +14,8 @@ from jaxtyping import Array, Int, Key
 
 from rsd_jax.array_types import Logits, Position, PyTree, Tokens, typecheck
 from rsd_jax.decoding.acceptance import accepted_run, count_acceptance
+from rsd_jax.decoding.caching import CachingMainFn, check_first_pass, score_and_keep
+from rsd_jax.decoding.column_sets import least_of_set, sets_of_columns
 from rsd_jax.decoding.further_passes import further_passes
 from rsd_jax.decoding.interface import (
     AcceptanceCounts,
@@ -25,7 +27,6 @@ from rsd_jax.decoding.interface import (
     MainFn,
     check_code_shape,
     check_unrolled_passes,
-    is_column_local,
     nothing_given,
 )
 from rsd_jax.decoding.positions import layers_ahead, write_ahead
@@ -40,6 +41,7 @@ class SpeculativeState(NamedTuple):
         tokens: final before each column's `position`, undefined from there on.
         position: next layer to decode, per column; at its depth where the column is finished.
         memory: of the rule.
+        cache: of the main function, if it keeps one.
         number: of rounds so far.
         starts: positions before each round, at their depth before one that has not been; L rounds are the most.
         runs: drafted layers accepted in each.
@@ -48,6 +50,7 @@ class SpeculativeState(NamedTuple):
     tokens: Tokens
     position: Position
     memory: PyTree
+    cache: PyTree | None
     number: Int[Array, ""]
     starts: Int[Array, "R B C D"]
     runs: Int[Array, "R B C D"]
@@ -57,7 +60,7 @@ class SpeculativeState(NamedTuple):
 def speculative_greedy(
     features: PyTree,
     draft: DraftFn,
-    main: MainFn,
+    main: MainFn | CachingMainFn,
     shape: CodeShape,
     batch_size: int,
     given: GivenTokens | None = None,
@@ -74,7 +77,7 @@ def speculative_greedy(
 def speculative(
     features: PyTree,
     draft: DraftFn,
-    main: MainFn,
+    main: MainFn | CachingMainFn,
     rule: AcceptanceRule,
     shape: CodeShape,
     batch_size: int,
@@ -90,12 +93,15 @@ def speculative(
     ``ceil(L / (K + 1))`` and L rounds, whatever the draft proposes.
 
     While a column waits for none, the digits that `main` sees of the others are drafts, or of other layers than
-    `autoregressive` shows it: that changes nothing only for a `main` that is `column_local`.
+    `autoregressive` shows it: that changes nothing only for a `main` that is `column_local`. Where columns see each
+    other, `main` declares which (`columns_in_sets`), and those of a set wait for each other: it keeps the layers that
+    all of them accepted, and in the layer behind these the digits that were accepted stay beside the rule's own.
 
     Args:
         features: what `draft` and `main` read, opaque here.
         draft: proposes K layers from each column's position.
-        main: scores the drafted layers and the one behind them; declared `column_local`.
+        main: scores the drafted layers and the one behind them; declared `column_local`, or with sets of columns. If
+            it keeps a cache, the first round's call makes it.
         rule: which drafted tokens stay.
         shape: static shape of the code.
         batch_size: B.
@@ -113,22 +119,23 @@ def speculative(
         head's greedy tokens, and under `LosslessSampling` draws from its distribution.
 
     Raises:
-        ValueError: `main` is not declared `column_local`, `shape` drafts more layers than there are,
-            `unrolled_passes` is negative, the draft returns logits of another shape, or the rule needs keys or a
-            certificate that are not there.
+        ValueError: `main` declares neither `column_local` nor sets of columns, or sets where the rule remembers, or
+            keeps a cache that the first round cannot make (digits are given, or no round is unrolled); `shape` drafts
+            more layers than there are, `unrolled_passes` is negative, the draft returns logits of another shape, or
+            the rule needs keys or a certificate that are not there.
     """
     check_code_shape(shape)
     check_unrolled_passes(unrolled_passes)
-    if not is_column_local(main):
-        raise ValueError(
-            "main does not declare that it is column_local, and speculative decoding finds the tokens that it would "
-            "find layer by layer only for one that is: whose logits of a column depend on no digit and no position of "
-            "another. Declare it (rsd_jax.decoding.column_local) where that holds, which sees_other_columns checks; "
-            "else decode by autoregressive or fixed_point"
-        )
+    check_first_pass(main, is_written_out=unrolled_passes > 0, nothing_is_given=given is None)
+    sets = sets_of_columns(main, shape)
     if rule.draws and keys is None:
         raise ValueError(f"keys is None, and {type(rule).__name__} draws at random; give a random key a row, [B]")
     memory, depth_of_latents = rule.start(shape, batch_size, certificate)
+    if sets is not None and jax.tree.leaves(memory):
+        raise ValueError(
+            f"main declares column_sets, and {type(rule).__name__} remembers what it accepted, of which a set may "
+            "keep less; use a rule that remembers nothing, or a main function that is column_local"
+        )
     told = nothing_given(batch_size, shape) if given is None else given
     depth = jnp.maximum(depth_of_latents, told.depth)
     layer = jnp.arange(shape.num_layers)
@@ -150,38 +157,46 @@ def speculative(
         proposal = jax.lax.optimization_barrier(
             jnp.where(ahead >= 0, rule.propose(draft_logits, of_round), state.tokens)
         )
+        main_logits, cache = score(state.cache, proposal, start)
         round_ = Verification(
             proposal=proposal,
             is_drafted=(ahead >= 0) & (ahead < shape.draft_layers) & (layer < depth[..., None]),
             draft_logits=draft_logits,
-            main_logits=score(proposal, start),
+            main_logits=main_logits,
             keys=of_round,
         )
         accepted, memory = rule.accept(state.memory, round_)
-        stop = accepted_run((ahead < 0) | (round_.is_drafted & accepted))
+        accepted &= round_.is_drafted
+        stop = accepted_run((ahead < 0) | accepted)
+        is_replaced = layer == stop[..., None]
+        if sets is not None:
+            stop = least_of_set(stop, sets)
+            is_replaced = (layer == stop[..., None]) & ~accepted
         return SpeculativeState(
             # Up to `stop` stands what was accepted, there the rule's own choice, and what lies behind is undefined
             # until a later round.
-            tokens=jnp.where(layer == stop[..., None], rule.replace(round_, stop), proposal),
+            tokens=jnp.where(is_replaced, rule.replace(round_, stop), proposal),
             position=jnp.minimum(stop + 1, depth),
             memory=memory,
+            cache=cache,
             number=state.number + 1,
             starts=state.starts.at[state.number].set(state.position),
             runs=state.runs.at[state.number].set(stop - state.position),
         )
 
-    def score(proposal: Tokens, start: Position | int) -> Logits:
+    def score(cache: PyTree | None, proposal: Tokens, start: Position | int) -> tuple[Logits, PyTree | None]:
         if scores_all_layers:
-            return main(features, proposal, 0, num_layers=shape.num_layers)
-        logits = main(features, proposal, start, num_layers=shape.draft_layers + 1)
+            return score_and_keep(main, features, cache, proposal, 0, shape.num_layers)
+        logits, cache = score_and_keep(main, features, cache, proposal, start, shape.draft_layers + 1)
         by_layer = jnp.zeros((*proposal.shape, logits.shape[-1]), logits.dtype)
-        return write_ahead(by_layer, start, logits)
+        return write_ahead(by_layer, start, logits), cache
 
     rounds = (shape.num_layers, *told.depth.shape)
     state = SpeculativeState(
         tokens=told.tokens,
         position=told.depth,
         memory=memory,
+        cache=None,
         number=jnp.int32(0),
         starts=jnp.broadcast_to(depth, rounds),
         runs=jnp.zeros(rounds, jnp.int32),

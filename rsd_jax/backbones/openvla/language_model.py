@@ -9,9 +9,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from rsd_jax.backbones.attention import attend_to_first
+from rsd_jax.backbones.attention import attend_to_first, attend_where
 from rsd_jax.backbones.openvla.configuration import LanguageSizes
 from rsd_jax.backbones.openvla.rotary_positions import rotate, rotation
 from rsd_jax.partitioned_layers import Dense, DenseGeneral, Embedding
@@ -85,6 +85,60 @@ class LanguageModel(nn.Module):
             made.append(keys_values)
         return tokens, made
 
+    def run_context_with_slots(
+        self,
+        context: Float[Array, "B M F"],
+        slots: Float[Array, "B N F"],
+        lengths: Int[Array, "B"],
+        slot_places: Int[Array, "B N"],
+        is_seen: Bool[Array, "B N R"],
+        is_causal: bool = False,
+    ) -> tuple[Float[Array, "B N F"], list[KeysValues]]:
+        """A context and slots behind it through all blocks, the context seeing nothing of the slots.
+
+        Args:
+            context: a sequence a row, from place 0 on.
+            slots: what stands behind it.
+            lengths: how many of a row's context there are; what stands behind them is not attended to.
+            slot_places: of the slots.
+            is_seen: of context and slots, R = M + N, what each slot attends to.
+            is_causal: whether no token of the context sees one behind it.
+
+        Returns:
+            The slots after the last block, and what the blocks have made of context and slots.
+        """
+        places = jnp.broadcast_to(jnp.arange(context.shape[1])[None], context.shape[:2])
+        turns, made = self._turns(jnp.concatenate([places, slot_places], axis=1)), []
+        tokens = jnp.concatenate([context, slots], axis=1)
+        for block in self.blocks:
+            tokens, keys_values = block.context_with_slots(tokens, turns, lengths, is_seen, is_causal)
+            made.append(keys_values)
+        return tokens[:, context.shape[1] :], made
+
+    def run_slots(
+        self,
+        slots: Float[Array, "B N F"],
+        slot_places: Int[Array, "B N"],
+        is_seen: Bool[Array, "B N R"],
+        past: list[KeysValues],
+        kept_at: Int[Array, "B N"] | int,
+    ) -> tuple[Float[Array, "B N F"], list[KeysValues]]:
+        """Slots through all blocks, which attend to what `past` has, and `past` with them.
+
+        Args:
+            slots: of each row.
+            slot_places: of the slots.
+            is_seen: of what `past` has room for, R, what each slot attends to: itself too.
+            past: of every block.
+            kept_at: where in `past` each slot belongs; nowhere, if behind its end. A number where all stand together,
+                the first of them there.
+        """
+        turns, made = self._turns(slot_places), []
+        for block, before in zip(self.blocks, past, strict=True):
+            slots, keys_values = block.further_slots(slots, turns, is_seen, before, kept_at)
+            made.append(keys_values)
+        return slots, made
+
     def normalize(self, tokens: Float[Array, "B N F"]) -> Float[Array, "B N F"]:
         """The last normalization: what is read off the tokens, by whatever head."""
         return self.final_norm(tokens)
@@ -138,6 +192,35 @@ class LanguageBlock(nn.Module):
         attended = attend_to_first(query, made.keys, made.values, places + 1)
         return self._with_mlp(tokens + self.out(attended)), made
 
+    def context_with_slots(
+        self,
+        tokens: Float[Array, "B R F"],
+        turns: Float[Array, "2 B R 1 E"],
+        lengths: Int[Array, "B"],
+        is_seen: Bool[Array, "B N R"],
+        is_causal: bool,
+    ) -> tuple[Float[Array, "B R F"], KeysValues]:
+        """A context and slots behind it; see `LanguageModel.run_context_with_slots`."""
+        query, made = self._attention_inputs(tokens, turns)
+        end = tokens.shape[1] - is_seen.shape[1]  # of the context: nothing behind it is among its keys
+        of_context = attend_to_first(query[:, :end], made.keys[:, :end], made.values[:, :end], lengths, is_causal)
+        of_slots = attend_where(query[:, end:], made.keys, made.values, is_seen)
+        return self._with_mlp(tokens + self.out(jnp.concatenate([of_context, of_slots], axis=1))), made
+
+    def further_slots(
+        self,
+        slots: Float[Array, "B N F"],
+        turns: Float[Array, "2 B N 1 E"],
+        is_seen: Bool[Array, "B N R"],
+        past: KeysValues,
+        kept_at: Int[Array, "B N"] | int,
+    ) -> tuple[Float[Array, "B N F"], KeysValues]:
+        """Slots behind what `past` has; see `LanguageModel.run_slots`."""
+        query, new = self._attention_inputs(slots, turns)
+        made = KeysValues(*(_keep(before, now, kept_at) for before, now in zip(past, new, strict=True)))
+        attended = attend_where(query, made.keys, made.values, is_seen)
+        return self._with_mlp(slots + self.out(attended)), made
+
     def _attention_inputs(self, tokens: jax.Array, turns: jax.Array) -> tuple[jax.Array, KeysValues]:
         qkv = self.qkv(self.attention_norm(tokens))
         query, keys, values = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
@@ -146,6 +229,13 @@ class LanguageBlock(nn.Module):
     def _with_mlp(self, tokens: jax.Array) -> jax.Array:
         gate_up = self.gate_up(self.mlp_norm(tokens))
         return tokens + self.down(nn.silu(gate_up[:, :, 0]) * gate_up[:, :, 1])
+
+
+def _keep(past: jax.Array, new: jax.Array, kept_at: jax.Array | int) -> jax.Array:
+    """`past` with `new` where it belongs."""
+    if isinstance(kept_at, int):
+        return past.at[:, kept_at : kept_at + new.shape[1]].set(new)
+    return past.at[jnp.arange(len(new))[:, None], kept_at].set(new, mode="drop")
 
 
 class RmsNorm(nn.Module):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rsd_jax.backbones.attention import attend, attend_to_first, fastest_kernel, has_fused_kernel
+from rsd_jax.backbones.attention import attend, attend_to_first, attend_where, fastest_kernel, has_fused_kernel
 
 
 def test_a_token_that_matches_one_key_takes_its_value():
@@ -50,6 +50,13 @@ def test_only_the_first_keys_of_a_row_are_seen_and_causally_none_behind():
     seen = attend_to_first(query, key, value, is_causal=True)
     np.testing.assert_allclose(seen[..., 0, 0], [[0, 0.5, 1, 1.5], [4, 4.5, 5, 5.5]])
     np.testing.assert_allclose(attend_to_first(query, key, value), attend(query, key, value))
+
+
+def test_each_query_sees_the_keys_that_it_is_told_to():
+    value = jnp.arange(4.0).reshape(1, 4, 1, 1)
+    is_seen = jnp.array([[[1, 1, 0, 0], [0, 0, 0, 1], [1, 0, 1, 0]]], bool)
+    seen = attend_where(jnp.ones((1, 3, 1, 1)), jnp.ones((1, 4, 1, 1)), value, is_seen)
+    np.testing.assert_allclose(seen[0, :, 0, 0], [0.5, 3, 1])
 
 
 def test_heads_of_odd_sizes_are_left_to_xla(monkeypatch):
