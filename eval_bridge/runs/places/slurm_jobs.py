@@ -84,7 +84,7 @@ def _script(name: str, command: Sequence[str], folder: Path, settings: SlurmSett
 set -uo pipefail
 {_DETERMINISTIC if is_training else ""}
 # No process is ended because another has: it may be saving.
-srun --kill-on-bad-exit=0 --cpus-per-task={settings.cpus_per_task} \\
+srun --unbuffered --kill-on-bad-exit=0 --cpus-per-task={settings.cpus_per_task} \\
     {shlex.join(command)}{shard}
 status=$?
 
