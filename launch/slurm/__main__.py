@@ -77,7 +77,8 @@ def main(config: ConfigDict) -> None:
     check_begun([stage for stage in to_run if stage not in stale], divisions, settings)
     if DRY_RUN.value:
         for job in jobs_of(to_run, divisions, folder, settings):
-            print(f"# {folder / job.name}.sbatch", *(f"behind {name}" for name in job.after), f"\n{job.script}")
+            behind = f" behind {', '.join(job.after)}" if job.after else ""
+            print(f"# {folder / job.name}.sbatch{behind}\n{job.script}")
         return
     with in_use(folder):
         require_none_waiting(folder)
