@@ -13,38 +13,40 @@ The cluster is this machine (`tests.campaigns.slurm_cluster`), which needs root.
     interruptions  a training on two nodes is requeued (`scontrol requeue`), then reaches its limit of time, at which
                    it saves and requeues itself: the same bits as by `launch.local_processes 2` without a stop.
 
-The command fails if any of it does not hold.
+The command fails if any of it does not hold. What holds is written as soon as it is shown, with its commit: what else
+FILE tells, of earlier calls with ``--only``, stays.
 """
 
 import argparse
-import subprocess
+import json
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from rsd_jax.atomic_files import write_json
 from rsd_jax.provenance import device_name, git_commit, library_versions
-from tests.campaigns.slurm_cluster import slurm_cluster
+from tests.campaigns.slurm_cluster import slurm_cluster, slurm_version
 from tests.campaigns.slurm_work import NODES, WORKS, Difference
 
 
-def campaign(names: list[str], folder: Path) -> dict[str, Any]:
-    """What each of the named `WORKS` showed, with the seconds that it took; what failed stands under ``faults``."""
-    results: dict[str, Any] = {}
+def campaign(names: Sequence[str], folder: Path, note: Callable[[str, dict[str, Any]], None]) -> list[str]:
+    """Does the named `WORKS`, and notes what each showed and the seconds that it took; those that failed, and why."""
     faults = []
     for name in names:
         began = time.monotonic()
         try:
-            results[name] = WORKS[name](folder / name)
+            shown = WORKS[name](folder / name)
         except Difference as fault:
             faults.append(f"{name}: {fault}")
             print(faults[-1], file=sys.stderr, flush=True)
         else:
-            results[name]["seconds"] = round(time.monotonic() - began)
-            print(f"{name:<16}{results[name]}", flush=True)
-    return {**results, "faults": faults}
+            note(name, {**shown, "seconds": round(time.monotonic() - began)})
+            print(f"{name:<16}{shown}", flush=True)
+    return faults
 
 
 def main() -> None:
@@ -57,15 +59,19 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(WORKS), default=list(WORKS))
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write what was found")
     options = parser.parse_args()
-    commit = git_commit()  # of what ran, whatever is changed meanwhile
+    made_by = {"nodes": NODES, "device": device_name(), "commit": git_commit(), "versions": library_versions()}
+
+    def note(name: str, shown: dict[str, Any]) -> None:
+        if options.json:
+            found = json.loads(options.json.read_bytes()) if options.json.is_file() else {}
+            write_json(options.json, {**found, name: {**shown, **made_by}})
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # which ends the daemons too
     with tempfile.TemporaryDirectory(prefix="slurm_") as scratch, slurm_cluster(Path(scratch) / "cluster", NODES):
-        version = subprocess.run(["sinfo", "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
-        result = campaign(options.only, Path(scratch))
-    if options.json:
-        made_by = {"nodes": NODES, "slurm": version, "device": device_name(), "commit": commit}
-        write_json(options.json, {**result, **made_by, "versions": library_versions()})
-    if result["faults"]:
-        sys.exit("\n".join(result["faults"]))
+        made_by["versions"] |= {"slurm": slurm_version()}
+        faults = campaign(options.only, Path(scratch), note)
+    if faults:
+        sys.exit("\n".join(faults))
 
 
 if __name__ == "__main__":

@@ -98,6 +98,11 @@ def slurm_cluster(folder: Path, nodes: int = 2) -> Iterator[None]:
         yield
 
 
+def slurm_version() -> str:
+    """Of the commands that are installed."""
+    return subprocess.run(["sinfo", "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
+
+
 @contextlib.contextmanager
 def _daemon(command: list[str], folder: Path) -> Iterator[None]:
     with (folder / "daemons.log").open("ab") as log:

@@ -33,7 +33,7 @@ CLOSE = 1e-6
 
 _ON_CPU: dict[str, Any] = {"nodes": NODES, "gpus_per_node": 0, "gpus_per_shard": 0, "cpus_per_task": 1, "time": "60"}
 
-_LIMIT_OF_TIME, _NOTICE, _STEPS = "2", 30, 3000
+_LIMIT_OF_TIME, _NOTICE, _STEPS = "2", 30, 2500
 """Of the training that is interrupted: minutes, seconds, and steps that take longer."""
 
 
@@ -74,10 +74,12 @@ def _distance_of_one_process(name: str, local: Path, folder: Path) -> float:
     _python(*_commands(folder)[name])
     one, several = saved_arrays(folder / name), saved_arrays(local / name)
     trained = [array for array in one if "variables" in array or "raw_params" in array]
-    return max(
-        float(np.linalg.norm(one[array] - several[array]) / max(np.linalg.norm(one[array]), 1e-30))
-        for array in trained
-    )
+    distances = []
+    for array in trained:
+        reference = one[array].astype(np.float64)
+        norm = max(float(np.linalg.norm(reference)), 1e-30)
+        distances.append(float(np.linalg.norm(reference - several[array].astype(np.float64))) / norm)
+    return max(distances)
 
 
 def collection(folder: Path) -> dict[str, Any]:

@@ -12,10 +12,10 @@ def test_other_bits_are_a_fault_and_the_others_go_on(tmp_path, monkeypatch):
         slurm_work._require_equal("training", {"a": b"1", "b": b"2"}, {"a": b"1", "b": b"3"})
 
     monkeypatch.setattr(slurm, "WORKS", {"one": differs, "two": lambda folder: {"same_bits": True}})
-    result = slurm.campaign(["one", "two"], tmp_path)
-    assert result["faults"] == ["one: training: other bits than locally ['b']"]
-    assert result["two"] == {"same_bits": True, "seconds": 0}
-    assert "one" not in result
+    noted = {}
+    faults = slurm.campaign(["one", "two"], tmp_path, noted.__setitem__)
+    assert faults == ["one: training: other bits than locally ['b']"]
+    assert noted == {"two": {"same_bits": True, "seconds": 0}}
 
 
 @pytest.mark.parametrize(("states", "ends_well"), [("COMPLETED", True), ("COMPLETED FAILED", False)])
