@@ -32,7 +32,7 @@ CLOSE = 1e-6
 """Norm of the difference between the variables of two layouts, as a share of their norm."""
 
 _WITHOUT_EFFECT = "['keypoints']['bias']"
-"""No constant changes the softmax over places behind it: its gradient is rounding, which Adam takes for a direction."""
+"""No constant changes the softmax over places behind it: its gradient is rounding, to which Adam gives full steps."""
 
 _ON_CPU: dict[str, Any] = {"nodes": NODES, "gpus_per_node": 0, "gpus_per_shard": 0, "cpus_per_task": 1, "time": "60"}
 
