@@ -41,6 +41,9 @@ def get_config(variant: str = "") -> ConfigDict:
     # Graphics devices that workers render on, in turn; () leaves it to the renderer. They are counted from 0 as EGL
     # does, whatever CUDA_VISIBLE_DEVICES says.
     config.render_devices = ()
+    # "PART/PARTS": the part of the tasks that this host records. The same command without it then finds them all, and
+    # writes what is written once: the page, and that the collection is complete.
+    config.shard = "0/1"
     # Without images a demonstration takes 0.2 MB instead of 5 and a third of the time; `launch.render` adds them.
     config.images = True
     config.attempts_per_demo = 3

@@ -8,6 +8,11 @@ r"""Records demonstrations of LIBERO tasks by the scripted expert.
 Run again after an interruption it goes on where it stopped. The demonstrations of a task are in
 ``RUN_DIR/demos/SUITE/TASK_demo.hdf5``, those that correct a policy in ``RUN_DIR/demos/SUITE_corrections/``, the
 summary beside them; ``index.html`` shows what was collected, and ``collection.json`` is there when all of it is.
+
+On several hosts that share the folder, each records a part of the tasks; the command without a part completes it:
+
+    python -m launch.collect --config configs/demos.py --config.run_dir=runs/NAME --config.shard=0/4
+    python -m launch.collect --config configs/demos.py --config.run_dir=runs/NAME
 """
 
 import json
@@ -32,6 +37,7 @@ from eval_bridge.report.collection.page import write_collection_page
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.quiet_import import prepare_process
 from eval_bridge.simulators.libero.renderer import RendererNotFound
+from eval_bridge.workers.shard import WHOLE
 from launch.config_flags import run
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.provenance import git_commit
@@ -40,7 +46,7 @@ from rsd_jax.run_folder import COMPLETE, DEMOS_FOLDER, demo_path
 
 
 def main(config: ConfigDict) -> None:
-    """Collects all tasks of `config` and prints a line for each.
+    """Collects all tasks of `config`, or those of its part, and prints a line for each.
 
     Raises:
         CollectionError: workers crashed again and again, or the expert failed too often.
@@ -72,8 +78,11 @@ def main(config: ConfigDict) -> None:
     (folder / COMPLETE).unlink(missing_ok=True)
     provenance = {"versions": versions, "commit": git_commit()}
     leader = _load_leader(settings.takeover) if settings.corrects else None
-    for task, log in zip(tasks, _collect_with_progress(tasks, plan, run_dir, provenance, leader), strict=True):
+    logs = _collect_with_progress(tasks, plan, run_dir, provenance, leader)
+    for task, log in zip(plan.shard.of(tasks), logs, strict=True):
         print(_describe(log, demo_path(run_dir, task.folder, task.task)), flush=True)
+    if plan.shard != WHOLE:
+        return
     print(f"what they look like: {write_collection_page(folder)}")
     contents = {"suite": suite.name, "tasks": [task.task for task in tasks], "demos_per_task": plan.demos}
     write_atomically(folder / COMPLETE, json.dumps(contents, indent=1) + "\n")
@@ -97,7 +106,7 @@ def _collect_with_progress(
     provenance: Mapping[str, object],
     leader: Leader | None,
 ) -> list[CollectionLog]:
-    with tqdm(total=plan.demos * len(tasks), unit="demo", smoothing=0.05) as bar:
+    with tqdm(total=plan.demos * len(plan.shard.of(tasks)), unit="demo", smoothing=0.05) as bar:
 
         def show(task: CollectionTask[LiberoSimulator], attempt: Attempt) -> None:
             if attempt.is_success:

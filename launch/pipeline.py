@@ -26,65 +26,24 @@ from ml_collections import ConfigDict
 
 from eval_bridge.preflight.check_stages import check_stages
 from eval_bridge.preflight.requirements import require_met
-from eval_bridge.runs.calibration_stages import CalibrationPlan
-from eval_bridge.runs.pipeline import (
-    check_range,
-    describe_result,
-    describe_time,
-    plan_stages,
-    run_pipeline,
-    set_aside,
-)
-from eval_bridge.runs.pipeline_stages import PipelinePlan, stages_of
-from eval_bridge.runs.run_record import RunIdentity, check_same_run
-from eval_bridge.runs.shared_demos import share_demos
+from eval_bridge.runs.pipeline import check_range, describe_result, describe_time, plan_stages, run_pipeline
+from eval_bridge.runs.pipeline_settings import claim_folder, read_pipeline
+from eval_bridge.runs.pipeline_stages import stages_of
 from eval_bridge.runs.stage_process import PipelineStage, StageFailure
 from eval_bridge.runs.stop_request import Stopped
 from launch.config_flags import parse_config, run
-from rsd_jax.registry import to_dataclass
 
 
 def main(config: ConfigDict) -> None:
     """Runs the pipeline that `config` describes and prints its result."""
-    run_dir, from_stage = Path(config.run_dir), config.from_stage
-    demos = str(Path(config.demos)) if config.demos else ""
-    corrections_of = str(Path(config.corrections_of)) if config.corrections_of else ""
-    suites = tuple(config.suites)
-    identity = RunIdentity(
-        config.variant,
-        config.seed,
-        demos,
-        config.tokenizer,
-        suites if len(suites) > 1 else (),
-        corrections_of,
-    )
-    plan = PipelinePlan(
-        run_dir,
-        identity.variant,
-        identity.seed,
-        tuple(config.decoders),
-        config.decoder_settings.to_dict(),
-        tokenizer=identity.tokenizer,
-        calibration=to_dataclass(CalibrationPlan, config.calibration.to_dict()),
-        render_devices=config.render_devices,
-        suites=suites,
-        suite_variant=config.suite_variant,
-        corrections_of=corrections_of,
-    )
-    stages = stages_of(plan)
-    if identity.demos and from_stage in plan.collections:
-        raise ValueError(
-            f"the demonstrations belong to {identity.demos}: collect them there, or leave config.demos out"
-        )
+    from_stage = config.from_stage
+    plan, identity = read_pipeline(config.to_dict())
+    stages, run_dir = stages_of(plan), plan.run_dir
     end = check_range(stages, from_stage, config.until_stage)
     to_run, _ = plan_stages(stages, from_stage, end)
     shared = plan.collections if identity.demos else ()
     require_all_of([stage for stage in to_run if stage.name not in shared], identity.demos)
-    is_anew = from_stage == stages[0].name
-    if is_anew:
-        set_aside(stages, run_dir, sys.stdout)  # before the record says that the folder is made with something else
-    check_same_run(run_dir, identity, is_anew)
-    share_demos(run_dir, identity.demos, plan.suites)
+    claim_folder(plan, identity, stages, from_stage, sys.stdout)
     try:
         run_pipeline(stages, run_dir, sys.stdout, from_stage, config.until_stage)
     except Stopped as stopped:

@@ -3,6 +3,7 @@
 ```
 RUN/
 ├── pipeline.json  logs/STAGE.log  replaced/            what it is made with; outputs that were made anew
+├── slurm/                                             JOB.sbatch  JOB-NUMBER.log  jobs.json  of stages run by SLURM
 ├── demos/SUITE/  demos/SUITE_corrections/
 │                  TASK_demo.hdf5  TASK_demo.json  collection.json  audit.json  index.html
 ├── rows/                                               of demonstrations, for training; may be removed at any time
@@ -41,7 +42,7 @@ METRICS_NAME = "metrics.json"
 """Of a trained stage, when it is finished: evaluation of its best variables, and facts of the training."""
 
 RUN_RECORD = "pipeline.json"
-LOG_FOLDER, REPLACED_FOLDER = "logs", "replaced"
+LOG_FOLDER, REPLACED_FOLDER, SLURM_FOLDER = "logs", "replaced", "slurm"
 
 DEMOS_FOLDER, ROWS_FOLDER = "demos", "rows"
 

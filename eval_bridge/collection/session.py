@@ -27,6 +27,7 @@ from eval_bridge.workers.jobs import JobLoop
 from eval_bridge.workers.messages import Failure
 from eval_bridge.workers.pool import SILENCE_LIMIT, WorkerPool
 from eval_bridge.workers.scheduling import SceneAssignment
+from eval_bridge.workers.shard import WHOLE, Shard
 from rsd_jax.demos.libero_hdf5 import read_seeds
 from rsd_jax.folder_lock import in_use
 from rsd_jax.run_folder import demo_path, summary_path
@@ -63,6 +64,7 @@ class CollectionPlan:
         max_crashes: a task ends with an error when so many workers crashed or died with the same seed.
         silence_limit: seconds without a word after which a worker counts as hung and is replaced.
         environments: environment variables of the workers, in turn (`WorkerPool`).
+        shard: the part of the tasks that this host records.
 
     Raises:
         ValueError: on construction, if a number is out of range.
@@ -75,6 +77,7 @@ class CollectionPlan:
     max_crashes: int = 3
     silence_limit: float = SILENCE_LIMIT
     environments: Sequence[Mapping[str, str]] = ({},)
+    shard: Shard = WHOLE
 
     def __post_init__(self) -> None:
         for name, least in (("demos", 1), ("first_seed", 0), ("workers", 1), ("attempts_per_demo", 1)):
@@ -93,30 +96,34 @@ def collect(
     on_attempt: Callable[[CollectionTask[Any], Attempt], None],
     leader: Leader | None = None,
 ) -> list[CollectionLog]:
-    """Brings the demonstration file of every task to ``plan.demos`` demonstrations.
+    """Brings the demonstration file of every task to ``plan.demos`` demonstrations; of a shard, of its tasks.
 
     Args:
-        tasks: what to record.
-        plan: how much.
+        tasks: of the whole collection.
+        plan: how much, and which of them are recorded here.
         run_dir: the run's folder; each task's file is at its `demo_path`, its summary beside it.
         provenance: goes into the summaries; JSON values.
         on_attempt: told of every attempt, those of earlier runs first.
         leader: the policy that acts before the expert; for tasks in which the expert takes over.
 
     Returns:
-        All attempts, by task.
+        All attempts, by task of the shard.
 
     Raises:
         CollectionError: of some tasks, workers crashed again and again with the same seed (with the traceback), or
             too many attempts failed. The other tasks are complete.
         ValueError: what is there was collected with other settings, or is damaged (`DemoFileError`).
-        InUseError: another collection writes into the folder of a suite.
+        InUseError: another collection records one of the tasks, or, of what is not divided, in the folder of a suite.
         OSError: a folder cannot be written, or is full; nothing half-written is left.
     """
     with ExitStack() as uses:
-        for folder in sorted({demo_path(run_dir, task.folder, task.task).parent for task in tasks}):
+        paths = [demo_path(run_dir, task.folder, task.task) for task in plan.shard.of(tasks)]
+        for folder in sorted({path.parent for path in paths}):
             _require_writable(folder)
-            uses.enter_context(in_use(folder))
+            if plan.shard == WHOLE:
+                uses.enter_context(in_use(folder))
+        for path in paths:
+            uses.enter_context(in_use(path))
         return _collect(tasks, plan, run_dir, provenance, on_attempt, leader)
 
 
@@ -128,14 +135,15 @@ def _collect(
     on_attempt: Callable[[CollectionTask[Any], Attempt], None],
     leader: Leader | None,
 ) -> list[CollectionLog]:
-    states = [_TaskState.open(task, plan, run_dir, provenance, leader) for task in tasks]
+    numbered = plan.shard.of(list(enumerate(tasks)))
+    states = [_TaskState.open(task, number, plan, run_dir, provenance, leader) for number, task in numbered]
     for state in states:
         for seed in sorted(state.log.attempts):
             on_attempt(state.task, state.log.attempts[seed])
     if any(state.available or state.has_parts for state in states):
         most = sum(state.available for state in states) or 1
         needs = None if leader is None else leader.policy.observation_needs
-        make_handler = functools.partial(CollectionWorker, tuple(tasks), needs)
+        make_handler = functools.partial(CollectionWorker, tuple(state.task for state in states), needs)
         with WorkerPool(
             min(plan.workers, most),
             make_handler,
@@ -190,9 +198,10 @@ class _Collection:
 
 @dataclass
 class _TaskState:
-    """Where the collection of one task stands."""
+    """Where the collection of one task stands; `number` is its place among those of the whole collection."""
 
     task: CollectionTask[Any]
+    number: int
     plan: CollectionPlan
     path: Path
     log: CollectionLog
@@ -204,6 +213,7 @@ class _TaskState:
     def open(
         cls,
         task: CollectionTask[Any],
+        number: int,
         plan: CollectionPlan,
         run_dir: Path,
         provenance: Mapping[str, Any],
@@ -218,7 +228,7 @@ class _TaskState:
             when = {"earliest": task.takeover.earliest, "latest": task.takeover.latest}
             settings["takeover"] = {**when, "decoder": leader.policy.decoder, "checkpoints": dict(leader.checkpoints)}
         identified = {"suite": task.suite, "task": task.task, **provenance}
-        state = cls(task, plan, path, CollectionLog.open(summary_path(path), settings, identified))
+        state = cls(task, number, plan, path, CollectionLog.open(summary_path(path), settings, identified))
         state._adopt_existing()
         return state
 
@@ -257,10 +267,10 @@ class _TaskState:
         return is_complete and self.has_parts and not self.is_merging and self.failure is None
 
     def start_recording(self, index: int, rows: int) -> Record:
-        """The attempt with the next seed; always in the same one of the policy's `rows`."""
+        """The attempt with the next seed; always in the same one of the policy's `rows`, whatever shard it is in."""
         seed = next(seed for seed in self._seeds() if seed not in self.log.attempts and seed not in self.running)
         self.running.add(seed)
-        return Record(index, seed, self.parts / f"seed_{seed:010d}.hdf5", (seed + index) % rows)
+        return Record(index, seed, self.parts / f"seed_{seed:010d}.hdf5", (seed + self.number) % rows)
 
     def start_merging(self, index: int) -> Merge:
         """The merging of everything there is."""

@@ -12,6 +12,7 @@ from eval_bridge.experts.style import StyleSettings
 from eval_bridge.simulators.libero.renderer import render_environments
 from eval_bridge.simulators.libero.suites import Suite, get_suite, select_tasks
 from eval_bridge.simulators.start_seeds import FIRST_CORRECTION, FIRST_DEVELOPMENT_SEED, SEEDS_PER_RUN
+from eval_bridge.workers.shard import Shard
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ class CollectionSettings:
         style: what of its ways to do an episode is random.
         motion: how fast its hand may speed up and brake.
         takeover: of which policy the expert corrects the mistakes, if it does.
+        shard: ``PART/PARTS``, the part of the tasks that this host records.
 
     Raises:
-        ValueError: on construction, if a suite, a task or a number is impossible.
+        ValueError: on construction, if a suite, a task, a number or a shard is impossible.
     """
 
     run_dir: str
@@ -54,6 +56,7 @@ class CollectionSettings:
     style: StyleSettings
     motion: MotionLimits
     takeover: TakeoverSettings = field(default_factory=TakeoverSettings)
+    shard: str = "0/1"
 
     def __post_init__(self) -> None:
         most = FIRST_DEVELOPMENT_SEED // SEEDS_PER_RUN
@@ -100,4 +103,5 @@ class CollectionSettings:
             attempts_per_demo=self.attempts_per_demo,
             silence_limit=self.silence_limit,
             environments=render_environments(self.render_devices),
+            shard=Shard.parse(self.shard),
         )

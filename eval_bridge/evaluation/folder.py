@@ -6,9 +6,10 @@ from types import MappingProxyType
 from typing import Any
 
 from eval_bridge.evaluation.episode_log import CHECKPOINT
-from eval_bridge.evaluation.plan import Benchmark, Shard
+from eval_bridge.evaluation.plan import Benchmark
 from eval_bridge.policies.decoders import read_decoder
 from eval_bridge.provenance import simulator_versions
+from eval_bridge.workers.shard import Shard
 from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
 from rsd_jax.file_names import file_name
 from rsd_jax.pretrained import PRETRAINED

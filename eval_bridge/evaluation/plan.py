@@ -9,6 +9,7 @@ from eval_bridge.episodes.execution.interface import Execution
 from eval_bridge.evaluation.delays import Delay
 from eval_bridge.simulators.check_result import CheckResult
 from eval_bridge.simulators.interface import EpisodeStart, Simulator
+from eval_bridge.workers.shard import WHOLE, Shard
 
 
 class EpisodeId(NamedTuple):
@@ -46,32 +47,6 @@ class Benchmark(Protocol):
         ...
 
 
-class Shard(NamedTuple):
-    """One of `parts` equal parts of an evaluation, for as many hosts; `part` counts from 0."""
-
-    part: int = 0
-    parts: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> "Shard":
-        """Reads ``0/4``, the first of four parts.
-
-        Raises:
-            ValueError: the text has another form, or the part does not exist.
-        """
-        numbers = text.split("/")
-        if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
-            raise ValueError(f"shard={text!r} must read PART/PARTS, such as 0/4 for the first of four parts.")
-        part, parts = map(int, numbers)
-        if not part < parts:
-            raise ValueError(f"shard={text!r}: of {parts} parts, the number must lie in 0 to {parts - 1}.")
-        return cls(part, parts)
-
-
-WHOLE = Shard()
-"""The only part of an evaluation that is not divided."""
-
-
 @dataclass(frozen=True)
 class EvaluationPlan:
     """Which episodes to run, and what to keep of them.
@@ -104,9 +79,7 @@ class EvaluationPlan:
         """Every planned episode of this shard, task by task, so that a shard needs as few scenes as possible."""
         numbers = range(self.first_episode, self.first_episode + self.episodes_per_task)
         every = [EpisodeId(task, number) for task in self.task_indices for number in numbers]
-        part, parts = self.shard
-        begin, end = (len(every) * boundary // parts for boundary in (part, part + 1))
-        return tuple(every[begin:end])
+        return tuple(self.shard.of(every))
 
     def stride_of(self, episode: EpisodeId) -> int | None:
         """Steps between the frames of the episode's video, or None if it is not filmed."""

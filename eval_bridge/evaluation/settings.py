@@ -6,7 +6,7 @@ from pathlib import Path
 
 from eval_bridge.evaluation.execution_settings import ExecutionSettings
 from eval_bridge.evaluation.folder import checkpoint_folder, output_folder, results_folder
-from eval_bridge.evaluation.plan import Benchmark, EvaluationPlan, Shard, plan_evaluation
+from eval_bridge.evaluation.plan import Benchmark, EvaluationPlan, plan_evaluation
 from eval_bridge.evaluation.session import WorkerSettings
 from eval_bridge.policies.cascade_decoder import CascadeDecoder
 from eval_bridge.policies.decoders import read_decoder
@@ -15,6 +15,7 @@ from eval_bridge.serving.client import ConventionSettings
 from eval_bridge.serving.openpi_protocol import OPENPI
 from eval_bridge.serving.server_address import is_address, read_address
 from eval_bridge.simulators.libero.renderer import render_environments
+from eval_bridge.workers.shard import Shard
 
 
 @dataclass(frozen=True)

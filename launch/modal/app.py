@@ -9,7 +9,7 @@ r"""Runs the project's commands on Modal (modal.com), on machines that are start
 Every command of ``python -m launch`` runs as it does anywhere else, in a copy of this checkout with the packages of
 requirements/. ``runs/`` is the volume ``rsd_jax-runs``, which stays: a machine that is taken away is replaced, and the
 command goes on; so does the same command given again. Several GPUs of one machine are used by one process; several
-machines are not (launch.slurm has those).
+machines are not: `launch.slurm` has those.
 """
 
 import argparse

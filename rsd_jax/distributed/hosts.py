@@ -81,7 +81,7 @@ def initialise(
         _join(limit, coordinator, num_processes, process_id)
     elif (_integer("SLURM_STEP_NUM_TASKS") or 1) > 1:
         _check_slurm()
-        _join(limit, cluster_detection_method="slurm")
+        _join(limit, cluster_detection_method="slurm", **_slurm_devices())
     else:
         logger.info("no coordinator and no scheduler with several tasks: running as one local process")
         return
@@ -123,6 +123,15 @@ def _check_slurm() -> None:
     if address := os.environ.get("JAX_COORDINATOR_ADDRESS"):  # which JAX prefers to the step's first node
         _check_address("JAX_COORDINATOR_ADDRESS", address)
     _integer("JAX_COORDINATOR_PORT")
+
+
+def _slurm_devices() -> dict[str, list[int]]:
+    """What JAX is told of the devices of a step's task: all that it sees belong to the only task of a node.
+
+    Left to itself, JAX gives each task the one GPU of its number on the node, however many there are.
+    """
+    is_alone = os.environ.get("SLURM_STEP_NUM_NODES") == os.environ["SLURM_STEP_NUM_TASKS"]
+    return {"local_device_ids": []} if is_alone else {}
 
 
 def _check_address(name: str, address: str) -> None:

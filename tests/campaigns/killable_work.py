@@ -67,7 +67,8 @@ def _evaluation(folder: Path) -> list[str]:
     return ["-m", "launch.evaluate", "--config", "configs/libero_eval.py:tiny", *given]
 
 
-def _episodes(folder: Path) -> list[Any]:
+def episodes_of(folder: Path) -> list[Any]:
+    """What the records of an evaluation hold beside times, by episode."""
     lines = (folder / "evaluation" / "episodes.jsonl").read_text().splitlines()
     records = [record for record in map(json.loads, lines) if record["kind"] == "episode"]
     return sorted(({name: record[name] for name in _OF_AN_EPISODE} for record in records), key=lambda r: r["episode"])
@@ -95,7 +96,9 @@ WORKS = {
         lambda folder: fingerprint(folder / "rfsq"),
         "rfsq",
     ),
-    "evaluation": Work(_evaluation, lambda folder: shutil.copytree(PRETRAINED, folder, dirs_exist_ok=True), _episodes),
+    "evaluation": Work(
+        _evaluation, lambda folder: shutil.copytree(PRETRAINED, folder, dirs_exist_ok=True), episodes_of
+    ),
     "collection": Work(_collection, lambda folder: None, _collected),
 }
 

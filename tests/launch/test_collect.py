@@ -11,6 +11,7 @@ from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.experts.style import StyleSettings
 from eval_bridge.simulators.libero import quiet_import
 from eval_bridge.simulators.start_seeds import SEEDS_PER_RUN
+from eval_bridge.workers.shard import Shard
 from launch.collect import main
 from launch.config_flags import load_config, parse_config
 from rsd_jax.registry import to_dataclass
@@ -29,7 +30,7 @@ def calls(monkeypatch) -> list:
         assert not list(run_dir.glob("demos/*/collection.json"))
         calls.append((tasks, plan, run_dir, provenance))
         logs = []
-        for task in tasks:
+        for task in plan.shard.of(tasks):
             path = demo_path(run_dir, task.suite, task.task)
             path.parent.mkdir(parents=True, exist_ok=True)
             logs.append(CollectionLog(path.with_suffix(".json"), {}, {}))
@@ -85,6 +86,18 @@ def test_collects_every_task_and_prints_counts_and_path(calls, tmp_path, capsys)
     main(_config("", f"--config.run_dir={tmp_path}", "--config.seed=3", "--config.workers=2"))
     complete = json.loads((path.parent / "collection.json").read_text())
     assert (complete["demos_per_task"], len(complete["tasks"])) == (50, 10)
+
+
+def test_a_part_of_the_tasks_says_nothing_of_the_whole(calls, tmp_path, capsys):
+    main(_config("", f"--config.run_dir={tmp_path}", "--config.shard=2/4"))
+    ((tasks, plan, _, _),) = calls
+    assert (len(tasks), plan.shard) == (10, Shard(2, 4))
+    told = [line for line in capsys.readouterr().out.splitlines() if "1 demonstrations" in line]
+    assert [line.split("/")[-1] for line in told] == [f"{task.task}_demo.hdf5" for task in tasks[5:7]]
+    folder = tmp_path / "demos" / "libero_spatial"
+    assert not (folder / "collection.json").exists()
+    with pytest.raises(ValueError, match="shard='4/4'"):
+        main(_config("", f"--config.run_dir={tmp_path}", "--config.shard=4/4"))
 
 
 @pytest.mark.parametrize(("variant", "demos"), [("quickstart", 20), ("tiny", 4)])

@@ -14,6 +14,7 @@ from eval_bridge.collection.session import CollectionError, CollectionPlan, Lead
 from eval_bridge.collection.takeover import TakeoverSettings
 from eval_bridge.policies.interface import PolicyAnswer, PolicyOutput
 from eval_bridge.policies.random_streams import episode_key
+from eval_bridge.workers.shard import WHOLE, Shard
 from rsd_jax.demos.libero_hdf5 import read_demos
 from rsd_jax.folder_lock import InUseError, in_use
 from rsd_jax.observation_needs import ObservationNeeds
@@ -110,6 +111,35 @@ def test_two_collections_into_one_folder_are_refused(tmp_path):
     assert not list(folder.iterdir())
 
 
+def _collect_shard(folder: Path, shard: Shard, names=("red", "green", "blue")):
+    """Three tasks, of which the expert corrects a policy whose answers depend on the row that is asked."""
+    tasks = [replace(CORRECTED, task=name) for name in names]
+    plan = CollectionPlan(demos=2, first_seed=500_000, workers=2, shard=shard)
+    leader = Leader(PolicyOfRows(), {"policy": "abc"})
+    collect(tasks, plan, folder, provenance={}, on_attempt=lambda task, attempt: None, leader=leader)
+    return [demo_path(folder, "point_mass_corrections", task.task) for task in shard.of(tasks)]
+
+
+def test_shards_record_together_what_one_host_would(tmp_path):
+    whole = _collect_shard(tmp_path / "whole", WHOLE)
+    parts = [_collect_shard(tmp_path / "parts", Shard(part, 2)) for part in range(2)]
+    assert [path.name for part in parts for path in part] == [path.name for path in whole]
+    contents = [path.read_bytes() for part in parts for path in part]
+    assert contents == [path.read_bytes() for path in whole]
+    assert len(set(contents)) == 3
+    # And who collects without a shard finds everything.
+    assert _collect_shard(tmp_path / "parts", WHOLE)[0].read_bytes() == contents[0]
+
+
+def test_shards_of_one_folder_run_at_the_same_time_and_no_task_twice(tmp_path):
+    red, green = (demo_path(tmp_path, "point_mass_corrections", name) for name in ("red", "green"))
+    with in_use(red):
+        assert [path.name for path in _collect_shard(tmp_path, Shard(1, 2))] == [green.name, "blue_demo.hdf5"]
+        for shard in (Shard(0, 2), WHOLE):
+            with pytest.raises(InUseError, match=r"red_demo\.hdf5 is in use by process"):
+                _collect_shard(tmp_path, shard)
+
+
 def test_other_settings_are_refused(tmp_path):
     _collect(tmp_path, demos=1)
     with pytest.raises(ValueError, match=r"collected with other settings \(first_seed = 0, now 5\)"):
@@ -189,6 +219,13 @@ class DriftingPolicy:
         actions[:, 0] = (key[0] % 7 - 3) / 10
         nothing = np.zeros((2, 1), np.int32)
         return PolicyOutput(actions, 0, nothing, nothing, np.zeros(1, np.int32))
+
+
+class PolicyOfRows(DriftingPolicy):
+    """Goes another way for every row, as a policy whose sums round otherwise would a little."""
+
+    def act_batch(self, requests):
+        return {row: PolicyAnswer(self.chunk((row, 0)), None) for row in requests}
 
 
 CORRECTED = replace(

@@ -1,6 +1,7 @@
 import pytest
 
-from eval_bridge.evaluation.plan import EpisodeId, EvaluationPlan, Shard, plan_evaluation
+from eval_bridge.evaluation.plan import EpisodeId, EvaluationPlan, plan_evaluation
+from eval_bridge.workers.shard import Shard
 from tests.eval_bridge.evaluation.evaluation_fakes import CountingBenchmark
 
 
@@ -41,10 +42,3 @@ def test_shards_are_disjoint_and_together_everything(count):
     parts = [EvaluationPlan((0, 1), 4, seed=7, shard=Shard(index, count)).episodes for index in range(count)]
     assert [episode for part in parts for episode in part] == list(whole.episodes)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
-
-
-def test_shards_are_read_from_text():
-    assert Shard.parse("1/4") == Shard(1, 4)
-    for text in ("4/4", "1", "a/b", "-1/4"):
-        with pytest.raises(ValueError, match="shard="):
-            Shard.parse(text)

@@ -9,7 +9,7 @@ import pytest
 from rsd_jax.distributed import hosts
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 
-VARIABLES = ("RSD_COORDINATOR", "RSD_NUM_PROCESSES", "RSD_PROCESS_ID", "SLURM_STEP_NUM_TASKS")
+VARIABLES = ("RSD_COORDINATOR", "RSD_NUM_PROCESSES", "RSD_PROCESS_ID", "SLURM_STEP_NUM_TASKS", "SLURM_STEP_NUM_NODES")
 
 
 @pytest.fixture
@@ -51,6 +51,15 @@ def test_a_slurm_step_of_several_tasks_is_joined(calls, monkeypatch):
     set_slurm(monkeypatch)
     hosts.initialise()
     assert calls == [((), {"cluster_detection_method": "slurm", "heartbeat_timeout_seconds": 75})]
+
+
+def test_the_only_task_of_a_slurm_node_has_all_its_devices(calls, monkeypatch):
+    """JAX would leave it the first."""
+    set_slurm(monkeypatch, STEP_NUM_NODES="2")
+    hosts.initialise()
+    set_slurm(monkeypatch, STEP_NUM_NODES="1")
+    hosts.initialise()
+    assert [options.get("local_device_ids") for _, options in calls] == [[], None]
 
 
 @pytest.mark.parametrize(
