@@ -12,6 +12,7 @@ from eval_bridge.experts.style import StyleSettings
 from eval_bridge.simulators.libero.renderer import render_environments
 from eval_bridge.simulators.libero.suites import Suite, get_suite, select_tasks
 from eval_bridge.simulators.start_seeds import FIRST_CORRECTION, FIRST_DEVELOPMENT_SEED, SEEDS_PER_RUN
+from rsd_jax.demos.frames import RENDER_SIZE, STORED_SIZE
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class CollectionSettings:
         style: what of its ways to do an episode is random.
         motion: how fast its hand may speed up and brake.
         takeover: of which policy the expert corrects the mistakes, if it does.
+        image_size: pixels a side of the recorded frames: 128, or 256 for a policy that takes such (OpenVLA).
 
     Raises:
         ValueError: on construction, if a suite, a task or a number is impossible.
@@ -54,8 +56,11 @@ class CollectionSettings:
     style: StyleSettings
     motion: MotionLimits
     takeover: TakeoverSettings = field(default_factory=TakeoverSettings)
+    image_size: int = STORED_SIZE
 
     def __post_init__(self) -> None:
+        if self.image_size not in (STORED_SIZE, RENDER_SIZE):
+            raise ValueError(f"image_size={self.image_size} must be {STORED_SIZE} or {RENDER_SIZE} pixels a side")
         most = FIRST_DEVELOPMENT_SEED // SEEDS_PER_RUN
         if not 0 <= self.seed < most:
             raise ValueError(
@@ -87,7 +92,13 @@ class CollectionSettings:
     def recording(self) -> RecordingSettings:
         """How an episode is recorded."""
         return RecordingSettings(
-            self.benchmark.max_steps, self.steps_after_success, self.noise, self.images, self.style, self.motion
+            step_limit=self.benchmark.max_steps,
+            steps_after_success=self.steps_after_success,
+            noise=self.noise,
+            images=self.images,
+            style=self.style,
+            motion=self.motion,
+            image_size=self.image_size,
         )
 
     @property
