@@ -47,6 +47,10 @@ ROWS_FORMAT = 3
 _DIGESTS = "demonstrations.json"
 
 
+_Cut = tuple[int, int, EncodeInstruction, ObservationNeeds]
+"""How rows are cut: the last four arguments of `stored_policy_rows`."""
+
+
 class PolicyRows(NamedTuple):
     """Rows of the training and the held-out episodes, and a digest of the demonstrations and the way they were cut."""
 
@@ -80,6 +84,17 @@ def policy_rows_of(run_dir: Path, backbone: Backbone, heldout_every: int) -> Pol
     return stored_policy_rows(run_dir, heldout_every, horizon, backbone.encode_instruction, backbone.observation_needs)
 
 
+def policy_rows_digest(run_dir: Path, backbone: Backbone, heldout_every: int) -> str:
+    """The digest of `policy_rows_of`, without making any rows.
+
+    Raises:
+        MissingDemonstrations: there are none; names the command that makes them.
+        OSError: the folder of rows cannot be written.
+    """
+    cut = heldout_every, backbone.chunks * backbone.chunk_length, backbone.encode_instruction
+    return _digest(run_dir, demonstration_files(run_dir), (*cut, backbone.observation_needs))
+
+
 def stored_policy_rows(
     run_dir: Path,
     heldout_every: int,
@@ -104,26 +119,28 @@ def stored_policy_rows(
         ValueError: a task has too few episodes to hold one out, or demonstrations without images.
         OSError: the files cannot be written.
     """
-    files = demonstration_files(run_dir)
-    cut = f"{ROWS_FORMAT} {heldout_every} {horizon} {needs.image_size} {' '.join(needs.cameras)}"
-    digest = hashlib.blake2b(cut.encode(), digest_size=16)
+    files, cut = demonstration_files(run_dir), (heldout_every, horizon, encode, needs)
+    digest = _digest(run_dir, files, cut)
+    folder = Path(run_dir) / ROWS_FOLDER / f"policy-{digest}"
+    stored = stored_rows(folder, partial(_write_all, files, folder, cut))
+    train, heldout = (
+        {name.removeprefix(f"{part}."): array for name, array in stored.items() if name.startswith(f"{part}.")}
+        for part in Split._fields
+    )
+    return PolicyRows(train, heldout, digest)
+
+
+def _digest(run_dir: Path, files: Sequence[Path], cut: _Cut) -> str:
+    heldout_every, horizon, encode, needs = cut
+    sizes = f"{ROWS_FORMAT} {heldout_every} {horizon} {needs.image_size} {' '.join(needs.cameras)}"
+    digest = hashlib.blake2b(sizes.encode(), digest_size=16)
     for instruction in instructions(run_dir):
         digest.update(encode(instruction).tobytes())
     contents = content_digests(files, Path(run_dir) / ROWS_FOLDER / _DIGESTS)
     for path, content in zip(files, contents, strict=True):
         digest.update(f"{path.parent.name}/{path.name}".encode())
         digest.update(content)
-    folder = Path(run_dir) / ROWS_FOLDER / f"policy-{digest.hexdigest()}"
-    stored = stored_rows(folder, partial(_write_all, files, folder, (heldout_every, horizon, encode, needs)))
-    train, heldout = (
-        {name.removeprefix(f"{part}."): array for name, array in stored.items() if name.startswith(f"{part}.")}
-        for part in Split._fields
-    )
-    return PolicyRows(train, heldout, digest.hexdigest())
-
-
-_Cut = tuple[int, int, EncodeInstruction, ObservationNeeds]
-"""How rows are cut: the last four arguments of `stored_policy_rows`."""
+    return digest.hexdigest()
 
 
 def _write_all(files: Sequence[Path], folder: Path, cut: _Cut, writer: RowWriter) -> None:

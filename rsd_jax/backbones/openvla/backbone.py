@@ -50,6 +50,8 @@ class OpenVlaBackbone:
         is_causal: whether no token sees one behind it, as in OpenVLA; in OFT all see all.
         compute_dtype: of activations and products; parameters in another type are cast.
         tokenizer_file: of the prompt. What a checkpoint holds is named when it is loaded.
+        exit_block: blocks of the language model that run, from the first on; the others are skipped, and what would
+            be read behind the last is read there. None for all.
     """
 
     sizes: OpenVlaSizes = OPENVLA_7B
@@ -61,9 +63,13 @@ class OpenVlaBackbone:
     is_causal: bool = False
     compute_dtype: str = "bfloat16"
     tokenizer_file: str = ""
+    exit_block: int | None = None
 
     def __post_init__(self) -> None:
-        """Checks the type of activations."""
+        """Checks the type of activations, and that there are so many blocks."""
+        depth = self.sizes.language.depth
+        if self.exit_block is not None and not 0 < self.exit_block <= depth:
+            raise ValueError(f"exit_block is {self.exit_block}; it must be from 1 to depth = {depth}, or None for all")
         if self.compute_dtype not in ("bfloat16", "float32"):
             raise ValueError(f"compute_dtype is {self.compute_dtype!r}; it must be 'bfloat16' or 'float32'")
 
@@ -119,8 +125,10 @@ class OpenVlaBackbone:
         return encode_prompt(instruction, self.tokenizer_file, self.prompt_length)
 
     def network(self, compute_dtype: str | None = None) -> OpenVlaNetwork:
-        """Its networks, whose parameters are those of `init`."""
-        return OpenVlaNetwork(self.sizes, self.slots, self.is_causal, compute_dtype or self.compute_dtype)
+        """The networks that run. Of the parameters of `init` they take those of the blocks up to `exit_block`."""
+        language = replace(self.sizes.language, depth=self.exit_block or self.sizes.language.depth)
+        sizes = replace(self.sizes, language=language)
+        return OpenVlaNetwork(sizes, self.slots, self.is_causal, compute_dtype or self.compute_dtype)
 
     def init(self, key: jax.Array) -> PyTree:
         """Draws the parameters, see `Backbone`; float32."""
@@ -128,7 +136,8 @@ class OpenVlaBackbone:
         frames = jnp.zeros((1, len(self.cameras), side, side, 3), jnp.uint8)
         state = jnp.zeros((1, self.state_size), jnp.float32) if self.state_size else None
         prompt_ids = jnp.ones((1, self.prompt_length), jnp.int32)
-        return self.network("float32").init(key, frames, state, prompt_ids)["params"]
+        whole = replace(self, exit_block=None).network("float32")
+        return whole.init(key, frames, state, prompt_ids)["params"]
 
     def prepare(self, normalizer: ProprioNormalizer, inputs: PolicyInputs) -> NetworkInputs:
         """Observations as they come, as the network takes them.
