@@ -27,6 +27,7 @@ from ml_collections import ConfigDict
 from eval_bridge.preflight.check_stages import check_stages
 from eval_bridge.preflight.requirements import require_met
 from eval_bridge.runs.calibration_stages import CalibrationPlan
+from eval_bridge.runs.converted_policy import ConvertedPolicy
 from eval_bridge.runs.pipeline import (
     check_range,
     describe_result,
@@ -50,6 +51,8 @@ def main(config: ConfigDict) -> None:
     demos = str(Path(config.demos)) if config.demos else ""
     corrections_of = str(Path(config.corrections_of)) if config.corrections_of else ""
     suites = tuple(config.suites)
+    # Only configs/openvla.py has a policy that is not trained.
+    converted = to_dataclass(ConvertedPolicy, config.openvla.to_dict()) if "openvla" in config else None
     identity = RunIdentity(
         config.variant,
         config.seed,
@@ -57,6 +60,7 @@ def main(config: ConfigDict) -> None:
         config.tokenizer,
         suites if len(suites) > 1 else (),
         corrections_of,
+        converted.source if converted else "",
     )
     plan = PipelinePlan(
         run_dir,
@@ -70,6 +74,7 @@ def main(config: ConfigDict) -> None:
         suites=suites,
         suite_variant=config.suite_variant,
         corrections_of=corrections_of,
+        converted=converted,
     )
     stages = stages_of(plan)
     if identity.demos and from_stage in plan.collections:

@@ -198,7 +198,7 @@ def load_stage(
     folder = checkpoints.find(which)  # once: a training may put a newer one in its place
     if folder is None:
         raise MissingCheckpointError(checkpoints.directory / which, stage, Path(run_dir))
-    metadata, saved_hash = _read_metadata(folder), read_manifest(folder).get(_PARAMS_HASH)
+    metadata, saved_hash = _read_metadata(folder), read_params_hash(folder)
     where = None if shardings is None else shardings(metadata)
     verify(folder)
     is_whole = not leaves_out or saved_hash is None
@@ -207,7 +207,6 @@ def load_stage(
         if is_whole
         else _read_without(folder / ARRAYS, leaves_out)
     )
-    saved_hash = None if saved_hash is None else str(saved_hash)
     return LoadedStage(variables, metadata, metadata.metrics, saved_hash, folder)
 
 
@@ -226,6 +225,12 @@ def read_best_metadata(run_dir: Path | str, stage: str) -> CheckpointMetadata:
     if metadata is None:
         raise MissingCheckpointError(checkpoints.directory / "best", stage, Path(run_dir))
     return metadata
+
+
+def read_params_hash(checkpoint: Path) -> str | None:
+    """The identity of the parameters in a checkpoint's folder, as it was taken when they were saved; None if not."""
+    saved = read_manifest(checkpoint).get(_PARAMS_HASH)
+    return None if saved is None else str(saved)
 
 
 def checkpoint_digests(run_dir: Path, stages: Iterable[str]) -> dict[str, str]:
