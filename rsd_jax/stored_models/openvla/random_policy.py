@@ -20,6 +20,7 @@ from rsd_jax.backbones.openvla.configuration import SIZES
 from rsd_jax.backbones.openvla.prompt import TOKENIZER_FILE, prompt_of
 from rsd_jax.backbones.openvla.token_sequence import BEGIN
 from rsd_jax.backbones.proprioception import ProprioNormalizer
+from rsd_jax.backbones.rewording import PARTS, rewordings
 from rsd_jax.checkpoints.metadata import CheckpointMetadata
 from rsd_jax.checkpoints.stage_checkpoints import Leaf, StageCheckpoints
 from rsd_jax.heads.residual_regression_head import ResidualRegressionConfig
@@ -27,13 +28,15 @@ from rsd_jax.policy_network import PolicyNetwork
 from rsd_jax.stored_models.openvla.conversion import HELDOUT_EVERY, STAGE
 from rsd_jax.stored_models.policy_facts import PolicyFacts
 
-_WORDS = (
-    "pick up the black bowl between the plate and the ramekin and place it on the plate next to the cookie box from "
-    "table center on the stove in the top drawer of the wooden cabinet put both the moka pots open the middle bottom "
-    "turn on push close alphabet soup cream cheese butter milk tomato sauce orange juice chocolate pudding salad "
-    "dressing bbq ketchup basket white yellow mug left right front back compartment caddy book wine bottle rack"
+_INSTRUCTIONS = (
+    "pick up the black bowl between the plate and the ramekin and place it on the plate",
+    "pick up the black bowl next to the cookie box from table center in the top drawer of the wooden cabinet",
+    "put both the alphabet soup and the cream cheese box in the basket",
+    "turn on the stove and put the moka pot on it",
+    "open the middle drawer of the cabinet and push the plate to the front of the stove",
+    "put the white mug on the left plate and the yellow and white mug on the right plate",
 )
-"""Of instructions in LIBERO, so that a prompt has about as many tokens as by Llama's tokenizer."""
+"""As LIBERO's are: of them and their rewordings a prompt has about as many tokens as by Llama's tokenizer."""
 
 
 def write_random_policy(
@@ -108,16 +111,17 @@ def _leaves(params: PyTree) -> Iterator[Leaf]:
 
 
 def _tokenizer() -> Tokenizer:
-    """Pairs of bytes (BPE) of the prompt and of `_WORDS`; it takes any text, and begins it as Llama's does."""
+    """Pairs of bytes (BPE) of `_INSTRUCTIONS` and rewordings; it takes any text, and begins it as Llama's does."""
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     special = ["<unk>", "<s>", "</s>"]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=4096, min_frequency=1, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+        vocab_size=8192, min_frequency=1, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
-    made.train_from_iterator([prompt_of(_WORDS)] * 2, trainer)
+    texts = [text for given in _INSTRUCTIONS for part in PARTS for text in rewordings(given, 256, 0, part)]
+    made.train_from_iterator(map(prompt_of, texts), trainer)
     assert made.token_to_id("<s>") == BEGIN
     made.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", BEGIN)])
     return made
