@@ -53,7 +53,7 @@ class PipelinePlan:
 
     Raises:
         ValueError: on construction: no decoder or an unknown one, a decoder or suite named twice, settings that
-            `named_decoders` refuses, or the same variant for all suites.
+            `named_decoders` refuses, the same variant for all suites, or a cascade before a converted policy.
     """
 
     run_dir: Path
@@ -77,6 +77,11 @@ class PipelinePlan:
         if len({self.variant_of(suite) for suite in self.suites}) < len(self.suites):
             raise ValueError(f"suite_variant={self.suite_variant!r} must hold {{suite}}, for which each suite stands")
         _ = self.named  # which rejects what it cannot be made of
+        if self.converted is not None and CASCADE in self.decoders:
+            raise ValueError(
+                f"decoders={tuple(self.decoders)} has {CASCADE}, whose draft policy sees smaller frames than OpenVLA, "
+                "and a run's demonstrations have one size: leave it out; early_exit drafts from OpenVLA's own blocks"
+            )
 
     @property
     def named(self) -> dict[str, Decoder]:

@@ -52,6 +52,11 @@ def test_without_a_checkpoint_weights_are_random():
         converted(checkpoint="folder", hub="a/b")
 
 
+def test_no_cascade_is_planned_whose_draft_policy_could_not_be_trained():
+    with pytest.raises(ValueError, match="has cascade, whose draft policy sees smaller frames than OpenVLA"):
+        PipelinePlan(RUN, "tiny", 3, ("l1_regression", "cascade"), converted=converted())
+
+
 def test_every_command_is_one_that_the_preflight_knows():
     for stage in stages(converted()).values():
         assert needs_of(stage.command, read_config).device or stage.name == "collect"
