@@ -9,6 +9,7 @@ import pytest
 
 from rsd_jax.backbones.openvla.token_sequence import PADDING
 from rsd_jax.stored_models import load_policy
+from rsd_jax.stored_models.openvla.publishing import publish
 from rsd_jax.stored_models.openvla.random_policy import write_random_policy
 from rsd_jax.stored_models.policy import load_action_range
 from rsd_jax.stored_models.random_weights import RANDOM_WEIGHTS, has_random_weights, in_red
@@ -43,6 +44,12 @@ def test_it_is_a_policy_like_a_converted_one(run_dir):
         write_random_policy("tiny", run_dir)
     with pytest.raises(ValueError, match="random is 'large'; it must be one of openvla_7b, tiny"):
         write_random_policy("large", run_dir)
+
+
+def test_it_is_not_written_back(run_dir, tmp_path):
+    with pytest.raises(ValueError, match="has random weights: it came from no published folder"):
+        publish(run_dir, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_its_head_is_read_without_its_backbone(run_dir):
