@@ -46,6 +46,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.shard = "0/1"
     # Without images a demonstration takes 0.2 MB instead of 5 and a third of the time; `launch.render` adds them.
     config.images = True
+    # Pixels a side of the frames; 256 for a policy that takes such (configs/openvla.py), four times as large.
+    config.image_size = 128
     config.attempts_per_demo = 3
     # So that a demonstration shows how to let go: the goal often holds before the fingers open.
     config.steps_after_success = 8

@@ -1,4 +1,4 @@
-r"""Adds the cameras' frames to demonstrations that were collected without them.
+r"""Adds the cameras' frames to demonstrations that were collected without them, or with smaller ones.
 
     python -m launch.collect --config configs/demos.py --config.run_dir=runs/NAME --config.images=False
     python -m launch.render  --config configs/render.py --config.run_dir=runs/NAME
@@ -29,7 +29,7 @@ def main(config: ConfigDict) -> None:
         OSError: there are none, or the folder cannot be written.
         RendererNotFound: nothing on this machine renders; the message names the packages.
     """
-    files = files_to_render(Path(config.run_dir))
+    files = files_to_render(Path(config.run_dir), config.image_size)
     if not files:
         print("all demonstrations have frames")
         return

@@ -14,12 +14,10 @@ from eval_bridge.experts.style import StyleSettings, draw_style, style_generator
 from eval_bridge.experts.style_record import StyleRecord
 from eval_bridge.simulators.interface import Simulator
 from rsd_jax.demos.demo import Demo, DemoFrames, DemoStart
-from rsd_jax.demos.frames import STORED_SIZE, to_stored_size
+from rsd_jax.demos.frames import STORED_SIZE, to_size
 
 SOLVED_BEFORE = "the goal held before the expert took over"
 """Why there is no demonstration where a policy needed no correction."""
-
-_BLACK = DemoFrames(*np.zeros((2, STORED_SIZE, STORED_SIZE, 3), np.uint8))
 
 _NOISE_STREAM = 1  # apart from what the simulator draws from the same seed, and from its style
 
@@ -59,6 +57,7 @@ class RecordingSettings:
             (`eval_bridge.collection.rendering`).
         style: what of the way in which episodes are done is drawn at random.
         motion: how fast the hand may speed up and brake.
+        image_size: pixels a side of the recorded frames.
     """
 
     step_limit: int
@@ -67,6 +66,7 @@ class RecordingSettings:
     images: bool = True
     style: StyleSettings = field(default_factory=StyleSettings)
     motion: MotionLimits = field(default_factory=MotionLimits)
+    image_size: int = STORED_SIZE
 
 
 class RecordedEpisode(NamedTuple):
@@ -123,6 +123,7 @@ def record_episode(
     simulator.begin(start)
     noise = ActionNoise(settings.noise, np.random.default_rng([seed, _NOISE_STREAM]))
     style = StyleRecord(draw_style(settings.style, style_generator(seed), len(simulator.goal.predicates)))
+    black = DemoFrames(*np.zeros((2, settings.image_size, settings.image_size, 3), np.uint8))
     steps: list[_Step] = []
     since_success: int | None = None
     is_solved = False
@@ -132,13 +133,13 @@ def record_episode(
         return simulator.step(action)
 
     for action in lead(simulator) if lead else ():
-        if take(action, action, _BLACK if settings.images else None):
+        if take(action, action, black if settings.images else None):
             return FailedEpisode(len(steps), SOLVED_BEFORE, style.values())
     expert_from = len(steps)
     step_limit = expert_from + settings.step_limit
     try:
         for label in smooth(expert(simulator, style), settings.motion, steps[-1].action if steps else None):
-            frames = observe_frames(simulator) if settings.images else None
+            frames = observe_frames(simulator, settings.image_size) if settings.images else None
             is_solved = take(noise.disturb(label), label, frames)
             if not is_solved:
                 since_success = None
@@ -171,6 +172,6 @@ def record_episode(
     return RecordedEpisode(demo, style.values())
 
 
-def observe_frames(simulator: Simulator) -> DemoFrames:
-    """What both cameras see now, reduced as demonstrations store it, ``uint8 [128, 128, 3]`` each."""
-    return DemoFrames(to_stored_size(simulator.render("agentview")), to_stored_size(simulator.render("wrist")))
+def observe_frames(simulator: Simulator, size: int = STORED_SIZE) -> DemoFrames:
+    """What both cameras see now, reduced to `size` pixels a side, ``uint8 [size, size, 3]`` each."""
+    return DemoFrames(*(to_size(simulator.render(camera), size) for camera in ("agentview", "wrist")))

@@ -1,4 +1,4 @@
-"""Renders the frames of demonstrations that were stored without them, by playing them again.
+"""Renders the frames of demonstrations that were stored without them, or with smaller ones, by playing them again.
 
 A demonstration is replayed from its start. On the kind of machine that recorded it every state comes back bit by bit,
 and with it every pixel. Another processor may round otherwise: where the replay leaves the stored states, it is put
@@ -28,6 +28,7 @@ from eval_bridge.workers.messages import Ask, Failure
 from eval_bridge.workers.pool import WorkerPool
 from eval_bridge.workers.scheduling import SceneAssignment
 from rsd_jax.demos.demo import Demo, DemoFrames
+from rsd_jax.demos.frames import RENDER_SIZE, STORED_SIZE
 from rsd_jax.demos.libero_hdf5 import Hdf5Demos, concatenate, write_with_frames
 from rsd_jax.demos.libero_hdf5.reading import lacks_frames
 from rsd_jax.folder_lock import in_use
@@ -63,8 +64,8 @@ class RenderingError(RuntimeError):
     """Frames could not be rendered; those that were are kept."""
 
 
-def render_demo(simulator: RestorableSimulator, demo: Demo) -> Rendered:
-    """Replays a demonstration and renders both cameras before every action.
+def render_demo(simulator: RestorableSimulator, demo: Demo, size: int = STORED_SIZE) -> Rendered:
+    """Replays a demonstration and renders both cameras, `size` pixels a side, before every action.
 
     Raises:
         DemoFieldError: it has no states or no start.
@@ -78,22 +79,23 @@ def render_demo(simulator: RestorableSimulator, demo: Demo) -> Rendered:
         if np.abs(simulator.state() - state).max() > TOLERANCE:
             simulator.restore(state)
             restored += 1
-        seen.append(observe_frames(simulator))
+        seen.append(observe_frames(simulator, size))
         simulator.step(action)
     return Rendered(DemoFrames(*map(np.stack, zip(*seen, strict=True))), restored)
 
 
 @dataclass(frozen=True)
 class RenderFile:
-    """A file whose demonstrations need frames, and what simulates its task; sent to the workers."""
+    """A file whose demonstrations need frames of `size` pixels a side, and what simulates its task; for workers."""
 
     path: Path
     build_simulator: Callable[[], Any]
+    size: int = STORED_SIZE
 
     @property
     def parts(self) -> Path:
         """The folder of what is rendered already."""
-        return self.path.with_suffix(".frames")
+        return self.path.with_suffix(".frames" if self.size == STORED_SIZE else f".frames{self.size}")
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ class RenderWorker:
             concatenate([part_path(file, demo) for demo in range(len(demos))], file.path)
             shutil.rmtree(file.parts)
             return None
-        rendered = render_demo(self._simulators.of(job.task_index), demos[job.demo])
+        rendered = render_demo(self._simulators.of(job.task_index), demos[job.demo], file.size)
         source, name = demos.episodes[job.demo]
         write_with_frames(source, name, rendered.frames, part_path(file, job.demo))
         return rendered.restored
@@ -207,13 +209,16 @@ class _Rendering:
             self._unassembled.add(job.task_index)
 
 
-def files_to_render(run_dir: Path) -> list[RenderFile]:
-    """The demonstration files of a run that lack frames, with the simulators of their tasks.
+def files_to_render(run_dir: Path, size: int = STORED_SIZE) -> list[RenderFile]:
+    """The demonstration files of a run that lack frames of `size` pixels, with the simulators of their tasks.
 
     Raises:
         FileNotFoundError: the run has no demonstrations.
+        ValueError: frames of this size are not stored.
         DemoFileError: a file is damaged.
     """
+    if size not in (STORED_SIZE, RENDER_SIZE):
+        raise ValueError(f"image_size={size} must be {STORED_SIZE} or {RENDER_SIZE} pixels a side")
     paths = demo_paths(run_dir)
     if not paths:
         raise FileNotFoundError(
@@ -221,7 +226,7 @@ def files_to_render(run_dir: Path) -> list[RenderFile]:
         )
     files = []
     for path in paths:
-        if lacks_frames(path):
+        if lacks_frames(path, size):
             first = Hdf5Demos.open(path)[0]
-            files.append(RenderFile(path, partial(LiberoSimulator, first.suite, first.task)))
+            files.append(RenderFile(path, partial(LiberoSimulator, first.suite, first.task), size))
     return files

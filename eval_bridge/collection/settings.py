@@ -13,6 +13,7 @@ from eval_bridge.simulators.libero.renderer import render_environments
 from eval_bridge.simulators.libero.suites import Suite, get_suite, select_tasks
 from eval_bridge.simulators.start_seeds import FIRST_CORRECTION, FIRST_DEVELOPMENT_SEED, SEEDS_PER_RUN
 from eval_bridge.workers.shard import Shard
+from rsd_jax.demos.frames import RENDER_SIZE, STORED_SIZE
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class CollectionSettings:
         motion: how fast its hand may speed up and brake.
         takeover: of which policy the expert corrects the mistakes, if it does.
         shard: ``PART/PARTS``, the part of the tasks that this host records.
+        image_size: pixels a side of the recorded frames: 128, or 256 for a policy that takes such (OpenVLA).
 
     Raises:
         ValueError: on construction, if a suite, a task, a number or a shard is impossible.
@@ -57,8 +59,11 @@ class CollectionSettings:
     motion: MotionLimits
     takeover: TakeoverSettings = field(default_factory=TakeoverSettings)
     shard: str = "0/1"
+    image_size: int = STORED_SIZE
 
     def __post_init__(self) -> None:
+        if self.image_size not in (STORED_SIZE, RENDER_SIZE):
+            raise ValueError(f"image_size={self.image_size} must be {STORED_SIZE} or {RENDER_SIZE} pixels a side")
         most = FIRST_DEVELOPMENT_SEED // SEEDS_PER_RUN
         if not 0 <= self.seed < most:
             raise ValueError(
@@ -90,7 +95,13 @@ class CollectionSettings:
     def recording(self) -> RecordingSettings:
         """How an episode is recorded."""
         return RecordingSettings(
-            self.benchmark.max_steps, self.steps_after_success, self.noise, self.images, self.style, self.motion
+            step_limit=self.benchmark.max_steps,
+            steps_after_success=self.steps_after_success,
+            noise=self.noise,
+            images=self.images,
+            style=self.style,
+            motion=self.motion,
+            image_size=self.image_size,
         )
 
     @property

@@ -14,6 +14,10 @@ from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
 from rsd_jax.file_names import file_name
 from rsd_jax.pretrained import PRETRAINED
 from rsd_jax.run_folder import SHARD_FOLDER
+from rsd_jax.stored_models.random_weights import has_random_weights
+
+WEIGHTS, RANDOM = "weights", "random"
+"""What stands in the identity of an evaluation whose policy nobody trained; in others there is nothing of it."""
 
 PRETRAINED_RESULTS = "runs/pretrained"
 OTHERS_RESULTS = "runs/policies/"
@@ -83,5 +87,7 @@ def checkpoint_identity(checkpoints: Path, decoder: str, settings: str) -> dict[
     identity = {"decoder": decoder}
     if settings:  # logs of a time without them go on
         identity["decoder_settings"] = " ".join(sorted(settings.split()))
+    if has_random_weights(checkpoints):
+        identity[WEIGHTS] = RANDOM
     digests = checkpoint_digests(checkpoints, read_decoder(decoder, settings).stages)
     return identity | {f"{CHECKPOINT}{stage}": digest for stage, digest in digests.items()}

@@ -10,6 +10,7 @@ import numpy as np
 
 from eval_bridge.episodes.acceptance import total_acceptance
 from eval_bridge.evaluation.episode_log import LogContents
+from eval_bridge.evaluation.folder import RANDOM, WEIGHTS
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.records import EpisodeRecord
 from eval_bridge.evaluation.timing_summary import TimingSummary, describe_timing, summarise_timing
@@ -18,6 +19,7 @@ from eval_bridge.policies.early_exit import EARLY_EXIT
 from eval_bridge.policies.latency import Latency
 from eval_bridge.statistics.intervals import Interval, wilson_interval
 from rsd_jax.content_check import write_checked_json
+from rsd_jax.stored_models.random_weights import RANDOM_WEIGHTS, in_red
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Summary:
         device, versions, commit: of the last session. commits: all, in order, if the log has sessions of several.
         seconds: wall time of all episodes together.
         timing: where time passed while the policy computed; None where the clock stood still.
+        has_random_weights: whether nobody trained the policy, so that no number says anything about one.
     """
 
     suite: str
@@ -93,15 +96,20 @@ class Summary:
     commits: tuple[str | None, ...]
     seconds: float
     timing: TimingSummary | None = None
+    has_random_weights: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-serialisable form; latencies are objects with p50, p90 and p99, and no `timing` is left out."""
+        """JSON-serialisable form; latencies are objects with p50, p90 and p99.
+
+        No `timing` is left out, and so is that weights are not random.
+        """
         latency = {
             stage: {name: round(ms, 4) for name, ms in value._asdict().items()}
             for stage, value in self.latency_ms.items()
         }
         told = dataclasses.asdict(self) | {"latency_ms": latency}
-        return {name: value for name, value in told.items() if name != "timing" or value is not None}
+        left_out = {"timing": None, "has_random_weights": False}
+        return {name: value for name, value in told.items() if name not in left_out or value != left_out[name]}
 
 
 def summarise(log: LogContents, planned: int) -> Summary:
@@ -155,6 +163,7 @@ def summarise(log: LogContents, planned: int) -> Summary:
         commits=tuple(dict.fromkeys(each.commit for each in log.sessions)),
         seconds=sum(record.rollout.seconds for record in records),
         timing=summarise_timing(log),
+        has_random_weights=identity.get(WEIGHTS) == RANDOM,
     )
 
 
@@ -166,6 +175,7 @@ def write_summary(path: Path, summary: Summary) -> None:
 def describe(summary: Summary, report: Path) -> str:
     """The result for a terminal, a line for each fact; `report` is the page that shows it."""
     lines = [
+        *([in_red(RANDOM_WEIGHTS)] if summary.has_random_weights else []),
         describe_success(summary.successes, summary.episodes, summary.success_interval),
         f"errors      {summary.errors} episodes without result, {summary.crashed_attempts} crashed attempts",
     ]

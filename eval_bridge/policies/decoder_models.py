@@ -110,16 +110,16 @@ class Models:
         told = head.apply({"params": self.arrays.confidence}, features, variables.action.normalize(drafted))
         return DraftProposals(tokens, jnp.exp(told))
 
-    def early_tokens(self, inputs: PolicyInputs) -> Float[Array, "B N F"]:
+    def early_tokens(self, inputs: PolicyInputs) -> PyTree:
         """What the first blocks of the main backbone make of observations."""
         return self._early_exit.tokens(self._policy, inputs)
 
-    def early_exit(self, tokens: Float[Array, "B N F"]) -> DraftProposals:
+    def early_exit(self, tokens: PyTree) -> DraftProposals:
         """The chunk that the head on the first blocks would act on; how far it lies, it does not tell."""
         drafted = self.tokenize(self._early_exit.actions(self.arrays.early_exit, self._policy, tokens))
         return DraftProposals(drafted, jnp.full(len(drafted), jnp.inf))
 
-    def foreseen_features_from(self, tokens: Float[Array, "B N F"]) -> Float[Array, "B N C F"]:
+    def foreseen_features_from(self, tokens: PyTree) -> Float[Array, "B N C F"]:
         """`foreseen_features`, from what the first blocks have made of the observations."""
         return self._early_exit.foreseen_features(self._policy, tokens)
 

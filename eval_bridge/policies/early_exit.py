@@ -7,11 +7,11 @@ saves: of the shipped policy's backbone on 2 CPU cores, two of six blocks and wh
 from dataclasses import dataclass
 from typing import ClassVar
 
-import jax
 from jaxtyping import Array, Float
 
 from eval_bridge.policies.cascade_decoder import CascadeDecoder, CascadeState
 from eval_bridge.policies.decoder_models import DraftProposals, Models
+from rsd_jax.array_types import PyTree
 from rsd_jax.backbones.interface import PolicyInputs
 
 EARLY_EXIT = "early_exit"
@@ -41,14 +41,14 @@ class EarlyExit(CascadeDecoder):
             )
         super().__post_init__()
 
-    def begin(self, models: Models, inputs: PolicyInputs) -> jax.Array:
+    def begin(self, models: Models, inputs: PolicyInputs) -> PyTree:
         """The first blocks' tokens."""
         return models.early_tokens(inputs)
 
-    def propose(self, models: Models, begun: Float[Array, "B N F"], state: CascadeState) -> DraftProposals:
+    def propose(self, models: Models, begun: PyTree, state: CascadeState) -> DraftProposals:
         """What the head on them proposes, which remembers no look."""
         return DraftProposals(*(array[:, None] for array in models.early_exit(begun)))
 
-    def foreseen_features(self, models: Models, begun: Float[Array, "B N F"]) -> Float[Array, "B N C F"]:
+    def foreseen_features(self, models: Models, begun: PyTree) -> Float[Array, "B N C F"]:
         """The blocks behind the first ones."""
         return models.foreseen_features_from(begun)

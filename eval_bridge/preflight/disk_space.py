@@ -10,6 +10,7 @@ from pathlib import Path
 
 from eval_bridge.collection.settings import CollectionSettings
 from eval_bridge.evaluation.plan import EvaluationPlan
+from rsd_jax.demos.frames import STORED_SIZE
 from rsd_jax.run_folder import DEMOS_FOLDER, ROWS_FOLDER
 
 DEMO_STEP_BYTES, DEMO_STEP_BYTES_WITHOUT_IMAGES = 45_000, 2_000
@@ -33,7 +34,8 @@ EPISODE_BYTES, FILM_BYTES = 50_000, 500_000
 def collection_bytes(settings: CollectionSettings) -> int:
     """The demonstrations; those of one task lie there twice while they become one file."""
     steps = settings.benchmark.max_steps // 2
-    step = DEMO_STEP_BYTES if settings.images else DEMO_STEP_BYTES_WITHOUT_IMAGES
+    frames = DEMO_STEP_BYTES * (settings.image_size // STORED_SIZE) ** 2
+    step = frames if settings.images else DEMO_STEP_BYTES_WITHOUT_IMAGES
     return (len(settings.task_names) + 1) * settings.demos_per_task * steps * step
 
 

@@ -23,6 +23,7 @@ from rsd_jax.run_folder import (
     evaluation_folder,
     of_suite,
 )
+from rsd_jax.stored_models.random_weights import RANDOM_WEIGHTS, in_red
 
 
 def run_pipeline(
@@ -128,6 +129,8 @@ def describe_result(run_dir: Path, decoders: Sequence[str], suites: Sequence[str
             success = describe_success(
                 summary["successes"], summary["episodes"], Interval(*summary["success_interval"])
             )
+            if summary.get("has_random_weights"):
+                what = f"{what}, {in_red(RANDOM_WEIGHTS)}"
             lines.append(f"{success}, {summary['errors']} errors, {what}")
             if summary["token_acceptance"] is not None:
                 lines.append(f"{describe_acceptance(summary['token_acceptance'])}, {what}")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from eval_bridge.runs.calibration_stages import CalibrationPlan
+from eval_bridge.runs.converted_policy import ConvertedPolicy
 from eval_bridge.runs.pipeline import set_aside
 from eval_bridge.runs.pipeline_stages import PipelinePlan
 from eval_bridge.runs.run_record import RunIdentity, check_same_run
@@ -23,6 +24,8 @@ def read_pipeline(values: Mapping[str, Any]) -> tuple[PipelinePlan, RunIdentity]
     demos = str(Path(values["demos"])) if values["demos"] else ""
     corrections_of = str(Path(values["corrections_of"])) if values["corrections_of"] else ""
     suites = tuple(values["suites"])
+    # Only configs/openvla.py has a policy that is not trained.
+    converted = to_dataclass(ConvertedPolicy, values["openvla"]) if "openvla" in values else None
     identity = RunIdentity(
         values["variant"],
         values["seed"],
@@ -30,6 +33,7 @@ def read_pipeline(values: Mapping[str, Any]) -> tuple[PipelinePlan, RunIdentity]
         values["tokenizer"],
         suites if len(suites) > 1 else (),
         corrections_of,
+        converted.source if converted else "",
     )
     plan = PipelinePlan(
         Path(values["run_dir"]),
@@ -43,6 +47,7 @@ def read_pipeline(values: Mapping[str, Any]) -> tuple[PipelinePlan, RunIdentity]
         suites=suites,
         suite_variant=values["suite_variant"],
         corrections_of=corrections_of,
+        converted=converted,
     )
     if demos and values["from_stage"] in plan.collections:
         raise ValueError(f"the demonstrations belong to {demos}: collect them there, or leave config.demos out")

@@ -11,6 +11,7 @@ from eval_bridge.policies.cascade import CASCADE
 from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.decoders import check_decoder, read_decoder
 from eval_bridge.runs.calibration_stages import CalibrationPlan, calibration_stages, has_all_episodes_as_fitted
+from eval_bridge.runs.converted_policy import CONVERTED, FEATURES, ConvertedPolicy
 from eval_bridge.runs.finished_evaluations import compares_with, has_all_episodes
 from eval_bridge.runs.shared_demos import has_all_demos
 from eval_bridge.runs.stage_process import PipelineStage
@@ -48,10 +49,11 @@ class PipelinePlan:
         suite_variant: of their configurations of collection and evaluation, with ``{suite}`` where the suite's name
             stands; empty for `variant`.
         corrections_of: folder of a run whose policy's mistakes are corrected by more demonstrations; empty for none.
+        converted: the policy that is converted instead of trained; None for a trained one.
 
     Raises:
         ValueError: on construction: no decoder or an unknown one, a decoder or suite named twice, settings that
-            `named_decoders` refuses, or the same variant for all suites.
+            `named_decoders` refuses, the same variant for all suites, or a cascade before a converted policy.
     """
 
     run_dir: Path
@@ -65,6 +67,7 @@ class PipelinePlan:
     suites: Sequence[str] = ("libero_spatial",)
     suite_variant: str = ""
     corrections_of: str = ""
+    converted: ConvertedPolicy | None = None
 
     def __post_init__(self) -> None:
         if not self.decoders or len(set(self.decoders)) != len(self.decoders):
@@ -74,6 +77,11 @@ class PipelinePlan:
         if len({self.variant_of(suite) for suite in self.suites}) < len(self.suites):
             raise ValueError(f"suite_variant={self.suite_variant!r} must hold {{suite}}, for which each suite stands")
         _ = self.named  # which rejects what it cannot be made of
+        if self.converted is not None and CASCADE in self.decoders:
+            raise ValueError(
+                f"decoders={tuple(self.decoders)} has {CASCADE}, whose draft policy sees smaller frames than OpenVLA, "
+                "and a run's demonstrations have one size: leave it out; early_exit drafts from OpenVLA's own blocks"
+            )
 
     @property
     def named(self) -> dict[str, Decoder]:
@@ -114,14 +122,19 @@ def stages_of(plan: PipelinePlan) -> list[PipelineStage]:
     stages = [_collection(plan, suite) for suite in plan.suites]
     if plan.corrections_of:
         stages += [_correction(plan, suite) for suite in plan.suites]
+    read_by_all = (*plan.collections, *plan.corrections)
+    if plan.converted is not None:
+        stages += plan.converted.stages(plan.run_dir, plan.seed, read_by_all)
+        read_by_all += (CONVERTED, FEATURES)
     # What only one decoder needs is trained when it is its turn: the headline does not wait for it.
     for decoder in plan.decoders:
         there, needed = {stage.name for stage in stages}, trained_stages(plan.named[decoder])
         for position, name in enumerate(needed):
             if name not in there:
                 variant = plan.tokenizer if plan.tokenizer and name == "rfsq" else plan.variant
-                train = _command(plan, "train", name, variant, f"--config.seed={plan.seed}")
-                reads = (*plan.collections, *plan.corrections, *needed[:position])
+                ranged = [plan.converted.for_tokenizer] if plan.converted and name == "rfsq" else []
+                train = _command(plan, "train", name, variant, f"--config.seed={plan.seed}", *ranged)
+                reads = (*read_by_all, *(before for before in needed[:position] if before not in read_by_all))
                 stages.append(PipelineStage(name, plan.run_dir / name, train, is_trained, reads))
         for suite in plan.suites:
             stages += _evaluation(plan, decoder, suite)
@@ -141,15 +154,20 @@ def _rendering(plan: PipelinePlan) -> list[str]:
     return [f"--config.render_devices={tuple(plan.render_devices)}".replace(" ", "")]
 
 
+def _frames(plan: PipelinePlan) -> list[str]:
+    return [] if plan.converted is None else [plan.converted.for_collection]
+
+
 def _collection(plan: PipelinePlan, suite: str) -> PipelineStage:
-    seeded = f"--config.seed={plan.seed}"
-    record = _command(plan, "collect", "demos", plan.variant_of(suite), seeded, *_rendering(plan))
+    asked = (f"--config.seed={plan.seed}", *_frames(plan), *_rendering(plan))
+    record = _command(plan, "collect", "demos", plan.variant_of(suite), *asked)
     name, folder = of_suite("collect", plan.tag(suite)), plan.run_dir / DEMOS_FOLDER / suite
     return PipelineStage(name, folder, record, has_all_demos, ())
 
 
 def _correction(plan: PipelinePlan, suite: str) -> PipelineStage:
-    asked = (f"--config.seed={plan.seed}", f"--config.takeover.policy_of={plan.corrections_of}", *_rendering(plan))
+    corrected = f"--config.takeover.policy_of={plan.corrections_of}"
+    asked = (f"--config.seed={plan.seed}", corrected, *_frames(plan), *_rendering(plan))
     record = _command(plan, "collect", "corrections", plan.variant_of(suite), *asked)
     name, folder = of_suite("correct", plan.tag(suite)), plan.run_dir / DEMOS_FOLDER / corrections_folder(suite)
     return PipelineStage(name, folder, record, has_all_demos, ())

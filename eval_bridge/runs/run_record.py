@@ -20,6 +20,7 @@ class RunIdentity:
         tokenizer: variant of the tokenizer's configuration; empty if it is the others'.
         suites: that one policy learns together; empty for the one suite of `variant`.
         corrections_of: folder of the run whose policy's mistakes it learns to correct; empty for none.
+        policy: what its policy was converted from; empty for one that it trains.
     """
 
     variant: str
@@ -28,6 +29,7 @@ class RunIdentity:
     tokenizer: str = ""
     suites: tuple[str, ...] = ()
     corrections_of: str = ""
+    policy: str = ""
 
 
 def check_same_run(run_dir: Path, wanted: RunIdentity, is_anew: bool = False) -> None:

@@ -144,6 +144,11 @@ class ActionNormalizer:
         gripper = jnp.where(normalized[..., GRIPPER] >= 0, 1.0, -1.0)
         return actions.at[..., GRIPPER].set(gripper)
 
+    def has_range_of(self, other: "ActionNormalizer") -> bool:
+        """Whether both map alike, bounded or not."""
+        pairs = ((self.center, other.center), (self.half_range, other.half_range))
+        return all(np.array_equal(ours, theirs) for ours, theirs in pairs)
+
     def clip_loss(self, actions: ArrayLike) -> Float[Array, " A"]:
         """What clipping to [-1, 1] takes away: mean square in half ranges, by dimension, ``[A]``; 0 for the gripper.
 

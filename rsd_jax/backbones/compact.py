@@ -157,6 +157,11 @@ class CompactBackbone:
             inputs = inputs._replace(memory=inputs.memory._replace(features=remembered))
         return self._first(params, pixels, proprio, inputs, blocks)
 
+    def exit_slots(self, tokens: Float[Array, "B N F"]) -> Features:
+        """See `EarlyExitBackbone`: the tokens of the steps that are foreseen are the last."""
+        steps = tokens[:, -self.chunks * self.chunk_length :]
+        return steps[:, : self.chunk_length].astype(jnp.float32)
+
     def features_from(self, params: PyTree, tokens: Float[Array, "B N F"], blocks: int) -> Features:
         """See `EarlyExitBackbone`."""
         params = jax.tree.map(lambda array: array.astype(tokens.dtype), params)

@@ -3,7 +3,6 @@
 from typing import Protocol, runtime_checkable
 
 import jax
-from jaxtyping import Array, Float
 
 from rsd_jax.array_types import Features, PyTree
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
@@ -15,8 +14,8 @@ from rsd_jax.backbones.proprioception import ProprioNormalizer
 class EarlyExitBackbone(Backbone, Protocol):
     """A `Backbone` of blocks that map tokens to tokens, which may be left between two of them.
 
-    What comes out of the first m blocks and goes into the others are tokens, of which the last N * C are
-    of the steps that are foreseen. The two parts together are the whole: ``features_from`` of ``early_tokens`` is
+    What comes out of the first m blocks and goes into the others is a tree of arrays: tokens, and what else the others
+    must know of them. The two parts together are the whole: ``features_from`` of ``early_tokens`` is
     `Backbone.features`, and of ``augmented_early_tokens`` it is `Backbone.augmented_features`, to the last bit where
     they are compiled alike.
     """
@@ -26,10 +25,8 @@ class EarlyExitBackbone(Backbone, Protocol):
         """Blocks."""
         ...
 
-    def early_tokens(
-        self, params: PyTree, normalizer: ProprioNormalizer, inputs: PolicyInputs, blocks: int
-    ) -> Float[Array, "B N F"]:
-        """Tokens after the first `blocks` blocks, float32, of observations as they come."""
+    def early_tokens(self, params: PyTree, normalizer: ProprioNormalizer, inputs: PolicyInputs, blocks: int) -> PyTree:
+        """Tokens after the first `blocks` blocks, of observations as they come, in the type that it computes in."""
         ...
 
     def augmented_early_tokens(
@@ -41,11 +38,15 @@ class EarlyExitBackbone(Backbone, Protocol):
         key: jax.Array,
         blocks: int,
         compute_dtype: str = "float32",
-    ) -> Float[Array, "B N F"]:
+    ) -> PyTree:
         """The same of randomly changed images and states, in `compute_dtype`; consumes `key`."""
         ...
 
-    def features_from(self, params: PyTree, tokens: Float[Array, "B N F"], blocks: int) -> Features:
+    def exit_slots(self, tokens: PyTree) -> Features:
+        """Of tokens after some blocks those of the chunk to act on, ``float32 [B, C, F]``, not normalised."""
+        ...
+
+    def features_from(self, params: PyTree, tokens: PyTree, blocks: int) -> Features:
         """Features ``[B, N * C, F]``, float32, of tokens after the first `blocks` blocks, computed in their type."""
         ...
 
@@ -67,9 +68,3 @@ def early_exit_backbone(backbone: Backbone, blocks: int) -> EarlyExitBackbone:
             "backbone"
         )
     return backbone
-
-
-def slots_to_act_on(backbone: Backbone, tokens: Float[Array, "B N F"]) -> Features:
-    """The tokens ``[B, C, F]`` of the chunk to act on, of all that a backbone has between two blocks."""
-    steps = tokens[:, -backbone.chunks * backbone.chunk_length :]
-    return steps[:, : backbone.chunk_length]

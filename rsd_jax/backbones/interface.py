@@ -120,6 +120,16 @@ class Backbone(Protocol):
 
 
 @runtime_checkable
+class ComputesIn(Protocol):
+    """A `Backbone` whose activations, and with them its features, have the values of a type of their own."""
+
+    @property
+    def compute_dtype(self) -> str:
+        """Its name: ``float32`` or ``bfloat16``."""
+        ...
+
+
+@runtime_checkable
 class KeepsFiles(Protocol):
     """A `Backbone` that reads files which lie beside its parameters in a checkpoint, such as a tokenizer's."""
 

@@ -7,13 +7,13 @@ one at every moment.
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
-from flax.traverse_util import unflatten_dict
+from flax.traverse_util import flatten_dict, unflatten_dict
 from numpy.typing import NDArray
 
 from rsd_jax.array_types import PyTree
@@ -173,7 +173,11 @@ class StageCheckpoints:
 
 
 def load_stage(
-    run_dir: Path | str, stage: str, which: Which = "best", shardings: Shardings | None = None
+    run_dir: Path | str,
+    stage: str,
+    which: Which = "best",
+    shardings: Shardings | None = None,
+    leaves_out: Collection[str] = (),
 ) -> LoadedStage:
     """Loads a trained stage of a run, without its objective.
 
@@ -182,6 +186,8 @@ def load_stage(
         stage: ``rfsq``, ``policy``, ``draft`` or ``main_head``.
         which: the best variables by held-out evaluation, or the latest.
         shardings: where the variables go; by default onto the default local device.
+        leaves_out: networks, by the first key of their parameters, that are not read. What an earlier version saved is
+            read whole, for its identity.
 
     Raises:
         MissingCheckpointError: the stage has not been trained.
@@ -192,12 +198,39 @@ def load_stage(
     folder = checkpoints.find(which)  # once: a training may put a newer one in its place
     if folder is None:
         raise MissingCheckpointError(checkpoints.directory / which, stage, Path(run_dir))
-    metadata, saved_hash = _read_metadata(folder), read_manifest(folder).get(_PARAMS_HASH)
+    metadata, saved_hash = _read_metadata(folder), read_params_hash(folder)
     where = None if shardings is None else shardings(metadata)
     verify(folder)
-    variables = array_files.read_tree(folder / ARRAYS, "variables", where)
-    saved_hash = None if saved_hash is None else str(saved_hash)
+    is_whole = not leaves_out or saved_hash is None
+    variables = (
+        array_files.read_tree(folder / ARRAYS, "variables", where)
+        if is_whole
+        else _read_without(folder / ARRAYS, leaves_out)
+    )
     return LoadedStage(variables, metadata, metadata.metrics, saved_hash, folder)
+
+
+def _read_without(arrays: Path, networks: Collection[str]) -> dict[str, Any]:
+    """``variables`` without the parameters of `networks`."""
+    described = flatten_dict(array_files.describe_trees(arrays)["variables"])
+    paths = [path for path in described if not (path[0] == "params" and path[1] in networks)]
+    read = array_files.read_leaves(arrays, "variables", paths)
+    return {"params": {}, "model_state": {}} | unflatten_dict(jax.device_put(read))
+
+
+def read_best_metadata(run_dir: Path | str, stage: str) -> CheckpointMetadata:
+    """The metadata of a run's trained stage, without its arrays; raises as `load_stage`."""
+    checkpoints = StageCheckpoints(Path(run_dir) / stage)
+    metadata = checkpoints.read_metadata("best")
+    if metadata is None:
+        raise MissingCheckpointError(checkpoints.directory / "best", stage, Path(run_dir))
+    return metadata
+
+
+def read_params_hash(checkpoint: Path) -> str | None:
+    """The identity of the parameters in a checkpoint's folder, as it was taken when they were saved; None if not."""
+    saved = read_manifest(checkpoint).get(_PARAMS_HASH)
+    return None if saved is None else str(saved)
 
 
 def checkpoint_digests(run_dir: Path, stages: Iterable[str]) -> dict[str, str]:

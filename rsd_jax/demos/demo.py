@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_jax.demos.frames import STORED_SIZE
+from rsd_jax.demos.frames import RENDER_SIZE, STORED_SIZE
 
 ACTION_SIZE = 7
 PROPRIO_SIZE = 8
@@ -44,12 +44,17 @@ class DemoFrames(NamedTuple):
     """What the cameras saw, as rendered (upside-down).
 
     Attributes:
-        agentview: third-person frames, ``uint8 [T, 128, 128, 3]``.
+        agentview: third-person frames, ``uint8 [T, 128, 128, 3]``, or 256 pixels a side.
         wrist: frames of the camera in the hand, likewise.
     """
 
     agentview: NDArray[np.uint8]
     wrist: NDArray[np.uint8]
+
+    @property
+    def size(self) -> int:
+        """Pixels a side."""
+        return self.agentview.shape[-2]
 
 
 class DemoSimulation(NamedTuple):
@@ -80,7 +85,8 @@ class Demo:
         labels: what a policy should imitate, ``float32 [T, 7]``: the expert's clean action in that state. Equals
             `actions` unless noise was injected.
         proprio: ``float32 [T, 8]``: end-effector position (m), axis-angle (rad), finger positions (m).
-        agentview: third-person frames as rendered, ``uint8 [T, 128, 128, 3]``; None without images.
+        agentview: third-person frames as rendered, ``uint8 [T, 128, 128, 3]``, or 256 pixels a side; None without
+            images.
         wrist: frames of the camera in the hand, likewise; there if and only if `agentview` is.
         states: flattened simulator states, ``float64 [T, S]``; None if the source does not tell them.
         start: how the episode started; None if the source does not tell it.
@@ -179,7 +185,9 @@ class Demo:
         if (self.agentview is None) != (self.wrist is None):
             missing = "agentview" if self.agentview is None else "wrist"
             raise DemoFieldError(missing, "is missing; a demonstration has the frames of both cameras or of none")
-        shape = (len(self), STORED_SIZE, STORED_SIZE, 3)
+        is_large = self.agentview is not None and self.agentview.shape[1:2] == (RENDER_SIZE,)
+        size = RENDER_SIZE if is_large else STORED_SIZE
+        shape = (len(self), size, size, 3)
         for field, frames in (("agentview", self.agentview), ("wrist", self.wrist)):
             if frames is not None:
                 _check_array(field, frames, np.uint8, shape)

@@ -93,17 +93,22 @@ class SourceConventions:
         gripper_convention: what the gripper's action means, see `GRIPPER_CONVENTIONS`.
         normalisation: how actions were normalised; None if they were not.
         source_hz: actions a second at which the episodes were recorded, whatever rate the file is labelled with.
+        kept_size: pixels a side of the frames that demonstrations are to have, `STORED_SIZE` or `RENDER_SIZE`; larger
+            ones of the source are halved.
 
     Raises:
-        ValueError: on construction, for an unknown name or another rate than LIBERO's.
+        ValueError: on construction, for an unknown name, another rate than LIBERO's, or another size.
     """
 
     image_orientation: ImageOrientation
     gripper_convention: GripperConvention
     normalisation: ActionBounds | None = None
     source_hz: float = LIBERO.control_rate
+    kept_size: int = STORED_SIZE
 
     def __post_init__(self) -> None:
+        if self.kept_size not in (STORED_SIZE, RENDER_SIZE):
+            raise ValueError(f"kept_size={self.kept_size} must be {STORED_SIZE} or {RENDER_SIZE} pixels a side")
         if self.image_orientation not in _ORIENTATIONS:
             raise ValueError(
                 f"image_orientation={self.image_orientation!r} must be one of {', '.join(map(repr, _ORIENTATIONS))}"
@@ -212,9 +217,15 @@ def _convert_frames(field: str, frames: NDArray[np.uint8], conventions: SourceCo
     if frames.ndim != 4 or frames.dtype != np.uint8 or frames.shape[-1] != 3:
         raise DemoFieldError(field, f"is {frames.dtype} {frames.shape}; expected uint8 [T, height, width, 3]")
     stored = upright(frames) if conventions.image_orientation == "upright" else frames
-    if stored.shape[1:3] == (RENDER_SIZE, RENDER_SIZE):
+    if stored.shape[1:3] == (RENDER_SIZE, RENDER_SIZE) != (conventions.kept_size,) * 2:
         return np.stack([to_stored_size(frame) for frame in stored])
-    if stored.shape[1:3] != (STORED_SIZE, STORED_SIZE):
+    if conventions.kept_size == RENDER_SIZE and stored.shape[1:3] == (STORED_SIZE, STORED_SIZE):
+        raise DemoFieldError(
+            field,
+            f"is stored at {STORED_SIZE} pixels, and {RENDER_SIZE} are needed: render it anew by python -m "
+            f"launch.render --config.image_size={RENDER_SIZE}, or collect with --config.image_size={RENDER_SIZE}",
+        )
+    if stored.shape[1:3] != (conventions.kept_size,) * 2:
         raise DemoFieldError(
             field,
             f"is uint8 {frames.shape}; frames of {STORED_SIZE} or {RENDER_SIZE} pixels can be stored. Resize the "

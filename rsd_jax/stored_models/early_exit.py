@@ -8,7 +8,7 @@ from typing import Any
 from jaxtyping import Array, Float
 
 from rsd_jax.array_types import Actions, PyTree
-from rsd_jax.backbones.early_exit import early_exit_backbone, slots_to_act_on
+from rsd_jax.backbones.early_exit import early_exit_backbone
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.checkpoints import load_stage
 from rsd_jax.heads.early_exit_head import EarlyExitConfig, EarlyExitHead
@@ -38,12 +38,12 @@ class EarlyExitPolicy:
         """Blocks after which it drafts."""
         return self.head.config.blocks
 
-    def tokens(self, variables: PolicyVariables, inputs: PolicyInputs) -> Float[Array, "B N F"]:
+    def tokens(self, variables: PolicyVariables, inputs: PolicyInputs) -> PyTree:
         """What the first blocks of the main policy make of `inputs`."""
         backbone = early_exit_backbone(self.main.backbone, self.blocks)
         return backbone.early_tokens(variables.backbone, variables.proprio, inputs, self.blocks)
 
-    def actions(self, params: PyTree, variables: PolicyVariables, tokens: Float[Array, "B N F"]) -> Actions:
+    def actions(self, params: PyTree, variables: PolicyVariables, tokens: PyTree) -> Actions:
         """The draft, in the dataset's units.
 
         Args:
@@ -51,10 +51,10 @@ class EarlyExitPolicy:
             variables: of the main policy.
             tokens: of the first blocks.
         """
-        slots = slots_to_act_on(self.main.backbone, tokens)
+        slots = early_exit_backbone(self.main.backbone, self.blocks).exit_slots(tokens)
         return variables.action.denormalize(self.head.apply({"params": params}, slots))
 
-    def foreseen_features(self, variables: PolicyVariables, tokens: Float[Array, "B N F"]) -> Float[Array, "B N C F"]:
+    def foreseen_features(self, variables: PolicyVariables, tokens: PyTree) -> Float[Array, "B N C F"]:
         """`StoredPolicy.foreseen_features`, from what the first blocks have computed already."""
         backbone = early_exit_backbone(self.main.backbone, self.blocks)
         return self.main.by_chunk(backbone.features_from(variables.backbone, tokens, self.blocks))

@@ -1,5 +1,6 @@
 """The policy of a run: backbone and L1 teacher, frozen."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -17,11 +18,15 @@ from rsd_jax.backbones.interface import Backbone, KeepsFiles, PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.checkpoints import CheckpointMetadata, LoadedStage, load_stage
 from rsd_jax.checkpoints.errors import CheckpointError
+from rsd_jax.checkpoints.stage_checkpoints import read_best_metadata
 from rsd_jax.distributed.sharding_rules import state_shardings
 from rsd_jax.heads.action_heads import ActionHead
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.policy_network import BACKBONE, HEAD, MAIN, PolicyNetwork
 from rsd_jax.stored_models.policy_facts import PolicyFacts
+from rsd_jax.stored_models.random_weights import RANDOM_WEIGHTS, in_red
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class PolicyMismatchError(CheckpointError):
@@ -53,6 +58,7 @@ class StoredPolicy:
         params_hash: SHA-256 of all parameters; names the policy in what is trained on its features.
         heldout_every: split by episode that it was trained with.
         main: parameters of the main head that was trained with it (``network.main``), or None.
+        has_random_weights: see `PolicyFacts`.
     """
 
     network: PolicyNetwork
@@ -60,6 +66,7 @@ class StoredPolicy:
     params_hash: str
     heldout_every: int
     main: PyTree = None
+    has_random_weights: bool = False
 
     @property
     def backbone(self) -> Backbone:
@@ -75,6 +82,11 @@ class StoredPolicy:
     def teacher(self) -> ActionHead:
         """The action head as a network; its parameters are ``variables.head``."""
         return self.network.teacher
+
+    @property
+    def has_backbone(self) -> bool:
+        """Whether the backbone's parameters are there (`load_policy`)."""
+        return bool(self.variables.backbone)
 
     def features(self, variables: PolicyVariables, inputs: PolicyInputs) -> Features:
         """Features ``[B, C, F]`` of observations, of the chunk to act on."""
@@ -103,13 +115,24 @@ def policy_variables(params: PyTree, like: PolicyVariables) -> PolicyVariables:
     return PolicyVariables(params[BACKBONE], params[HEAD], like.proprio, like.action)
 
 
-def load_policy(run_dir: Path | str, mesh: Mesh | None = None) -> StoredPolicy:
+def load_action_range(run_dir: Path | str) -> ActionNormalizer:
+    """The range of the actions of a run's policy, for a tokenizer that is to share it, and so bounded.
+
+    Raises:
+        CheckpointError: there is no policy, it is damaged, or it was trained with other conventions.
+    """
+    metadata = read_best_metadata(run_dir, "policy")
+    return replace(_facts(metadata.facts, run_dir, metadata.stage).normalizer, is_bounded=True)
+
+
+def load_policy(run_dir: Path | str, mesh: Mesh | None = None, with_backbone: bool = True) -> StoredPolicy:
     """Loads the best policy of a run.
 
     Args:
         run_dir: the run's folder.
         mesh: of `rsd_jax.distributed.mesh.make_mesh`: every device reads its part of the parameters, by the logical
             axes that they name, and none ever holds a large policy whole. By default all lie on the default device.
+        with_backbone: whether the backbone's parameters are read; who has its features does without.
 
     Raises:
         CheckpointError: it is missing or damaged, and the message names the command that makes it; or it was trained
@@ -117,7 +140,7 @@ def load_policy(run_dir: Path | str, mesh: Mesh | None = None) -> StoredPolicy:
         ValueError: the mesh does not divide an axis of the parameters.
     """
     shardings = None if mesh is None else partial(_shardings, run_dir, mesh)
-    stage = load_stage(run_dir, "policy", shardings=shardings)
+    stage = load_stage(run_dir, "policy", shardings=shardings, leaves_out=() if with_backbone else (BACKBONE,))
     return stored_policy(stage, stage.metadata.facts, run_dir)
 
 
@@ -128,12 +151,15 @@ def stored_policy(stage: LoadedStage, content: Mapping[str, Any], run_dir: Path 
         CheckpointError: it was trained with other conventions, or has a network that this version does not know.
     """
     facts, params = _facts(content, run_dir, stage.metadata.stage), stage.variables["params"]
+    if facts.has_random_weights:
+        _LOGGER.warning("%s", in_red(f"{run_dir}: {RANDOM_WEIGHTS}"))
     return StoredPolicy(
         network=_with_files(facts.network, stage.folder),
-        variables=PolicyVariables(params[BACKBONE], params[HEAD], facts.proprio, facts.normalizer),
+        variables=PolicyVariables(params.get(BACKBONE, {}), params[HEAD], facts.proprio, facts.normalizer),
         params_hash=stage.params_hash,
         heldout_every=facts.heldout_every,
         main=params.get(MAIN),
+        has_random_weights=facts.has_random_weights,
     )
 
 

@@ -24,6 +24,7 @@ class PolicyFacts:
         heldout_every: every how many-th episode of a task was held out.
         augmentation, rewordings, compute_dtype, labels, outlook_weight: settings of its training, see
             `PolicySettings`. digit_weight: likewise, of a policy that was trained to name tokens.
+        has_random_weights: whether nothing was trained at all, so that no figure says anything of a policy.
 
     What only later versions write is ``None`` of an earlier one's checkpoint.
     """
@@ -40,6 +41,7 @@ class PolicyFacts:
     labels: str | None
     outlook_weight: float | None = None
     digit_weight: float | None = None
+    has_random_weights: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """JSON values, as checkpoints keep them."""
@@ -63,6 +65,8 @@ class PolicyFacts:
             content["main_head"] = asdict(self.network.main)
         if self.digit_weight is not None:
             content["digit_weight"] = self.digit_weight
+        if self.has_random_weights:
+            content["has_random_weights"] = True
         return content
 
     @staticmethod
@@ -90,4 +94,5 @@ class PolicyFacts:
             labels=content.get("labels"),
             outlook_weight=content.get("outlook_weight"),
             digit_weight=content.get("digit_weight"),
+            has_random_weights=content.get("has_random_weights", False),
         )

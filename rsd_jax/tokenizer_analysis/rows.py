@@ -1,5 +1,6 @@
 """What the analysis measures on: a run's actions, and its frozen policy's features of the same steps."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.checkpoints.array_file import read_array_file, write_array_file
 from rsd_jax.stored_models import StoredPolicy
 from rsd_jax.training.demonstrations import load_split
-from rsd_jax.training.stages.head_rows import HeadRows, stored_head_rows
+from rsd_jax.training.feature_rows import HeadRows, stored_head_rows
 from rsd_jax.training.stages.rfsq import ActionData, ActionRange, action_data
 
 
@@ -55,8 +56,9 @@ def load_rows(
     }
     if not kept.exists():
         split = load_split(run_dir, policy.heldout_every, with_frames=False)
-        actions = action_data(split, chunk_length, smallest_half_range, action_range)
-        if actions.normalizer.to_json() != policy.variables.action.to_json():
+        of_policy = replace(policy.variables.action, is_bounded=True)
+        actions = action_data(split, chunk_length, smallest_half_range, action_range, of_policy)
+        if not actions.normalizer.has_range_of(policy.variables.action):
             raise ValueError(
                 f"the policy of {run_dir} normalises actions otherwise than tokenizers of its demonstrations would; "
                 f"train it again on them: move {run_dir}/rfsq and {run_dir}/policy away, then launch.train both"
@@ -70,9 +72,10 @@ def load_rows(
             "suites": sorted({demo.suite for demos in split for demo in demos}),
             "tasks": len({(demo.suite, demo.task) for demos in split for demo in demos}),
         }
+        seen, seen_heldout = (np.asarray(part.features, np.float32) for part in (train, heldout))
         arrays = {
-            "train": {"labels": train.actions, "executed": actions.train_executed, "features": train.features},
-            "heldout": {"labels": heldout.actions, "executed": actions.heldout_executed, "features": heldout.features},
+            "train": {"labels": train.actions, "executed": actions.train_executed, "features": seen},
+            "heldout": {"labels": heldout.actions, "executed": actions.heldout_executed, "features": seen_heldout},
             "normalizer": {"center": actions.normalizer.center, "half_range": actions.normalizer.half_range},
         }
         write_array_file(kept, arrays, {**identity, "facts": facts})

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -13,6 +14,7 @@ from rsd_jax.actions.chunking import chunk_episode, foreseeable_steps
 from rsd_jax.demos.demo import ACTION_SIZE, PROPRIO_SIZE, Demo
 from rsd_jax.demos.frames import STORED_SIZE
 from rsd_jax.demos.libero_hdf5 import read_demos, read_instructions
+from rsd_jax.demos.source_conventions import AS_LIBERO_STORES
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.run_folder import DEMOS_FOLDER, demo_paths
 
@@ -46,9 +48,14 @@ def load_split(run_dir: Path, every: int = 5, with_frames: bool = True) -> Split
     return split
 
 
-def split_file(file: Path, every: int, with_frames: bool = True) -> Split:
-    """The split of the demonstrations of one task; raises as `load_split`."""
-    demos = [demo.expert_part() for demo in read_demos(file, with_frames=with_frames)]
+def split_file(file: Path, every: int, with_frames: bool = True, image_size: int = STORED_SIZE) -> Split:
+    """The split of the demonstrations of one task, with frames of `image_size` pixels a side; raises as `load_split`.
+
+    Raises:
+        DemoFileError: frames are smaller; names the command that renders them anew.
+    """
+    conventions = replace(AS_LIBERO_STORES, kept_size=image_size)
+    demos = [demo.expert_part() for demo in read_demos(file, conventions, with_frames)]
     if len(demos) < every:
         raise ValueError(
             f"{file} holds {len(demos)} episodes; at least {every} are needed, for one in {every} is held out: "
@@ -122,15 +129,22 @@ def action_rows(
     return rows
 
 
-def frames(demos: Sequence[Demo]) -> NDArray[np.uint8]:
-    """Both cameras' frames of every step, ``uint8 [N, 2, 128, 128, 3]``, agentview first, as stored: one copy.
+def frames(demos: Sequence[Demo], cameras: Sequence[str] = DEMONSTRATED.cameras) -> NDArray[np.uint8]:
+    """Frames of every step, ``uint8 [N, cameras, H, W, 3]``, as stored: one copy.
+
+    Args:
+        demos: whose frames are all of one size.
+        cameras: names of `DemoFrames`, in the order wanted.
 
     Raises:
         ValueError: a demonstration was stored without images; names the command that adds them.
     """
-    together = np.empty((sum(map(len, demos)), 2, STORED_SIZE, STORED_SIZE, 3), np.uint8)
+    size = demos[0].require_frames().size if demos else STORED_SIZE
+    together = np.empty((sum(map(len, demos)), len(cameras), size, size, 3), np.uint8)
     for demo, place in zip(demos, _places(demos), strict=True):
-        together[place, 0], together[place, 1] = demo.require_frames()
+        seen = demo.require_frames()._asdict()
+        for number, camera in enumerate(cameras):
+            together[place, number] = seen[camera]
     return together
 
 

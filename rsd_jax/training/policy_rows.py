@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 from rsd_jax.backbones.interface import Backbone
 from rsd_jax.demos.demo import Demo
+from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.run_folder import ROWS_FOLDER
 from rsd_jax.training.demonstration_digests import content_digests
 from rsd_jax.training.demonstrations import (
+    DEMONSTRATED,
     Split,
     action_rows,
     demonstration_files,
@@ -38,11 +40,15 @@ from rsd_jax.worker_process import begin_work_for
 EncodeInstruction = Callable[[str], NDArray[np.int32]]
 """`Backbone.encode_instruction` of the backbone that the rows are for."""
 
-ROWS_FORMAT = 2
+ROWS_FORMAT = 3
 """Raised whenever `policy_rows` makes something else of the same demonstrations."""
 
 
 _DIGESTS = "demonstrations.json"
+
+
+_Cut = tuple[int, int, EncodeInstruction, ObservationNeeds]
+"""How rows are cut: the last four arguments of `stored_policy_rows`."""
 
 
 class PolicyRows(NamedTuple):
@@ -53,12 +59,17 @@ class PolicyRows(NamedTuple):
     digest: str
 
 
-def policy_rows(demos: Sequence[Demo], horizon: int, encode: EncodeInstruction) -> Rows:
+def policy_rows(
+    demos: Sequence[Demo],
+    horizon: int,
+    encode: EncodeInstruction,
+    cameras: Sequence[str] = DEMONSTRATED.cameras,
+) -> Rows:
     """One row a step: fields of `PolicyInputs`, ``actions`` in the dataset's units, ``mask`` and ``foreseeable``."""
     chunks = action_rows(demos, horizon)
     instruction_ids = [np.tile(encode(demo.instruction), (len(demo), 1)) for demo in demos]
     return {
-        "images": frames(demos),
+        "images": frames(demos, cameras),
         "proprio": proprio(demos),
         "instruction_ids": np.concatenate(instruction_ids),
         "actions": chunks.actions,
@@ -70,47 +81,72 @@ def policy_rows(demos: Sequence[Demo], horizon: int, encode: EncodeInstruction) 
 def policy_rows_of(run_dir: Path, backbone: Backbone, heldout_every: int) -> PolicyRows:
     """`stored_policy_rows` as a policy with `backbone` needs them."""
     horizon = backbone.chunks * backbone.chunk_length
-    return stored_policy_rows(run_dir, heldout_every, horizon, backbone.encode_instruction)
+    return stored_policy_rows(run_dir, heldout_every, horizon, backbone.encode_instruction, backbone.observation_needs)
 
 
-def stored_policy_rows(run_dir: Path, heldout_every: int, horizon: int, encode: EncodeInstruction) -> PolicyRows:
+def policy_rows_digest(run_dir: Path, backbone: Backbone, heldout_every: int) -> str:
+    """The digest of `policy_rows_of`, without making any rows.
+
+    Raises:
+        MissingDemonstrations: there are none; names the command that makes them.
+        OSError: the folder of rows cannot be written.
+    """
+    cut = heldout_every, backbone.chunks * backbone.chunk_length, backbone.encode_instruction
+    return _digest(run_dir, demonstration_files(run_dir), (*cut, backbone.observation_needs))
+
+
+def stored_policy_rows(
+    run_dir: Path,
+    heldout_every: int,
+    horizon: int,
+    encode: EncodeInstruction,
+    needs: ObservationNeeds = DEMONSTRATED,
+) -> PolicyRows:
     """`policy_rows` of a run's training and held-out episodes, mapped from files under ``run_dir/rows``.
 
     The files are made anew only if the demonstrations change.
 
+    Args:
+        run_dir: the run's folder.
+        heldout_every: every how many-th episode of a task is held out.
+        horizon: steps of a row's actions.
+        encode: of the backbone that the rows are for.
+        needs: size and cameras of its frames.
+
     Raises:
+        DemoFileError: frames are smaller than needed; names the command that renders them anew.
         MissingDemonstrations: there are none; names the command that makes them.
         ValueError: a task has too few episodes to hold one out, or demonstrations without images.
         OSError: the files cannot be written.
     """
-    files = demonstration_files(run_dir)
-    digest = hashlib.blake2b(f"{ROWS_FORMAT} {heldout_every} {horizon}".encode(), digest_size=16)
+    files, cut = demonstration_files(run_dir), (heldout_every, horizon, encode, needs)
+    digest = _digest(run_dir, files, cut)
+    folder = Path(run_dir) / ROWS_FOLDER / f"policy-{digest}"
+    stored = stored_rows(folder, partial(_write_all, files, folder, cut))
+    train, heldout = (
+        {name.removeprefix(f"{part}."): array for name, array in stored.items() if name.startswith(f"{part}.")}
+        for part in Split._fields
+    )
+    return PolicyRows(train, heldout, digest)
+
+
+def _digest(run_dir: Path, files: Sequence[Path], cut: _Cut) -> str:
+    heldout_every, horizon, encode, needs = cut
+    sizes = f"{ROWS_FORMAT} {heldout_every} {horizon} {needs.image_size} {' '.join(needs.cameras)}"
+    digest = hashlib.blake2b(sizes.encode(), digest_size=16)
     for instruction in instructions(run_dir):
         digest.update(encode(instruction).tobytes())
     contents = content_digests(files, Path(run_dir) / ROWS_FOLDER / _DIGESTS)
     for path, content in zip(files, contents, strict=True):
         digest.update(f"{path.parent.name}/{path.name}".encode())
         digest.update(content)
-    folder = Path(run_dir) / ROWS_FOLDER / f"policy-{digest.hexdigest()}"
-    stored = stored_rows(folder, partial(_write_all, files, folder, heldout_every, horizon, encode))
-    train, heldout = (
-        {name.removeprefix(f"{part}."): array for name, array in stored.items() if name.startswith(f"{part}.")}
-        for part in Split._fields
-    )
-    return PolicyRows(train, heldout, digest.hexdigest())
+    return digest.hexdigest()
 
 
-def _write_all(
-    files: Sequence[Path],
-    folder: Path,
-    heldout_every: int,
-    horizon: int,
-    encode: EncodeInstruction,
-    writer: RowWriter,
-) -> None:
+def _write_all(files: Sequence[Path], folder: Path, cut: _Cut, writer: RowWriter) -> None:
     """Writes the rows of one file after the other, read by several processes at once."""
     parts = [folder.with_name(f"{folder.name}.part{number}") for number in range(len(files))]
-    arguments = (files, parts, repeat(heldout_every), repeat(horizon), repeat(encode))
+    arguments = (files, parts, repeat(cut))
     try:
         for part in _in_processes(arguments, min(len(files), os.cpu_count() or 1)):
             writer.append_folder(part)
@@ -130,14 +166,15 @@ def _in_processes(arguments: tuple[Any, ...], count: int) -> Iterator[Path]:
         yield from pool.map(_write_part, *arguments)
 
 
-def _write_part(file: Path, folder: Path, heldout_every: int, horizon: int, encode: EncodeInstruction) -> Path:
+def _write_part(file: Path, folder: Path, cut: _Cut) -> Path:
     """Writes the rows of one task's demonstrations."""
+    heldout_every, horizon, encode, needs = cut
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     writer = RowWriter(folder)
     try:
-        for part, demos in split_file(file, heldout_every)._asdict().items():
-            rows = policy_rows(demos, horizon, encode)
+        for part, demos in split_file(file, heldout_every, image_size=needs.image_size)._asdict().items():
+            rows = policy_rows(demos, horizon, encode, needs.cameras)
             writer.append({f"{part}.{name}": array for name, array in rows.items()})
     finally:
         writer.close()

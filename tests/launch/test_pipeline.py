@@ -124,3 +124,16 @@ def test_the_command_ends_with_143_and_one_line_that_says_how_to_go_on(tmp_path)
         printed, _ = second.communicate()
     assert second.returncode == 0
     assert "min to the first report (budget 20 min on 2 cores)" in printed
+
+
+def test_a_run_of_openvla_is_one_of_the_weights_that_it_was_made_with(asked, tmp_path):
+    def make(*overrides):
+        pipeline.main(
+            parse_config(["--config", "configs/openvla.py:tiny", f"--config.run_dir={tmp_path}", *overrides])
+        )
+
+    make("--config.until_stage=main_head")
+    assert asked == [["collect", "policy", "features", "rfsq", "draft", "main_head"]]
+    assert json.loads((tmp_path / "pipeline.json").read_text())["policy"] == "random tiny"
+    with pytest.raises(ValueError, match="was made with policy='random tiny', and policy='random tiny, 1 blocks'"):
+        make("--config.openvla.exit_block=1")

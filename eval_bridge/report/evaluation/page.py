@@ -23,6 +23,7 @@ from eval_bridge.report.evaluation.timing import timing_section
 from eval_bridge.report.page import flatten, render_template
 from eval_bridge.report.titles import DECODER_TITLES, suite_title
 from rsd_jax.atomic_files import write_atomically
+from rsd_jax.stored_models.random_weights import RANDOM_WEIGHTS
 
 
 def write_report(
@@ -64,6 +65,7 @@ def render_report(
     phases = {key: phase for phase, keys in (analysis.phases() if analysis else {}).items() for key in keys}
     values = {
         "summary": summary,
+        "random_weights": RANDOM_WEIGHTS.capitalize(),
         "suite_title": suite_title(summary.suite),
         "decoder_title": DECODER_TITLES.get(summary.decoder, summary.decoder),
         "records": records,

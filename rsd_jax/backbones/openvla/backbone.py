@@ -16,8 +16,9 @@ from rsd_jax.backbones.image_preprocessing import AugmentationConfig, augment_im
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.backbones.openvla.configuration import OPENVLA_7B, SIZES, OpenVlaSizes
 from rsd_jax.backbones.openvla.image_preparation import prepare_frames, to_levels, to_pixels
-from rsd_jax.backbones.openvla.network import Frames, OpenVlaNetwork
+from rsd_jax.backbones.openvla.network import Frames, OpenVlaNetwork, TokenSequence
 from rsd_jax.backbones.openvla.prompt import TOKENIZER_FILE, encode_prompt
+from rsd_jax.backbones.openvla.token_sequence import read_out
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.registry import to_dataclass
@@ -50,6 +51,8 @@ class OpenVlaBackbone:
         is_causal: whether no token sees one behind it, as in OpenVLA; in OFT all see all.
         compute_dtype: of activations and products; parameters in another type are cast.
         tokenizer_file: of the prompt. What a checkpoint holds is named when it is loaded.
+        exit_block: blocks of the language model that run, from the first on; the others are skipped, and what would
+            be read behind the last is read there. None for all.
     """
 
     sizes: OpenVlaSizes = OPENVLA_7B
@@ -61,9 +64,13 @@ class OpenVlaBackbone:
     is_causal: bool = False
     compute_dtype: str = "bfloat16"
     tokenizer_file: str = ""
+    exit_block: int | None = None
 
     def __post_init__(self) -> None:
-        """Checks the type of activations."""
+        """Checks the type of activations, and that there are so many blocks."""
+        depth = self.sizes.language.depth
+        if self.exit_block is not None and not 0 < self.exit_block <= depth:
+            raise ValueError(f"exit_block is {self.exit_block}; it must be from 1 to depth = {depth}, or None for all")
         if self.compute_dtype not in ("bfloat16", "float32"):
             raise ValueError(f"compute_dtype is {self.compute_dtype!r}; it must be 'bfloat16' or 'float32'")
 
@@ -119,8 +126,9 @@ class OpenVlaBackbone:
         return encode_prompt(instruction, self.tokenizer_file, self.prompt_length)
 
     def network(self, compute_dtype: str | None = None) -> OpenVlaNetwork:
-        """Its networks, whose parameters are those of `init`."""
-        return OpenVlaNetwork(self.sizes, self.slots, self.is_causal, compute_dtype or self.compute_dtype)
+        """The networks that run. Of the parameters of `init` they take those of the blocks up to `exit_block`."""
+        sizes = replace(self.sizes, language=replace(self.sizes.language, depth=self.depth))
+        return OpenVlaNetwork(sizes, self.slots, self.is_causal, compute_dtype or self.compute_dtype)
 
     def init(self, key: jax.Array) -> PyTree:
         """Draws the parameters, see `Backbone`; float32."""
@@ -128,7 +136,8 @@ class OpenVlaBackbone:
         frames = jnp.zeros((1, len(self.cameras), side, side, 3), jnp.uint8)
         state = jnp.zeros((1, self.state_size), jnp.float32) if self.state_size else None
         prompt_ids = jnp.ones((1, self.prompt_length), jnp.int32)
-        return self.network("float32").init(key, frames, state, prompt_ids)["params"]
+        whole = replace(self, exit_block=None).network("float32")
+        return whole.init(key, frames, state, prompt_ids)["params"]
 
     def prepare(self, normalizer: ProprioNormalizer, inputs: PolicyInputs) -> NetworkInputs:
         """Observations as they come, as the network takes them.
@@ -143,7 +152,7 @@ class OpenVlaBackbone:
 
     def features(self, params: PyTree, normalizer: ProprioNormalizer, inputs: PolicyInputs) -> Features:
         """Features of observations as they come; see `Backbone`."""
-        return self._features(params, self.prepare(normalizer, inputs), self.compute_dtype)
+        return self.features_from(params, self.early_tokens(params, normalizer, inputs, 0), 0)
 
     def augmented_features(
         self,
@@ -155,6 +164,31 @@ class OpenVlaBackbone:
         compute_dtype: str = "float32",
     ) -> Features:
         """Features for training, see `Backbone`; normalizations and softmax stay in float32."""
+        given = augmentation, params, normalizer, inputs, key, 0, compute_dtype
+        return self.features_from(params, self.augmented_early_tokens(*given), 0)
+
+    @property
+    def depth(self) -> int:
+        """Blocks of the language model that run; see `EarlyExitBackbone`."""
+        return self.exit_block or self.sizes.language.depth
+
+    def early_tokens(
+        self, params: PyTree, normalizer: ProprioNormalizer, inputs: PolicyInputs, blocks: int
+    ) -> TokenSequence:
+        """See `EarlyExitBackbone`; `blocks` may also be 0 or all."""
+        return self.apply("first_blocks", params, *self.prepare(normalizer, inputs), blocks)
+
+    def augmented_early_tokens(
+        self,
+        augmentation: AugmentationConfig,
+        params: PyTree,
+        normalizer: ProprioNormalizer,
+        inputs: PolicyInputs,
+        key: jax.Array,
+        blocks: int,
+        compute_dtype: str = "float32",
+    ) -> TokenSequence:
+        """See `EarlyExitBackbone`."""
         image_key, noise_key = jax.random.split(key)
         prepared = self.prepare(normalizer, inputs)
         pixels = augment_images(image_key, to_pixels(prepared.frames), augmentation)
@@ -162,13 +196,21 @@ class OpenVlaBackbone:
         if state is not None:
             state = state + augmentation.proprio_noise * jax.random.normal(noise_key, state.shape)
         changed = prepared._replace(frames=to_levels(pixels), state=state)
-        return self._features(params, changed, compute_dtype)
+        return self.apply("first_blocks", params, *changed, blocks, compute_dtype=compute_dtype)
+
+    def exit_slots(self, tokens: TokenSequence) -> Features:
+        """See `EarlyExitBackbone`: what is read of each step's slots, one after the other."""
+        return self._by_step(read_out(tokens.tokens, tokens.window, self.slots))
+
+    def features_from(self, params: PyTree, tokens: TokenSequence, blocks: int) -> Features:
+        """See `EarlyExitBackbone`."""
+        dtype = tokens.tokens.dtype.name
+        return self._by_step(self.apply("last_blocks", params, tokens, blocks, compute_dtype=dtype))
 
     def _state(self, normalizer: ProprioNormalizer, inputs: PolicyInputs) -> Float[Array, "B P"] | None:
         return jnp.clip(normalizer.normalize(inputs.proprio), -1.0, 1.0) if self.state_size else None
 
-    def _features(self, params: PyTree, inputs: NetworkInputs, compute_dtype: str) -> Features:
-        states = self.apply("slot_states", params, *inputs, compute_dtype=compute_dtype)
+    def _by_step(self, states: Float[Array, "B S F"]) -> Features:
         return states.astype(jnp.float32).reshape(len(states), self.chunk_length, self.width)
 
     def apply(self, method: str, params: PyTree, *inputs: Any, compute_dtype: str | None = None, **more: Any) -> Any:

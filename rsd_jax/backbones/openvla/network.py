@@ -64,8 +64,17 @@ class OpenVlaNetwork(nn.Module):
         self, frames: Frames, state: Float[Array, "B P"] | None, prompt_ids: Int[Array, "B W"]
     ) -> Float[Array, "B S F"]:
         """The state of each slot, normalised, from one pass."""
-        sequence = self.enter(frames, state, prompt_ids)
-        return self.read(self.run_blocks(sequence, 0, self.sizes.language.depth))
+        return self.last_blocks(self.enter(frames, state, prompt_ids), 0)
+
+    def first_blocks(
+        self, frames: Frames, state: Float[Array, "B P"] | None, prompt_ids: Int[Array, "B W"], blocks: int
+    ) -> TokenSequence:
+        """The sequence after the first `blocks` blocks."""
+        return self.run_blocks(self.enter(frames, state, prompt_ids), 0, blocks)
+
+    def last_blocks(self, sequence: TokenSequence, blocks: int) -> Float[Array, "B S F"]:
+        """`slot_states`, of the sequence after the first `blocks` blocks."""
+        return self.read(self.run_blocks(sequence, blocks, self.sizes.language.depth))
 
     def context(self, frames: Frames, state: Float[Array, "B P"] | None) -> Float[Array, "B M F"]:
         """Tokens of the patches, image by image, and of the state."""

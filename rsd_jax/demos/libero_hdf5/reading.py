@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rsd_jax.demos.demo import Demo, DemoFieldError, DemoStart, check_text
 from rsd_jax.demos.file_errors import ALL_EPISODES, DemoFileError
+from rsd_jax.demos.frames import STORED_SIZE
 from rsd_jax.demos.libero_hdf5.files import episode_names, naming_damage, opened
 from rsd_jax.demos.libero_hdf5.layout import FRAME_KEYS, IMAGE_CONVENTION
 from rsd_jax.demos.libero_hdf5.stored_episode import StoredEpisode
@@ -38,15 +39,16 @@ def read_demos(path: Path, conventions: SourceConventions = AS_LIBERO_STORES, wi
         return [read_episode(path, file, name, conventions, with_frames=with_frames) for name in names]
 
 
-def lacks_frames(path: Path) -> bool:
-    """Whether a demonstration of a file has no frames, without reading its content.
+def lacks_frames(path: Path, size: int = STORED_SIZE) -> bool:
+    """Whether a demonstration of a file has no frames of `size` pixels a side or more, without reading its content.
 
     Raises:
         DemoFileError: the file is damaged.
     """
     path = Path(path)
     with opened(path) as file, naming_damage(path):
-        return any(key not in file["data"][name] for name in episode_names(path, file) for key in FRAME_KEYS)
+        groups = [file["data"][name] for name in episode_names(path, file)]
+        return any(key not in group or group[key].shape[1] < size for group in groups for key in FRAME_KEYS)
 
 
 def read_instructions(path: Path) -> list[str]:

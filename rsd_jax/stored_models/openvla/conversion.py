@@ -28,7 +28,7 @@ UNUSED = "unused"
 """Tree of the published tensors that no output depends on, by name: the way back writes them as they were."""
 
 HELDOUT_EVERY = 5
-"""Every how many-th episode of a task is held out from heads that learn on the policy's features in its run."""
+"""Unless something else is asked for."""
 
 OnBytes = Callable[[int], Any]
 Shardings = dict[ArrayPath, jax.sharding.Sharding]
@@ -40,6 +40,7 @@ def write_checkpoint(
     source_name: str = "",
     dtype: str | None = None,
     mesh: Mesh | None = None,
+    heldout_every: int = HELDOUT_EVERY,
     on_bytes: OnBytes = lambda count: None,
 ) -> Path:
     """Writes the policy of `folder` as the best policy of the run folder `out`; `load_policy` reads it.
@@ -54,6 +55,7 @@ def write_checkpoint(
         dtype: of the parameters; None leaves each as it was published.
         mesh: of `rsd_jax.distributed.mesh.make_mesh`: every leaf goes to its devices before it is written, and lies in
             the checkpoint as its parts, which load side by side.
+        heldout_every: every how many-th episode of a task is held out from heads that learn on its features.
         on_bytes: called with the bytes of every leaf that was read, for progress.
 
     Returns:
@@ -75,7 +77,7 @@ def write_checkpoint(
         normalizer=folder.ranges.action,
         conventions=asdict(LIBERO),
         tokenizer_hash=None,
-        heldout_every=HELDOUT_EVERY,
+        heldout_every=heldout_every,
         augmentation={},
         rewordings=None,
         compute_dtype=None,

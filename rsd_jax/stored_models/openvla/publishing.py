@@ -27,6 +27,7 @@ from rsd_jax.stored_models.openvla.published_names import (
 )
 from rsd_jax.stored_models.openvla.tensor_source import WEIGHTS_INDEX
 from rsd_jax.stored_models.policy_facts import PolicyFacts
+from rsd_jax.stored_models.random_weights import has_random_weights
 from rsd_jax.stored_models.torch_file_writing import write_torch_file
 
 SHARD_BYTES = 2**30
@@ -67,6 +68,11 @@ def publish(run_dir: Path, out: Path, shard_bytes: int = SHARD_BYTES) -> int:
     backbone, head = network.backbone, network.head
     if not isinstance(backbone, OpenVlaBackbone) or not (checkpoint / PUBLISHED_FOLDER).is_dir():
         raise ValueError(f"the policy of {run_dir} is none of launch.convert_openvla: it cannot be written back")
+    if has_random_weights(run_dir):
+        raise ValueError(
+            f"the policy of {run_dir} has random weights: it came from no published folder, so that there is no "
+            "configuration to write back; convert one by launch.convert_openvla --source FOLDER"
+        )
     verify(checkpoint)
     blocks = head.blocks if isinstance(head, ResidualRegressionConfig) else None
     arrays = published_arrays(backbone.sizes, backbone.state_size > 0, blocks)

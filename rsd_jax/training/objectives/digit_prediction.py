@@ -151,7 +151,7 @@ class DigitPrediction:
         """Loss on ``features`` ``[B, C, F]`` and ``actions`` ``[B, C, A]``, in the dataset's units, of `batch`."""
         noise_key, position_key = jax.random.split(key)
         noise = self.feature_noise * frozen.feature_scale * jax.random.normal(noise_key, batch["features"].shape)
-        features = batch["features"] + noise
+        features = batch["features"].astype(jnp.float32) + noise  # a large backbone's are kept as it computes them
         actions = self.label_actions(frozen, features, batch["actions"])
         errors = digit_errors(
             self.task, variables.params, frozen.tokenizer, frozen.informative, features, actions, position_key

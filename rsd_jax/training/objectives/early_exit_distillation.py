@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from rsd_jax.backbones.early_exit import early_exit_backbone, slots_to_act_on
+from rsd_jax.backbones.early_exit import early_exit_backbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.heads.early_exit_head import EarlyExitConfig, EarlyExitHead
 from rsd_jax.policy_network import BACKBONE, HEAD, PolicyNetwork
@@ -68,6 +68,5 @@ class EarlyExitDistillation:
         )
         features = backbone.features_from(params[BACKBONE], tokens, blocks)[:, : backbone.chunk_length]
         acted = self.main.teacher.apply({"params": params[HEAD]}, features)
-        slots = slots_to_act_on(backbone, tokens).astype(jnp.float32)
-        drafted = EarlyExitHead(self.head).apply({"params": variables.params}, slots)
+        drafted = EarlyExitHead(self.head).apply({"params": variables.params}, backbone.exit_slots(tokens))
         return imitation_loss(drafted, acted, self.worst_weight)

@@ -18,7 +18,7 @@ from rsd_jax.content_check import read_checked_json, write_checked_json
 from rsd_jax.folder_lock import one_at_a_time
 from rsd_jax.training.row_sources.interface import Rows
 
-_CONTENTS = "rows.json"
+CONTENTS = "rows.json"
 
 
 class DamagedRowFilesError(ValueError):
@@ -41,7 +41,7 @@ class RowWriter:
             ValueError: an array has another type or another shape of a row than before.
         """
         for name, array in rows.items():
-            entry = {"dtype": array.dtype.str, "row": list(array.shape[1:])}
+            entry = describe_row(array)
             known = self._contents.setdefault(name, {**entry, "rows": 0})
             if any(known[key] != value for key, value in entry.items()):
                 raise ValueError(f"rows {name!r} are {entry}, but those before were {known}; all must be alike")
@@ -57,13 +57,13 @@ class RowWriter:
             DamagedRowFilesError: a file is missing or too short.
             ValueError: an array has another type or another shape of a row than before.
         """
-        self.append(_mapped(folder))
+        self.append(map_rows_of(folder))
 
     def close(self) -> None:
         """Closes the files and writes the table of contents."""
         for file in self._files.values():
             file.close()
-        write_checked_json(self._folder / _CONTENTS, self._contents)
+        write_checked_json(self._folder / CONTENTS, self._contents)
 
 
 def stored_rows(folder: Path, write: Callable[[RowWriter], None]) -> dict[str, NDArray[Any]]:
@@ -84,7 +84,7 @@ def stored_rows(folder: Path, write: Callable[[RowWriter], None]) -> dict[str, N
                     write(writer)
                 finally:
                     writer.close()
-    return _mapped(folder)
+    return map_rows_of(folder)
 
 
 def rows_on_disk(rows: Rows, parent: Path, name: str) -> dict[str, NDArray[Any]]:
@@ -100,11 +100,32 @@ def rows_on_disk(rows: Rows, parent: Path, name: str) -> dict[str, NDArray[Any]]
     return {key: mapped.get(key, array) for key, array in rows.items()}
 
 
-def _mapped(folder: Path) -> dict[str, NDArray[Any]]:
+def describe_row(array: NDArray[Any]) -> dict[str, Any]:
+    """Type and shape of a row of `array`, as the table of contents tells them."""
+    # NumPy has no letters for types that are not its own, such as bfloat16.
+    name = array.dtype.name if array.dtype.kind == "V" else array.dtype.str
+    return {"dtype": name, "row": list(array.shape[1:])}
+
+
+def read_contents(folder: Path) -> dict[str, dict[str, Any]]:
+    """The table of contents: by name, type and shape of a row, and how many there are.
+
+    Raises:
+        DamagedRowFilesError: it is missing or altered.
+    """
     try:
-        contents = read_checked_json(folder / _CONTENTS)
+        return read_checked_json(folder / CONTENTS)
     except (OSError, ValueError) as error:
-        raise DamagedRowFilesError(f"{folder / _CONTENTS}: {error}; remove the folder, it is made again") from error
+        raise DamagedRowFilesError(f"{folder / CONTENTS}: {error}; remove the folder, it is made again") from error
+
+
+def map_rows_of(folder: Path) -> dict[str, NDArray[Any]]:
+    """The rows of a folder, mapped into memory.
+
+    Raises:
+        DamagedRowFilesError: a file is missing or too short.
+    """
+    contents = read_contents(folder)
     rows: dict[str, NDArray[Any]] = {}
     for name, entry in contents.items():
         path, dtype, shape = folder / f"{name}.bin", np.dtype(entry["dtype"]), (entry["rows"], *entry["row"])

@@ -21,11 +21,12 @@ from rsd_jax.rfsq import RfsqTokenizer, make_strategy
 from rsd_jax.rfsq.autoencoders import make_autoencoder
 from rsd_jax.rfsq.stored_tokenizer import TokenizerFacts
 from rsd_jax.rfsq.strategies import describe_strategy
+from rsd_jax.stored_models.policy import load_action_range
 from rsd_jax.training.demonstrations import Split, action_rows, load_split
 from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding
 from rsd_jax.training.objectives.interface import Stage, Variables
 
-ActionRange = Literal["training", "declared"]
+ActionRange = Literal["training", "declared", "policy"]
 """What the normalizer's range is taken from."""
 
 
@@ -41,7 +42,9 @@ class RfsqSettings:
         smallest_half_range: see `ActionNormalizer.from_actions`.
         heldout_every: every how many-th episode of a task is held out.
         action_range: ``training``, the range that no training action exceeds, or ``declared``, that of the environment
-            (`DECLARED_RANGE`): nothing that can be executed is clipped then, and cells are as much wider.
+            (`DECLARED_RANGE`): nothing that can be executed is clipped then, and cells are as much wider; or
+            ``policy``, that of the run's policy, which was there before, with ranges of its own
+            (launch.convert_openvla).
     """
 
     chunk_length: int
@@ -82,9 +85,14 @@ class RfsqSettings:
         return ActionAutoencoding(autoencoder, make_strategy(**self.quantizer, **sizes), self.chunk_length)
 
     def build(self, run_dir: Path) -> Stage:
-        """Chunks of all demonstrations of the run, those behind an episode's end left out."""
+        """Chunks of all demonstrations of the run, those behind an episode's end left out.
+
+        Raises:
+            CheckpointError: the policy's range is asked for, and the run has none.
+        """
+        of_policy = load_action_range(run_dir) if self.action_range == "policy" else None
         split = load_split(run_dir, self.heldout_every, with_frames=False)
-        data = action_data(split, self.chunk_length, self.smallest_half_range, self.action_range)
+        data = action_data(split, self.chunk_length, self.smallest_half_range, self.action_range, of_policy)
         return rfsq_stage(self.objective(), data)
 
 
@@ -97,7 +105,7 @@ class ActionData(NamedTuple):
         train_labels: the expert's labels of the training episodes, which policies learn.
         train_executed: the same steps as they were executed, with the noise that was injected.
         heldout, heldout_executed: the same of the held-out episodes.
-        normalizer: a range that no training action exceeds, label or executed; or the declared one.
+        normalizer: a range that no training action exceeds, label or executed; or the declared one, or a policy's.
     """
 
     train_labels: NDArray[np.float32]
@@ -113,9 +121,13 @@ class ActionData(NamedTuple):
 
 
 def action_data(
-    split: Split, chunk_length: int, smallest_half_range: float, action_range: ActionRange = "training"
+    split: Split,
+    chunk_length: int,
+    smallest_half_range: float,
+    action_range: ActionRange = "training",
+    of_policy: ActionNormalizer | None = None,
 ) -> ActionData:
-    """Chunks of demonstrations."""
+    """Chunks of demonstrations, with the range that is asked for; `of_policy` is the policy's."""
 
     def chunks(demos: Sequence[Demo], source: Literal["labels", "actions"]) -> NDArray[np.float32]:
         rows = action_rows(demos, chunk_length, source)
@@ -123,15 +135,20 @@ def action_data(
 
     # Steps of the last, incomplete chunks count for the range: a policy learns and executes them, too.
     steps = np.concatenate([getattr(demo, source) for demo in split.train for source in ("labels", "actions")])
-    low, high = (np.full(steps.shape[1], end) for end in DECLARED_RANGE)
+    if action_range == "training":
+        normalizer = ActionNormalizer.from_actions(steps, smallest_half_range)
+    elif action_range == "declared":
+        low, high = (np.full(steps.shape[1], end) for end in DECLARED_RANGE)
+        normalizer = ActionNormalizer.from_quantiles(low, high)
+    else:
+        assert of_policy is not None
+        normalizer = of_policy
     return ActionData(
         train_labels=chunks(split.train, "labels"),
         train_executed=chunks(split.train, "actions"),
         heldout=chunks(split.heldout, "labels"),
         heldout_executed=chunks(split.heldout, "actions"),
-        normalizer=ActionNormalizer.from_actions(steps, smallest_half_range)
-        if action_range == "training"
-        else ActionNormalizer.from_quantiles(low, high),
+        normalizer=normalizer,
     )
 
 

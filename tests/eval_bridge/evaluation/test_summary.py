@@ -208,3 +208,12 @@ def test_without_delay_nothing_tells_the_ages_of_actions():
     log.identity = {**IDENTITY, "execution": "hold", "delay": 0}
     timing = summarise(log, planned=1).timing
     assert (timing.delay, timing.delay_mean, timing.action_age_mean, timing.holds) == (0, None, None, 0)
+
+
+def test_random_weights_are_told_in_red_and_of_others_nothing(tmp_path):
+    log = log_with(record(0, 0, True))
+    assert "has_random_weights" not in summarise(log, 1).to_json()
+    log.identity = {**IDENTITY, "weights": "random"}
+    summary = summarise(log, 1)
+    assert summary.to_json()["has_random_weights"] is True
+    assert describe(summary, tmp_path / "report.html").startswith("\x1b[31mrandom weights: nothing was trained")

@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from configs import libero_10, libero_40, libero_goal, libero_object, libero_spatial, quickstart
+from configs import libero_10, libero_40, libero_goal, libero_object, libero_spatial, openvla, quickstart
 from eval_bridge.policies.decoders import DECODERS
 from eval_bridge.runs.calibration_stages import CalibrationPlan
 from eval_bridge.runs.pipeline_stages import PipelinePlan, named_decoders, stages_of
 from launch.config_flags import load_config, parse_config
 
 SUITES = (libero_spatial, libero_object, libero_goal, libero_10)
-PIPELINES = (quickstart, libero_40, *SUITES)
+PIPELINES = (quickstart, libero_40, openvla, *SUITES)
 ONE = ("speculative_greedy",)
 THREE = ("speculative_greedy", "l1_regression", "autoregressive")
 

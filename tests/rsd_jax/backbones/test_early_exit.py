@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from rsd_jax.backbones.cameras import KeypointCamera
 from rsd_jax.backbones.compact import CompactBackbone
-from rsd_jax.backbones.early_exit import early_exit_backbone, slots_to_act_on
+from rsd_jax.backbones.early_exit import early_exit_backbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction import INSTRUCTION_LENGTH
 from rsd_jax.backbones.interface import PolicyInputs
@@ -65,7 +65,7 @@ def test_the_first_chunks_slots_come_before_those_behind_it(params, inputs):
     table[1] += 1
     moved = tokens_of(dict(params, slots={"embedding": table})) - tokens_of(params)
     np.testing.assert_allclose(moved[:, :-4], 0)
-    np.testing.assert_allclose(slots_to_act_on(BACKBONE, moved)[..., 0], [[0, 1]] * 3, atol=1e-6)
+    np.testing.assert_allclose(BACKBONE.exit_slots(moved)[..., 0], [[0, 1]] * 3, atol=1e-6)
 
 
 def test_what_cannot_be_left_early_is_refused():

@@ -242,3 +242,15 @@ def test_failed_write_keeps_the_earlier_report(tmp_path, monkeypatch):
         write_report(tmp_path / "report.html", summary, log, CONFIG)
     assert (tmp_path / "report.html").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_random_weights_are_told_in_red_above_everything(tmp_path):
+    log = evaluated(traces=False)
+    sources = []
+    for identity in (log.identity, {**log.identity, "weights": "random"}):
+        log.identity = identity
+        sources.append(render_report(summarise(log, planned=6), log, CONFIG, tmp_path))
+    notice = '<div class="notice alarm"><p>Random weights: nothing was trained'
+    assert [notice in source for source in sources] == [False, True]
+    assert sources[1].index(notice) < sources[1].index("<h1")
+    assert ".notice.alarm p { color: var(--bad)" in sources[1]

@@ -20,14 +20,15 @@ from rsd_jax.policy_network import PolicyNetwork
 from rsd_jax.registry import to_dataclass
 from rsd_jax.rfsq import RfsqTokenizer, dequantize
 from rsd_jax.stored_models import load_main_head, load_policy, load_tokenizer
+from rsd_jax.training import feature_rows
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.demonstrations import Split, load_split
+from rsd_jax.training.feature_rows import stored_head_rows
 from rsd_jax.training.objectives.behaviour_cloning import BehaviourCloning
 from rsd_jax.training.policy_rows import stored_policy_rows
 from rsd_jax.training.stages import TRAINED_STAGES, build_stage, settings_of
-from rsd_jax.training.stages import head_rows as head_rows_module
 from rsd_jax.training.stages import policy as policy_stage
-from rsd_jax.training.stages.head_rows import DecodedError, load_head_data, stored_head_rows
+from rsd_jax.training.stages.head_rows import DecodedError, load_head_data
 from rsd_jax.training.stages.main_head import decode_greedily, name_digits
 from rsd_jax.training.stages.rfsq import action_data, clipped_fraction, token_errors
 from rsd_jax.training.train_loop import train
@@ -204,7 +205,7 @@ def test_features_are_computed_once_for_a_policy(preflight_run, tmp_path, monkey
     (tmp_path / "demos").symlink_to(preflight_run / "demos")
     policy = load_policy(preflight_run)
     first = stored_head_rows(tmp_path, policy)
-    monkeypatch.setattr(head_rows_module, "features_of", None)
+    monkeypatch.setattr(feature_rows, "_feature_function", None)
     again = stored_head_rows(tmp_path, policy)
     for rows, same in zip(first, again, strict=True):
         np.testing.assert_array_equal(rows.features, same.features)
