@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import pytest
 
 from rsd_jax.backbones.openvla.digit_network import DigitMain
+from rsd_jax.backbones.openvla.digit_slots import DigitCode
 from rsd_jax.decoding import CodeShape, speculative
 from tests.benchmarks import policy_sensitivity
 from tests.benchmarks.policy_step_speed import count_operations
 from tests.benchmarks.prefill_subjects import SHAPES, bins_256, random_parameters, rfsq_layers
-from tests.benchmarks.replayed_acceptance import ReplayedAcceptance, blank_draft, break_even
+from tests.benchmarks.replayed_acceptance import ReplayedAcceptance, blank_draft, break_even, mean_rounds
 from tests.rsd_jax.decoding.networks import random_network
 
 
@@ -106,6 +107,11 @@ def test_replayed_drafts_are_right_as_often_as_told_and_digits_of_one_level_alwa
     shape = CodeShape(2, 3, 6, 3, informative)
     result = jax.jit(lambda: speculative(features, blank_draft, main, rule, shape, 4, keys=keys))()
     assert result.rounds.tolist() == [rounds] * 4
+
+
+def test_rounds_of_a_replay_lie_between_those_of_a_right_draft_and_of_layer_by_layer():
+    right, half = mean_rounds(DigitCode(is_mode_locked=True), 3, [1.0, 0.5], traces=4)
+    assert (right, half) == (2, 8)
 
 
 @pytest.mark.parametrize("subject", [rfsq_layers, bins_256])

@@ -30,7 +30,7 @@ from rsd_jax.provenance import device_name, git_commit, library_versions
 from tests.benchmarks.prefill_subjects import SHAPES, Subject, bins_256, random_parameters, rfsq_layers
 from tests.benchmarks.replayed_acceptance import ReplayedAcceptance, blank_draft, break_even
 
-ACCEPTANCES = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0]
+ACCEPTANCES = [0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0]
 ACCEPTANCE_FROM = "random weights, replayed acceptance"
 
 

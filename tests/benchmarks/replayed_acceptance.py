@@ -1,4 +1,9 @@
-"""A draft whose acceptance is replayed: digits are accepted at random, as often as told, whatever the model says."""
+"""A draft whose acceptance is replayed: digits are accepted at random, as often as told, whatever the model says.
+
+    python -m tests.benchmarks.replayed_acceptance
+
+prints the rounds that a chunk of the `staggered` code takes then, which no model and no device change.
+"""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -7,8 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rsd_jax.decoding import LosslessGreedy
+from rsd_jax.backbones.openvla.digit_slots import DigitCode
+from rsd_jax.decoding import CodeShape, LosslessGreedy, columns_in_sets, speculative
 from rsd_jax.decoding.rules import Verification
+from rsd_jax.rfsq.strategies import Staggered
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,3 +58,34 @@ def break_even(acceptances: list[float], speed_ups: list[float]) -> float | None
     if last == len(speed_ups) - 1:
         return None
     return float(np.interp(1.0, speed_ups[last : last + 2], acceptances[last : last + 2]))
+
+
+def mean_rounds(code: DigitCode, draft_layers: int, acceptances: list[float], traces: int) -> list[float]:
+    """Rounds of a chunk on average over random traces, by replay, of the `staggered` code."""
+    informative = Staggered().fixed_table().informative
+    shape = CodeShape(code.chunk_length, code.latent_dim, code.num_layers, draft_layers, informative)
+    keys = jax.random.split(jax.random.key(0), traces)
+
+    def main(features: Any, tokens: jax.Array, position: jax.Array | int, *, num_layers: int) -> jax.Array:
+        return jnp.zeros((*tokens.shape[:-1], num_layers, code.num_levels))
+
+    @jax.jit
+    def replay(chance: jax.Array) -> jax.Array:
+        rule, blind = ReplayedAcceptance(chance, informative.T), columns_in_sets(main, code.column_sets)
+        return speculative(None, blank_draft, blind, rule, shape, traces, keys=keys).rounds.mean()
+
+    return [float(replay(jnp.float32(chance))) for chance in acceptances]
+
+
+def print_rounds() -> None:
+    acceptances = [0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 1.0]
+    print(f"| drafted | slots see | {' | '.join(map(str, acceptances))} |")
+    print("| --- " * (2 + len(acceptances)) + "|")
+    for draft_layers in (1, 2, 3, 7):
+        for name, is_mode_locked in (("their own", False), ("all", True)):
+            rounds = mean_rounds(DigitCode(is_mode_locked=is_mode_locked), draft_layers, acceptances, traces=256)
+            print(f"| {draft_layers} | {name} | {' | '.join(f'{each:.1f}' for each in rounds)} |")
+
+
+if __name__ == "__main__":
+    print_rounds()

@@ -98,9 +98,8 @@ class LanguageModel(nn.Module):
 
         Args:
             context: a sequence a row, from place 0 on.
-            slots: what stands behind it.
+            slots: what stands behind it, at `slot_places`.
             lengths: how many of a row's context there are; what stands behind them is not attended to.
-            slot_places: of the slots.
             is_seen: of context and slots, R = M + N, what each slot attends to.
             is_causal: whether no token of the context sees one behind it.
 
@@ -126,12 +125,10 @@ class LanguageModel(nn.Module):
         """Slots through all blocks, which attend to what `past` has, and `past` with them.
 
         Args:
-            slots: of each row.
-            slot_places: of the slots.
+            slots: of each row, at `slot_places`.
             is_seen: of what `past` has room for, R, what each slot attends to: itself too.
             past: of every block.
-            kept_at: where in `past` each slot belongs; nowhere, if behind its end. A number where all stand together,
-                the first of them there.
+            kept_at: where in `past` each slot belongs, if not behind its end; a number is the first one's, of a run.
         """
         turns, made = self._turns(slot_places), []
         for block, before in zip(self.blocks, past, strict=True):
