@@ -36,7 +36,7 @@ _WITHOUT_EFFECT = "['keypoints']['bias']"
 
 _ON_CPU: dict[str, Any] = {"nodes": NODES, "gpus_per_node": 0, "gpus_per_shard": 0, "cpus_per_task": 1, "time": "60"}
 
-_LIMIT_OF_TIME, _NOTICE, _STEPS = "2", 30, 2500
+_LIMIT_OF_TIME, _NOTICE, _STEPS = "2", 30, 4000
 """Of the training that is interrupted: minutes, seconds, and steps that take longer."""
 
 
