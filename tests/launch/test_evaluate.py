@@ -17,6 +17,7 @@ from eval_bridge.simulators.check_result import SelfCheckFailed
 from launch import evaluate
 from launch import merge_evaluations as merge_command
 from launch.config_flags import ConfigError, parse_config, run
+from rsd_jax.checkpoints import CheckpointMetadata
 from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
 from rsd_jax.pretrained import PRETRAINED
 from tests.eval_bridge.evaluation.evaluation_fakes import (
@@ -45,7 +46,8 @@ def run_dir(tmp_path, monkeypatch):
     for stage in ("rfsq", "policy", "draft", "main_head"):
         folder = tmp_path / stage / "best" / "00000010"
         folder.mkdir(parents=True)
-        (folder / "metadata.json").write_text(stage)
+        facts = CheckpointMetadata(stage=stage, step=10, config={}).to_json()
+        (folder / "metadata.json").write_text(json.dumps(facts))
 
     def load(run_dir, decoder, batch_size, settings):
         return StandingPolicy(decoder, batch_size)
