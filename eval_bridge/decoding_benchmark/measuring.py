@@ -112,8 +112,8 @@ def measure_batch(
         tell(f"batch {batch}: {entry.label} compiled in {made.compile_s:.1f} s")
         return made
 
-    # Compilers take most of the time, and other cores stand idle while one works. Nothing is timed meanwhile: on a GPU
-    # kernels are chosen by trials, each of which waits until nothing else runs there.
+    # Compilers take most of the time, and other cores stand idle while one works. Nothing is timed meanwhile, but on a
+    # GPU compilers choose kernels by trials, which what runs beside may disturb: XLA warns of those it noticed.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         contenders = list(pool.map(contend, entries))
     calls = {(_SHARED, stage): call for stage, call in _shared_calls(policy, parts, material).items()}

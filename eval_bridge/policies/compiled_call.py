@@ -34,8 +34,7 @@ class CompiledCall:
     """Backbone, heads and decoder on batches of one size, from raw frames to actions; compiled when first called.
 
     The requests of all rows are one argument, and all answers one result. Nothing is written to rows that nobody asked
-    for; on a GPU they cross the bus with the others, in the time of a kernel each: told apart, as arguments of their
-    own, every row took 0.2 ms.
+    for; they cross to the device with the others. As arguments of their own, rows took 0.29 ms each on an H200.
     """
 
     def __init__(
