@@ -1,7 +1,7 @@
 """How the policy's training scales over the GPUs of one machine: speed, and whether it learns the same.
 
     python -m tests.benchmarks.scaling --devices 1 2 --run_dir runs/libero_spatial --out results/scaling.json
-    XLA_FLAGS= python -m tests.benchmarks.scaling --devices 1 2 --config configs/policy.py:tiny --batch 8 --steps 4
+    python -m tests.benchmarks.scaling --devices 1 2 --config configs/policy.py:tiny --batch 8 --steps 4
 
 Speed is of synthetic rows at an equal batch a device (`tests.benchmarks.policy_step_speed`): every number of devices
 in one process, and in as many processes, in turns. Where a run with demonstrations is named, each layout then trains
@@ -21,13 +21,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from eval_bridge.runs.places.local_processes import visible_gpus
 from rsd_jax.atomic_files import write_json
 from rsd_jax.content_check import read_checked_json
 from rsd_jax.provenance import device_name, git_commit, library_versions
-from rsd_jax.run_folder import METRICS_NAME
+from rsd_jax.run_folder import DEMOS_FOLDER, METRICS_NAME, ROWS_FOLDER
 
 SEEDS = (0, 1, 2)
-_SHARED = ("demos", "rfsq", "rows")
+_SHARED = (DEMOS_FOLDER, "rfsq", ROWS_FOLDER)
 """Of a run, what trainings on its demonstrations read."""
 
 
@@ -46,13 +47,10 @@ class Layout(NamedTuple):
     @property
     def environment(self) -> dict[str, str]:
         """In which every process finds its part of the devices."""
-        shown = ",".join(map(str, range(self.devices)))
         flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count="
-        return {
-            **os.environ,
-            "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", shown) if self.devices == 1 else shown,
-            "XLA_FLAGS": f"{flags}{self.devices // self.processes}",
-        }
+        found = {**os.environ, "XLA_FLAGS": f"{flags}{self.devices // self.processes}"}
+        gpus = visible_gpus(os.environ)
+        return found | ({"CUDA_VISIBLE_DEVICES": ",".join(gpus[: self.devices])} if gpus else {})
 
 
 def layouts_of(devices: Sequence[int]) -> list[Layout]:
@@ -84,8 +82,8 @@ def trained(layout: Layout, options: argparse.Namespace, folder: Path, seed: int
     """What a training of a few steps on the demonstrations says of itself."""
     run = folder / f"{layout.devices}_{layout.processes}_{seed}"
     run.mkdir()
+    (options.run_dir / ROWS_FOLDER).mkdir(exist_ok=True)
     for name in _SHARED:
-        (options.run_dir / name).mkdir(exist_ok=True)
         (run / name).symlink_to((options.run_dir / name).resolve())
     values = {"run_dir": run, "seed": seed, "training.steps": options.trained_steps, "training.log_every": 10}
     values |= {"training.batch_size": options.batch * max(options.devices)}

@@ -42,7 +42,7 @@ def run_processes(command: Sequence[str], count: int, terminal: TextIO, stop: St
     """
     if count < 1:
         raise ValueError(f"the number of processes must be at least 1, got {count}")
-    shares = _gpu_shares(_visible_gpus(os.environ), count)
+    shares = _gpu_shares(visible_gpus(os.environ), count)
     address = f"localhost:{_free_port()}"
     with ExitStack() as running:
         processes = []
@@ -126,7 +126,7 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def _visible_gpus(environment: Mapping[str, str]) -> list[str]:
+def visible_gpus(environment: Mapping[str, str]) -> list[str]:
     """The NVIDIA GPUs that a process would see, as CUDA names them."""
     if "CUDA_VISIBLE_DEVICES" in environment:
         return [name for name in environment["CUDA_VISIBLE_DEVICES"].split(",") if name.strip()]

@@ -69,7 +69,7 @@ def test_sigterm_reaches_all_and_all_are_waited_for():
     ],
 )
 def test_processes_share_the_gpus(visible, shares):
-    gpus = local_processes._visible_gpus({"CUDA_VISIBLE_DEVICES": visible})
+    gpus = local_processes.visible_gpus({"CUDA_VISIBLE_DEVICES": visible})
     assert local_processes._gpu_shares(gpus, 2) == shares
 
 
