@@ -23,10 +23,11 @@ from tqdm import tqdm
 
 from launch.command_line import path_argument, run_command
 from rsd_jax.backbones.openvla.configuration import SIZES
-from rsd_jax.stored_models.openvla.conversion import HELDOUT_EVERY, write_checkpoint
+from rsd_jax.stored_models.openvla.conversion import write_checkpoint
 from rsd_jax.stored_models.openvla.published_folder import PublishedFolder, open_published
 from rsd_jax.stored_models.openvla.publishing import publish
 from rsd_jax.stored_models.openvla.random_policy import write_random_policy
+from rsd_jax.stored_models.openvla.untrained_checkpoint import HELDOUT_EVERY
 from rsd_jax.stored_models.random_weights import RANDOM_WEIGHTS, in_red
 
 

@@ -1,7 +1,6 @@
 """From a published folder into the checkpoint of a policy, leaf by leaf."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +10,20 @@ from flax.traverse_util import flatten_dict
 from jax.sharding import Mesh
 from numpy.typing import NDArray
 
-from rsd_jax.actions.conventions import LIBERO
-from rsd_jax.backbones.openvla.backbone import PUBLISHED_FOLDER
-from rsd_jax.checkpoints.metadata import CheckpointMetadata
-from rsd_jax.checkpoints.stage_checkpoints import Leaf, StageCheckpoints
+from rsd_jax.checkpoints.stage_checkpoints import Leaf
 from rsd_jax.distributed.sharding_rules import state_shardings
 from rsd_jax.policy_network import HEAD
 from rsd_jax.stored_models.openvla.published_folder import PublishedFolder
 from rsd_jax.stored_models.openvla.published_names import ArrayPath, PublishedArray
-from rsd_jax.stored_models.policy_facts import PolicyFacts
-
-STAGE = "policy"
-"""Folder of a policy inside a run's folder."""
+from rsd_jax.stored_models.openvla.untrained_checkpoint import (
+    HELDOUT_EVERY,
+    new_policy_checkpoints,
+    save_policy,
+    untrained_facts,
+)
 
 UNUSED = "unused"
 """Tree of the published tensors that no output depends on, by name: the way back writes them as they were."""
-
-HELDOUT_EVERY = 5
-"""Unless something else is asked for."""
 
 OnBytes = Callable[[int], Any]
 Shardings = dict[ArrayPath, jax.sharding.Sharding]
@@ -68,26 +63,11 @@ def write_checkpoint(
     """
     if jax.process_count() > 1:
         raise ValueError(f"a conversion is the work of one process, and this run has {jax.process_count()}")
-    checkpoints = StageCheckpoints(out / STAGE)
-    if checkpoints.find("best") is not None:
-        raise FileExistsError(f"{out} has a policy; name another folder, or move it away")
-    facts = PolicyFacts(
-        network=folder.network,
-        proprio=folder.ranges.state,
-        normalizer=folder.ranges.action,
-        conventions=asdict(LIBERO),
-        tokenizer_hash=None,
-        heldout_every=heldout_every,
-        augmentation={},
-        rewordings=None,
-        compute_dtype=None,
-        labels=None,
-    )
+    checkpoints = new_policy_checkpoints(out)
+    facts = untrained_facts(folder.network, folder.ranges.state, folder.ranges.action, heldout_every)
     config = {"source": source_name, "statistics_key": folder.ranges.key, "dtype": dtype}
-    metadata = CheckpointMetadata(STAGE, step=0, config=config, facts=facts.to_json())
-    files = {f"{PUBLISHED_FOLDER}/{name}": path for name, path in folder.files.items()}
     shardings = None if mesh is None else _shardings(folder, mesh)
-    return checkpoints.save_piecewise(_leaves(folder, dtype, shardings, on_bytes), metadata, files)
+    return save_policy(checkpoints, _leaves(folder, dtype, shardings, on_bytes), facts, config, folder.files)
 
 
 def _leaves(

@@ -17,7 +17,7 @@ from rsd_jax.checkpoints.errors import MissingCheckpointError
 from rsd_jax.checkpoints.manifest import verify
 from rsd_jax.checkpoints.stage_checkpoints import StageCheckpoints
 from rsd_jax.heads.residual_regression_head import ResidualRegressionConfig
-from rsd_jax.stored_models.openvla.conversion import STAGE, UNUSED
+from rsd_jax.stored_models.openvla.conversion import UNUSED
 from rsd_jax.stored_models.openvla.published_names import (
     ACTION_HEAD,
     STATE_PROJECTOR,
@@ -26,6 +26,7 @@ from rsd_jax.stored_models.openvla.published_names import (
     published_arrays,
 )
 from rsd_jax.stored_models.openvla.tensor_source import WEIGHTS_INDEX
+from rsd_jax.stored_models.openvla.untrained_checkpoint import STAGE
 from rsd_jax.stored_models.policy_facts import PolicyFacts
 from rsd_jax.stored_models.random_weights import has_random_weights
 from rsd_jax.stored_models.torch_file_writing import write_torch_file

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,24 @@ import numpy as np
 from flax import linen as nn
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from rsd_jax.actions.conventions import DECLARED_RANGE, LIBERO
+from rsd_jax.actions.conventions import DECLARED_RANGE
 from rsd_jax.actions.normalizer import ActionNormalizer
 from rsd_jax.array_types import PyTree
-from rsd_jax.backbones.openvla.backbone import PUBLISHED_FOLDER, OpenVlaBackbone
+from rsd_jax.backbones.openvla.backbone import OpenVlaBackbone
 from rsd_jax.backbones.openvla.configuration import SIZES
 from rsd_jax.backbones.openvla.prompt import TOKENIZER_FILE, prompt_of
 from rsd_jax.backbones.openvla.token_sequence import BEGIN
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.backbones.rewording import PARTS, rewordings
-from rsd_jax.checkpoints.metadata import CheckpointMetadata
-from rsd_jax.checkpoints.stage_checkpoints import Leaf, StageCheckpoints
+from rsd_jax.checkpoints.stage_checkpoints import Leaf
 from rsd_jax.heads.residual_regression_head import ResidualRegressionConfig
 from rsd_jax.policy_network import PolicyNetwork
-from rsd_jax.stored_models.openvla.conversion import HELDOUT_EVERY, STAGE
-from rsd_jax.stored_models.policy_facts import PolicyFacts
+from rsd_jax.stored_models.openvla.untrained_checkpoint import (
+    HELDOUT_EVERY,
+    new_policy_checkpoints,
+    save_policy,
+    untrained_facts,
+)
 
 _INSTRUCTIONS = (
     "pick up the black bowl between the plate and the ramekin and place it on the plate",
@@ -71,26 +73,14 @@ def write_random_policy(
         raise ValueError(f"random is {sizes!r}; it must be one of {', '.join(SIZES)}")
     made = OpenVlaBackbone(SIZES[sizes], **backbone)
     network = PolicyNetwork(made, ResidualRegressionConfig(made.action_dim, made.sizes.language.width))
-    checkpoints = StageCheckpoints(out / STAGE)
-    if checkpoints.find("best") is not None:
-        raise FileExistsError(f"{out} has a policy; name another folder, or move it away")
+    checkpoints = new_policy_checkpoints(out)
     low, high = (np.full(made.action_dim, end) for end in DECLARED_RANGE)
     zeros, ones = jnp.zeros(made.state_size, jnp.float32), jnp.ones(made.state_size, jnp.float32)
-    facts = PolicyFacts(
-        network=network,
-        proprio=ProprioNormalizer(zeros, ones),
-        normalizer=ActionNormalizer.from_quantiles(low, high, is_bounded=False),
-        conventions=asdict(LIBERO),
-        tokenizer_hash=None,
-        heldout_every=heldout_every,
-        augmentation={},
-        rewordings=None,
-        compute_dtype=None,
-        labels=None,
-        has_random_weights=True,
+    normalizer = ActionNormalizer.from_quantiles(low, high, is_bounded=False)
+    facts = untrained_facts(
+        network, ProprioNormalizer(zeros, ones), normalizer, heldout_every, has_random_weights=True
     )
     config = {"source": f"random {sizes}", "seed": seed, "dtype": dtype}
-    metadata = CheckpointMetadata(STAGE, step=0, config=config, facts=facts.to_json())
 
     @jax.jit
     def draw(key: jax.Array) -> PyTree:
@@ -100,8 +90,8 @@ def write_random_policy(
     with tempfile.TemporaryDirectory() as folder:
         tokenizer = Path(folder) / TOKENIZER_FILE
         _tokenizer().save(str(tokenizer))
-        files = {f"{PUBLISHED_FOLDER}/{TOKENIZER_FILE}": tokenizer}
-        return checkpoints.save_piecewise(_leaves(draw(jax.random.key(seed))), metadata, files)
+        leaves = _leaves(draw(jax.random.key(seed)))
+        return save_policy(checkpoints, leaves, facts, config, {TOKENIZER_FILE: tokenizer})
 
 
 def _leaves(params: PyTree) -> Iterator[Leaf]:
