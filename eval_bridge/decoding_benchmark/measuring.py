@@ -116,14 +116,13 @@ def measure_batch(
     # GPU compilers choose kernels by trials, which what runs beside may disturb: XLA warns of those it noticed.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         contenders = list(pool.map(contend, entries))
-    calls = {(_SHARED, stage): call for stage, call in _shared_calls(policy, parts, material).items()}
-    nothing = compiled(of_baseline.networks, parts.head_arrays, nothing_of, keep_unused=True)
-    calls |= {
-        ("empty", EMPTY_DECODER): in_turn(nothing, material.features),
-        ("empty", EMPTY_CHUNK): in_turn(empty_chunk(of_baseline, batch), material.requests),
-    }
-    calls |= {(each.entry.label, stage): call for each in contenders for stage, call in each.calls.items()}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        calls = {(_SHARED, stage): call for stage, call in _shared_calls(policy, parts, material).items()}
+        nothing = compiled(of_baseline.networks, parts.head_arrays, nothing_of, keep_unused=True)
+        calls |= {
+            ("empty", EMPTY_DECODER): in_turn(nothing, material.features),
+            ("empty", EMPTY_CHUNK): in_turn(empty_chunk(of_baseline, batch), material.requests),
+        }
+        calls |= {(each.entry.label, stage): call for each in contenders for stage, call in each.calls.items()}
         jax.block_until_ready(list(pool.map(lambda call: call(), calls.values())))
     latencies = measure_interleaved(calls, repeats, settings.warm_up, calls_a_turn=settings.calls_a_turn)
     tell(f"batch {batch}: {len(calls)} calls timed, {time.perf_counter() - started:.0f} s in all")

@@ -80,8 +80,7 @@ def policy_rows(
 
 def policy_rows_of(run_dir: Path, backbone: Backbone, heldout_every: int) -> PolicyRows:
     """`stored_policy_rows` as a policy with `backbone` needs them."""
-    horizon = backbone.chunks * backbone.chunk_length
-    return stored_policy_rows(run_dir, heldout_every, horizon, backbone.encode_instruction, backbone.observation_needs)
+    return stored_policy_rows(run_dir, *_cut_for(backbone, heldout_every))
 
 
 def policy_rows_digest(run_dir: Path, backbone: Backbone, heldout_every: int) -> str:
@@ -91,8 +90,12 @@ def policy_rows_digest(run_dir: Path, backbone: Backbone, heldout_every: int) ->
         MissingDemonstrations: there are none; names the command that makes them.
         OSError: the folder of rows cannot be written.
     """
-    cut = heldout_every, backbone.chunks * backbone.chunk_length, backbone.encode_instruction
-    return _digest(run_dir, demonstration_files(run_dir), (*cut, backbone.observation_needs))
+    return _digest(run_dir, demonstration_files(run_dir), _cut_for(backbone, heldout_every))
+
+
+def _cut_for(backbone: Backbone, heldout_every: int) -> _Cut:
+    horizon = backbone.chunks * backbone.chunk_length
+    return heldout_every, horizon, backbone.encode_instruction, backbone.observation_needs
 
 
 def stored_policy_rows(
