@@ -102,11 +102,7 @@ def read_trained_run(run_dir: Path) -> TrainedRun:
     seconds = dict(record.get("stage_seconds", {}))
     suites = read_identity(run_dir).suites
     if demos_of:
-        # By a link, and not by the recorded name, since both runs may have moved.
-        sources = {folder.resolve().parent.parent for folder in (run_dir / DEMOS_FOLDER).iterdir()}
-        (source,) = sources - {run_dir.resolve()}
-        shared = read_result(source / RUN_RECORD, pipeline_command(source)).get("stage_seconds", {})
-        seconds = {**{name: shared[name] for name in _of_each("collect", suites) if name in shared}, **seconds}
+        seconds = {**_seconds_of_shared_demos(run_dir, suites), **seconds}
     if missing := [name for name in reported_stages(suites, seconds) if name not in seconds]:
         raise ValueError(f"{run_dir / RUN_RECORD} has no seconds of {', '.join(missing)}; finish the run: {command}")
     metrics = {name: dict(read_result(run_dir / name / METRICS_NAME, command)) for name in TRAINED_STAGES}
@@ -132,6 +128,22 @@ def read_trained_run(run_dir: Path) -> TrainedRun:
         metrics=metrics,
         suites=suites,
     )
+
+
+def _seconds_of_shared_demos(run_dir: Path, suites: Sequence[str]) -> dict[str, float]:
+    """Seconds of the stages of another run that collected the demonstrations which `run_dir` links to.
+
+    That run may have collected several suites, of which `run_dir` learns one.
+    """
+    # By the links, and not by the recorded name, since both runs may have moved.
+    links = [folder for folder in (run_dir / DEMOS_FOLDER).iterdir() if folder.is_symlink()]
+    (source,) = {link.resolve().parent.parent for link in links}
+    shared = read_result(source / RUN_RECORD, pipeline_command(source)).get("stage_seconds", {})
+    if suites:
+        return {name: shared[name] for name in _of_each("collect", suites) if name in shared}
+    (suite,) = (link.name for link in links)
+    seconds = shared.get("collect", shared.get(of_suite("collect", suite)))
+    return {} if seconds is None else {"collect": seconds}
 
 
 def _steps_of(collections: Sequence[Mapping[str, Any]], suite: str, corrects: bool) -> int:

@@ -39,7 +39,8 @@ def write_json(path: Path, content: object) -> None:
 def make_run(run_dir: Path, seed: int = 0, seconds=SECONDS, demos: str = "") -> Path:
     write_json(run_dir / "pipeline.json", {"variant": "x", "seed": seed, "demos": demos, "stage_seconds": seconds})
     if demos:
-        (run_dir / "demos").symlink_to(Path(demos) / "demos")
+        (run_dir / "demos").mkdir(parents=True)
+        (run_dir / "demos/suite").symlink_to(Path(demos) / "demos/suite")
     else:
         write_json(run_dir / "demos/suite/a_demo.json", {"successes": 20, "attempts_made": 21, "steps": 1800})
         write_json(run_dir / "demos/suite/b_demo.json", {"successes": 20, "attempts_made": 20, "steps": 2200})
@@ -143,12 +144,17 @@ def test_a_second_seed_counts_the_shared_demonstrations_seconds(run_dir, tmp_pat
     assert further["seconds_to_report"] == 660.0
 
 
+def test_the_demonstrations_of_one_suite_are_taken_from_a_run_of_several(run_dir, tmp_path):
+    several = {"collect_other": 80.0, "collect_suite": 50.0}
+    write_json(run_dir / "pipeline.json", {"variant": "x", "seed": 0, "demos": "", "stage_seconds": several})
+    seconds = {name: value for name, value in SECONDS.items() if name != "collect"}
+    second = make_run(tmp_path / "second", seed=1, seconds=seconds, demos=str(run_dir))
+    assert record(tmp_path, second)["training"]["stages"]["collect"]["seconds"] == 50.0
+
+
 def test_corrections_count_as_a_stage_of_their_own(run_dir, tmp_path):
     seconds = {name: value for name, value in SECONDS.items() if name != "collect"} | {"correct": 90.0}
     second = make_run(tmp_path / "second", seed=1, seconds=seconds, demos=str(run_dir))
-    (second / "demos").unlink()
-    (second / "demos").mkdir()
-    (second / "demos/suite").symlink_to(run_dir / "demos/suite")
     corrections = {"successes": 5, "attempts_made": 9, "steps": 400, "settings": {"takeover": {"latest": 9}}}
     write_json(second / "demos/suite_corrections/a_demo.json", corrections)
     results = record(tmp_path, second)
