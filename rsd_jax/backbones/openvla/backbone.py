@@ -1,6 +1,6 @@
 """OpenVLA behind the interface of backbones: the features of a chunk step are the states of its action slots."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -8,10 +8,12 @@ from typing import Any, NamedTuple, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import linen as nn
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from rsd_jax.array_types import Features, PyTree
+from rsd_jax.backbones.eight_bit import EIGHT_BITS, cast_others, in_eight_bits, linear_layers, multiply_in_eight_bits
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig, augment_images
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.backbones.openvla.configuration import OPENVLA_7B, SIZES, OpenVlaSizes
@@ -28,6 +30,8 @@ IMAGE_SIZE = 256
 
 PUBLISHED_FOLDER = "published"
 """In a checkpoint: the files of the published folder that are no weights."""
+
+_PARTS_WITH_BLOCKS = ("language_model", "dinov2", "siglip")
 
 
 class NetworkInputs(NamedTuple):
@@ -132,12 +136,8 @@ class OpenVlaBackbone:
 
     def init(self, key: jax.Array) -> PyTree:
         """Draws the parameters, see `Backbone`; float32."""
-        side = self.sizes.image_size
-        frames = jnp.zeros((1, len(self.cameras), side, side, 3), jnp.uint8)
-        state = jnp.zeros((1, self.state_size), jnp.float32) if self.state_size else None
-        prompt_ids = jnp.ones((1, self.prompt_length), jnp.int32)
         whole = replace(self, exit_block=None).network("float32")
-        return whole.init(key, frames, state, prompt_ids)["params"]
+        return whole.init(key, *self._blank_inputs())["params"]
 
     def prepare(self, normalizer: ProprioNormalizer, inputs: PolicyInputs) -> NetworkInputs:
         """Observations as they come, as the network takes them.
@@ -207,6 +207,12 @@ class OpenVlaBackbone:
         dtype = tokens.tokens.dtype.name
         return self._by_step(self.apply("last_blocks", params, tokens, blocks, compute_dtype=dtype))
 
+    def _blank_inputs(self) -> NetworkInputs:
+        side = self.sizes.image_size
+        frames = jnp.zeros((1, len(self.cameras), side, side, 3), jnp.uint8)
+        state = jnp.zeros((1, self.state_size), jnp.float32) if self.state_size else None
+        return NetworkInputs(frames, state, jnp.ones((1, self.prompt_length), jnp.int32))
+
     def _state(self, normalizer: ProprioNormalizer, inputs: PolicyInputs) -> Float[Array, "B P"] | None:
         return jnp.clip(normalizer.normalize(inputs.proprio), -1.0, 1.0) if self.state_size else None
 
@@ -216,5 +222,28 @@ class OpenVlaBackbone:
     def apply(self, method: str, params: PyTree, *inputs: Any, compute_dtype: str | None = None, **more: Any) -> Any:
         """What a method of its network computes, with `params` in the type of activations."""
         network = self.network(compute_dtype)
-        cast = jax.tree.map(lambda array: array.astype(network.compute_dtype), params)
-        return network.apply({"params": cast}, *inputs, method=method, **more)
+        with nn.intercept_methods(multiply_in_eight_bits):
+            cast = cast_others(params, network.compute_dtype)
+            return network.apply({"params": cast}, *inputs, method=method, **more)
+
+    def in_eight_bits(
+        self, params: PyTree, parts: Sequence[str] = ("language_model",), dtype: str = EIGHT_BITS[0]
+    ) -> PyTree:
+        """Parameters whose blocks multiply in 8 bits: those of `parts`, all but what enters and leaves them.
+
+        Args:
+            params: as `init` draws them, or loaded; plain arrays.
+            parts: some of language_model, dinov2 and siglip.
+            dtype: one of `rsd_jax.backbones.eight_bit.EIGHT_BITS`.
+
+        Raises:
+            ValueError: a part is another, or the type is.
+        """
+        if unknown := set(parts) - set(_PARTS_WITH_BLOCKS):
+            raise ValueError(
+                f"parts has {', '.join(sorted(unknown))}; it must be some of {', '.join(_PARTS_WITH_BLOCKS)}"
+            )
+        network, inputs = self.network(), self._blank_inputs()
+        layers = linear_layers(lambda: network.apply({"params": params}, *inputs, method="slot_states"))
+        blocks = {path: axes for path, axes in layers.items() if path[0] in parts and path[1].startswith("block_")}
+        return in_eight_bits(params, blocks, dtype)
