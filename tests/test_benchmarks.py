@@ -4,10 +4,13 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from rsd_jax.backbones.openvla.backbone import OpenVlaBackbone
+from rsd_jax.backbones.openvla.configuration import OPENVLA_7B
 from rsd_jax.backbones.openvla.digit_network import DigitMain
 from rsd_jax.backbones.openvla.digit_slots import DigitCode
 from rsd_jax.decoding import CodeShape, speculative
 from tests.benchmarks import policy_sensitivity
+from tests.benchmarks.openvla_operations import chunk_operations
 from tests.benchmarks.policy_step_speed import count_operations
 from tests.benchmarks.prefill_subjects import SHAPES, bins_256, random_parameters, rfsq_layers
 from tests.benchmarks.replayed_acceptance import ReplayedAcceptance, blank_draft, break_even, mean_rounds
@@ -129,3 +132,11 @@ def test_what_is_timed_can_be_traced_in_the_type_of_the_7b(subject, monkeypatch)
         return speculative(timed.inputs, blank_draft, main, rule, timed.code_shape(2), 1, **settings).tokens
 
     assert jax.eval_shape(speculate, params).size == jax.eval_shape(timed.serial, params, timed.inputs).size
+
+
+def test_operations_of_openvlas_chunk_are_twice_its_weights_a_token():
+    """Of 7B: Llama-2's blocks and the towers for every token of theirs, the projector for every patch."""
+    blocks, towers, projector = 6_476_267_520, 300_000_000 + 395_000_000, 2 * 54_000_000
+    expected = 2 * (blocks * 619 + towers * 2 * 259 + projector * 512)
+    assert chunk_operations(OpenVlaBackbone(OPENVLA_7B), 1) == pytest.approx(expected, rel=0.05)
+    assert chunk_operations(OpenVlaBackbone(OPENVLA_7B, exit_block=8), 1) < 0.4 * expected

@@ -135,7 +135,7 @@ class Projector(nn.Module):
 class OpenVla(nn.Module):
     """Its state dict has the names of the published model."""
 
-    def __init__(self, sizes: OpenVlaSizes):
+    def __init__(self, sizes: OpenVlaSizes, attention="eager"):
         super().__init__()
         self.vision_backbone, self.projector = VisionBackbone(sizes), Projector(sizes)
         language = sizes.language
@@ -147,7 +147,7 @@ class OpenVla(nn.Module):
             num_attention_heads=language.heads,
             rms_norm_eps=1e-6,
             pad_token_id=PADDING,
-            attn_implementation="eager",
+            attn_implementation=attention,
         )
         self.language_model = LlamaForCausalLM(config)
 

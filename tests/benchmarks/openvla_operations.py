@@ -1,0 +1,37 @@
+"""What a chunk of OpenVLA costs in arithmetic, and how fast a device multiplies matrices."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from eval_bridge.policies.latency import time_calls
+from rsd_jax.backbones.openvla.backbone import OpenVlaBackbone
+from tests.benchmarks.policy_step_speed import count_operations
+
+
+def chunk_operations(backbone: OpenVlaBackbone, batch: int) -> float:
+    """Operations of the matrix products of one call, from frames to the states of its slots.
+
+    Where attention is a library's kernel its own products, a fiftieth, are not among them.
+    """
+    side = backbone.sizes.image_size
+    params = jax.eval_shape(backbone.init, jax.random.key(0))
+    shapes = (
+        ((batch, len(backbone.cameras), side, side, 3), jnp.uint8),
+        ((batch, backbone.state_size), jnp.float32),
+        ((batch, backbone.prompt_length), jnp.int32),
+    )
+    inputs = [jax.ShapeDtypeStruct(*shape) for shape in shapes]
+    traced = jax.make_jaxpr(partial(backbone.apply, "slot_states"))(nn.unbox(params), *inputs)
+    return float(count_operations(traced.jaxpr))
+
+
+def matrix_rate(dtype: str) -> float:
+    """Operations a second of a large product of two random matrices on the default device."""
+    side = 8192 if jax.default_backend() == "gpu" else 1024
+    left, right = (jax.random.normal(jax.random.key(seed), (side, side), dtype) for seed in range(2))
+    product = jax.jit(jnp.matmul)
+    seconds = time_calls(lambda: product(left, right), repeats=20, warm_up=3)
+    return 2 * side**3 / sorted(seconds)[len(seconds) // 2]
