@@ -105,14 +105,18 @@ def breaking_points(
 
 def _batch(training: Mapping[str, Any], devices: Sequence[int]) -> str:
     useful, for_half = (training["breaks"][name] for name in ("last_useful_doubling", "rows_for_half"))
-    stop = f"twice as many as {useful} bring less than 1.25 times the samples/s (nothing hidden)"
+    gained = "bring less than 1.25 times the samples/s"
+    stops = "; ".join(
+        f"at {rows} rows a step, {f'twice as many devices as {last} {gained}' if last else 'no mesh has room'}"
+        for rows, last in useful.items()
+    )
     rows = "; ".join(
         f"{number} devices {' and '.join('no batch that fits' if one is None else f'{one:,}' for one in found)}"
         for number, found in ((number, for_half[str(number)]) for number in devices)
         if number > 1
     )
     return (
-        f"Batch: at {training['batch']} rows a step, {stop if useful else 'no mesh has room'}. "
+        f"Batch: with nothing hidden, {stops}. "
         f"Fewest rows a step at half of one device's speed each, nothing hidden and all hidden: {rows}."
     )
 

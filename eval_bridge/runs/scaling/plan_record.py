@@ -106,7 +106,10 @@ def _training(training: Training, machine: Machine, bounds: Bounds, curve: Seque
         "kept_batch": kept,
         "grown_batch": grown,
         "breaks": {
-            "last_useful_doubling": last_useful_doubling(cost, largest, bounds, training.batch),
+            "last_useful_doubling": {
+                str(rows): last_useful_doubling(cost, largest, bounds, rows)
+                for rows in (training.batch, 2 * training.batch)
+            },
             "rows_for_half": {
                 str(devices): list(rows_for_efficiency(cost, largest, bounds, devices, alone)) for devices in curve
             },

@@ -35,7 +35,7 @@ def test_a_plan_is_a_row_and_none_says_why(record):
 def test_breaking_points_name_batch_memory_network_and_input(record):
     points = breaking_points(record["trainings"]["policy"], record["devices"], 6.6e9, 8)
     assert [point.partition(":")[0] for point in points] == ["Batch", "Memory", "Network", "Input"]
-    assert "at 256 rows a step, twice as many as" in points[0]
+    assert "at 256 rows a step, twice as many devices as" in points[0]
     assert "on 64 devices" in points[2]
     assert "have to lie on the devices" in points[3]
     assert "which files give" in breaking_points(record["trainings"]["openvla_7b"], record["devices"], 6.6e9, 8)[-1]
