@@ -38,7 +38,7 @@ PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, fr
 PEER_TIMEOUT = flags.DEFINE_float(
     "peer_timeout",
     None,
-    "Seconds without a sign of life after which a process is lost; by default 60.",
+    "Seconds without a sign of life after which a process is lost; by default 10.",
     1.0,
     flag_values=OPTIONS,
 )

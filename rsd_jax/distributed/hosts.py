@@ -18,7 +18,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpy.typing import NDArray
 
 from rsd_jax.array_types import PyTree
-from rsd_jax.distributed.signs_of_life import SECONDS_UNTIL_LOST, SignsOfLife
+from rsd_jax.distributed.signs_of_life import SECONDS_UNTIL_LOST, SECONDS_UNTIL_STUCK, SignsOfLife
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def initialise(
     In this order: the arguments or the variables ``RSD_COORDINATOR`` (host:port), ``RSD_NUM_PROCESSES`` and
     ``RSD_PROCESS_ID``; a SLURM step of more than one task; else a local run, said in the log. Call it before anything
     touches a device. From then on the processes watch each other: one that has died, stopped or failed is named, and
-    the others end (`signs_of_life`), `peer_timeout` seconds after its last sign (or ``RSD_PEER_TIMEOUT``; 60).
+    the others end (`signs_of_life`), `peer_timeout` seconds after its last sign (or ``RSD_PEER_TIMEOUT``; 10).
 
     Raises:
         ValueError: a coordinator without the number or the id of the processes, these without a coordinator, numbers
@@ -90,9 +90,10 @@ def initialise(
 
 def _join(limit: float, *arguments: Any, **options: Any) -> None:
     global _signs_of_life
+    stuck_limit = max(limit, SECONDS_UNTIL_STUCK)
     try:
         # JAX's own watch, which names nobody, comes after ours.
-        options |= {"heartbeat_timeout_seconds": math.ceil(limit) + 15}
+        options |= {"heartbeat_timeout_seconds": math.ceil(stuck_limit) + 15}
         jax.distributed.initialize(*arguments, **options)
     except RuntimeError as error:
         raise ProcessesNotJoined(
@@ -101,7 +102,7 @@ def _join(limit: float, *arguments: Any, **options: Any) -> None:
         ) from error
     store = _jax_processes.global_state.client
     if store is not None and jax.process_count() > 1:
-        _signs_of_life = SignsOfLife(store, jax.process_index(), jax.process_count(), limit)
+        _signs_of_life = SignsOfLife(store, jax.process_index(), jax.process_count(), limit, stuck_limit)
         atexit.register(_signs_of_life.say_goodbye)
 
 

@@ -1,6 +1,7 @@
 """Processes of a run that watch each other: who has died, stopped or got stuck is named, and the others end.
 
 Each tells the others of itself every few seconds, by a thread, through the store of names that JAX's processes share.
+XLA's compiler and the devices' computations let other threads of Python run, so that a long compilation is not silent.
 JAX watches them too, but names nobody if the first one is lost, and takes for alive whose threads still run.
 """
 
@@ -19,12 +20,18 @@ from typing import NamedTuple, Protocol
 PEER_LOST = 75
 """Exit status of a process that ends because another one is lost: sysexits.h's "try again later"."""
 
-SECONDS_UNTIL_LOST = 60.0
-"""Until a process without a sign of life is given up, if nothing else is asked for."""
+SECONDS_UNTIL_LOST = 10.0
+"""Until a process without a sign of life is given up, if nothing else is asked for: named in less than 15 seconds."""
+
+SECONDS_UNTIL_STUCK = 60.0
+"""Until one is given up that gives signs, but computes nothing in its steps while others wait: a disk may be slow.
+
+Also until the first sign: devices may take long to start."""
 
 LIVING, STUCK, DONE, FAILED = "living", "stuck", "done", "failed"
 
 _KEY = "rsd_jax/signs_of_life/"
+_SIGNS_A_LIMIT = 8
 _BUSY_SHARE = 0.02
 _SECONDS_OF_GRACE = 5.0
 
@@ -68,7 +75,13 @@ class SignsOfLife:
     """The thread of one process. What becomes of others is decided by this process's own clock."""
 
     def __init__(
-        self, store: Store, process: int, count: int, limit: float, end: Callable[[str], None] | None = None
+        self,
+        store: Store,
+        process: int,
+        count: int,
+        limit: float,
+        stuck_limit: float,
+        end: Callable[[str], None] | None = None,
     ) -> None:
         """Begins to tell and to watch.
 
@@ -76,11 +89,13 @@ class SignsOfLife:
             store: shared by all.
             process: which one this is, of `count`.
             limit: seconds without a sign after which a process is lost.
+            stuck_limit: seconds after which one is stuck that others wait for.
             end: ends this process, given the reason; by default with `PEER_LOST`.
         """
-        self._store, self._process, self._count, self._limit = store, process, count, limit
+        self._store, self._process, self._count = store, process, count
+        self._limit, self._stuck_limit = limit, stuck_limit
         self._end = end or self._end_process
-        self._interval = min(5.0, limit / 6)
+        self._interval = min(5.0, limit / _SIGNS_A_LIMIT)
         self._waits_since: float | None = None
         self._idle_since: float | None = None
         self._takes_steps = False
@@ -169,9 +184,8 @@ class SignsOfLife:
                     return
 
     def _exchange(self) -> dict[int, Sign]:
-        is_stuck = (
-            self._takes_steps and self._idle_since is not None and time.monotonic() - self._idle_since > self._limit
-        )
+        idle = 0.0 if self._idle_since is None else time.monotonic() - self._idle_since
+        is_stuck = self._takes_steps and idle > self._stuck_limit
         self._tell(STUCK if is_stuck else LIVING)
         return self._read()
 
@@ -189,7 +203,7 @@ class SignsOfLife:
     def _judge(self, signs: dict[int, Sign]) -> str | None:
         """Why this process has to end, if it has."""
         now = time.monotonic()
-        others_wait = any(sign.waits > self._limit for sign in signs.values())
+        others_wait = any(sign.waits > self._stuck_limit for sign in signs.values())
         for process in range(self._count):
             sign = signs.get(process)
             if process not in self._seen or self._seen[process][0] != sign:
@@ -199,9 +213,12 @@ class SignsOfLife:
                 if silent > _SECONDS_OF_GRACE:  # in which this process may notice by itself
                     return f"{sign} has failed: {sign.message}"
             elif sign is not None and sign.state == STUCK and others_wait:
-                return f"{sign} is stuck: others have waited for it for {self._limit:g} s, and it computes nothing"
-            elif silent > self._limit and process != self._process and (sign is None or sign.state != DONE):
-                return f"{sign or f'process {process}'} has given no sign of life for {self._limit:g} s"
+                waited = f"others have waited for it for {self._stuck_limit:g} s"
+                return f"{sign} is stuck: {waited}, and it computes nothing"
+            elif process != self._process and (sign is None or sign.state != DONE):
+                limit = max(self._limit, self._stuck_limit) if sign is None else self._limit
+                if silent > limit:
+                    return f"{sign or f'process {process}'} has given no sign of life for {limit:g} s"
         return None
 
     def _end_process(self, reason: str) -> None:

@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from eval_bridge.policies.latency import time_calls
 from rsd_jax.backbones.openvla.backbone import OpenVlaBackbone
-from tests.benchmarks.policy_step_speed import count_operations
+from rsd_jax.distributed.operation_count import count_operations
 
 
 def chunk_operations(backbone: OpenVlaBackbone, batch: int) -> float:

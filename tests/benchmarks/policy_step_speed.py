@@ -9,7 +9,6 @@ timed in the same run. A last JSON line holds everything.
 
 import argparse
 import json
-import math
 import time
 from typing import Any
 
@@ -18,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from launch.config_flags import load_config
+from rsd_jax.distributed.operation_count import count_operations
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.row_sources import Dispatch
 from tests.benchmarks.synthetic_policy_training import make_training
@@ -37,28 +37,6 @@ def matrix_rate(size: int = 8192, repeats: int = 50) -> float:
     began = time.perf_counter()
     jax.block_until_ready(products(left, right))
     return 2 * size**3 * repeats / (time.perf_counter() - began)
-
-
-def count_operations(jaxpr: Any) -> int:
-    """Multiplications and additions of all matrix products and convolutions in a traced function.
-
-    A scan's body counts as often as it runs; that of a loop whose number of passes the trace does not tell, once.
-    """
-    total = 0
-    for equation in jaxpr.eqns:
-        output = equation.outvars[0].aval
-        if equation.primitive.name == "dot_general":
-            (contracted, _), _ = equation.params["dimension_numbers"]
-            total += 2 * output.size * math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)
-        elif equation.primitive.name == "conv_general_dilated":
-            kernel, dimensions = equation.invars[1].aval, equation.params["dimension_numbers"]
-            total += 2 * output.size * kernel.size // kernel.shape[dimensions.rhs_spec[0]]
-        for value in equation.params.values():
-            inner = getattr(value, "jaxpr", value)
-            if hasattr(inner, "eqns"):
-                passes = equation.params["length"] if equation.primitive.name == "scan" else 1
-                total += passes * count_operations(inner)
-    return total
 
 
 def measure(config: Any, num_steps: int) -> dict[str, float]:

@@ -11,11 +11,13 @@ from eval_bridge.evidence import (
     delay_section,
     headline,
     quickstart_section,
+    scaling_section,
     suite_results,
     what_tokens_buy,
 )
 from eval_bridge.evidence.suite_record import as_json, from_json
 from eval_bridge.report.markdown import section_of
+from eval_bridge.report.scaling.plot import render_plot
 from eval_bridge.report.tokenizer.page import render_page
 from eval_bridge.report.tokenizer.table import document_table
 from eval_bridge.runs.ablation.results import write_table
@@ -46,6 +48,13 @@ def test_success_over_delay_is_told_as_measured(monkeypatch):
     figures, document = RESULTS / "delay.json", Path("docs/delay.md")
     expected = delay_section.describe(figures, document) if figures.exists() else "Not measured yet."
     assert section(str(document), delay_section.SECTION) == expected
+
+
+def test_plans_for_many_devices_are_told_and_drawn_as_computed(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    figures, document = RESULTS / "scaling_plan.json", Path("docs/scaling.md")
+    assert section(str(document), scaling_section.SECTION) == scaling_section.describe(figures, document)
+    assert (ROOT / "docs/scaling.svg").read_text(encoding="utf-8") == render_plot(read(figures.name))
 
 
 def test_the_readme_has_the_headline_of_the_kept_figures(monkeypatch):

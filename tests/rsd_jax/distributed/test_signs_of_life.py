@@ -6,7 +6,7 @@ import pytest
 from rsd_jax.distributed import signs_of_life
 from rsd_jax.distributed.signs_of_life import SignsOfLife
 
-LIMIT = 1.0
+LIMIT, STUCK_LIMIT = 1.0, 1.5
 
 
 class SharedNames:
@@ -37,7 +37,8 @@ class Run:
     def __init__(self):
         self.names = SharedNames()
         self.ends = {0: [], 1: []}
-        self.processes = [SignsOfLife(self.names, index, 2, LIMIT, self.ends[index].append) for index in range(2)]
+        limits = LIMIT, STUCK_LIMIT
+        self.processes = [SignsOfLife(self.names, index, 2, *limits, self.ends[index].append) for index in range(2)]
 
     def reason(self, process, seconds=6.0):
         until = time.monotonic() + seconds
@@ -63,6 +64,16 @@ def test_one_that_gives_no_sign_is_named_in_time(run):
     assert "process 1 (pid " in run.reason(0)
     assert "has given no sign of life for 1 s" in run.reason(0)
     assert time.monotonic() - began < LIMIT + 2.0
+
+
+def test_one_that_has_given_no_sign_yet_has_longer():
+    """Its devices may take long to start."""
+    ends = []
+    alone = SignsOfLife(SharedNames(), 0, 2, LIMIT, 3 * LIMIT, ends.append)
+    time.sleep(2 * LIMIT)
+    assert ends == []
+    alone._thread.join(5 * LIMIT)
+    assert ends == ["process 1 has given no sign of life for 3 s"]
 
 
 def test_the_first_one_is_named_though_it_holds_the_names(run):
@@ -105,13 +116,25 @@ def test_one_that_neither_computes_nor_waits_is_stuck_once_another_waits_for_it(
         with run.processes[0].waiting():
             reason = run.reason(0)
     assert "process 1 (pid " in reason
-    assert "is stuck: others have waited for it for 1 s" in reason
+    assert "is stuck: others have waited for it for 1.5 s" in reason
     assert "is stuck" in run.reason(1)
 
 
 def test_one_that_computes_is_not_stuck(run):
     with run.processes[1].taking_steps(), run.processes[0].waiting():
-        until = time.monotonic() + 2.5 * LIMIT
+        until = time.monotonic() + 2.5 * STUCK_LIMIT
         while time.monotonic() < until:
             sum(range(1000))
     assert run.ends == {0: [], 1: []}
+
+
+def test_who_gives_signs_is_not_lost_however_long_others_wait(run):
+    """As one that compiles: it computes, takes no steps yet, and the other one waits."""
+    with run.processes[0].waiting():
+        assert run.reason(0, seconds=2 * STUCK_LIMIT) == ""
+
+
+def test_a_silent_process_is_named_within_15_seconds_by_default():
+    """Seen at most two signs late, judged at most one sign late."""
+    interval = signs_of_life.SECONDS_UNTIL_LOST / signs_of_life._SIGNS_A_LIMIT
+    assert signs_of_life.SECONDS_UNTIL_LOST + 3 * interval < 15
