@@ -63,8 +63,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.actions_left = 4
     # Of rtc: layers that a call is given of what is left of the last chunk beyond the delay.
     config.coarse_layers = 3
-    # What is perturbed, by LIBERO-Plus (docs/policy.md): "camera", "robot_start" or "noise", each also with a level
-    # from 1 to 5 behind it, as in "camera_3"; "" is none. Which case an episode gets follows from seed and task.
+    # What is perturbed, by LIBERO-Plus (docs/data_and_evaluation.md): "camera", "robot_start" or "noise", each also
+    # with a level from 1 to 5 behind it, as in "camera_3"; "" is none. Seed and task say which case an episode has.
     config.perturbation = ""
     # Processes with a simulator each; 0 means one per core. The results do not depend on it.
     config.workers = 0

@@ -10,6 +10,7 @@ from eval_bridge.evidence import (
     cascade_section,
     delay_section,
     headline,
+    perturbation_section,
     quickstart_section,
     suite_results,
     what_tokens_buy,
@@ -22,7 +23,7 @@ from eval_bridge.runs.ablation.results import write_table
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path("results")
-SUITES = sorted(path for path in (ROOT / RESULTS).rglob("libero_*.json") if "rows" in json.loads(path.read_text()))
+SUITES = sorted(path for path in (ROOT / RESULTS).rglob("libero_*.json") if "training" in json.loads(path.read_text()))
 ABLATIONS = sorted((ROOT / RESULTS / "ablations").glob("*.md"))
 
 
@@ -46,6 +47,13 @@ def test_success_over_delay_is_told_as_measured(monkeypatch):
     figures, document = RESULTS / "delay.json", Path("docs/delay.md")
     expected = delay_section.describe(figures, document) if figures.exists() else "Not measured yet."
     assert section(str(document), delay_section.SECTION) == expected
+
+
+def test_success_under_perturbations_is_told_as_measured(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    figures, document = RESULTS / "libero_plus.json", Path("docs/results.md")
+    expected = perturbation_section.describe(figures, document) if figures.exists() else "Not measured yet."
+    assert section(str(document), perturbation_section.SECTION) == expected
 
 
 def test_the_readme_has_the_headline_of_the_kept_figures(monkeypatch):
