@@ -20,6 +20,7 @@ LEARNING = [
     "huggingface-hub>=1,<3",
     "safetensors>=0.6",
     "numpy>=2,<3",
+    "scipy>=1.13,<2",
     "h5py>=3.12,<4",
     "tqdm>=4.67",
 ]

@@ -34,7 +34,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.run_dir = "" if variant in ("", "pretrained") else f"runs/{variant}"
     # Folder inside run_dir. One folder holds one decoder and one set of checkpoints.
     config.output = "evaluation"
-    # Recorded with every episode. Greedy decoders and the evaluation states do not depend on it.
+    # Recorded with every episode. Greedy decoders and the evaluation states do not depend on it, perturbations do.
     config.seed = 7
     # "libero": the 50 evaluation states of each task, for results alone. "libero_development": random resets, for
     # choosing anything. "point_mass": a toy.
@@ -63,6 +63,9 @@ def get_config(variant: str = "") -> ConfigDict:
     config.actions_left = 4
     # Of rtc: layers that a call is given of what is left of the last chunk beyond the delay.
     config.coarse_layers = 3
+    # What is perturbed, by LIBERO-Plus (docs/data_and_evaluation.md): "camera", "robot_start" or "noise", each also
+    # with a level from 1 to 5 behind it, as in "camera_3"; "" is none. Seed and task say which case an episode has.
+    config.perturbation = ""
     # Processes with a simulator each; 0 means one per core. The results do not depend on it.
     config.workers = 0
     # Seconds without a word after which a worker counts as hung, and another takes its place.

@@ -72,8 +72,14 @@ def evaluate(config: ConfigDict) -> Summary:
         prepare_process(rendering=True, render_devices=settings.render_devices)
     output = settings.output_folder
     with chosen_policy(settings) as (policy, names):
-        named, timing = (benchmark, names), settings.timing.identity
-        identity = evaluation_identity(*named, seed=settings.seed, policy_batch=policy.batch_size, timing=timing)
+        identity = evaluation_identity(
+            benchmark,
+            names,
+            seed=settings.seed,
+            policy_batch=policy.batch_size,
+            timing=settings.timing.identity,
+            perturbation=plan.perturbation,
+        )
         with EpisodeLog(output / LOG_NAME, identity) as log:
             with _Progress(plan.episodes, log) as progress:
                 summary = run_evaluation(make_benchmark, policy, plan, log, progress.show, settings.worker_settings)

@@ -11,6 +11,7 @@ from eval_bridge.episodes.shadow import EpisodeShadow, load_shadow
 from eval_bridge.episodes.trace import trace_name
 from eval_bridge.evaluation.benchmarks import LiberoBenchmark
 from eval_bridge.evaluation.episode_log import read_episode_log
+from eval_bridge.evaluation.folder import PERTURBATION
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.policies.cascade_decoder import CascadeDecoder
 from eval_bridge.policies.decoders import read_decoder
@@ -72,6 +73,11 @@ def read_watched(folder: Path, run_dir: Path) -> WatchedEpisodes:
         raise ValueError(
             f"{folder} is of simulator={identity['simulator']}, whose starts are for results alone and nothing may be "
             "chosen by them: evaluate with --config.simulator=libero_development"
+        )
+    if PERTURBATION in identity:
+        raise ValueError(
+            f"{folder} was run with perturbation={identity[PERTURBATION]}: a threshold is fitted on the episodes that "
+            "it is for, so evaluate without one"
         )
     summary = read_checked_json(folder / SUMMARY_NAME) if (folder / SUMMARY_NAME).is_file() else {"planned": "all"}
     if summary["planned"] != len(log.episodes):

@@ -14,6 +14,7 @@ import numpy as np
 
 from eval_bridge.episodes.execution.blocking import BLOCKING
 from eval_bridge.evaluation.episode_log import CHECKPOINT, LogContents, read_episode_log
+from eval_bridge.evaluation.folder import PERTURBATION
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.statistics.intervals import Interval
 from eval_bridge.statistics.paired import RESAMPLES, PairedCounts, bootstrap_difference, mcnemar_p_value
@@ -214,7 +215,8 @@ def _compared(name: str, log: LogContents, identity: Mapping[str, Any], both: li
 
 def _differences(first: Mapping[str, Any], second: Mapping[str, Any], names: tuple[str, str]) -> list[str]:
     """What else differs than the decoder and the checkpoints, which are what one compares."""
-    first, second = ({"execution": BLOCKING.name, **identity} for identity in (first, second))
+    usual = {"execution": BLOCKING.name, PERTURBATION: "none"}
+    first, second = ({**usual, **identity} for identity in (first, second))
     fields = sorted({*first, *second})
     different = [field for field in fields if first.get(field) != second.get(field)]
     return [

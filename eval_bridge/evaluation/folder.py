@@ -9,6 +9,7 @@ from eval_bridge.evaluation.episode_log import CHECKPOINT
 from eval_bridge.evaluation.plan import Benchmark
 from eval_bridge.policies.decoders import read_decoder
 from eval_bridge.provenance import simulator_versions
+from eval_bridge.simulators.perturbation.choice import Perturbation
 from eval_bridge.workers.shard import Shard
 from rsd_jax.checkpoints.stage_checkpoints import checkpoint_digests
 from rsd_jax.file_names import file_name
@@ -18,6 +19,9 @@ from rsd_jax.stored_models.random_weights import has_random_weights
 
 WEIGHTS, RANDOM = "weights", "random"
 """What stands in the identity of an evaluation whose policy nobody trained; in others there is nothing of it."""
+
+PERTURBATION = "perturbation"
+"""Likewise, in that of an evaluation in which something is perturbed."""
 
 PRETRAINED_RESULTS = "runs/pretrained"
 OTHERS_RESULTS = "runs/policies/"
@@ -49,6 +53,7 @@ def evaluation_identity(
     seed: int,
     policy_batch: int,
     timing: Mapping[str, Any] = MappingProxyType({}),
+    perturbation: Perturbation | None = None,
 ) -> dict[str, Any]:
     """What two episodes must have in common to be counted together: flat, JSON-serialisable.
 
@@ -59,6 +64,7 @@ def evaluation_identity(
         policy_batch: rows of a call of the policy: sums of another shape may differ in their last bits, and an
             episode with them.
         timing: how chunks are executed and how long calls take (`ExecutionSettings.identity`).
+        perturbation: of camera, robot or frames; the identity of an evaluation without one tells nothing of it.
     """
     identity: dict[str, Any] = {
         "simulator": benchmark.simulator,
@@ -69,6 +75,8 @@ def evaluation_identity(
         **policy,
     }
     identity |= timing
+    if perturbation is not None:
+        identity[PERTURBATION] = perturbation.name
     if benchmark.simulator.startswith("libero"):
         identity |= {f"version.{name}": version for name, version in simulator_versions().items()}
     return identity

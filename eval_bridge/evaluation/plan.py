@@ -9,6 +9,8 @@ from eval_bridge.episodes.execution.interface import Execution
 from eval_bridge.evaluation.delays import Delay
 from eval_bridge.simulators.check_result import CheckResult
 from eval_bridge.simulators.interface import EpisodeStart, Simulator
+from eval_bridge.simulators.perturbation.cases import EpisodePerturbation, draw_perturbation
+from eval_bridge.simulators.perturbation.choice import Perturbation
 from eval_bridge.workers.shard import WHOLE, Shard
 
 
@@ -60,6 +62,7 @@ class EvaluationPlan:
         shard: the part of the episodes that this host runs.
         execution: how chunks are executed.
         delay: how long the policy's calls take; None where the clock stands still.
+        perturbation: of camera, robot or frames; None for none.
     """
 
     task_indices: tuple[int, ...]
@@ -73,6 +76,7 @@ class EvaluationPlan:
     shard: Shard = WHOLE
     execution: Execution = BLOCKING
     delay: Delay | None = None
+    perturbation: Perturbation | None = None
 
     @property
     def episodes(self) -> tuple[EpisodeId, ...]:
@@ -85,12 +89,24 @@ class EvaluationPlan:
         """Steps between the frames of the episode's video, or None if it is not filmed."""
         return self.video_stride if episode.episode - self.first_episode < self.videos_per_task else None
 
+    def perturbation_of(self, benchmark: Benchmark, episode: EpisodeId) -> EpisodePerturbation | None:
+        """How an episode is perturbed, the same whoever runs it; None where nothing is.
+
+        Raises:
+            ValueError: the benchmark or the task has no such case.
+        """
+        if self.perturbation is None:
+            return None
+        task = benchmark.tasks[episode.task_index]
+        return draw_perturbation(self.perturbation, benchmark.suite, task, self.seed, *episode)
+
 
 def plan_evaluation(benchmark: Benchmark, plan: EvaluationPlan) -> EvaluationPlan:
     """Returns `plan` with no tasks replaced by all tasks, if `benchmark` can serve it.
 
     Raises:
-        ValueError: a task or an episode does not exist, a task is named twice, or a number is out of range.
+        ValueError: a task or an episode does not exist, a task is named twice, a number is out of range, or a task
+            cannot be perturbed so.
     """
     count = len(benchmark.tasks)
     indices = plan.task_indices or tuple(range(count))
@@ -113,4 +129,6 @@ def plan_evaluation(benchmark: Benchmark, plan: EvaluationPlan) -> EvaluationPla
     for name, minimum in (("max_attempts", 1), ("videos_per_task", 0), ("video_stride", 1), ("latency_repeats", 0)):
         if getattr(plan, name) < minimum:
             raise ValueError(f"{name}={getattr(plan, name)} must be at least {minimum}.")
+    for index in indices:
+        plan.perturbation_of(benchmark, EpisodeId(index, plan.first_episode))
     return dataclasses.replace(plan, task_indices=indices)

@@ -10,6 +10,7 @@ from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.worker import EvaluationJob, EvaluationResult, ObserveStart, Prepare
 from eval_bridge.observations import Observation
 from eval_bridge.simulators.check_result import require_passed
+from eval_bridge.simulators.perturbation.cases import EpisodePerturbation
 from eval_bridge.workers.messages import Failure
 from eval_bridge.workers.scheduling import SceneAssignment
 
@@ -67,9 +68,9 @@ class Preparation:
 class StartObservation:
     """What a policy sees at the start of an episode (implements `JobSource`)."""
 
-    def __init__(self, episode: EpisodeId, max_attempts: int) -> None:
-        """Of `episode`; whoever is idle looks."""
-        self._waiting: list[EvaluationJob] = [ObserveStart(episode)]
+    def __init__(self, episode: EpisodeId, max_attempts: int, perturbation: EpisodePerturbation | None) -> None:
+        """Of `episode`, perturbed as it is; whoever is idle looks."""
+        self._waiting: list[EvaluationJob] = [ObserveStart(episode, perturbation)]
         self._max_attempts = max_attempts
         self.observation: Observation | None = None
 

@@ -9,11 +9,16 @@ from eval_bridge.episodes.execution.timing import EpisodeTiming
 from eval_bridge.episodes.rollout import ActionSummary, Rollout
 from eval_bridge.evaluation.delays import LatencyProfile
 from eval_bridge.policies.latency import Latency
+from eval_bridge.simulators.perturbation.cases import Case
 
 
 @dataclass(frozen=True)
 class EpisodeRecord:
-    """A finished episode and how it went; files are relative to the log."""
+    """A finished episode and how it went; files are relative to the log.
+
+    Attributes:
+        case: how it was perturbed; None where nothing was, and no line tells it then.
+    """
 
     kind: ClassVar[str] = "episode"
     suite: str
@@ -25,6 +30,7 @@ class EpisodeRecord:
     rollout: Rollout
     trace: str | None = None
     video: str | None = None
+    case: Case | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,8 @@ class SpeedRecord:
     seconds: float
 
 
+_NAMED = EpisodeAcceptance | ActionSummary | EpisodeTiming | Latency | Case
+
 Record = EpisodeRecord | ErrorRecord | SessionRecord | LatencyRecord | SpeedRecord | LatencyProfile
 
 
@@ -86,6 +94,8 @@ def to_line(record: Record) -> dict[str, Any]:
     """A record as a JSON object, its kind first. What a rollout holds lies flat in the line of its episode."""
     line: dict[str, Any] = {"kind": record.kind}
     for name, value in vars(record).items():
+        if name == "case" and value is None:  # lines of a time without it stay as they are
+            continue
         line |= _rollout_fields(value) if isinstance(value, Rollout) else {name: _objects(value)}
     return line
 
@@ -101,7 +111,8 @@ def from_line(line: Mapping[str, Any]) -> Record:
     kind = fields.pop("kind")
     match kind:
         case EpisodeRecord.kind:
-            return EpisodeRecord(**_with_rollout(fields))
+            case = fields.pop("case", None)
+            return EpisodeRecord(**_with_rollout(fields), case=case and Case(**case))
         case LatencyRecord.kind:
             stages = {stage: Latency(**latency) for stage, latency in fields["stages"].items()}
             return LatencyRecord(**fields | {"stages": stages})
@@ -137,7 +148,7 @@ def _objects(value: Any) -> Any:
     """Named tuples as objects, also as values of one: JSON would make anonymous lists of them."""
     if isinstance(value, dict):
         return {name: _objects(item) for name, item in value.items()}
-    return value._asdict() if isinstance(value, EpisodeAcceptance | ActionSummary | EpisodeTiming | Latency) else value
+    return value._asdict() if isinstance(value, _NAMED) else value
 
 
 def _tuples(value: Any) -> Any:

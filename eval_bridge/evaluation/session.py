@@ -176,7 +176,8 @@ class _Session:
         return LatencyProfile(MeasuredDelay.name, source, seconds)
 
     def _look_at(self, episode: EpisodeId) -> Observation:
-        start = StartObservation(episode, self._plan.max_attempts)
+        perturbation = self._plan.perturbation_of(self._benchmark, episode)
+        start = StartObservation(episode, self._plan.max_attempts, perturbation)
         self._loop.run(start)
         assert start.observation is not None
         return start.observation
@@ -193,13 +194,14 @@ class _Session:
         episode = self._waiting[task].popleft()
         key = episode_key(self._plan.seed, *episode)
         stride, delays = self._plan.stride_of(episode), self._delays(episode)
-        return RunEpisode(episode, self._row(episode), key, stride, self._plan.execution, delays)
+        perturbation = self._plan.perturbation_of(self._benchmark, episode)
+        return RunEpisode(episode, self._row(episode), key, stride, self._plan.execution, delays, perturbation)
 
     def done(self, job: EvaluationJob, result: EvaluationResult) -> None:
         """Logs an episode. A file that could not be written is the disk's trouble, and ends the evaluation."""
         match job, result:
-            case RunEpisode(episode), EpisodeOutcome() as outcome:
-                self._record(episode, outcome)
+            case RunEpisode() as run, EpisodeOutcome() as outcome:
+                self._record(run, outcome)
                 self._finished, self._steps = self._finished + 1, self._steps + outcome.rollout.steps
                 self._ended = time.perf_counter()
             case RunEpisode(), FilesNotWritten() as trouble:
@@ -242,7 +244,8 @@ class _Session:
 
     # --- the log
 
-    def _record(self, episode: EpisodeId, outcome: EpisodeOutcome) -> None:
+    def _record(self, run: RunEpisode, outcome: EpisodeOutcome) -> None:
+        episode = run.episode
         record = EpisodeRecord(
             suite=self._benchmark.suite,
             task=self._benchmark.tasks[episode.task_index],
@@ -253,6 +256,7 @@ class _Session:
             rollout=outcome.rollout,
             trace=outcome.trace,
             video=outcome.video,
+            case=run.perturbation and run.perturbation.case,
         )
         self._log.append(record)
         self._on_record(record)

@@ -15,6 +15,7 @@ from eval_bridge.serving.client import ConventionSettings
 from eval_bridge.serving.openpi_protocol import OPENPI
 from eval_bridge.serving.server_address import is_address, read_address
 from eval_bridge.simulators.libero.renderer import render_environments
+from eval_bridge.simulators.perturbation.choice import Perturbation, read_perturbation
 from eval_bridge.workers.shard import Shard
 
 
@@ -54,11 +55,12 @@ class EvaluationSettings:
         policy_protocol: that its server speaks, where the address does not say it.
         policy_reply_limit: seconds within which it must answer.
         conventions: of its server, as far as they are declared.
+        perturbation: of camera, robot or frames (`read_perturbation`); empty for none.
 
     Raises:
         ValueError: on construction, if the decoder does not exist or cannot act as it is to be executed, a calibration
-            is asked for where nothing is fitted, or the shard is none. What depends on the benchmark is an error of
-            `plan`.
+            is asked for where nothing is fitted, or the shard or the perturbation is none. What depends on the
+            benchmark is an error of `plan`.
     """
 
     run_dir: str
@@ -89,6 +91,7 @@ class EvaluationSettings:
     policy_protocol: str = OPENPI
     policy_reply_limit: float = 300.0
     conventions: ConventionSettings = field(default_factory=ConventionSettings)
+    perturbation: str = ""
 
     def __post_init__(self) -> None:
         decoder = read_decoder(self.decoder, self.decoder_settings)
@@ -110,6 +113,7 @@ class EvaluationSettings:
             )
         if is_address(self.policy):
             read_address(self.policy, self.policy_protocol)
+        self.read_perturbation()
 
     def with_fitted_settings(self) -> "EvaluationSettings":
         """What is asked for, with the settings of the calibration that it names; raises as `fitted_settings` does."""
@@ -122,6 +126,10 @@ class EvaluationSettings:
     def timing(self) -> ExecutionSettings:
         """How chunks are executed and how long calls take."""
         return ExecutionSettings(self.execution, self.delay, self.actions_left, self.coarse_layers)
+
+    def read_perturbation(self) -> Perturbation | None:
+        """What is perturbed; None for nothing. Raises as the function of the same name does."""
+        return read_perturbation(self.perturbation)
 
     @property
     def checkpoints(self) -> Path:
@@ -167,5 +175,6 @@ class EvaluationSettings:
                 shard=Shard.parse(self.shard),
                 execution=self.timing.made,
                 delay=self.timing.read_delay(),
+                perturbation=self.read_perturbation(),
             ),
         )

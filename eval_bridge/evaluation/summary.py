@@ -11,6 +11,11 @@ import numpy as np
 from eval_bridge.episodes.acceptance import total_acceptance
 from eval_bridge.evaluation.episode_log import LogContents
 from eval_bridge.evaluation.folder import RANDOM, WEIGHTS
+from eval_bridge.evaluation.perturbation_summary import (
+    PerturbationSummary,
+    describe_perturbation,
+    summarise_perturbation,
+)
 from eval_bridge.evaluation.plan import EpisodeId
 from eval_bridge.evaluation.records import EpisodeRecord
 from eval_bridge.evaluation.timing_summary import TimingSummary, describe_timing, summarise_timing
@@ -20,6 +25,9 @@ from eval_bridge.policies.latency import Latency
 from eval_bridge.statistics.intervals import Interval, wilson_interval
 from rsd_jax.content_check import write_checked_json
 from rsd_jax.stored_models.random_weights import RANDOM_WEIGHTS, in_red
+
+CHANGED_PROTOCOL = frozenset({"timing", "perturbation"})
+"""What a summary tells only where the evaluation was not by the ordinary protocol: time passed, or things moved."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ class Summary:
         seconds: wall time of all episodes together.
         timing: where time passed while the policy computed; None where the clock stood still.
         has_random_weights: whether nobody trained the policy, so that no number says anything about one.
+        perturbation: of camera, robot or frames; None where nothing was perturbed.
     """
 
     suite: str
@@ -97,18 +106,19 @@ class Summary:
     seconds: float
     timing: TimingSummary | None = None
     has_random_weights: bool = False
+    perturbation: PerturbationSummary | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON-serialisable form; latencies are objects with p50, p90 and p99.
 
-        No `timing` is left out, and so is that weights are not random.
+        No `timing` and no `perturbation` are left out, and so is that weights are not random.
         """
         latency = {
             stage: {name: round(ms, 4) for name, ms in value._asdict().items()}
             for stage, value in self.latency_ms.items()
         }
         told = dataclasses.asdict(self) | {"latency_ms": latency}
-        left_out = {"timing": None, "has_random_weights": False}
+        left_out = {"timing": None, "has_random_weights": False, "perturbation": None}
         return {name: value for name, value in told.items() if name not in left_out or value != left_out[name]}
 
 
@@ -164,6 +174,7 @@ def summarise(log: LogContents, planned: int) -> Summary:
         seconds=sum(record.rollout.seconds for record in records),
         timing=summarise_timing(log),
         has_random_weights=identity.get(WEIGHTS) == RANDOM,
+        perturbation=summarise_perturbation(log),
     )
 
 
@@ -183,6 +194,8 @@ def describe(summary: Summary, report: Path) -> str:
         lines.append(f"{describe_acceptance(summary.token_acceptance)}, {summary.rounds_mean:.2f} rounds")
     if summary.skipped is not None:
         lines.append(f"skipped     {summary.skipped:.1%} of {summary.chunks} calls did without the main backbone")
+    if summary.perturbation is not None:
+        lines.append(describe_perturbation(summary.perturbation))
     if summary.timing is not None:
         lines.append(describe_timing(summary.timing))
     if "chunk" in summary.latency_ms:

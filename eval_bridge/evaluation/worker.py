@@ -20,6 +20,8 @@ from eval_bridge.observations import Observation
 from eval_bridge.policies.random_streams import EpisodeKey
 from eval_bridge.simulators.check_result import CheckResult
 from eval_bridge.simulators.kept_simulator import KeptSimulator
+from eval_bridge.simulators.perturbation.cases import EpisodePerturbation
+from eval_bridge.simulators.perturbation.perturbed_simulator import perturbed
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.run_folder import SHADOW_FOLDER, TRACE_FOLDER, VIDEO_FOLDER
 
@@ -47,6 +49,7 @@ class RunEpisode:
         key: its random key (`eval_bridge.policies.random_streams`).
         video_stride: steps between the frames of its video; None films nothing.
         execution: how its chunks are executed. delays: steps that its calls take, as many as there can be.
+        perturbation: how it is perturbed; None where nothing is.
     """
 
     episode: EpisodeId
@@ -55,6 +58,7 @@ class RunEpisode:
     video_stride: int | None
     execution: Execution
     delays: tuple[int, ...]
+    perturbation: EpisodePerturbation | None = None
 
     @property
     def task_index(self) -> int:
@@ -64,9 +68,10 @@ class RunEpisode:
 
 @dataclass(frozen=True)
 class ObserveStart:
-    """Look at the start of an episode. The result is an `Observation`."""
+    """Look at the start of an episode, perturbed as it is. The result is an `Observation`."""
 
     episode: EpisodeId
+    perturbation: EpisodePerturbation | None = None
 
 
 EvaluationJob = Prepare | RunEpisode | ObserveStart
@@ -108,9 +113,10 @@ class EpisodeWorker:
                 return self._benchmark.check(self._simulators.of(task_index), task_index, with_installation)
             case RunEpisode():
                 return self._run_episode(job, ask)
-            case ObserveStart(episode):
-                simulator = self._simulators.of(episode.task_index)
-                simulator.begin(self._benchmark.start(simulator, *episode))
+            case ObserveStart(episode, perturbation):
+                unperturbed = self._simulators.of(episode.task_index)
+                simulator = perturbed(unperturbed, perturbation)
+                simulator.begin(self._benchmark.start(unperturbed, *episode))
                 return simulator.observe()
             case _:
                 assert_never(job)
@@ -120,8 +126,9 @@ class EpisodeWorker:
         self._simulators.close()
 
     def _run_episode(self, job: RunEpisode, ask: AskPolicy) -> EpisodeOutcome | FilesNotWritten:
-        benchmark, simulator = self._benchmark, self._simulators.of(job.task_index)
-        start = benchmark.start(simulator, *job.episode)
+        benchmark, unperturbed = self._benchmark, self._simulators.of(job.task_index)
+        start = benchmark.start(unperturbed, *job.episode)
+        simulator = perturbed(unperturbed, job.perturbation)
         policy = OwnersPolicy(ask, job.row, job.key, self._needs)
         execution = job.execution.begin(job.delays)
         rollout, recording = run_episode(simulator, policy, start, benchmark.step_limit, job.video_stride, execution)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from eval_bridge.evaluation.summary import CHANGED_PROTOCOL
 from eval_bridge.evidence.cascade_evidence import Timing, calibration_of, read_calibrations, read_cascade, read_timings
 from eval_bridge.evidence.cascade_rows import CascadeRow, Evaluated, make_row
 from eval_bridge.policies.acting_settings import ActingSettings, acting_settings
@@ -111,11 +112,11 @@ def _of_suite(calibrations: list[Facts], suite: str) -> list[Facts]:
 
 
 def _evaluations(run_dir: Path, query: CascadeQuery) -> Iterator[Evaluated]:
-    """The complete evaluations that are asked about, whatever their folders are called."""
+    """The complete evaluations that are asked about by the ordinary protocol, whatever their folders are called."""
     for path in sorted(run_dir.glob(f"*/{SUMMARY_NAME}")):
         each = Evaluated.read(path.parent)
         is_asked = (each.summary["simulator"], each.summary["suite"]) == (query.simulator, query.suite)
-        if is_asked and each.is_complete:
+        if is_asked and each.is_complete and not CHANGED_PROTOCOL & each.summary.keys():
             yield each
 
 

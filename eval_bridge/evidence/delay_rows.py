@@ -93,6 +93,8 @@ def _read_complete(folder: Path) -> LogContents:
     summary = read_checked_json(folder / SUMMARY_NAME)
     if summary["episodes"] != summary["planned"]:
         raise ValueError(f"{folder} has {summary['episodes']} of {summary['planned']} episodes; finish it first")
+    if "perturbation" in summary:
+        raise ValueError(f"{folder} is of a perturbed evaluation ({summary['perturbation']['name']}): leave it out")
     return read_episode_log(folder / LOG_NAME)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from eval_bridge.evaluation.benchmarks import LiberoBenchmark
 from eval_bridge.evaluation.comparison import compare_folders
 from eval_bridge.evaluation.episode_log import read_episode_log
+from eval_bridge.evaluation.summary import CHANGED_PROTOCOL
 from eval_bridge.evidence.fine_grained import Pooled, pool_fine_grained
 from eval_bridge.runs.run_record import pipeline_command, read_result
 from eval_bridge.simulators.libero.suites import get_suite, suite_names
@@ -179,6 +180,11 @@ def read_row(folder: Path, seed: int, command: str) -> EvaluationRow:
             f"{folder / SUMMARY_NAME} is of an evaluation in which time passed ({summary['timing']['execution']}): "
             f"launch.record_delay tells of those. Move it away, and run {command}"
         )
+    if "perturbation" in summary:
+        raise ValueError(
+            f"{folder / SUMMARY_NAME} is of a perturbed evaluation ({summary['perturbation']['name']}): "
+            f"launch.record_perturbations tells of those. Move it away, and run {command}"
+        )
     log = read_episode_log(folder / LOG_NAME)
     chunk = summary["latency_ms"].get("chunk", {})
     return EvaluationRow(
@@ -222,7 +228,7 @@ def _is_alike(headline: Path, folder: Path) -> bool:
     is_complete = summary["episodes"] == summary["planned"]
     return (
         is_complete
-        and "timing" not in summary
+        and not CHANGED_PROTOCOL & summary.keys()
         and all(summary[name] == own[name] for name in ("suite", "simulator", "tasks", "episodes"))
     )
 

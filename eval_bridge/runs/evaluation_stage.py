@@ -10,7 +10,7 @@ from typing import Any
 from eval_bridge.evaluation.benchmarks import get_benchmark
 from eval_bridge.evaluation.episode_log import read_episode_log
 from eval_bridge.evaluation.execution_settings import TIMING, ExecutionSettings
-from eval_bridge.evaluation.folder import checkpoint_folder, results_folder
+from eval_bridge.evaluation.folder import PERTURBATION, checkpoint_folder, results_folder
 from eval_bridge.evaluation.plan import EpisodeId, EvaluationPlan, plan_evaluation
 from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.decoders import read_decoder
@@ -132,4 +132,5 @@ def _holds_evaluation(
         and acting.items() <= log.checkpoints.items()
         and identity.get("decoder_settings", "") == " ".join(sorted(settings.split()))
         and {name: identity[name] for name in TIMING if name in identity} == timing
+        and PERTURBATION not in identity
     )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from eval_bridge.evaluation.summary import CHANGED_PROTOCOL
 from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.decoders import read_decoder
 from rsd_jax.content_check import read_checked_json
@@ -11,13 +12,14 @@ from rsd_jax.run_folder import REPORT_NAME, SUMMARY_NAME
 
 
 def has_all_episodes(output: Path, decoder: Decoder) -> bool:
-    """Whether every planned episode has a result, by this decoder with its settings, while the clock stood still."""
+    """Whether every planned episode has a result, by this decoder with its settings, in the ordinary protocol."""
     if not (output / SUMMARY_NAME).is_file() or not (output / REPORT_NAME).is_file():
         return False
     summary = read_checked_json(output / SUMMARY_NAME)
     # Summaries of a time without them tell no settings; where there were some, the log has them.
     evaluated = read_decoder(summary["decoder"], summary.get("decoder_settings", ""))
-    return bool(evaluated == decoder and summary["episodes"] == summary["planned"] and "timing" not in summary)
+    is_ordinary = not CHANGED_PROTOCOL & summary.keys()
+    return bool(evaluated == decoder and summary["episodes"] == summary["planned"] and is_ordinary)
 
 
 def compares_with(output: Path, others: Sequence[str]) -> bool:

@@ -159,6 +159,28 @@ def test_an_evaluation_in_which_time_passes_needs_a_folder_of_its_own(run_dir, m
     assert "execution is 'blocking' in evaluation and 'hold' in hold_3" in warned
 
 
+def test_a_perturbed_evaluation_needs_a_folder_of_its_own(run_dir, monkeypatch, capsys):
+    evaluate.evaluate(config(run_dir))
+    message = command(monkeypatch, run_dir, "--config.perturbation=noise")
+    assert "perturbation: None there, 'noise' now" in message
+    assert command(monkeypatch, run_dir, "--config.perturbation=noise", "--config.output=noise") == 0
+    assert "perturbed   Sensor Noise of LIBERO-Plus, all levels: " in capsys.readouterr().out
+    lines = [json.loads(line) for line in (run_dir / "noise" / "episodes.jsonl").read_text().splitlines()]
+    assert lines[0]["identity"]["perturbation"] == "noise"
+    assert [line["case"]["kind"] for line in lines if line["kind"] == "episode"] == ["noise"] * 2
+    assert "Sensor Noise of LIBERO-Plus" in (run_dir / "noise" / "report.html").read_text()
+    message = command(monkeypatch, run_dir, "--config.perturbation=noise_2", "--config.output=noise")
+    assert "perturbation: 'noise' there, 'noise_2' now" in message
+    warned = compare_folders(run_dir / "evaluation", run_dir / "noise").warnings
+    assert "perturbation is 'none' in evaluation and 'noise' in noise" in warned
+
+
+def test_an_evaluation_that_is_not_perturbed_tells_nothing_of_it(run_dir):
+    evaluate.evaluate(config(run_dir))
+    assert "perturb" not in (run_dir / "evaluation" / "episodes.jsonl").read_text()
+    assert "perturb" not in (run_dir / "evaluation" / "summary.json").read_text()
+
+
 def test_promises_are_made_to_a_policy_that_takes_them(run_dir, monkeypatch):
     class TakingPolicy(StandingPolicy):
         takes_promises = True
@@ -297,6 +319,11 @@ def test_a_run_that_is_named_acts_and_keeps_its_results(run_dir):
         ("--config.episodes_per_task=51", "between 1 and 50"),
         ("--config.shard=2/2", "shard='2/2'"),
         ("--config.execution=hold", "execution=hold needs a delay"),
+        (
+            "--config.perturbation=light",
+            "perturbation='light' does not exist: choose one of camera, robot_start, noise",
+        ),
+        ("--config.perturbation=camera", "point_mass does not have: choose noise"),
         ("--config.delay=3", "delay='3' means nothing to execution=blocking"),
     ],
 )

@@ -320,6 +320,7 @@ def test_incomplete_and_foreign_evaluations_are_no_rows(run_dir, tmp_path):
     write_evaluation(run_dir / "evaluation_half", log_of({0: "+"}), planned=2)
     write_evaluation(run_dir / "evaluation_dev", log_of({0: "+"}, simulator="libero_development"))
     write_evaluation(run_dir / "evaluation_goal", log_of({0: "+"}, suite="libero_goal"))
+    write_evaluation(run_dir / "evaluation_noise", log_of(SPECULATIVE, perturbation="noise"))
     (run_dir / "evaluation_empty").mkdir()
     assert len(record(tmp_path, run_dir)["rows"]) == 3
 
@@ -342,6 +343,13 @@ def test_missing_files_are_named_with_the_command_and_nothing_is_written(run_dir
 def test_an_incomplete_headline_is_refused(run_dir, tmp_path):
     write_summary(run_dir / "evaluation/summary.json", summarise(log_of(SPECULATIVE), planned=500))
     with pytest.raises(ValueError, match=r"has 7 of 500 episodes; finish it: python -m launch.pipeline"):
+        record(tmp_path, run_dir)
+
+
+def test_a_perturbed_headline_is_refused(run_dir, tmp_path):
+    perturbed = log_of(SPECULATIVE, perturbation="noise")
+    write_summary(run_dir / "evaluation/summary.json", summarise(perturbed, planned=7))
+    with pytest.raises(ValueError, match=r"of a perturbed evaluation \(noise\): launch.record_perturbations tells"):
         record(tmp_path, run_dir)
 
 

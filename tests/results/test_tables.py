@@ -10,6 +10,7 @@ from eval_bridge.evidence import (
     cascade_section,
     delay_section,
     headline,
+    perturbation_section,
     quickstart_section,
     scaling_section,
     suite_results,
@@ -24,7 +25,7 @@ from eval_bridge.runs.ablation.results import write_table
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path("results")
-SUITES = sorted(path for path in (ROOT / RESULTS).rglob("libero_*.json") if "rows" in json.loads(path.read_text()))
+SUITES = sorted(path for path in (ROOT / RESULTS).rglob("libero_*.json") if "training" in json.loads(path.read_text()))
 ABLATIONS = sorted((ROOT / RESULTS / "ablations").glob("*.md"))
 
 
@@ -55,6 +56,13 @@ def test_plans_for_many_devices_are_told_and_drawn_as_computed(monkeypatch):
     figures, document = RESULTS / "scaling_plan.json", Path("docs/scaling.md")
     assert section(str(document), scaling_section.SECTION) == scaling_section.describe(figures, document)
     assert (ROOT / "docs/scaling.svg").read_text(encoding="utf-8") == render_plot(read(figures.name))
+
+
+def test_success_under_perturbations_is_told_as_measured(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    figures, document = RESULTS / "libero_plus.json", Path("docs/results.md")
+    expected = perturbation_section.describe(figures, document) if figures.exists() else "Not measured yet."
+    assert section(str(document), perturbation_section.SECTION) == expected
 
 
 def test_the_readme_has_the_headline_of_the_kept_figures(monkeypatch):

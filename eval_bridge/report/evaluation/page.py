@@ -16,6 +16,7 @@ from eval_bridge.report.evaluation.films import make_films, make_hero
 from eval_bridge.report.evaluation.latency import latency_section
 from eval_bridge.report.evaluation.looks import looks_section
 from eval_bridge.report.evaluation.motion import motion_section
+from eval_bridge.report.evaluation.perturbation import perturbation_section
 from eval_bridge.report.evaluation.speculation import speculation_section
 from eval_bridge.report.evaluation.success import task_bars
 from eval_bridge.report.evaluation.time_to_success import time_section
@@ -79,6 +80,7 @@ def render_report(
         "comparisons": [comparison_section(comparison) for comparison in comparisons],
         "speculation": speculation_section(summary, records),
         "looks": looks_section(summary, records),
+        "perturbed": perturbation_section(summary),
         "time_passed": timing_section(summary, records),
         "latency": latency_section(summary, log),
         "motion": motion_section(analysis),

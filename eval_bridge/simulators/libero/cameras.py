@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.simulators.libero.renderer import RENDERING_OFF, RendererNotFound
+from eval_bridge.simulators.perturbation.camera_pose import CameraMove, CameraPose, move_camera
 from rsd_jax.demos.frames import RENDER_SIZE
 
 CAMERAS = {"agentview": "agentview", "wrist": "robot0_eye_in_hand"}
@@ -34,6 +35,9 @@ class Cameras:
         from robosuite.utils.observables import Observable, sensor
 
         self._env = env
+        self._third_person = env.sim.model.camera_name2id(CAMERAS["agentview"])
+        model = env.sim.model
+        self._home = CameraPose(*(np.array(poses[self._third_person]) for poses in (model.cam_pos, model.cam_quat)))
         self._noted: dict[str, NDArray[np.float64]] = {}
         self._noted_site_colours: NDArray[np.float32] = np.array(env.sim.model.site_rgba)
         self._view: Any = None
@@ -68,6 +72,16 @@ class Cameras:
         frame = self._view.render(camera_name=CAMERAS[camera], width=RENDER_SIZE, height=RENDER_SIZE)
         model.site_rgba[:] = current_colours
         return frame
+
+    def place(self, move: CameraMove | None) -> None:
+        """Puts the third-person camera where a move takes it from its place, or back into its place.
+
+        It shows when the scene is computed next, as the begin of an episode does.
+        """
+        pose = self._home if move is None else move_camera(self._home, move)
+        quaternion = pose.quaternion if move is None else pose.quaternion / np.linalg.norm(pose.quaternion)
+        model, index = self._env.sim.model, self._third_person
+        model.cam_pos[index], model.cam_quat[index] = pose.position, quaternion
 
     def project(self, camera: str, point: NDArray[np.float64]) -> tuple[float, float]:
         """Where the geometry of the camera puts a point of the world in a frame as rendered.

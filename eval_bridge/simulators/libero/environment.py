@@ -17,6 +17,7 @@ from eval_bridge.simulators.libero.state_capture import capture_start, flat_stat
 from eval_bridge.simulators.libero.stepping import Stepper
 from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.simulators.libero.task_files import task_definition, task_instruction
+from eval_bridge.simulators.perturbation.camera_pose import CameraMove
 
 ACTION_DIMENSION = 7
 
@@ -72,9 +73,19 @@ class LiberoSimulator:
         """Draws a start by the task's own random reset; `begin` must follow. See `reset.draw_start`."""
         return reset.draw_start(self._environment(), seed)
 
-    def begin(self, start: EpisodeStart) -> None:
-        """Puts the scene into `start` and lets it settle. See `reset.begin`."""
-        reset.begin(self._environment(), start, self._step)
+    def begin(
+        self, start: EpisodeStart, *, camera: CameraMove | None = None, posture: NDArray[np.float64] | None = None
+    ) -> None:
+        """Puts the scene into `start` and lets it settle. See `reset.begin`.
+
+        Args:
+            start: of this task.
+            camera: move of the third-person camera in this episode; None leaves it in its place.
+            posture: joint angles ``[7]`` that the arm's controller starts from, radians; None for its home.
+        """
+        environment = self._environment()
+        self.cameras.place(camera)
+        reset.begin(environment, start, self._step, posture)
 
     def step(self, action: NDArray[np.float32]) -> bool:
         """Executes one action for 50 ms, as LIBERO's environment does to the last bit (`Stepper`).

@@ -125,7 +125,12 @@ def global_generator(state: dict[str, Any]) -> Iterator[None]:
         np.random.set_state(before)  # noqa: NPY002
 
 
-def begin(env: Any, start: EpisodeStart, step: Callable[[NDArray[np.float64]], object]) -> None:
+def begin(
+    env: Any,
+    start: EpisodeStart,
+    step: Callable[[NDArray[np.float64]], object],
+    posture: NDArray[np.float64] | None = None,
+) -> None:
     """Puts the environment into a start and lets it settle for `SETTLE_STEPS` steps.
 
     What follows depends on the start and the actions alone: not on what happened in this environment before.
@@ -134,6 +139,9 @@ def begin(env: Any, start: EpisodeStart, step: Callable[[NDArray[np.float64]], o
         env: LIBERO's environment.
         start: of the task that it simulates.
         step: executes an action in it.
+        posture: joint angles ``[7]``, radians, from which the controller takes its references in place of the home
+            pose's. The arm still begins where `start` has it, as when LIBERO sets a state after a reset; settling
+            then turns the hand and the elbow towards the posture.
 
     Raises:
         ValueError: the start belongs to another task.
@@ -147,11 +155,14 @@ def begin(env: Any, start: EpisodeStart, step: Callable[[NDArray[np.float64]], o
     place_fixtures(env, start.fixture_poses)
     gripper = env.robots[0].gripper
     gripper.current_action = np.zeros(gripper.dof)
+    robot = env.robots[0]
+    home = robot.init_qpos
     env.deterministic_reset = True  # no draws: the controller takes its references from the exact home pose
+    robot.init_qpos = home if posture is None else posture
     try:
         env.reset()
     finally:
-        env.deterministic_reset = False
+        env.deterministic_reset, robot.init_qpos = False, home
     env.sim.data.qacc_warmstart[:] = 0.0
     env.sim.set_state_from_flattened(np.asarray(start.state, np.float64))
     env.sim.forward()

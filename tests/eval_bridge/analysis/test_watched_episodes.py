@@ -32,6 +32,7 @@ def test_episodes_are_read_in_order_with_what_watched_them(run_dir):
         ({"decoder": "fixed_point", "settings": ""}, "was run by decoder=fixed_point, which drafts nothing: evaluate"),
         ({"settings": "rule=confidence"}, "was run with shadow=False, so that nobody watched: evaluate with"),
         ({"simulator": "libero"}, "is of simulator=libero, whose starts are for results alone"),
+        ({"perturbation": "camera_2"}, "was run with perturbation=camera_2: a threshold is fitted on the episodes"),
         ({"planned": 5}, "has 3 of 5 episodes: the same evaluation goes on"),
         ({"digests": DIGESTS | {"policy": "another"}}, "was run with another policy than .*run has: move it away"),
     ],

@@ -8,6 +8,7 @@ import pytest
 from eval_bridge.episodes.execution.timing import EpisodeTiming
 from eval_bridge.evaluation.delays import LatencyProfile
 from eval_bridge.evaluation.records import SpeedRecord, from_line, to_line
+from eval_bridge.simulators.perturbation.cases import Case
 from tests.eval_bridge.evaluation.test_episode_log import CRASH, LATENCY, SESSION, episode
 
 TIMED = episode(0)
@@ -32,6 +33,12 @@ LINES = [
         '"abcdef", "versions": {"jax": "0.10.2"}}',
     ),
     (episode(0), EPISODE),
+    (
+        dataclasses.replace(episode(0), case=Case("camera", "17_15_100_0_0", 2)),
+        EPISODE.replace(
+            '"video": null', '"video": null, "case": {"kind": "camera", "values": "17_15_100_0_0", "level": 2}'
+        ),
+    ),
     (
         TIMED,
         EPISODE.replace(

@@ -18,6 +18,7 @@ from eval_bridge.evaluation.plan import EpisodeId, EvaluationPlan
 from eval_bridge.evaluation.session import WorkerSettings, run_evaluation
 from eval_bridge.policies.compiled_policy import CompiledPolicy
 from eval_bridge.policies.real_time import RealTimePolicy
+from eval_bridge.simulators.perturbation.choice import Perturbation
 from rsd_jax.file_digests import file_digest
 
 IDENTITY = {
@@ -49,20 +50,32 @@ def runs(preflight_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     real_time = RealTimePolicy.load(preflight_run, batch_size=4, coarse_layers=1)
     asynchronous, chunking, none = (Asynchronous(), PROFILE), (RealTimeChunking(), PROFILE), (BLOCKING, None)
     runs = {}
-    for name, policy, order, workers, (execution, delay) in (
-        ("one", policies[4], ONE_AFTER_THE_OTHER, 1, none),
-        ("four", policies[4], ONE_AFTER_THE_OTHER, 4, none),
-        ("shuffled", policies[4], SHUFFLED, 2, none),
-        ("hold", policies[4], ONE_AFTER_THE_OTHER, 3, (Hold(), FixedDelay(0))),
-        ("one_row", policies[1], ONE_AFTER_THE_OTHER, 2, none),
-        ("hold_one_row", policies[1], ONE_AFTER_THE_OTHER, 1, (Hold(), FixedDelay(0))),
-        ("async", policies[4], ONE_AFTER_THE_OTHER, 1, asynchronous),
-        ("async_shuffled", policies[4], SHUFFLED, 3, asynchronous),
-        ("rtc", real_time, ONE_AFTER_THE_OTHER, 1, chunking),
-        ("rtc_shuffled", real_time, SHUFFLED, 3, chunking),
+    noise, nothing = Perturbation("noise"), None
+    for name, policy, order, workers, (execution, delay), perturbation in (
+        ("one", policies[4], ONE_AFTER_THE_OTHER, 1, none, nothing),
+        ("four", policies[4], ONE_AFTER_THE_OTHER, 4, none, nothing),
+        ("shuffled", policies[4], SHUFFLED, 2, none, nothing),
+        ("hold", policies[4], ONE_AFTER_THE_OTHER, 3, (Hold(), FixedDelay(0)), nothing),
+        ("one_row", policies[1], ONE_AFTER_THE_OTHER, 2, none, nothing),
+        ("hold_one_row", policies[1], ONE_AFTER_THE_OTHER, 1, (Hold(), FixedDelay(0)), nothing),
+        ("async", policies[4], ONE_AFTER_THE_OTHER, 1, asynchronous, nothing),
+        ("async_shuffled", policies[4], SHUFFLED, 3, asynchronous, nothing),
+        ("rtc", real_time, ONE_AFTER_THE_OTHER, 1, chunking, nothing),
+        ("rtc_shuffled", real_time, SHUFFLED, 3, chunking, nothing),
+        ("noise", policies[4], ONE_AFTER_THE_OTHER, 1, none, noise),
+        ("noise_shuffled", policies[4], SHUFFLED, 3, none, noise),
     ):
         folder = tmp_path_factory.mktemp(name)
-        plan = OrderedPlan((0,), EPISODES, seed=7, latency_repeats=0, execution=execution, delay=delay, order=order)
+        plan = OrderedPlan(
+            (0,),
+            EPISODES,
+            seed=7,
+            latency_repeats=0,
+            execution=execution,
+            delay=delay,
+            perturbation=perturbation,
+            order=order,
+        )
         with EpisodeLog(folder / "episodes.jsonl", IDENTITY) as log:
             run_evaluation(
                 partial(get_benchmark, "point_mass", "point_mass"),
@@ -92,13 +105,27 @@ def lines(folder):
     ("one", "other"),
     [
         *[("one", "four"), ("one", "shuffled"), ("one", "hold"), ("one_row", "hold_one_row")],
-        *[("async", "async_shuffled"), ("rtc", "rtc_shuffled")],
+        *[("async", "async_shuffled"), ("rtc", "rtc_shuffled"), ("noise", "noise_shuffled")],
     ],
 )
 def test_records_and_traces_are_identical(runs, one, other):
     (folder, contents), (other_folder, _) = runs[one], runs[other]
     assert set(contents.episodes) == {EpisodeId(0, k) for k in range(EPISODES)}
     assert lines(folder) == lines(other_folder)
+
+
+def test_noise_changes_what_the_policy_does_and_is_told_episode_by_episode(runs):
+    (folder, contents), (plain_folder, plain) = runs["noise"], runs["one"]
+    cases = [contents.episodes[EpisodeId(0, episode)].case for episode in range(EPISODES)]
+    assert len(set(cases)) == EPISODES
+    assert {case.kind for case in cases} == {"noise"}
+    assert [record.case for record in plain.episodes.values()] == [None] * EPISODES
+    assert "case" not in (plain_folder / "episodes.jsonl").read_text()
+    first, other = (
+        load_trace(where / log.episodes[EpisodeId(0, 0)].trace).chunks[0]
+        for where, log in ((folder, contents), (plain_folder, plain))
+    )
+    assert (first != other).any()
 
 
 def test_episodes_differ_from_each_other(runs):

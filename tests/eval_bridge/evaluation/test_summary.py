@@ -14,6 +14,7 @@ from eval_bridge.evaluation.records import EpisodeRecord, ErrorRecord, LatencyRe
 from eval_bridge.evaluation.summary import describe, summarise, write_summary
 from eval_bridge.evaluation.timing_summary import TimingSummary
 from eval_bridge.policies.latency import Latency
+from eval_bridge.simulators.perturbation.cases import Case
 from eval_bridge.statistics.intervals import wilson_interval
 from tests.eval_bridge.evaluation.log_examples import NO_DRAFTS, NO_TOKENS
 
@@ -201,6 +202,32 @@ def test_time_is_summed_where_it_passes():
         describe(summary, Path("report.html"))
     )
     assert "timing" not in summarise(log_with(record(0, 0, True)), planned=1).to_json()
+
+
+def test_perturbed_episodes_are_counted_by_level_and_form():
+    cases = [Case("noise", "3", 1), Case("noise", "3", 1), Case("noise", "17", 2), Case("noise", "35", 2)]
+    records = [
+        dataclasses.replace(record(0, episode, success), case=case)
+        for episode, (case, success) in enumerate(zip(cases, (True, False, False, True), strict=True))
+    ]
+    log = log_with(*records)
+    log.identity = {**IDENTITY, "perturbation": "noise"}
+    perturbation = summarise(log, planned=4).perturbation
+    assert (perturbation.name, perturbation.in_words) == ("noise", "Sensor Noise of LIBERO-Plus, all levels")
+    assert perturbation.cases == 3
+    assert [(each.name, each.episodes, each.successes) for each in perturbation.by_level] == [
+        ("level 1", 2, 1),
+        ("level 2", 2, 1),
+    ]
+    assert [(each.name, each.successes) for each in perturbation.by_form] == [
+        ("Gaussian blur", 0),
+        ("fog", 1),
+        ("motion blur", 1),
+    ]
+    assert perturbation.by_level[0].interval == wilson_interval(1, 2)
+    told = describe(summarise(log, planned=4), Path("report.html"))
+    assert "perturbed   Sensor Noise of LIBERO-Plus, all levels: Gaussian blur 0/1, fog 1/1, motion blur 1/2" in told
+    assert "perturbation" not in summarise(log_with(record(0, 0, True)), planned=1).to_json()
 
 
 def test_without_delay_nothing_tells_the_ages_of_actions():

@@ -38,6 +38,7 @@ def read(run_dir, *times, **changes):
 
 
 def test_every_complete_evaluation_by_a_cascade_is_a_row_the_named_one_first(run_dir):
+    evaluate(run_dir / "perturbed", "cascade", CONFIDENCE, perturbation="camera")
     record = read(run_dir)
     rows = record["rows"]
     assert [(row["folder"], row["rule"], row["named_before"]) for row in rows] == [

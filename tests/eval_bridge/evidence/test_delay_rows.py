@@ -97,6 +97,8 @@ def test_what_cannot_stand_side_by_side_is_refused(folders, tmp_path, identity, 
 def test_an_evaluation_must_be_complete_and_of_the_same_starts(folders, tmp_path):
     with pytest.raises(ValueError, match="has 2 of 3 episodes; finish it first"):
         read_delay_results([write(tmp_path / "part", HELD, planned=3, execution="async", delay=1)])
+    with pytest.raises(ValueError, match=r"is of a perturbed evaluation \(camera_2\): leave it out"):
+        read_delay_results([write(tmp_path / "moved", None, perturbation="camera_2")])
     with pytest.raises(ValueError, match="holds no finished evaluation"):
         read_delay_results([tmp_path / "nothing"])
     other = write_evaluation(tmp_path / "one", make_log(make_record(0, 0, True), execution="async", delay=1))

@@ -245,6 +245,8 @@ def test_evaluation_with_missing_episodes_is_not_finished(tmp_path):
     assert not evaluate.is_finished(evaluate.output)
     (evaluate.output / "summary.json").write_text(json.dumps({**summary, "timing": {"execution": "hold"}}))
     assert not evaluate.is_finished(evaluate.output)  # time passed in it
+    (evaluate.output / "summary.json").write_text(json.dumps({**summary, "perturbation": {"name": "camera"}}))
+    assert not evaluate.is_finished(evaluate.output)
     (evaluate.output / "summary.json").write_text(json.dumps(summary))
     assert evaluate.is_finished(evaluate.output)
     other = stages_of(PipelinePlan(tmp_path, "tiny", 0, ("l1_regression",)))[-1]

@@ -15,6 +15,7 @@ from eval_bridge.evaluation.summary import summarise
 from eval_bridge.policies.latency import Latency
 from eval_bridge.report.evaluation.page import render_report, write_report
 from eval_bridge.report.evaluation.speculation import heat_table
+from eval_bridge.simulators.perturbation.cases import Case
 from tests.eval_bridge.analysis.trace_examples import cut, missed, pick_and_place, slipped
 from tests.eval_bridge.evaluation.log_examples import DIGEST, NO_TOKENS, log_of, make_log, make_record
 from tests.eval_bridge.report.page_parser import Page
@@ -67,6 +68,19 @@ def test_time_that_passed_is_told_where_it_did(folder):
     assert "The robot held still in 12 of 675 steps, during 6 calls." in page.text
     assert "An action was executed 2.3 steps after the observation that it was decided on, on average." in page.text
     assert "Time while the policy computes" not in page_of(evaluated(), folder).text
+
+
+def test_what_was_perturbed_is_told_in_words_with_every_episodes_case(folder):
+    log = evaluated(case=Case("camera", "0_0_150_0_0", 3))
+    log.identity |= {"perturbation": "camera"}
+    page = page_of(log, folder)
+    assert "Camera Viewpoints of LIBERO-Plus, all levels" in page.text
+    assert (
+        "The third-person camera stands elsewhere or looks elsewhere; that in the hand stays. 2 different cases."
+        in (page.text)
+    )
+    assert page.text.count("farther away 0_0_150_0_0, level 3") == 6
+    assert "What was perturbed" not in page_of(evaluated(), folder).text
 
 
 def test_report_shows_what_was_found(folder):
