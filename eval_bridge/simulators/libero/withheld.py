@@ -1,0 +1,258 @@
+"""What may not be trained on, so that LIBERO-PRO's variants test what they are for. Pure functions of one table.
+
+Withheld are
+
+- a layout, if for any state of a variant in the same scene everything that a goal names, the variant's task's or the
+  layout's own, lies within `NEAR` of its place there. Things of one class look alike and stand for each other;
+- an instruction of ``_lan``, whatever the scene, and one of ``_task`` in its own scene. The words that a task has in
+  LIBERO itself are its own, also where a variant shares them;
+- classes of objects that only ``_object`` names, and recolourings and sizes of others that come near to its own.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval_bridge.simulators.libero.suites import UnknownName
+from eval_bridge.simulators.libero.withheld_table import UNIT, BaseTask, VariantLayouts, WithheldTable, load_withheld
+from rsd_jax.backbones.instruction import words_of
+
+NEAR = 0.05
+"""Metres from its place within which a thing counts as being there."""
+
+NEAR_COLOUR = 15.0
+"""CIE76: Euclidean distance of mean colours in L*a*b*."""
+
+NEAR_SCALE = 0.10
+"""Relative difference of sizes."""
+
+ROUNDING = 0.9 * UNIT
+"""Metres that a stored place is off at most (half a step in three directions): added to `NEAR`, to be safe."""
+
+
+class Withheld(ValueError):
+    """Something must not be trained on; the message says what it is near to, or of."""
+
+
+class NearestLayout(NamedTuple):
+    """The state of a variant that a layout is nearest to.
+
+    Attributes:
+        distance: how far from its place there the thing is that is farthest, of those that a goal names, metres.
+        suite: the variant. task: of it. state: which of its states.
+    """
+
+    distance: float
+    suite: str
+    task: str
+    state: int
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether a layout so near must not be trained on."""
+        return self.distance <= NEAR + ROUNDING
+
+
+def is_withheld(
+    suite: str, task: str, places: Mapping[str, NDArray[np.float64]], table: WithheldTable | None = None
+) -> bool:
+    """Whether a layout of a task is one that must not be trained on.
+
+    Args:
+        suite: of LIBERO itself.
+        task: name of the task.
+        places: position ``[3]`` of at least everything that goals of the scene name (`layout_needs`), object or
+            fixture, by name; metres in the world's frame.
+        table: another than the one that is checked in.
+
+    Raises:
+        UnknownName: no such suite or task.
+        ValueError: something is missing in `places`, or is no position.
+    """
+    nearest = nearest_withheld(suite, task, places, table)
+    return nearest is not None and nearest.is_withheld
+
+
+def layout_needs(suite: str, task: str, table: WithheldTable | None = None) -> frozenset[str]:
+    """The objects and fixtures whose places `is_withheld` needs; none where no variant has the scene.
+
+    Raises:
+        UnknownName: no such suite or task.
+    """
+    table = table or load_withheld()
+    own = _task(table, suite, task)
+    if own.scene is None:
+        return frozenset()
+    return frozenset(own.goal).union(*(layouts.goal for layouts in table.layouts[own.scene]))
+
+
+def nearest_withheld(
+    suite: str, task: str, places: Mapping[str, NDArray[np.float64]], table: WithheldTable | None = None
+) -> NearestLayout | None:
+    """The state of any variant that a layout is nearest to; None if no variant has the scene. See `is_withheld`."""
+    return min(nearest_by_variant(suite, task, places, table).values(), default=None)
+
+
+def nearest_by_variant(
+    suite: str, task: str, places: Mapping[str, NDArray[np.float64]], table: WithheldTable | None = None
+) -> dict[str, NearestLayout]:
+    """The same for each variant that has the scene: its suite -> the nearest of its states."""
+    table = table or load_withheld()
+    own = _task(table, suite, task)
+    found: dict[str, NearestLayout] = {}
+    for layouts in table.layouts[own.scene] if own.scene else ():
+        distances = layout_distances(layouts, own.goal, _positions(suite, task, layouts, own, places))
+        state = int(distances.argmin())
+        near = NearestLayout(float(distances[state]), layouts.suite, layouts.task, state)
+        found[layouts.suite] = min(near, found.get(layouts.suite, near))
+    return found
+
+
+def layout_distances(
+    layouts: VariantLayouts, own_goal: Sequence[str], places: Mapping[str, NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """How far a layout is from each state of a variant's task, metres ``[EVALUATION_EPISODES]``.
+
+    It is the distance of the thing that is farthest from its place, of those that one goal names: the variant's or
+    the layout's own (`own_goal`), whichever is less.
+    """
+    found = [
+        np.max([np.linalg.norm(layouts.places[thing] - places[other], axis=1) for thing, other in pairs], axis=0)
+        for goal in {layouts.goal, tuple(own_goal)}
+        for pairs in _stand_ins(goal, places)
+    ]
+    nearest: NDArray[np.float64] = np.min(found, axis=0)
+    return nearest
+
+
+def check_instruction(suite: str, task: str, words: str, table: WithheldTable | None = None) -> None:
+    """Accepts an instruction that may be trained on in the scene of a task; case and punctuation make no difference.
+
+    Raises:
+        UnknownName: no such suite or task.
+        Withheld: it may not.
+    """
+    table = table or load_withheld()
+    own, text = _task(table, suite, task), plain(words)
+    if text in own.words:
+        return
+    if text in table.reworded:
+        raise Withheld(
+            f"{words!r} is an instruction of a _lan variant, which judges whether other words are understood"
+        )
+    if own.scene and text in table.other_tasks[own.scene]:
+        raise Withheld(f"{words!r} is what a _task variant asks for in the scene of {suite}/{task}")
+
+
+def shared_words(suite: str, task: str, instruction: str, table: WithheldTable | None = None) -> list[str]:
+    """Words of an instruction that instructions of ``_lan``, or of ``_task`` in the same scene, have too, sorted.
+
+    Raises:
+        UnknownName: no such suite or task.
+    """
+    table = table or load_withheld()
+    own = _task(table, suite, task)
+    others = table.reworded | (table.other_tasks[own.scene] if own.scene else frozenset())
+    return sorted(set(words_of(instruction)) & {word for text in others for word in text.split()})
+
+
+def check_object_class(name: str, table: WithheldTable | None = None) -> None:
+    """Accepts a class of objects or fixtures that may be put into a scene.
+
+    Raises:
+        UnknownName: neither LIBERO's suites nor the variants have it.
+        Withheld: only ``_object`` has it.
+    """
+    table = table or load_withheld()
+    if name in table.only_variants:
+        raise Withheld(f"objects of the class {name!r} are in no scene of LIBERO, but in those of an _object variant")
+    _require_class(table, name)
+
+
+def check_look(
+    name: str,
+    colour: NDArray[np.float64] | None = None,
+    scale: float | None = None,
+    table: WithheldTable | None = None,
+) -> None:
+    """Accepts a change of looks of objects of a class.
+
+    Args:
+        name: the class, of LIBERO's own suites.
+        colour: mean colour after a recolouring, L*a*b* ``[3]`` (`surface_colour`); None if it was not recoloured.
+        scale: how many times as large it was made; None if its size was not changed.
+        table: another than the one that is checked in.
+
+    Raises:
+        UnknownName: LIBERO's suites have no such class.
+        ValueError: the scale is no positive number, or the colour not three numbers.
+        Withheld: it comes too near to what an ``_object`` variant has in its place.
+    """
+    table = table or load_withheld()
+    _require_class(table, name)
+    if scale is not None and not (np.isfinite(scale) and scale > 0):
+        raise ValueError(f"scale = {scale} must be a positive number.")
+    if colour is not None and (np.shape(colour) != (3,) or not np.isfinite(colour).all()):
+        raise ValueError(f"colour = {colour} must be three numbers: L*, a*, b*.")
+    for look in table.looks.get(name, ()):
+        if colour is not None and look.colour is not None:
+            apart = float(np.linalg.norm(np.subtract(colour, look.colour)))
+            if apart < NEAR_COLOUR:
+                raise Withheld(
+                    f"this colour of {name!r} is {apart:.1f} (CIE76) from that of {look.variant!r}; keep {NEAR_COLOUR}"
+                )
+        if scale is not None and look.scale is not None and abs(scale / look.scale - 1) < NEAR_SCALE:
+            raise Withheld(
+                f"{name!r} {scale:g} times as large is within {NEAR_SCALE:.0%} of {look.variant!r}, which is "
+                f"{look.scale:g} times as large"
+            )
+
+
+def plain(words: str) -> str:
+    """An instruction as instructions are compared: lower-case words, one space between them."""
+    return " ".join(words_of(words))
+
+
+def _stand_ins(goal: Sequence[str], places: Mapping[str, NDArray[np.float64]]) -> Iterator[list[tuple[str, str]]]:
+    """All ways to have things of the same classes in the place of those that a goal names: (stored thing, thing)."""
+    alike = [[name for name in places if _kind(name) == _kind(thing)] for thing in goal]
+    for names in itertools.product(*alike):
+        if len(set(names)) == len(names):
+            yield list(zip(goal, names, strict=True))
+
+
+def _kind(thing: str) -> str:
+    return thing.rpartition("_")[0]
+
+
+def _task(table: WithheldTable, suite: str, task: str) -> BaseTask:
+    if suite not in table.tasks:
+        raise UnknownName("suite of LIBERO itself", suite, list(table.tasks))
+    if task not in table.tasks[suite]:
+        raise UnknownName(f"task of {suite}", task, list(table.tasks[suite]))
+    return table.tasks[suite][task]
+
+
+def _positions(
+    suite: str, task: str, layouts: VariantLayouts, own: BaseTask, places: Mapping[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64]]:
+    """The places of what goals of the scene name, checked."""
+    missing = sorted({*layouts.goal, *own.goal} - set(places))
+    if missing:
+        raise ValueError(
+            f"places lack {', '.join(missing)}, which a goal in the scene of {suite}/{task} names; they tell "
+            f"{', '.join(sorted(places)) or 'nothing'}. Add where they are."
+        )
+    found = {thing: np.asarray(places[thing], np.float64) for thing in layouts.places if thing in places}
+    for thing, position in found.items():
+        if position.shape != (3,) or not np.isfinite(position).all():
+            raise ValueError(f"places: {thing} must have a position, 3 finite numbers, got {position.tolist()}.")
+    return found
+
+
+def _require_class(table: WithheldTable, name: str) -> None:
+    if name not in table.classes:
+        raise UnknownName("class of objects in LIBERO's suites", name, sorted(table.classes | table.only_variants))
