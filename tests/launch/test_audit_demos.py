@@ -1,9 +1,11 @@
-"""The audit of demonstrations against the evaluation states."""
+"""The audit of demonstrations against the evaluation states, and against the variants."""
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -22,20 +24,25 @@ TASK = get_suite("libero_spatial").tasks[2]
 FIRST_OBJECT = 10  # in a flattened state: behind the time, seven joints of the arm and two fingers
 
 
-def write_demos(folder, suite, starts):
-    """A demonstration file whose demonstration k has seed 100 + k and the k-th start."""
+def write_demos(folder, suite, starts, layout=None, **changes):
+    """A demonstration file whose demonstration k has seed 100 + k and the k-th start, a state or a whole start."""
     parts = []
-    for index, state in enumerate(starts):
+    for index, start in enumerate(starts):
+        state, poses = (start.state, start.fixture_poses) if hasattr(start, "state") else (start, {})
         demo = example_demo(
             seed=100 + index,
             suite=suite,
             task=TASK,
             states=np.tile(state, (3, 1)),
-            start=DemoStart(state, {}),
+            start=DemoStart(state, poses),
             **WITHOUT_FRAMES,
+            **changes,
         )
         parts.append(folder / f"part_{index}.hdf5")
         write_episode(parts[-1], demo, SceneDescription(), EpisodeDescription())
+        if layout is not None:
+            with h5py.File(parts[-1], "a") as file:
+                file["data/demo_0"].attrs["layout"] = json.dumps(layout)
     path = folder / "demos" / suite / f"{TASK}_demo.hdf5"
     merge(parts, path)
     return path
@@ -74,6 +81,63 @@ def test_names_the_nearest_pair_and_its_distance(evaluation_states, tmp_path, ca
     assert path.read_bytes() == content
     assert "(seed 101) is 0.50 mm and 0.1250 rad from evaluation state 7" in capsys.readouterr().out
     assert sorted(file.name for file in path.parent.iterdir()) == sorted([path.name, "audit.json"])
+
+
+@pytest.fixture
+def swapped():
+    """A start of libero_spatial_swap, whose fixtures stand where that variant has them."""
+    from eval_bridge.simulators.libero.evaluation_states import evaluation_starts
+
+    return evaluation_starts("libero_spatial_swap", TASK)[7]
+
+
+@pytest.mark.libero
+def test_a_layout_of_a_variant_is_told_and_a_random_one_refused(swapped, tmp_path, capsys):
+    path = write_demos(tmp_path, "libero_spatial", [swapped], instruction="put the bowl on the saucer")
+    main(config(tmp_path))
+    told = json.loads((path.parent / "audit.json").read_text())[TASK]
+    near = told["layouts_of_variants"]["own"]["nearest"]["libero_spatial_swap"]
+    assert (near["state"], near["task"], near["seed"]) == (7, TASK, 100)
+    assert near["m"] < 1e-4
+    assert told["is_clean"]
+    assert told["words_of_variants"] == {"withheld": [], "shared": ["bowl", "on", "put", "the"]}
+    out = capsys.readouterr().out
+    assert re.search(
+        r"swap 0\.\d mm \(seed 100, state 7 of pick_up\S+\).* from 1 of the task's own layout.* not refused", out
+    )
+    assert "words that variants have too, not refused: bowl, on, put, the\n" in out
+
+    write_demos(tmp_path, "libero_spatial", [swapped], layout={"seed": 1})
+    with pytest.raises(
+        ValueError, match=rf"libero_spatial/{TASK} have random layouts within 5 cm of states of variants"
+    ):
+        main(config(tmp_path))
+    told = json.loads((path.parent / "audit.json").read_text())[TASK]
+    assert told["layouts_of_variants"]["withheld"] == [0]
+    assert told["layouts_of_variants"]["random"]["nearest"]["libero_spatial_swap"]["m"] < 1e-4
+    assert not told["is_clean"]
+    assert "<-- 1 RANDOM LAYOUTS ARE WITHHELD" in capsys.readouterr().out
+
+    for first in (FIRST_OBJECT, FIRST_OBJECT + 7):  # both bowls, each of which may be the one that is meant
+        swapped.state[first + 2] += 1.0
+    write_demos(tmp_path, "libero_spatial", [swapped], layout={"seed": 1})
+    main(config(tmp_path))
+    assert re.search(r"swap \d{3,}\.\d mm .* from 1 of random layouts, refused up to 50 mm", capsys.readouterr().out)
+
+
+@pytest.mark.libero
+def test_instructions_of_variants_are_refused(swapped, tmp_path):
+    reworded = "lift the black bowl from the table center and put it on the plate"
+    write_demos(tmp_path, "libero_spatial", [swapped], instruction=reworded)
+    with pytest.raises(ValueError, match=rf"{TASK} have instructions of variants \({reworded}\): do not train"):
+        main(config(tmp_path))
+
+
+@pytest.mark.libero
+def test_demonstrations_of_a_variant_are_refused(swapped, tmp_path):
+    write_demos(tmp_path, "libero_spatial_swap", [swapped._replace(state=swapped.state + 1e-3)])
+    with pytest.raises(ValueError, match=f"libero_spatial_swap/{TASK} are of a variant: do not train"):
+        main(config(tmp_path))
 
 
 @pytest.mark.libero
