@@ -9,8 +9,8 @@ states themselves: independent draws of one distribution come about as close to 
 
 Then the distances to LIBERO-PRO's variants: for each of them the demonstration that comes nearest to the layout of any
 of its states, by the thing that is farthest from its place there, of those that a goal names; and the words of the
-instructions that variants have too. Demonstrations of a task's own reset lie among the states of ``_lan`` and
-``_object``, which lay the task out alike: that is told, not refused. It fails if a demonstration starts in an
+instructions that variants have too. Demonstrations of a task's own reset lie among the states of ``_lan``, ``_object``
+and ``_task``, which lay the task out alike: that is told, not refused. It fails if a demonstration starts in an
 evaluation state, if one of a random layout lies within the rule of `eval_bridge.simulators.libero.withheld`, and if
 one has an instruction of a variant.
 """
@@ -68,34 +68,29 @@ def describe(folder: str, audit: TaskAudit) -> str:
         + ("" if audit.is_apart else "  <-- THE SAME START")
     ]
     if audit.layouts is not None and audit.words is not None:
-        lines += [*_describe_layouts(audit.layouts), *_describe_words(audit.words)]
+        lines += [*_describe_layouts(audit.task, audit.layouts), *_describe_words(audit.words)]
     return "\n".join(lines)
 
 
-def _describe_layouts(layouts: LayoutAudit) -> list[str]:
-    shared = "which _lan and _object share: not refused"
-    limit = f"refused up to {1000 * NEAR:g} mm"
+def _describe_layouts(task: str, layouts: LayoutAudit) -> list[str]:
+    kinds = (
+        (layouts.num_own, "of the task's own reset (which variants share: not refused)", layouts.own),
+        (layouts.num_random, f"of random layouts (refused up to {1000 * NEAR:g} mm)", layouts.random),
+    )
     lines = [
-        f"  layouts of variants: {_nearest(found)} from {count} {kind}"
-        for count, kind, found in (
-            (layouts.num_own, f"of the task's own layout, {shared}", layouts.own),
-            (layouts.num_random, f"of random layouts, {limit}", layouts.random),
-        )
-        if found
+        f"  {count} {kind} from layouts of variants: {_nearest(task, found)}" for count, kind, found in kinds if found
     ]
     if layouts.withheld:
         lines.append(f"  <-- {len(layouts.withheld)} RANDOM LAYOUTS ARE WITHHELD")
     if layouts.untold:
         lines.append(f"  {len(layouts.untold)} do not tell where everything is that goals name: not compared")
-    if not lines:
-        lines.append("  no variant has this scene")
-    return lines
+    return lines or ["  no variant has this scene"]
 
 
-def _nearest(found: Mapping[str, NearestDemo]) -> str:
+def _nearest(task: str, found: Mapping[str, NearestDemo]) -> str:
     return ", ".join(
         f"{variant.rpartition('_')[2]} {1000 * near.layout.distance:.1f} mm (seed {near.seed}, state "
-        f"{near.layout.state} of {near.layout.task})"
+        f"{near.layout.state}{'' if near.layout.task == task else f' of {near.layout.task}'})"
         for variant, near in found.items()
     )
 

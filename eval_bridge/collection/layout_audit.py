@@ -1,7 +1,7 @@
 """How near the layouts of demonstrations come to those that LIBERO-PRO's variants are evaluated on.
 
-Counted from what demonstrations hold, not from what drew them. The variants ``_lan`` and ``_object`` lay a task out as
-the base suite does, so that demonstrations of a task's own reset lie among their states: that is told, not refused.
+Counted from what demonstrations hold, not from what drew them. The variants ``_lan``, ``_object`` and ``_task`` lay a
+task out as the base suite does, so that demonstrations of its own reset lie among their states: told, not refused.
 Random layouts, which demonstrations have with an attribute ``layout``, are refused by the rule of
 `eval_bridge.simulators.libero.withheld`.
 """

@@ -21,10 +21,12 @@ from tests.rsd_jax.demos.demo_examples import WITHOUT_FRAMES, example_demo
 
 CONFIG = str(Path(launch.audit_demos.__file__).parent.parent / "configs" / "audit_demos.py")
 TASK = get_suite("libero_spatial").tasks[2]
+RACK = "put_the_wine_bottle_on_the_rack"
+"""Of libero_goal: the goal names an object and a fixture."""
 FIRST_OBJECT = 10  # in a flattened state: behind the time, seven joints of the arm and two fingers
 
 
-def write_demos(folder, suite, starts, layout=None, **changes):
+def write_demos(folder, suite, starts, layout=None, task=TASK, **changes):
     """A demonstration file whose demonstration k has seed 100 + k and the k-th start, a state or a whole start."""
     parts = []
     for index, start in enumerate(starts):
@@ -32,7 +34,7 @@ def write_demos(folder, suite, starts, layout=None, **changes):
         demo = example_demo(
             seed=100 + index,
             suite=suite,
-            task=TASK,
+            task=task,
             states=np.tile(state, (3, 1)),
             start=DemoStart(state, poses),
             **WITHOUT_FRAMES,
@@ -43,7 +45,7 @@ def write_demos(folder, suite, starts, layout=None, **changes):
         if layout is not None:
             with h5py.File(parts[-1], "a") as file:
                 file["data/demo_0"].attrs["layout"] = json.dumps(layout)
-    path = folder / "demos" / suite / f"{TASK}_demo.hdf5"
+    path = folder / "demos" / suite / f"{task}_demo.hdf5"
     merge(parts, path)
     return path
 
@@ -85,58 +87,68 @@ def test_names_the_nearest_pair_and_its_distance(evaluation_states, tmp_path, ca
 
 @pytest.fixture
 def swapped():
-    """A start of libero_spatial_swap, whose fixtures stand where that variant has them."""
+    """A start of libero_goal_swap, where that variant has objects and fixtures."""
     from eval_bridge.simulators.libero.evaluation_states import evaluation_starts
 
-    return evaluation_starts("libero_spatial_swap", TASK)[7]
+    return evaluation_starts("libero_goal_swap", RACK)[7]
 
 
 @pytest.mark.libero
 def test_a_layout_of_a_variant_is_told_and_a_random_one_refused(swapped, tmp_path, capsys):
-    path = write_demos(tmp_path, "libero_spatial", [swapped], instruction="put the bowl on the saucer")
+    path = write_demos(tmp_path, "libero_goal", [swapped], task=RACK, instruction="put the bottle on a shelf")
     main(config(tmp_path))
-    told = json.loads((path.parent / "audit.json").read_text())[TASK]
-    near = told["layouts_of_variants"]["own"]["nearest"]["libero_spatial_swap"]
-    assert (near["state"], near["task"], near["seed"]) == (7, TASK, 100)
+    told = json.loads((path.parent / "audit.json").read_text())[RACK]
+    near = told["layouts_of_variants"]["own"]["nearest"]["libero_goal_swap"]
+    assert (near["demo"], near["seed"]) == (0, 100)
     assert near["m"] < 1e-4
     assert told["is_clean"]
-    assert told["words_of_variants"] == {"withheld": [], "shared": ["bowl", "on", "put", "the"]}
+    assert told["words_of_variants"] == {"withheld": [], "shared": ["bottle", "on", "put", "the"]}
     out = capsys.readouterr().out
     assert re.search(
-        r"swap 0\.\d mm \(seed 100, state 7 of pick_up\S+\).* from 1 of the task's own layout.* not refused", out
+        r"  1 of the task's own reset .*not refused\) from layouts of variants: lan .*, swap 0\.0 mm \(seed 100, ", out
     )
-    assert "words that variants have too, not refused: bowl, on, put, the\n" in out
+    assert "words that variants have too, not refused: bottle, on, put, the\n" in out
 
-    write_demos(tmp_path, "libero_spatial", [swapped], layout={"seed": 1})
-    with pytest.raises(
-        ValueError, match=rf"libero_spatial/{TASK} have random layouts within 5 cm of states of variants"
-    ):
+    write_demos(tmp_path, "libero_goal", [swapped], layout={"seed": 1}, task=RACK)
+    with pytest.raises(ValueError, match=f"libero_goal/{RACK} have random layouts within 5 cm of states of variants"):
         main(config(tmp_path))
-    told = json.loads((path.parent / "audit.json").read_text())[TASK]
+    told = json.loads((path.parent / "audit.json").read_text())[RACK]
     assert told["layouts_of_variants"]["withheld"] == [0]
-    assert told["layouts_of_variants"]["random"]["nearest"]["libero_spatial_swap"]["m"] < 1e-4
+    assert told["layouts_of_variants"]["random"]["nearest"]["libero_goal_swap"]["m"] < 1e-4
     assert not told["is_clean"]
     assert "<-- 1 RANDOM LAYOUTS ARE WITHHELD" in capsys.readouterr().out
 
-    for first in (FIRST_OBJECT, FIRST_OBJECT + 7):  # both bowls, each of which may be the one that is meant
-        swapped.state[first + 2] += 1.0
-    write_demos(tmp_path, "libero_spatial", [swapped], layout={"seed": 1})
+
+@pytest.mark.libero
+def test_a_random_layout_far_from_the_variants_is_clean(swapped, tmp_path, capsys):
+    swapped.state[FIRST_OBJECT : FIRST_OBJECT + 4 * 7 : 7] += 1.0
+    for pose in swapped.fixture_poses.values():
+        pose[0] += 1.0
+    write_demos(tmp_path, "libero_goal", [swapped], layout={"seed": 1}, task=RACK)
     main(config(tmp_path))
-    assert re.search(r"swap \d{3,}\.\d mm .* from 1 of random layouts, refused up to 50 mm", capsys.readouterr().out)
+    assert re.search(
+        r"  1 of random layouts \(refused up to 50 mm\) from layouts of variants: .*swap \d{3,}\.\d mm ",
+        capsys.readouterr().out,
+    )
+
+    swapped.fixture_poses.clear()
+    write_demos(tmp_path, "libero_goal", [swapped], layout={"seed": 1}, task=RACK)
+    with pytest.raises(ValueError, match="have random layouts that do not tell where everything is"):
+        main(config(tmp_path))
 
 
 @pytest.mark.libero
 def test_instructions_of_variants_are_refused(swapped, tmp_path):
-    reworded = "lift the black bowl from the table center and put it on the plate"
-    write_demos(tmp_path, "libero_spatial", [swapped], instruction=reworded)
-    with pytest.raises(ValueError, match=rf"{TASK} have instructions of variants \({reworded}\): do not train"):
+    reworded = "place the wine bottle on the rack"
+    write_demos(tmp_path, "libero_goal", [swapped], task=RACK, instruction=reworded)
+    with pytest.raises(ValueError, match=rf"{RACK} have instructions of variants \({reworded}\): do not train"):
         main(config(tmp_path))
 
 
 @pytest.mark.libero
 def test_demonstrations_of_a_variant_are_refused(swapped, tmp_path):
-    write_demos(tmp_path, "libero_spatial_swap", [swapped._replace(state=swapped.state + 1e-3)])
-    with pytest.raises(ValueError, match=f"libero_spatial_swap/{TASK} are of a variant: do not train"):
+    write_demos(tmp_path, "libero_goal_swap", [swapped._replace(state=swapped.state + 1e-3)], task=RACK)
+    with pytest.raises(ValueError, match=f"libero_goal_swap/{RACK} are of a variant: do not train"):
         main(config(tmp_path))
 
 

@@ -3,7 +3,7 @@ r"""Makes the table of `withheld_table`: what collection may know of LIBERO-PRO'
     python -m eval_bridge.simulators.libero.compute_withheld
 
 Reads the definitions of all tasks, the evaluation states of the variants and their fixture poses, and measures colours
-and sizes of ``_object``'s things. Physics only; some five minutes.
+and sizes of ``_object``'s things. Physics only, and about two minutes of a CPU.
 """
 
 import argparse

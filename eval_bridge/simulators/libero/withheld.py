@@ -3,7 +3,8 @@
 Withheld are
 
 - a layout, if for any state of a variant in the same scene everything that a goal names, the variant's task's or the
-  layout's own, lies within `NEAR` of its place there. Things of one class look alike and stand for each other;
+  layout's own, lies within `NEAR` of its place there. Things of one class look alike and stand for each other. Seen
+  from above: states put things some centimetres above what they will lie on, and how high differs from start to start;
 - an instruction of ``_lan``, whatever the scene, and one of ``_task`` in its own scene. The words that a task has in
   LIBERO itself are its own, also where a variant shares them;
 - classes of objects that only ``_object`` names, and recolourings and sizes of others that come near to its own.
@@ -21,7 +22,7 @@ from eval_bridge.simulators.libero.withheld_table import UNIT, BaseTask, Variant
 from rsd_jax.backbones.instruction import words_of
 
 NEAR = 0.05
-"""Metres from its place within which a thing counts as being there."""
+"""Metres from its place, in the plane, within which a thing counts as being there."""
 
 NEAR_COLOUR = 15.0
 """CIE76: Euclidean distance of mean colours in L*a*b*."""
@@ -29,8 +30,8 @@ NEAR_COLOUR = 15.0
 NEAR_SCALE = 0.10
 """Relative difference of sizes."""
 
-ROUNDING = 0.9 * UNIT
-"""Metres that a stored place is off at most (half a step in three directions): added to `NEAR`, to be safe."""
+ROUNDING = 0.75 * UNIT
+"""Metres that a stored place is off at most (half a step in two directions): added to `NEAR`, to be safe."""
 
 
 class Withheld(ValueError):
@@ -41,7 +42,8 @@ class NearestLayout(NamedTuple):
     """The state of a variant that a layout is nearest to.
 
     Attributes:
-        distance: how far from its place there the thing is that is farthest, of those that a goal names, metres.
+        distance: how far from its place there the thing is that is farthest, of those that a goal names, metres in
+            the plane.
         suite: the variant. task: of it. state: which of its states.
     """
 
@@ -114,13 +116,13 @@ def nearest_by_variant(
 def layout_distances(
     layouts: VariantLayouts, own_goal: Sequence[str], places: Mapping[str, NDArray[np.float64]]
 ) -> NDArray[np.float64]:
-    """How far a layout is from each state of a variant's task, metres ``[EVALUATION_EPISODES]``.
+    """How far a layout is from each state of a variant's task, metres in the plane, ``[EVALUATION_EPISODES]``.
 
     It is the distance of the thing that is farthest from its place, of those that one goal names: the variant's or
     the layout's own (`own_goal`), whichever is less.
     """
     found = [
-        np.max([np.linalg.norm(layouts.places[thing] - places[other], axis=1) for thing, other in pairs], axis=0)
+        np.max([_apart(layouts.places[thing], places[other]) for thing, other in pairs], axis=0)
         for goal in {layouts.goal, tuple(own_goal)}
         for pairs in _stand_ins(goal, places)
     ]
@@ -214,6 +216,12 @@ def check_look(
 def plain(words: str) -> str:
     """An instruction as instructions are compared: lower-case words, one space between them."""
     return " ".join(words_of(words))
+
+
+def _apart(places: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distances in the plane, ``[N]``, of a place ``[3]`` from others ``[N, 3]``."""
+    apart: NDArray[np.float64] = np.linalg.norm((places - place)[:, :2], axis=1)
+    return apart
 
 
 def _stand_ins(goal: Sequence[str], places: Mapping[str, NDArray[np.float64]]) -> Iterator[list[tuple[str, str]]]:

@@ -10,7 +10,8 @@ The file holds
 - ``tasks``: suite of LIBERO -> task -> its scene, what its goal names, and its words: its name's, its definition's;
 - ``layouts``: scene -> task of a variant -> what its goal names, and where everything that goals of the scene name
   is in its states, in tenths of a millimetre: x, y and z, each a number if it is the same in all and a list otherwise.
-  A thing may have the name of a task before it instead, in whose states it has the same places.
+  Heights are those before things have settled. A thing may have the name of a task before it instead, in whose
+  states it has the same places.
 
 Things have the names of the base scene, also where ``_object`` has others. `compute_withheld` makes the file.
 """

@@ -9,21 +9,21 @@ from eval_bridge.simulators.libero.suites import UnknownName, get_suite
 from eval_bridge.simulators.libero.withheld_table import load_withheld
 
 TASK = get_suite("libero_object").tasks[3]  # the sauce and the basket, neither of which has a twin
-FAR = 3.0  # metres above the table, where no state has anything
+FAR = 3.0  # metres beside the table, where no state has anything
 
 
-def demo(suite="libero_object_swap", state=7, lift=0.0, is_random=False, seed=100, without=()):
-    """A layout as in a state of a variant, with everything lifted."""
+def demo(suite="libero_object_swap", state=7, aside=0.0, is_random=False, seed=100, without=()):
+    """A layout as in a state of a variant, with everything further left."""
     table = load_withheld()
     scene = table.layouts[table.tasks["libero_object"][TASK].scene]
     (layouts,) = [found for found in scene if (found.suite, found.task) == (suite, TASK)]
-    places = {thing: positions[state] + np.array([0.0, 0.0, lift]) for thing, positions in layouts.places.items()}
+    places = {thing: positions[state] + np.array([0.0, aside, 0.0]) for thing, positions in layouts.places.items()}
     return DemoLayout({thing: places[thing] for thing in places if thing not in without}, is_random, seed)
 
 
 def test_names_the_nearest_demonstration_of_each_variant():
     found = audit_layouts(
-        "libero_object", TASK, [demo(lift=0.3), demo(lift=0.004, state=11, seed=101), demo(lift=0.2)]
+        "libero_object", TASK, [demo(aside=0.3), demo(aside=0.004, state=11, seed=101), demo(aside=0.2)]
     )
     near = found.own["libero_object_swap"]
     assert (near.demo, near.seed, near.layout.state, near.layout.task) == (1, 101, 11, TASK)
@@ -44,9 +44,9 @@ def test_names_the_nearest_demonstration_of_each_variant():
 def test_random_layouts_are_refused_by_the_rule_and_others_are_told():
     demos = [
         demo(),
-        demo(is_random=True, lift=FAR),
-        demo(is_random=True, lift=0.049),
-        demo(is_random=True, lift=0.052, suite="libero_object_lan"),
+        demo(is_random=True, aside=FAR),
+        demo(is_random=True, aside=0.049),
+        demo(is_random=True, aside=0.052, suite="libero_object_lan"),
     ]
     found = audit_layouts("libero_object", TASK, demos)
     assert found.own["libero_object_swap"].layout.distance == 0.0
@@ -58,7 +58,7 @@ def test_random_layouts_are_refused_by_the_rule_and_others_are_told():
 
 
 def test_what_does_not_tell_its_places_is_counted_and_refused_if_it_is_random():
-    told = [demo(is_random=True, lift=FAR), demo(without=("basket_1",))]
+    told = [demo(is_random=True, aside=FAR), demo(without=("basket_1",))]
     found = audit_layouts("libero_object", TASK, told)
     assert (found.untold, found.refusals) == ((1,), [])
     assert found.own == {}
