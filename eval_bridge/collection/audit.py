@@ -12,8 +12,9 @@ from eval_bridge.simulators.libero.start_distance import NearestPair, nearest_pa
 from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.simulators.libero.withheld import Withheld, check_instruction, shared_words
 from rsd_jax.atomic_files import write_atomically
-from rsd_jax.demos.libero_hdf5 import read_instructions, read_layouts
+from rsd_jax.demos.libero_hdf5 import read_instructions
 from rsd_jax.demos.libero_hdf5.dataset import Hdf5Demos
+from rsd_jax.demos.libero_hdf5.layout_order import layouts_in_order
 from rsd_jax.file_digests import file_digest
 from rsd_jax.run_folder import suite_demo_paths, task_of
 
@@ -135,7 +136,7 @@ def audit_file(suite: str, path: Path) -> TaskAudit:
             is_random=bool(layout),
             seed=seed,
         )
-        for start, layout, seed in zip(starts, read_layouts(path), seeds, strict=True)
+        for start, layout, seed in zip(starts, layouts_in_order(path), seeds, strict=True)
     ]
     simulator.close()
     closest = nearest_pair(demonstrated, states)

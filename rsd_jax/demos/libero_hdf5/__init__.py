@@ -28,7 +28,6 @@ from rsd_jax.demos.file_errors import DemoFileError
 from rsd_jax.demos.libero_hdf5.dataset import Hdf5Demos
 from rsd_jax.demos.libero_hdf5.digest import seal
 from rsd_jax.demos.libero_hdf5.frame_files import write_with_frames
-from rsd_jax.demos.libero_hdf5.layouts import read_layouts
 from rsd_jax.demos.libero_hdf5.merging import concatenate, merge
 from rsd_jax.demos.libero_hdf5.parts import Hdf5Writer
 from rsd_jax.demos.libero_hdf5.reading import lacks_frames, read_demos, read_instructions, read_seeds, read_styles
@@ -45,7 +44,6 @@ __all__ = [
     "merge",
     "read_demos",
     "read_instructions",
-    "read_layouts",
     "read_seeds",
     "read_styles",
     "seal",

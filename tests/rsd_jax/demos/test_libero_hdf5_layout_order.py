@@ -9,9 +9,9 @@ from rsd_jax.demos.libero_hdf5 import (
     Hdf5Demos,
     SceneDescription,
     concatenate,
-    read_layouts,
     write_episode,
 )
+from rsd_jax.demos.libero_hdf5.layout_order import layouts_in_order
 from tests.rsd_jax.demos.demo_examples import WITHOUT_FRAMES, example_demo
 
 
@@ -28,11 +28,11 @@ def test_layouts_stand_in_the_order_of_the_demonstrations(tmp_path):
     parts = [_write(tmp_path / f"{index}.part", index, layout) for index, layout in enumerate(layouts)]
     path = tmp_path / "all_demo.hdf5"
     concatenate(parts, path)
-    assert read_layouts(path) == [{"seed": 3}, *[{}] * 10, {"seed": 4}]  # demo_10 and demo_11 behind demo_9
+    assert layouts_in_order(path) == [{"seed": 3}, *[{}] * 10, {"seed": 4}]  # demo_10 and demo_11 behind demo_9
     assert [demo.seed for demo in Hdf5Demos.open(path)] == list(range(12))
 
 
 def test_a_layout_that_is_no_object_is_damage(tmp_path):
     path = _write(tmp_path / "one_demo.hdf5", 0, '"random"')
     with pytest.raises(DemoFileError, match=r"layout.* expected a JSON object"):
-        read_layouts(path)
+        layouts_in_order(path)

@@ -7,7 +7,7 @@ from rsd_jax.demos.libero_hdf5.files import episode_names, naming_damage, opened
 from rsd_jax.demos.libero_hdf5.stored_episode import StoredEpisode
 
 
-def read_layouts(path: Path) -> list[dict[str, Any]]:
+def layouts_in_order(path: Path) -> list[dict[str, Any]]:
     """What the attribute ``layout`` of each demonstration tells, in their order, without reading their content.
 
     It is empty where a demonstration has none: where the task's own reset placed everything.
