@@ -67,7 +67,7 @@ def is_withheld(
         suite: of LIBERO itself.
         task: name of the task.
         places: position ``[3]`` of at least everything that goals of the scene name (`layout_needs`), object or
-            fixture, by name; metres in the world's frame.
+            fixture, by name; metres in the world's frame. What was taken away is where it was put.
         table: another than the one that is checked in.
 
     Raises:
