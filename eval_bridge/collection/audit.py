@@ -10,7 +10,8 @@ from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.evaluation_states import evaluation_starts
 from eval_bridge.simulators.libero.start_distance import NearestPair, nearest_pair, nearest_pair_within, positions_of
 from eval_bridge.simulators.libero.suites import get_suite
-from eval_bridge.simulators.libero.withheld import Withheld, check_instruction, shared_words
+from eval_bridge.simulators.libero.withheld_table import Withheld
+from eval_bridge.simulators.libero.withheld_words import check_instruction, shared_words
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.demos.libero_hdf5 import read_instructions
 from rsd_jax.demos.libero_hdf5.dataset import Hdf5Demos

@@ -22,8 +22,8 @@ from eval_bridge.simulators.libero.scene_queries import SceneQueries
 from eval_bridge.simulators.libero.scene_things import TaskThings, read_things, replaced_things
 from eval_bridge.simulators.libero.suites import get_suite, instruction_from_name, suite_names
 from eval_bridge.simulators.libero.variant_looks import appearance, scale_between
-from eval_bridge.simulators.libero.withheld import plain
 from eval_bridge.simulators.libero.withheld_table import TABLE, UNIT
+from eval_bridge.simulators.libero.withheld_words import plain
 from rsd_jax.atomic_files import write_atomically
 from rsd_jax.content_check import with_check
 

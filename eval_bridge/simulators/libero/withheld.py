@@ -1,13 +1,9 @@
-"""What may not be trained on, so that LIBERO-PRO's variants test what they are for. Pure functions of one table.
+"""Which layouts may not be trained on, so that LIBERO-PRO's variants test what they are for.
 
-Withheld are
-
-- a layout, if for any state of a variant in the same scene everything that a goal names, the variant's task's or the
-  layout's own, lies within `NEAR` of its place there. Things of one class look alike and stand for each other. Seen
-  from above: states put things some centimetres above what they will lie on, and how high differs from start to start;
-- an instruction of ``_lan``, whatever the scene, and one of ``_task`` in its own scene. The words that a task has in
-  LIBERO itself are its own, also where a variant shares them;
-- classes of objects that only ``_object`` names, and recolourings and sizes of others that come near to its own.
+A layout is withheld if for any state of a variant in the same scene everything that a goal names, the variant's task's
+or the layout's own, lies within `NEAR` of its place there. Things of one class look alike and stand for each other.
+Seen from above: states put things some centimetres above what they will lie on, and how high differs from start to
+start. Pure functions of the table of what is withheld. Instructions: `withheld_words`; objects: `withheld_looks`.
 """
 
 import itertools
@@ -17,25 +13,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.simulators.libero.suites import UnknownName
 from eval_bridge.simulators.libero.withheld_table import UNIT, BaseTask, VariantLayouts, WithheldTable, load_withheld
-from rsd_jax.backbones.instruction import words_of
 
 NEAR = 0.05
 """Metres from its place, in the plane, within which a thing counts as being there."""
 
-NEAR_COLOUR = 15.0
-"""CIE76: Euclidean distance of mean colours in L*a*b*."""
-
-NEAR_SCALE = 0.10
-"""Relative difference of sizes."""
-
 ROUNDING = 0.75 * UNIT
 """Metres that a stored place is off at most (half a step in two directions): added to `NEAR`, to be safe."""
-
-
-class Withheld(ValueError):
-    """Something must not be trained on; the message says what it is near to, or of."""
 
 
 class NearestLayout(NamedTuple):
@@ -85,7 +69,7 @@ def layout_needs(suite: str, task: str, table: WithheldTable | None = None) -> f
         UnknownName: no such suite or task.
     """
     table = table or load_withheld()
-    own = _task(table, suite, task)
+    own = table.base_task(suite, task)
     if own.scene is None:
         return frozenset()
     return frozenset(own.goal).union(*(layouts.goal for layouts in table.layouts[own.scene]))
@@ -103,7 +87,7 @@ def nearest_by_variant(
 ) -> dict[str, NearestLayout]:
     """The same for each variant that has the scene: its suite -> the nearest of its states."""
     table = table or load_withheld()
-    own = _task(table, suite, task)
+    own = table.base_task(suite, task)
     found: dict[str, NearestLayout] = {}
     for layouts in table.layouts[own.scene] if own.scene else ():
         distances = layout_distances(layouts, own.goal, _positions(suite, task, layouts, own, places))
@@ -130,94 +114,6 @@ def layout_distances(
     return nearest
 
 
-def check_instruction(suite: str, task: str, words: str, table: WithheldTable | None = None) -> None:
-    """Accepts an instruction that may be trained on in the scene of a task; case and punctuation make no difference.
-
-    Raises:
-        UnknownName: no such suite or task.
-        Withheld: it may not.
-    """
-    table = table or load_withheld()
-    own, text = _task(table, suite, task), plain(words)
-    if text in own.words:
-        return
-    if text in table.reworded:
-        raise Withheld(
-            f"{words!r} is an instruction of a _lan variant, which judges whether other words are understood"
-        )
-    if own.scene and text in table.other_tasks[own.scene]:
-        raise Withheld(f"{words!r} is what a _task variant asks for in the scene of {suite}/{task}")
-
-
-def shared_words(suite: str, task: str, instruction: str, table: WithheldTable | None = None) -> list[str]:
-    """Words of an instruction that instructions of ``_lan``, or of ``_task`` in the same scene, have too, sorted.
-
-    Raises:
-        UnknownName: no such suite or task.
-    """
-    table = table or load_withheld()
-    own = _task(table, suite, task)
-    others = table.reworded | (table.other_tasks[own.scene] if own.scene else frozenset())
-    return sorted(set(words_of(instruction)) & {word for text in others for word in text.split()})
-
-
-def check_object_class(name: str, table: WithheldTable | None = None) -> None:
-    """Accepts a class of objects or fixtures that may be put into a scene.
-
-    Raises:
-        UnknownName: neither LIBERO's suites nor the variants have it.
-        Withheld: only ``_object`` has it.
-    """
-    table = table or load_withheld()
-    if name in table.only_variants:
-        raise Withheld(f"objects of the class {name!r} are in no scene of LIBERO, but in those of an _object variant")
-    _require_class(table, name)
-
-
-def check_look(
-    name: str,
-    colour: NDArray[np.float64] | None = None,
-    scale: float | None = None,
-    table: WithheldTable | None = None,
-) -> None:
-    """Accepts a change of looks of objects of a class.
-
-    Args:
-        name: the class, of LIBERO's own suites.
-        colour: mean colour after a recolouring, L*a*b* ``[3]`` (`surface_colour`); None if it was not recoloured.
-        scale: how many times as large it was made; None if its size was not changed.
-        table: another than the one that is checked in.
-
-    Raises:
-        UnknownName: LIBERO's suites have no such class.
-        ValueError: the scale is no positive number, or the colour not three numbers.
-        Withheld: it comes too near to what an ``_object`` variant has in its place.
-    """
-    table = table or load_withheld()
-    _require_class(table, name)
-    if scale is not None and not (np.isfinite(scale) and scale > 0):
-        raise ValueError(f"scale = {scale} must be a positive number.")
-    if colour is not None and (np.shape(colour) != (3,) or not np.isfinite(colour).all()):
-        raise ValueError(f"colour = {colour} must be three numbers: L*, a*, b*.")
-    for look in table.looks.get(name, ()):
-        if colour is not None and look.colour is not None:
-            apart = float(np.linalg.norm(np.subtract(colour, look.colour)))
-            if apart < NEAR_COLOUR:
-                raise Withheld(
-                    f"this colour of {name!r} is {apart:.1f} (CIE76) from that of {look.variant!r}; keep {NEAR_COLOUR}"
-                )
-        if scale is not None and look.scale is not None and abs(scale / look.scale - 1) < NEAR_SCALE:
-            raise Withheld(
-                f"{name!r} {scale:g} times as large is within {NEAR_SCALE:.0%} of {look.variant!r}, which is "
-                f"{look.scale:g} times as large"
-            )
-
-
-def plain(words: str) -> str:
-    """An instruction as instructions are compared: lower-case words, one space between them."""
-    return " ".join(words_of(words))
-
-
 def _apart(places: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distances in the plane, ``[N]``, of a place ``[3]`` from others ``[N, 3]``."""
     apart: NDArray[np.float64] = np.linalg.norm((places - place)[:, :2], axis=1)
@@ -236,14 +132,6 @@ def _kind(thing: str) -> str:
     return thing.rpartition("_")[0]
 
 
-def _task(table: WithheldTable, suite: str, task: str) -> BaseTask:
-    if suite not in table.tasks:
-        raise UnknownName("suite of LIBERO itself", suite, list(table.tasks))
-    if task not in table.tasks[suite]:
-        raise UnknownName(f"task of {suite}", task, list(table.tasks[suite]))
-    return table.tasks[suite][task]
-
-
 def _positions(
     suite: str, task: str, layouts: VariantLayouts, own: BaseTask, places: Mapping[str, NDArray[np.float64]]
 ) -> dict[str, NDArray[np.float64]]:
@@ -259,8 +147,3 @@ def _positions(
         if position.shape != (3,) or not np.isfinite(position).all():
             raise ValueError(f"places: {thing} must have a position, 3 finite numbers, got {position.tolist()}.")
     return found
-
-
-def _require_class(table: WithheldTable, name: str) -> None:
-    if name not in table.classes:
-        raise UnknownName("class of objects in LIBERO's suites", name, sorted(table.classes | table.only_variants))

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eval_bridge.simulators.libero.suites import EVALUATION_EPISODES
+from eval_bridge.simulators.libero.suites import EVALUATION_EPISODES, UnknownName
 from rsd_jax.content_check import read_checked_json
 
 TABLE = Path(__file__).parent / "data" / "withheld.json"
@@ -33,6 +33,10 @@ TABLE = Path(__file__).parent / "data" / "withheld.json"
 
 UNIT = 1e-4
 """Metres of one step of a stored place."""
+
+
+class Withheld(ValueError):
+    """Something must not be trained on; the message says what it is near to, or of."""
 
 
 class Look(NamedTuple):
@@ -98,6 +102,18 @@ class WithheldTable:
     looks: Mapping[str, tuple[Look, ...]]
     tasks: Mapping[str, Mapping[str, BaseTask]]
     layouts: Mapping[str, tuple[VariantLayouts, ...]]
+
+    def base_task(self, suite: str, task: str) -> BaseTask:
+        """What is known of a task of LIBERO's own suites.
+
+        Raises:
+            UnknownName: there is none of that name.
+        """
+        if suite not in self.tasks:
+            raise UnknownName("suite of LIBERO itself", suite, list(self.tasks))
+        if task not in self.tasks[suite]:
+            raise UnknownName(f"task of {suite}", task, list(self.tasks[suite]))
+        return self.tasks[suite][task]
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,6 @@
 """The rules of what may not be trained on, on small tables, and on the one that is checked in."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,18 +9,14 @@ from eval_bridge.simulators.libero.suite_tasks import SUITE_TASKS
 from eval_bridge.simulators.libero.suites import UnknownName, instruction_from_name
 from eval_bridge.simulators.libero.withheld import (
     NEAR,
-    Withheld,
-    check_instruction,
-    check_look,
-    check_object_class,
     is_withheld,
     layout_needs,
     nearest_by_variant,
     nearest_withheld,
-    plain,
-    shared_words,
 )
-from eval_bridge.simulators.libero.withheld_table import TABLE, from_json, load_withheld
+from eval_bridge.simulators.libero.withheld_looks import check_look, check_object_class
+from eval_bridge.simulators.libero.withheld_table import TABLE, Withheld, from_json, load_withheld
+from eval_bridge.simulators.libero.withheld_words import check_instruction, plain, shared_words
 from rsd_jax.backbones.rewording import rewordings
 from rsd_jax.backbones.rewording.withheld import WITHHELD
 from rsd_jax.content_check import CHECK, DamagedJsonError, read_checked_json
@@ -252,7 +247,7 @@ def test_no_rewording_that_training_draws_is_withheld(suite):
 
 
 def test_collection_reads_the_table_and_not_what_it_was_made_of():
-    source = (
-        Path(TABLE.parent.parent / "withheld_table.py").read_text() + (TABLE.parent.parent / "withheld.py").read_text()
-    )
+    files = list(TABLE.parent.parent.glob("withheld*.py"))
+    assert len(files) == 4
+    source = "".join(path.read_text() for path in files)
     assert not re.search(r"evaluation_states|initial_states_file|import_libero|task_definition", source)
