@@ -1,4 +1,4 @@
-"""Distance of demonstrations to the evaluation states: a check that nothing was trained on what it is judged by.
+"""Distance of demonstrations to the evaluation states and to the variants: whether training saw what judges it.
 
     python -m launch.audit_demos --config.run_dir=runs/NAME
 

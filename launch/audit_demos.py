@@ -1,20 +1,29 @@
-"""How close demonstrations start to the states that policies are evaluated on.
+"""How close demonstrations come to what policies are evaluated on.
 
     python -m launch.audit_demos --config.run_dir=runs/NAME
 
 Nothing that trains or collects may see the evaluation states of a task. This command compares the starts of all
 demonstrations of a run with them, after the fact: it prints the nearest pair of every task and writes it to
 ``RUN_DIR/demos/SUITE/audit.json``, with the digest of the file. Beside it stands the nearest pair among the evaluation
-states themselves: independent draws of one distribution come about as close to each other. It fails if a demonstration
-starts in an evaluation state.
+states themselves: independent draws of one distribution come about as close to each other.
+
+Then the distances to LIBERO-PRO's variants: for each of them the demonstration that comes nearest to the layout of any
+of its states, by the thing that is farthest from its place there, of those that a goal names; and the words of the
+instructions that variants have too. Demonstrations of a task's own reset lie among the states of ``_lan``, ``_object``
+and ``_task``, which lay the task out alike: that is told, not refused. It fails if a demonstration starts in an
+evaluation state, if one of a random layout lies within the rule of `eval_bridge.simulators.libero.withheld`, and if
+one has an instruction of a variant.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from eval_bridge.collection.audit import TaskAudit, audit_suite, write
+from eval_bridge.collection.audit import TaskAudit, WordAudit, audit_suite, write
+from eval_bridge.collection.layout_audit import LayoutAudit, NearestDemo
 from eval_bridge.simulators.libero.suites import get_suite, suite_names
+from eval_bridge.simulators.libero.withheld import NEAR
 from launch.config_flags import run
 from rsd_jax.run_folder import AUDIT_NAME, DEMOS_FOLDER, corrections_folder, suite_demo_paths
 
@@ -23,8 +32,8 @@ def main(config: ConfigDict) -> None:
     """Audits the suites that `config` names.
 
     Raises:
-        ValueError: there is no such suite, a file is damaged or does not tell its starts, or a demonstration starts in
-            an evaluation state.
+        ValueError: there is no such suite, a file is damaged or does not tell its starts, or demonstrations must not
+            be trained on; the message says which, and why.
         OSError: there are no demonstrations, or the result cannot be written.
     """
     folder = Path(config.run_dir) / DEMOS_FOLDER
@@ -44,20 +53,53 @@ def main(config: ConfigDict) -> None:
             audits.append(audit)
             print(describe(kind, audit), flush=True)
         write(folder / kind / AUDIT_NAME, audits)
-        unclean += [f"{kind}/{audit.task}" for audit in audits if not audit.is_clean]
+        unclean += [f"{kind}/{audit.task} {' and '.join(audit.refusals)}" for audit in audits if not audit.is_clean]
     if unclean:
-        raise ValueError(f"demonstrations of {', '.join(unclean)} start in evaluation states: do not train on them.")
+        raise ValueError(f"demonstrations of {'; of '.join(unclean)}: do not train on them.")
 
 
 def describe(folder: str, audit: TaskAudit) -> str:
-    """One line about a task whose demonstrations lie in `folder`."""
+    """Some lines about a task whose demonstrations lie in `folder`."""
     closest, scale = audit.closest, audit.closest_evaluation_states
-    return (
+    lines = [
         f"{folder}/{audit.task}: {audit.demos} demonstrations; the nearest (seed {audit.seed}) is "
         f"{1000 * closest.objects:.2f} mm and {closest.arm:.4f} rad from evaluation state {closest.second}; two "
         f"evaluation states are {1000 * scale.objects:.2f} mm and {scale.arm:.4f} rad apart"
-        + ("" if audit.is_clean else "  <-- THE SAME START")
+        + ("" if audit.is_apart else "  <-- THE SAME START")
+    ]
+    if audit.layouts is not None and audit.words is not None:
+        lines += [*_describe_layouts(audit.task, audit.layouts), *_describe_words(audit.words)]
+    return "\n".join(lines)
+
+
+def _describe_layouts(task: str, layouts: LayoutAudit) -> list[str]:
+    kinds = (
+        (layouts.num_own, "of the task's own reset (which variants share: not refused)", layouts.own),
+        (layouts.num_random, f"of random layouts (refused up to {1000 * NEAR:g} mm)", layouts.random),
     )
+    lines = [
+        f"  {count} {kind} from layouts of variants: {_nearest(task, found)}" for count, kind, found in kinds if found
+    ]
+    if layouts.withheld:
+        lines.append(f"  <-- {len(layouts.withheld)} RANDOM LAYOUTS ARE WITHHELD")
+    if layouts.untold:
+        lines.append(f"  {len(layouts.untold)} do not tell where everything is that goals name: not compared")
+    return lines or ["  no variant has this scene"]
+
+
+def _nearest(task: str, found: Mapping[str, NearestDemo]) -> str:
+    return ", ".join(
+        f"{variant.rpartition('_')[2]} {1000 * near.layout.distance:.1f} mm (seed {near.seed}, state "
+        f"{near.layout.state}{'' if near.layout.task == task else f' of {near.layout.task}'})"
+        for variant, near in found.items()
+    )
+
+
+def _describe_words(words: WordAudit) -> list[str]:
+    lines = [f"  words that variants have too, not refused: {', '.join(words.shared) or 'none'}"]
+    if words.withheld:
+        lines.append(f"  <-- INSTRUCTIONS OF VARIANTS: {'; '.join(words.withheld)}")
+    return lines
 
 
 if __name__ == "__main__":

@@ -1,21 +1,38 @@
-"""How close demonstrations start to the states that policies are evaluated on."""
+"""How close demonstrations come to what policies are evaluated on: their starts, their layouts, their words."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from eval_bridge.collection.layout_audit import DemoLayout, LayoutAudit, audit_layouts
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.evaluation_states import evaluation_starts
 from eval_bridge.simulators.libero.start_distance import NearestPair, nearest_pair, nearest_pair_within, positions_of
 from eval_bridge.simulators.libero.suites import get_suite
+from eval_bridge.simulators.libero.withheld_table import Withheld
+from eval_bridge.simulators.libero.withheld_words import check_instruction, shared_words
 from rsd_jax.atomic_files import write_atomically
+from rsd_jax.demos.libero_hdf5 import read_instructions
 from rsd_jax.demos.libero_hdf5.dataset import Hdf5Demos
+from rsd_jax.demos.libero_hdf5.layout_order import layouts_in_order
 from rsd_jax.file_digests import file_digest
 from rsd_jax.run_folder import suite_demo_paths, task_of
 
 COINCIDENCE = 1e-6
 """Metres and radians below which two starts count as the same: files may hold single precision."""
+
+
+class WordAudit(NamedTuple):
+    """What the audit of the instructions in a file found.
+
+    Attributes:
+        withheld: instructions that must not be trained on.
+        shared: words of the others that instructions of variants have too, which is no reason to refuse them.
+    """
+
+    withheld: tuple[str, ...]
+    shared: tuple[str, ...]
 
 
 class TaskAudit(NamedTuple):
@@ -28,6 +45,8 @@ class TaskAudit(NamedTuple):
         seed: of the demonstration that comes closest; -1 if the file does not tell it.
         closest: that demonstration's index, and an evaluation state's.
         closest_evaluation_states: the nearest two evaluation states.
+        layouts: how near the layouts come to those of variants; None of demonstrations of a variant.
+        words: which instructions, and words of them, variants have; None likewise.
     """
 
     task: str
@@ -36,11 +55,28 @@ class TaskAudit(NamedTuple):
     seed: int
     closest: NearestPair
     closest_evaluation_states: NearestPair
+    layouts: LayoutAudit | None
+    words: WordAudit | None
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether no demonstration starts in an evaluation state."""
+        return max(self.closest.objects, self.closest.arm) > COINCIDENCE
+
+    @property
+    def refusals(self) -> list[str]:
+        """Why the demonstrations must not be trained on, each to follow their name; empty if they may be."""
+        found = [] if self.is_apart else ["start in evaluation states"]
+        if self.layouts is None or self.words is None:
+            return [*found, "are of a variant"]
+        if self.words.withheld:
+            found.append(f"have instructions of variants ({'; '.join(self.words.withheld)})")
+        return found + self.layouts.refusals
 
     @property
     def is_clean(self) -> bool:
-        """Whether no demonstration starts in an evaluation state."""
-        return max(self.closest.objects, self.closest.arm) > COINCIDENCE
+        """Whether the demonstrations may be trained on."""
+        return not self.refusals
 
     def values(self) -> dict[str, Any]:
         """As JSON values."""
@@ -56,6 +92,9 @@ class TaskAudit(NamedTuple):
                 "evaluation_state": self.closest.second,
             },
             "among_evaluation_states": {"objects_m": scale.objects, "arm_rad": scale.arm},
+            "layouts_of_variants": None if self.layouts is None else self.layouts.values(),
+            "words_of_variants": None if self.words is None else self.words._asdict(),
+            "refusals": self.refusals,
             "is_clean": self.is_clean,
         }
 
@@ -75,25 +114,61 @@ def audit_suite(suite: str, folder: Path) -> Iterator[TaskAudit]:
 
 
 def audit_file(suite: str, path: Path) -> TaskAudit:
-    """Compares the starts in one file with the evaluation states of its task.
+    """Compares one file with the evaluation states of its task, and with what its variants have.
 
     Raises:
         ValueError: the file is damaged, does not tell its starts, or holds states of another scene.
     """
     starts, seeds = [], []
     for demo in Hdf5Demos.open(path):
-        starts.append(demo.require_simulation().start.state)
+        starts.append(demo.require_simulation().start)
         seeds.append(demo.seed)
     task = task_of(path)
     evaluated = [start.state for start in evaluation_starts(suite, task)]
-    sizes = {state.size for state in starts}
+    sizes = {start.state.size for start in starts}
     if sizes != {evaluated[0].size}:
         raise ValueError(f"{path} holds states of {sorted(sizes)} numbers; those of {task} have {evaluated[0].size}.")
     simulator = LiberoSimulator(suite, task)
-    demonstrated, states = (positions_of(simulator.queries, each) for each in (starts, evaluated))
+    queries = simulator.queries
+    demonstrated, states = (positions_of(queries, each) for each in ([start.state for start in starts], evaluated))
+    layouts = [
+        DemoLayout(
+            {**queries.positions_in(start.state), **{name: pose[:3] for name, pose in start.fixture_poses.items()}},
+            is_random=bool(layout),
+            seed=seed,
+        )
+        for start, layout, seed in zip(starts, layouts_in_order(path), seeds, strict=True)
+    ]
     simulator.close()
     closest = nearest_pair(demonstrated, states)
-    return TaskAudit(task, file_digest(path), len(starts), seeds[closest.first], closest, nearest_pair_within(states))
+    is_variant = get_suite(suite).is_variant
+    return TaskAudit(
+        task=task,
+        sha256=file_digest(path),
+        demos=len(starts),
+        seed=seeds[closest.first],
+        closest=closest,
+        closest_evaluation_states=nearest_pair_within(states),
+        layouts=None if is_variant else audit_layouts(suite, task, layouts),
+        words=None if is_variant else audit_words(suite, task, read_instructions(path)),
+    )
+
+
+def audit_words(suite: str, task: str, instructions: Sequence[str]) -> WordAudit:
+    """Compares instructions of demonstrations of a task with those of variants.
+
+    Raises:
+        UnknownName: `suite` is none of LIBERO's own, or has no such task.
+    """
+    withheld, shared = [], set()
+    for instruction in instructions:
+        try:
+            check_instruction(suite, task, instruction)
+        except Withheld:
+            withheld.append(instruction)
+        else:
+            shared.update(shared_words(suite, task, instruction))
+    return WordAudit(tuple(withheld), tuple(sorted(shared)))
 
 
 def write(path: Path, audits: list[TaskAudit]) -> None:

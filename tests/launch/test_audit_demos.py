@@ -1,9 +1,11 @@
-"""The audit of demonstrations against the evaluation states."""
+"""The audit of demonstrations against the evaluation states, and against the variants."""
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -19,24 +21,31 @@ from tests.rsd_jax.demos.demo_examples import WITHOUT_FRAMES, example_demo
 
 CONFIG = str(Path(launch.audit_demos.__file__).parent.parent / "configs" / "audit_demos.py")
 TASK = get_suite("libero_spatial").tasks[2]
+RACK = "put_the_wine_bottle_on_the_rack"
+"""Of libero_goal: the goal names an object and a fixture."""
 FIRST_OBJECT = 10  # in a flattened state: behind the time, seven joints of the arm and two fingers
 
 
-def write_demos(folder, suite, starts):
-    """A demonstration file whose demonstration k has seed 100 + k and the k-th start."""
+def write_demos(folder, suite, starts, layout=None, task=TASK, **changes):
+    """A demonstration file whose demonstration k has seed 100 + k and the k-th start, a state or a whole start."""
     parts = []
-    for index, state in enumerate(starts):
+    for index, start in enumerate(starts):
+        state, poses = (start.state, start.fixture_poses) if hasattr(start, "state") else (start, {})
         demo = example_demo(
             seed=100 + index,
             suite=suite,
-            task=TASK,
+            task=task,
             states=np.tile(state, (3, 1)),
-            start=DemoStart(state, {}),
+            start=DemoStart(state, poses),
             **WITHOUT_FRAMES,
+            **changes,
         )
         parts.append(folder / f"part_{index}.hdf5")
         write_episode(parts[-1], demo, SceneDescription(), EpisodeDescription())
-    path = folder / "demos" / suite / f"{TASK}_demo.hdf5"
+        if layout is not None:
+            with h5py.File(parts[-1], "a") as file:
+                file["data/demo_0"].attrs["layout"] = json.dumps(layout)
+    path = folder / "demos" / suite / f"{task}_demo.hdf5"
     merge(parts, path)
     return path
 
@@ -74,6 +83,73 @@ def test_names_the_nearest_pair_and_its_distance(evaluation_states, tmp_path, ca
     assert path.read_bytes() == content
     assert "(seed 101) is 0.50 mm and 0.1250 rad from evaluation state 7" in capsys.readouterr().out
     assert sorted(file.name for file in path.parent.iterdir()) == sorted([path.name, "audit.json"])
+
+
+@pytest.fixture
+def swapped():
+    """A start of libero_goal_swap, where that variant has objects and fixtures."""
+    from eval_bridge.simulators.libero.evaluation_states import evaluation_starts
+
+    return evaluation_starts("libero_goal_swap", RACK)[7]
+
+
+@pytest.mark.libero
+def test_a_layout_of_a_variant_is_told_and_a_random_one_refused(swapped, tmp_path, capsys):
+    path = write_demos(tmp_path, "libero_goal", [swapped], task=RACK, instruction="put the bottle on a shelf")
+    main(config(tmp_path))
+    told = json.loads((path.parent / "audit.json").read_text())[RACK]
+    near = told["layouts_of_variants"]["own"]["nearest"]["libero_goal_swap"]
+    assert (near["demo"], near["seed"]) == (0, 100)
+    assert near["m"] < 1e-4
+    assert told["is_clean"]
+    assert told["words_of_variants"] == {"withheld": [], "shared": ["bottle", "on", "put", "the"]}
+    out = capsys.readouterr().out
+    assert re.search(
+        r"  1 of the task's own reset .*not refused\) from layouts of variants: lan .*, swap 0\.0 mm \(seed 100, ", out
+    )
+    assert "words that variants have too, not refused: bottle, on, put, the\n" in out
+
+    write_demos(tmp_path, "libero_goal", [swapped], layout={"seed": 1}, task=RACK)
+    with pytest.raises(ValueError, match=f"libero_goal/{RACK} have random layouts within 5 cm of states of variants"):
+        main(config(tmp_path))
+    told = json.loads((path.parent / "audit.json").read_text())[RACK]
+    assert told["layouts_of_variants"]["withheld"] == [0]
+    assert told["layouts_of_variants"]["random"]["nearest"]["libero_goal_swap"]["m"] < 1e-4
+    assert not told["is_clean"]
+    assert "<-- 1 RANDOM LAYOUTS ARE WITHHELD" in capsys.readouterr().out
+
+
+@pytest.mark.libero
+def test_a_random_layout_far_from_the_variants_is_clean(swapped, tmp_path, capsys):
+    swapped.state[FIRST_OBJECT : FIRST_OBJECT + 4 * 7 : 7] += 1.0
+    for pose in swapped.fixture_poses.values():
+        pose[0] += 1.0
+    write_demos(tmp_path, "libero_goal", [swapped], layout={"seed": 1}, task=RACK)
+    main(config(tmp_path))
+    assert re.search(
+        r"  1 of random layouts \(refused up to 50 mm\) from layouts of variants: .*swap \d{3,}\.\d mm ",
+        capsys.readouterr().out,
+    )
+
+    swapped.fixture_poses.clear()
+    write_demos(tmp_path, "libero_goal", [swapped], layout={"seed": 1}, task=RACK)
+    with pytest.raises(ValueError, match="have random layouts that do not tell where everything is"):
+        main(config(tmp_path))
+
+
+@pytest.mark.libero
+def test_instructions_of_variants_are_refused(swapped, tmp_path):
+    reworded = "place the wine bottle on the rack"
+    write_demos(tmp_path, "libero_goal", [swapped], task=RACK, instruction=reworded)
+    with pytest.raises(ValueError, match=rf"{RACK} have instructions of variants \({reworded}\): do not train"):
+        main(config(tmp_path))
+
+
+@pytest.mark.libero
+def test_demonstrations_of_a_variant_are_refused(swapped, tmp_path):
+    write_demos(tmp_path, "libero_goal_swap", [swapped._replace(state=swapped.state + 1e-3)], task=RACK)
+    with pytest.raises(ValueError, match=f"libero_goal_swap/{RACK} are of a variant: do not train"):
+        main(config(tmp_path))
 
 
 @pytest.mark.libero

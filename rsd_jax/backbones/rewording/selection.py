@@ -10,6 +10,7 @@ from rsd_jax.backbones.instruction import INSTRUCTION_LENGTH, encode_instruction
 from rsd_jax.backbones.rewording.lexicon import PARTS, Part
 from rsd_jax.backbones.rewording.parsing import Action, parse
 from rsd_jax.backbones.rewording.rendering import Renderer
+from rsd_jax.backbones.rewording.withheld import WITHHELD
 
 NUM_SELECTED = 128
 """So many rewordings are selected for being different; by then the lexicon is used up, and the others are random."""
@@ -35,8 +36,8 @@ def rewordings(instruction: str, count: int, seed: int, part: Part = "training")
 
     Returns:
         `count` instructions that `encode_instruction` accepts: first `instruction` itself, then lower-case rewordings,
-        the first of them each as different as possible from those before it. If the lexicon does not give as many,
-        the rewordings are repeated; if it gives none, the instruction is.
+        the first of them each as different as possible from those before it, and none of them in `WITHHELD`. If the
+        lexicon does not give as many, the rewordings are repeated; if it gives none, the instruction is.
 
     Raises:
         ValueError: `instruction` has no word or too many, `count` is below 1, or there is no such part.
@@ -62,13 +63,13 @@ def rewordings(instruction: str, count: int, seed: int, part: Part = "training")
 
 
 def _draw(actions: tuple[Action, ...], words: str, count: int, part: Part, rng: random.Random) -> list[str]:
-    """At most `count` different rewordings, none of them `words`."""
+    """At most `count` different rewordings, none of them `words`, none withheld."""
     found: dict[str, None] = {}
     for _ in range(ATTEMPTS_PER_CANDIDATE * count):
         if len(found) == count:
             break
         text = Renderer(part, rng).sentence(actions)
-        if text != words and len(text.split()) <= INSTRUCTION_LENGTH:
+        if text != words and text not in WITHHELD and len(text.split()) <= INSTRUCTION_LENGTH:
             found[text] = None
     return list(found)
 

@@ -1,6 +1,8 @@
 import ast
 import json
 import multiprocessing
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from functools import partial
@@ -270,7 +272,22 @@ def test_collection_cannot_reach_the_evaluation_states():
     root = Path(eval_bridge.__file__).parent.parent
     reached = _reachable(root, ["launch.collect", "launch.render", "eval_bridge.collection.worker"])
     assert "eval_bridge.simulators.libero.environment" in reached
-    assert not [module for module in reached if "evaluation_states" in module]
+    assert not [module for module in reached if "evaluation_states" in module or "compute_withheld" in module]
+
+
+@pytest.mark.libero
+def test_no_file_of_evaluation_states_is_opened_while_a_demonstration_is_collected(tmp_path):
+    command = [sys.executable, "-m", "tests.eval_bridge.collection.collecting_while_watched", str(tmp_path)]
+    root = Path(eval_bridge.__file__).parent.parent
+    process = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    told = json.loads(process.stdout.splitlines()[-1])
+    assert told["is_success"]
+    assert told["definitions"] > 0
+    assert told["tables"] > 0, "files that are opened are noticed"
+    assert told["states"] == []
+    assert len(told["on_purpose"]) == 1, "a file of states is recognised"
+    assert "libero_spatial_swap" in told["on_purpose"][0]
 
 
 def _reachable(root: Path, modules: list[str]) -> set[str]:

@@ -1,0 +1,74 @@
+"""Which objects and looks may not be trained on. Pure functions of the table of what is withheld.
+
+Withheld are classes of objects that only ``_object`` names, and recolourings and sizes of others that come near to its
+own.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval_bridge.simulators.libero.suites import UnknownName
+from eval_bridge.simulators.libero.withheld_table import Withheld, WithheldTable, load_withheld
+
+NEAR_COLOUR = 15.0
+"""CIE76: Euclidean distance of mean colours in L*a*b*."""
+
+NEAR_SCALE = 0.10
+"""Relative difference of sizes."""
+
+
+def check_object_class(name: str, table: WithheldTable | None = None) -> None:
+    """Accepts a class of objects or fixtures that may be put into a scene.
+
+    Raises:
+        UnknownName: neither LIBERO's suites nor the variants have it.
+        Withheld: only ``_object`` has it.
+    """
+    table = table or load_withheld()
+    if name in table.only_variants:
+        raise Withheld(f"objects of the class {name!r} are in no scene of LIBERO, but in those of an _object variant")
+    _require_class(table, name)
+
+
+def check_look(
+    name: str,
+    colour: NDArray[np.float64] | None = None,
+    scale: float | None = None,
+    table: WithheldTable | None = None,
+) -> None:
+    """Accepts a change of looks of objects of a class.
+
+    Args:
+        name: the class, of LIBERO's own suites.
+        colour: mean colour after a recolouring, L*a*b* ``[3]`` (`surface_colour`); None if it was not recoloured.
+        scale: how many times as large it was made; None if its size was not changed.
+        table: another than the one that is checked in.
+
+    Raises:
+        UnknownName: LIBERO's suites have no such class.
+        ValueError: the scale is no positive number, or the colour not three numbers.
+        Withheld: it comes too near to what an ``_object`` variant has in its place.
+    """
+    table = table or load_withheld()
+    _require_class(table, name)
+    if scale is not None and not (np.isfinite(scale) and scale > 0):
+        raise ValueError(f"scale = {scale} must be a positive number.")
+    if colour is not None and (np.shape(colour) != (3,) or not np.isfinite(colour).all()):
+        raise ValueError(f"colour = {colour} must be three numbers: L*, a*, b*.")
+    for look in table.looks.get(name, ()):
+        if colour is not None and look.colour is not None:
+            apart = float(np.linalg.norm(np.subtract(colour, look.colour)))
+            if apart < NEAR_COLOUR:
+                raise Withheld(
+                    f"this colour of {name!r} is {apart:.1f} (CIE76) from that of {look.variant!r}; keep {NEAR_COLOUR}"
+                )
+        if scale is not None and look.scale is not None and abs(scale / look.scale - 1) < NEAR_SCALE:
+            raise Withheld(
+                f"{name!r} {scale:g} times as large is within {NEAR_SCALE:.0%} of {look.variant!r}, which is "
+                f"{look.scale:g} times as large"
+            )
+
+
+def _require_class(table: WithheldTable, name: str) -> None:
+    if name not in table.classes:
+        raise UnknownName("class of objects in LIBERO's suites", name, sorted(table.classes | table.only_variants))
