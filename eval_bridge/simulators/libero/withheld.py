@@ -1,9 +1,10 @@
 """Which layouts may not be trained on, so that LIBERO-PRO's variants test what they are for.
 
-A layout is withheld if for any state of a variant in the same scene everything that a goal names, the variant's task's
-or the layout's own, lies within `NEAR` of its place there. Things of one class look alike and stand for each other.
-Seen from above: states put things some centimetres above what they will lie on, and how high differs from start to
-start. Pure functions of the table of what is withheld. Instructions: `withheld_words`; objects: `withheld_looks`.
+A layout is withheld if for any state of a variant in the same scene everything that its own goal names lies within
+`NEAR` of its place there, whichever of the scene's tasks the state is of. Things of one class look alike and stand for
+each other. Seen from above: states put things some centimetres above what they will lie on, and how high differs from
+start to start. Pure functions of the table of what is withheld. Instructions: `withheld_words`; objects:
+`withheld_looks`.
 """
 
 import itertools
@@ -26,8 +27,8 @@ class NearestLayout(NamedTuple):
     """The state of a variant that a layout is nearest to.
 
     Attributes:
-        distance: how far from its place there the thing is that is farthest, of those that a goal names, metres in
-            the plane.
+        distance: how far from its place there the thing is that is farthest, of those that the layout's goal names,
+            metres in the plane.
         suite: the variant. task: of it. state: which of its states.
     """
 
@@ -50,7 +51,7 @@ def is_withheld(
     Args:
         suite: of LIBERO itself.
         task: name of the task.
-        places: position ``[3]`` of at least everything that goals of the scene name (`layout_needs`), object or
+        places: position ``[3]`` of at least everything that the task's goal names (`layout_needs`), object or
             fixture, by name; metres in the world's frame. What was taken away is where it was put.
         table: another than the one that is checked in.
 
@@ -70,9 +71,7 @@ def layout_needs(suite: str, task: str, table: WithheldTable | None = None) -> f
     """
     table = table or load_withheld()
     own = table.base_task(suite, task)
-    if own.scene is None:
-        return frozenset()
-    return frozenset(own.goal).union(*(layouts.goal for layouts in table.layouts[own.scene]))
+    return frozenset() if own.scene is None else frozenset(own.goal)
 
 
 def nearest_withheld(
@@ -89,8 +88,11 @@ def nearest_by_variant(
     table = table or load_withheld()
     own = table.base_task(suite, task)
     found: dict[str, NearestLayout] = {}
-    for layouts in table.layouts[own.scene] if own.scene else ():
-        distances = layout_distances(layouts, own.goal, _positions(suite, task, layouts, own, places))
+    if own.scene is None:
+        return found
+    positions = _positions(suite, task, own, places)
+    for layouts in table.layouts[own.scene]:
+        distances = layout_distances(layouts, own.goal, positions)
         state = int(distances.argmin())
         near = NearestLayout(float(distances[state]), layouts.suite, layouts.task, state)
         found[layouts.suite] = min(near, found.get(layouts.suite, near))
@@ -98,17 +100,15 @@ def nearest_by_variant(
 
 
 def layout_distances(
-    layouts: VariantLayouts, own_goal: Sequence[str], places: Mapping[str, NDArray[np.float64]]
+    layouts: VariantLayouts, goal: Sequence[str], places: Mapping[str, NDArray[np.float64]]
 ) -> NDArray[np.float64]:
     """How far a layout is from each state of a variant's task, metres in the plane, ``[EVALUATION_EPISODES]``.
 
-    It is the distance of the thing that is farthest from its place, of those that one goal names: the variant's or
-    the layout's own (`own_goal`), whichever is less.
+    It is the distance of the thing that is farthest from its place, of those that the layout's `goal` names.
     """
     found = [
         np.max([_apart(layouts.places[thing], places[other]) for thing, other in pairs], axis=0)
-        for goal in {layouts.goal, tuple(own_goal)}
-        for pairs in _stand_ins(goal, places)
+        for pairs in _stand_ins(goal, {name: place for name, place in places.items() if name in layouts.places})
     ]
     nearest: NDArray[np.float64] = np.min(found, axis=0)
     return nearest
@@ -133,16 +133,16 @@ def _kind(thing: str) -> str:
 
 
 def _positions(
-    suite: str, task: str, layouts: VariantLayouts, own: BaseTask, places: Mapping[str, NDArray[np.float64]]
+    suite: str, task: str, own: BaseTask, places: Mapping[str, NDArray[np.float64]]
 ) -> dict[str, NDArray[np.float64]]:
-    """The places of what goals of the scene name, checked."""
-    missing = sorted({*layouts.goal, *own.goal} - set(places))
-    if missing:
+    """The given places, checked: that what the goal names is among them, and that those of its classes are places."""
+    if missing := sorted(set(own.goal) - set(places)):
         raise ValueError(
-            f"places lack {', '.join(missing)}, which a goal in the scene of {suite}/{task} names; they tell "
+            f"places lack {', '.join(missing)}, which the goal of {suite}/{task} names; they tell "
             f"{', '.join(sorted(places)) or 'nothing'}. Add where they are."
         )
-    found = {thing: np.asarray(places[thing], np.float64) for thing in layouts.places if thing in places}
+    kinds = set(map(_kind, own.goal))
+    found = {thing: np.asarray(place, np.float64) for thing, place in places.items() if _kind(thing) in kinds}
     for thing, position in found.items():
         if position.shape != (3,) or not np.isfinite(position).all():
             raise ValueError(f"places: {thing} must have a position, 3 finite numbers, got {position.tolist()}.")

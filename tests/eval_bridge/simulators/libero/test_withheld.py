@@ -91,10 +91,13 @@ def test_what_no_goal_names_does_not_make_a_layout_another_one():
     assert is_withheld("libero_goal", "fill", {**layout, "cup_1": np.array([9.0, 9.0, 9.0])}, SMALL)
 
 
-def test_the_own_goal_counts_beside_those_of_the_variants():
-    far = places((30.0, 0.0, 0.0), (30.0, 0.0, 0.0), stove=(-7.0, 0.0, 0.0))
+def test_the_own_goal_counts_and_not_those_of_the_variants():
+    """The stove where a variant has it: a layout to boil is withheld, one to fill is not, whose things are far."""
+    stove = SMALL.layouts["kitchen"][0].places["stove_1"][0]
+    far = places((30.0, 0.0, 0.0), (30.0, 0.0, 0.0), stove=tuple(stove))
     assert is_withheld("libero_goal", "boil", far, SMALL)
     assert not is_withheld("libero_goal", "fill", far, SMALL)
+    assert layout_needs("libero_goal", "boil", SMALL) == {"stove_1"}
 
 
 def test_things_of_one_class_stand_for_each_other():
