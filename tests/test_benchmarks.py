@@ -1,5 +1,7 @@
 """What benchmarks compute beside their timings."""
 
+from argparse import Namespace
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -7,7 +9,10 @@ import pytest
 from rsd_jax.backbones.openvla.digit_network import DigitMain
 from rsd_jax.backbones.openvla.digit_slots import DigitCode
 from rsd_jax.decoding import CodeShape, speculative
+from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from tests.benchmarks import policy_sensitivity
+from tests.benchmarks.openvla_training import described, lowered
+from tests.benchmarks.openvla_training_subjects import fine_tuning
 from tests.benchmarks.policy_step_speed import count_operations
 from tests.benchmarks.prefill_subjects import SHAPES, bins_256, random_parameters, rfsq_layers
 from tests.benchmarks.replayed_acceptance import ReplayedAcceptance, blank_draft, break_even, mean_rounds
@@ -129,3 +134,14 @@ def test_what_is_timed_can_be_traced_in_the_type_of_the_7b(subject, monkeypatch)
         return speculative(timed.inputs, blank_draft, main, rule, timed.code_shape(2), 1, **settings).tokens
 
     assert jax.eval_shape(speculate, params).size == jax.eval_shape(timed.serial, params, timed.inputs).size
+
+
+def test_a_step_of_fine_tuning_is_counted_and_lowered_before_anything_is_made():
+    """Adapters alone have moments, and a step that keeps the inputs of blocks computes more than is counted."""
+    settings = {"master_dtype": "float32", "moments_dtype": "float32", "kept": "inputs", "rank": 4}
+    options = Namespace(shape="tiny", way="lora", devices=1, tensor=1, batch=2, **settings)
+    subject = fine_tuning(options, make_mesh(MeshConfig(), jax.devices()[:1]))
+    row = described(subject, options) | lowered(subject)
+    assert row["xla_flops"] > 1.1 * row["operations"] > 0
+    memory = subject.memory
+    assert 2 * memory.trained <= memory.moments < 0.5 * memory.frozen
