@@ -1,6 +1,7 @@
 """From a fine-tuned OpenVLA to a policy that everything takes like any other: adapters merged into their weights."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class OtherBaseError(CheckpointError):
 def export_finetuned(run_dir: Path, out: Path, dtype: str | None = None) -> Path:
     """Writes the best fine-tuned policy of `run_dir` as the policy of the run folder `out`, like a converted one.
 
-    Adapters are merged into the weights that they change. Of the arrays a few are in memory at once.
+    Adapters are merged into the weights that they change. The arrays of a block are in memory at once.
 
     Args:
         run_dir: the run's folder.
@@ -81,7 +82,7 @@ def _newest(run_dir: Path, stage: str) -> tuple[Path, CheckpointMetadata]:
 
 
 class _Arrays:
-    """Parameters of the policy that a fine-tuning has made, read one by one."""
+    """Parameters of the policy that a fine-tuning has made, read a block at a time."""
 
     def __init__(self, trained: Path, source: Path, facts: FinetunedFacts) -> None:
         self._trained, self._source, self._facts = trained, source, facts
@@ -94,33 +95,48 @@ class _Arrays:
     def leaves(self, dtype: str | None) -> Iterator[Leaf]:
         """All, in the order of `jax.tree.leaves`, and what else the policy's checkpoint had."""
         shapes = nn.unbox(jax.eval_shape(self._facts.policy.network.init, jax.random.key(0)))
-        for entries, _ in jax.tree_util.tree_leaves_with_path(shapes):
-            path = tuple(entry.key for entry in entries)
-            leaf = self._leaf(path)
-            kept = self._of_source[path].dtype if path in self._of_source else leaf.dtype
-            yield ("variables", "params", *path), leaf.astype(jnp.dtype(dtype or kept))
+        paths = [tuple(entry.key for entry in entries) for entries, _ in jax.tree_util.tree_leaves_with_path(shapes)]
+        for _, block in groupby(paths, key=lambda path: path[:3]):
+            for path, leaf in self._block(list(block)):
+                kept = self._of_source[path].dtype if path in self._of_source else leaf.dtype
+                yield ("variables", "params", *path), leaf.astype(jnp.dtype(dtype or kept))
         yield ("variables", "model_state"), {}
         for name in describe_trees(self._source).get(UNUSED, {}):
             yield (UNUSED, name), read_leaves(self._source, UNUSED, [(name,)])[name,]
 
-    def _leaf(self, path: _Path) -> NDArray[Any]:
-        """As it was trained; or as it was, with its adapter where it has one."""
-        in_training = path
-        if self._facts.low_rank is not None and path[0] == BACKBONE:
-            in_training = (BACKBONE, BASE, *path[1:])
-        if in_training in self._of_trained:
-            return _read(self._trained, in_training)
-        leaf, layer = _read(self._source, path), path[1:-1]
-        if path[0] != BACKBONE or path[-1] != "kernel" or layer not in self._adapters:
-            return leaf
-        assert self._facts.low_rank is not None
-        adapter = {name: jnp.asarray(_read(self._trained, at)) for name, at in self._adapters[layer].items()}
-        return np.asarray(merged_kernel(self._facts.low_rank, layer, adapter, jnp.asarray(leaf)))
+    def _block(self, paths: list[_Path]) -> Iterator[tuple[_Path, NDArray[Any]]]:
+        """Each as it was trained; or as it was, with its adapter where it has one."""
+        in_training = {path: found for path in paths if (found := self._in_training(path)) in self._of_trained}
+        adapters = {path: found for path in paths if (found := self._adapter(path))}
+        of_adapters = [at for adapter in adapters.values() for at in adapter.values()]
+        trained = _read(self._trained, [*in_training.values(), *of_adapters])
+        before = _read(self._source, [path for path in paths if path not in in_training])
+        for path in paths:
+            if path in in_training:
+                yield path, trained[in_training[path]]
+            elif path in adapters:
+                assert self._facts.low_rank is not None
+                adapter = {name: jnp.asarray(trained[at]) for name, at in adapters[path].items()}
+                kernel = jnp.asarray(before[path])
+                yield path, np.asarray(merged_kernel(self._facts.low_rank, path[1:-1], adapter, kernel))
+            else:
+                yield path, before[path]
+
+    def _in_training(self, path: _Path) -> _Path:
+        is_adapted = self._facts.low_rank is not None and path[0] == BACKBONE
+        return (BACKBONE, BASE, *path[1:]) if is_adapted else path
+
+    def _adapter(self, path: _Path) -> dict[str, _Path]:
+        is_kernel = path[0] == BACKBONE and path[-1] == "kernel"
+        return self._adapters.get(path[1:-1], {}) if is_kernel else {}
 
 
 def _described(arrays: Path) -> dict[_Path, Any]:
     return dict(flatten_dict(describe_trees(arrays)["variables"]["params"]))
 
 
-def _read(arrays: Path, path: _Path) -> NDArray[Any]:
-    return read_leaves(arrays, "variables", [("params", *path)])["params", *path]
+def _read(arrays: Path, paths: list[_Path]) -> dict[_Path, NDArray[Any]]:
+    if not paths:
+        return {}
+    read = read_leaves(arrays, "variables", [("params", *path) for path in paths])
+    return {path: read["params", *path] for path in paths}
