@@ -10,9 +10,11 @@ RUN/openvla_finetune, and is written as a policy like any other by launch.export
 
 Devices: --config.mesh.fsdp=N splits parameters and batch, --config.mesh.tensor=N each layer. What fits where, by
 estimate: docs/openvla.md. Variants:
-    lora    rank 32 beside all linear layers, as OpenVLA-OFT (arXiv 2502.19645); one GPU with 80 GiB.
-    full    all parameters, master weights and moments in float32; for two GPUs with 141 GiB or four with 80 GiB.
-    tiny    adapters at sizes for tests: a minute on 2 cores (--config.model.way=full trains all).
+    lora    rank 32 beside all linear layers, as OpenVLA-OFT (arXiv 2502.19645); by estimate one GPU with 80 GiB.
+            7B has not been run yet.
+    full    all parameters, master weights and moments in float32; by estimate two H200 or four GPUs with 80 GiB.
+    tiny    adapters at sizes for tests: minutes on 2 cores, nearly all of them compilation
+            (--config.model.way=full trains all).
 """
 
 from ml_collections import ConfigDict

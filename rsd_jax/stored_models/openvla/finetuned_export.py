@@ -107,8 +107,8 @@ class _Arrays:
     def _block(self, paths: list[_Path]) -> Iterator[tuple[_Path, NDArray[Any]]]:
         """Each as it was trained; or as it was, with its adapter where it has one."""
         in_training = {path: found for path in paths if (found := self._in_training(path)) in self._of_trained}
-        adapters = {path: found for path in paths if (found := self._adapter(path))}
-        of_adapters = [at for adapter in adapters.values() for at in adapter.values()]
+        adapters = {path: adapter for path in paths if (adapter := self._adapter(path))}
+        of_adapters = [at for each in adapters.values() for at in each.values()]
         trained = _read(self._trained, [*in_training.values(), *of_adapters])
         before = _read(self._source, [path for path in paths if path not in in_training])
         for path in paths:
@@ -116,9 +116,9 @@ class _Arrays:
                 yield path, trained[in_training[path]]
             elif path in adapters:
                 assert self._facts.low_rank is not None
-                adapter = {name: jnp.asarray(trained[at]) for name, at in adapters[path].items()}
+                matrices = {name: jnp.asarray(trained[at]) for name, at in adapters[path].items()}
                 kernel = jnp.asarray(before[path])
-                yield path, np.asarray(merged_kernel(self._facts.low_rank, path[1:-1], adapter, kernel))
+                yield path, np.asarray(merged_kernel(self._facts.low_rank, path[1:-1], matrices, kernel))
             else:
                 yield path, before[path]
 
