@@ -4,7 +4,7 @@
     python -m launch.train --config configs/policy.py:quickstart --config.run_dir=runs/quickstart --config.seed=1
 
 The decoder cascade needs two more stages (configs/draft_policy.py, configs/confidence.py), and early_exit one of its
-own (configs/early_exit.py).
+own (configs/early_exit.py). configs/openvla_finetune.py fine-tunes a converted policy.
 
 Results are in ``RUN_DIR/STAGE/``. Run again, it goes on where it was interrupted; a finished stage is recognised.
 The log says where the time until the first step went. What is compiled is kept in ~/.cache/rsd_jax for the next time
@@ -58,7 +58,7 @@ def _train(config: ConfigDict, start_up: StartUp) -> None:
     settings = read_run_settings(config.to_dict())
     mesh = make_mesh(settings.mesh)
     start_up.note("devices")
-    stage = build_stage(settings.stage, settings.model, Path(config.run_dir))
+    stage = build_stage(settings.stage, settings.model, Path(config.run_dir), mesh)
     start_up.note("reading")
     directory = Path(config.run_dir) / stage.name
     train(stage, settings.training, directory, mesh, start_up)

@@ -9,6 +9,7 @@ RUN/
 ├── rows/                                               of demonstrations, for training; may be removed at any time
 ├── rfsq/  policy/  draft/  main_head/                  config.json  metrics.jsonl  metrics.json  best/  latest/
 ├── draft_policy/  confidence/  early_exit/             likewise, of the decoders cascade and early_exit
+├── openvla_finetune/                                   likewise, of OpenVLA; what it changes in policy/, or all of it
 ├── evaluation/  evaluation_DECODER/                    episodes.jsonl  traces/  videos/  summary.json  report.html
 │   └── shards/PART_of_PARTS/                           of an evaluation on several hosts
 ├── delays/DECODER/EXECUTION_DELAY/                     likewise, evaluations in which time passes

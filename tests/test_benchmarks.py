@@ -1,5 +1,7 @@
 """What benchmarks compute beside their timings."""
 
+from argparse import Namespace
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -9,8 +11,11 @@ from rsd_jax.backbones.openvla.configuration import OPENVLA_7B
 from rsd_jax.backbones.openvla.digit_network import DigitMain
 from rsd_jax.backbones.openvla.digit_slots import DigitCode
 from rsd_jax.decoding import CodeShape, speculative
+from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from tests.benchmarks import policy_sensitivity
 from tests.benchmarks.openvla_operations import chunk_operations
+from tests.benchmarks.openvla_training import described, lowered
+from tests.benchmarks.openvla_training_subjects import fine_tuning
 from tests.benchmarks.prefill_subjects import SHAPES, bins_256, random_parameters, rfsq_layers
 from tests.benchmarks.replayed_acceptance import ReplayedAcceptance, blank_draft, break_even, mean_rounds
 from tests.rsd_jax.decoding.networks import random_network
@@ -84,3 +89,14 @@ def test_operations_of_openvlas_chunk_are_twice_its_weights_a_token():
     expected = 2 * (blocks * 619 + towers * 2 * 259 + projector * 512)
     assert chunk_operations(OpenVlaBackbone(OPENVLA_7B), 1) == pytest.approx(expected, rel=0.05)
     assert chunk_operations(OpenVlaBackbone(OPENVLA_7B, exit_block=8), 1) < 0.4 * expected
+
+
+def test_a_step_of_fine_tuning_is_counted_and_lowered_before_anything_is_made():
+    """Adapters alone have moments, and a step that keeps the inputs of blocks computes more than is counted."""
+    settings = {"master_dtype": "float32", "moments_dtype": "float32", "kept": "inputs", "rank": 4}
+    options = Namespace(shape="tiny", way="lora", devices=1, tensor=1, batch=2, **settings)
+    subject = fine_tuning(options, make_mesh(MeshConfig(), jax.devices()[:1]))
+    row = described(subject, options) | lowered(subject)
+    assert row["xla_flops"] > 1.1 * row["operations"] > 0
+    memory = subject.memory
+    assert 2 * memory.trained <= memory.moments < 0.5 * memory.frozen

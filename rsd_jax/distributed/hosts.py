@@ -282,11 +282,15 @@ def _addressable(array: Any) -> Any:
 
 
 def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
-    """Places host arrays, equal in all processes, whole on every device of the mesh."""
+    """Places host arrays, equal in all processes, whole on every device of the mesh. What lies there, stays."""
     sharding = NamedSharding(mesh, PartitionSpec())
-    return jax.tree.map(
-        lambda array: jax.make_array_from_process_local_data(sharding, np.asarray(array), np.shape(array)), tree
-    )
+
+    def place(array: Any) -> jax.Array:
+        if isinstance(array, jax.Array) and isinstance(array.sharding, NamedSharding) and array.sharding.mesh == mesh:
+            return array
+        return jax.make_array_from_process_local_data(sharding, np.asarray(array), np.shape(array))
+
+    return jax.tree.map(place, tree)
 
 
 class TerminationSignal:

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import jax
 from flax import linen as nn
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from rsd_jax.array_types import PyTree
 
@@ -27,6 +27,7 @@ LOGICAL_TO_MESH: Mapping[str, str | None] = MappingProxyType(
         "latent": None,
         "layer": None,
         "level": None,
+        "rank": None,  # of a low-rank adapter; a few dozen
     }
 )
 
@@ -62,13 +63,13 @@ def _without_repeats(mesh_axes: list[str | None]) -> list[str | None]:
     return [axis if axis not in mesh_axes[:i] else None for i, axis in enumerate(mesh_axes)]
 
 
-def state_shardings(boxed_shapes: PyTree, mesh: Mesh) -> PyTree:
+def state_shardings(boxed_shapes: PyTree, mesh: Mesh | AbstractMesh) -> PyTree:
     """Shardings of a state whose leaves may carry logical names.
 
     Args:
         boxed_shapes: result of `jax.eval_shape`; `flax.linen.LogicallyPartitioned` leaves are sharded by the table,
             plain leaves are replicated.
-        mesh: the mesh of `rsd_jax.distributed.mesh.make_mesh`.
+        mesh: the mesh of `rsd_jax.distributed.mesh.make_mesh`, or sizes of one whose devices are not there.
 
     Returns:
         A pytree of `NamedSharding` with the structure of the *unboxed* state.
@@ -99,7 +100,11 @@ def _is_boxed(leaf: object) -> bool:
 
 
 def _require_divisible(
-    shape: tuple[int, ...], names: tuple[str | None, ...], spec: PartitionSpec, mesh: Mesh, parameter: str
+    shape: tuple[int, ...],
+    names: tuple[str | None, ...],
+    spec: PartitionSpec,
+    mesh: Mesh | AbstractMesh,
+    parameter: str,
 ) -> None:
     for size, name, mesh_axis in zip(shape, names, spec, strict=True):
         if mesh_axis is not None and size % mesh.shape[mesh_axis]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import optax
 from flax.serialization import to_state_dict
 from jax.sharding import Mesh
 from tqdm import tqdm
@@ -33,7 +34,14 @@ from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.objectives.on_rows import Constants, OnRows
 from rsd_jax.training.row_sources import Dispatch, RowOrder, count_rows, open_rows
 from rsd_jax.training.start_up import StartUp
-from rsd_jax.training.train_state import TrainState, create_train_state, from_checkpoint, rounded, to_checkpoint
+from rsd_jax.training.train_state import (
+    TrainState,
+    abstract_train_state,
+    create_train_state,
+    from_checkpoint,
+    rounded,
+    to_checkpoint,
+)
 from rsd_jax.training.train_step import Metrics, make_optimizer, make_stacked_train_step, make_train_step
 
 logger = logging.getLogger(__name__)
@@ -157,10 +165,8 @@ class _Run:
         self._stage, self._config, self._output_dir, self._mesh = stage, config, output_dir, mesh
         self._checkpoints, self._description = checkpoints, description
         self._saves, self._start_up = BackgroundSaves(checkpoints), start_up
-        optimizer = make_optimizer(config)
-        state, shardings = create_train_state(
-            stage.objective, optimizer, ema=config.ema_decay > 0, seed=config.seed, mesh=mesh
-        )
+        optimizer = make_optimizer(config, stage.moments_dtype)
+        self._state, shardings, self._step, self._seconds_before = self._begin(optimizer)
         frozen = hosts.replicate(stage.frozen, mesh)
         start_up.note("state")
         # Last of all that stays on the devices: rows are only placed there if they fit beside it.
@@ -174,7 +180,6 @@ class _Run:
         self._stacked_train_step = make_stacked_train_step(objective, optimizer, config, shardings, mesh)
         # Evaluated and saved where they are: no device ever holds more than its part of them.
         self._round = jax.jit(partial(rounded, dtype=config.stored_dtype), out_shardings=shardings.evaluated)
-        self._state, self._step, self._seconds_before = self._resume(state)
         self._saves.prepare({"variables": self._round(self._state.evaluated)._asdict()}, to_checkpoint(self._state))
         self._first_step, self._saved_step = self._step, self._step or None
         start_up.note("state")
@@ -183,13 +188,19 @@ class _Run:
         self._previous_step = self._checked_step = self._step
         self._pending: list[Metrics] = []
 
-    def _resume(self, state: TrainState) -> tuple[TrainState, int, float]:
+    def _begin(self, optimizer: optax.GradientTransformation) -> tuple[TrainState, PyTree, int, float]:
+        """The state to go on from, its shardings, the steps that it has behind it, and their seconds."""
+        stage, has_average = self._stage, self._config.ema_decay > 0
         latest = self._checkpoints.read_metadata("latest")
         if latest is None:
-            return state, 0, 0.0
-        logger.info("stage %s goes on at step %d of %s", self._stage.name, latest.step, self._output_dir)
-        restored = from_checkpoint(self._checkpoints.restore("latest", like=to_checkpoint(state)))
-        return restored, latest.step, latest.seconds
+            given = None if stage.starts_from is None else stage.starts_from()
+            made = create_train_state(stage.objective, optimizer, has_average, self._config.seed, self._mesh, given)
+            return (*made, 0, 0.0)
+        logger.info("stage %s goes on at step %d of %s", stage.name, latest.step, self._output_dir)
+        # In the place of a state that was never drawn: a large one would not lie on the devices twice.
+        like, shardings = abstract_train_state(stage.objective, optimizer, has_average, self._mesh)
+        restored = from_checkpoint(self._checkpoints.restore("latest", like=to_checkpoint(like)))
+        return restored, shardings, latest.step, latest.seconds
 
     def _best_value_until(self, step: int) -> float:
         """Best value so far. A best checkpoint from behind `step` will be found again, at the same step."""

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax.core import meta
+from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.sharding import Mesh
 
 from rsd_jax.array_types import PyTree
@@ -55,7 +56,12 @@ def rounded(variables: Variables, dtype: str) -> Variables:
 
 
 def create_train_state(
-    objective: Objective, optimizer: optax.GradientTransformation, ema: bool, seed: int, mesh: Mesh
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    ema: bool,
+    seed: int,
+    mesh: Mesh,
+    given: PyTree = None,
 ) -> tuple[TrainState, PyTree]:
     """Draws the initial state directly in its sharding, so that no device ever holds a whole large model.
 
@@ -65,6 +71,10 @@ def create_train_state(
         ema: whether to keep averaged parameters.
         seed: of the initial variables and of the losses' randomness.
         mesh: where the state lives.
+        given: parameters to start from, plain arrays in nested dicts; those that are left out are drawn.
+
+    Raises:
+        ValueError: some of those given are none of the objective's, or have other shapes.
 
     Returns:
         The state and its shardings, two trees of one structure.
@@ -73,7 +83,8 @@ def create_train_state(
     # The key is an argument, so that XLA cannot fold the draws into constants while it compiles.
     key = jax.random.key(seed)
     shardings = state_shardings(jax.eval_shape(init, key), mesh)
-    return jax.jit(lambda key: meta.unbox(init(key)), out_shardings=shardings)(key), shardings
+    draw = jax.jit(lambda key, given: meta.unbox(init(key, given)), out_shardings=shardings)
+    return draw(key, given or {}), shardings
 
 
 def abstract_train_state(
@@ -92,10 +103,12 @@ def abstract_train_state(
 
 def _initialiser(
     objective: Objective, optimizer: optax.GradientTransformation, ema: bool
-) -> Callable[[jax.Array], TrainState]:
-    def init(key: jax.Array) -> TrainState:
+) -> Callable[..., TrainState]:
+    def init(key: jax.Array, given: PyTree = None) -> TrainState:
         init_key, step_key = jax.random.split(key)
         variables = objective.init(init_key)
+        if given:
+            variables = variables._replace(params=_with_given(variables.params, given))
         return TrainState(
             step=jnp.zeros((), jnp.int32),
             params=variables.params,
@@ -106,6 +119,21 @@ def _initialiser(
         )
 
     return init
+
+
+def _with_given(drawn: PyTree, given: PyTree) -> PyTree:
+    """`drawn` with the values of `given` in their places, in the types and with the logical axes that are there."""
+    leaves, replaced = flatten_dict(drawn), flatten_dict(given)
+    if unknown := sorted(".".join(path) for path in replaced.keys() - leaves.keys()):
+        raise ValueError(f"parameters to start from are none of the network's: {', '.join(unknown)}")
+    for path, value in replaced.items():
+        old = meta.unbox(leaves[path])
+        if value.shape != old.shape:
+            raise ValueError(
+                f"parameter {'.'.join(path)} to start from has shape {value.shape}; the network's has {old.shape}"
+            )
+        leaves[path] = meta.replace_boxed(leaves[path], value.astype(old.dtype))
+    return unflatten_dict(leaves)
 
 
 def to_checkpoint(state: TrainState) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from jax.stages import Lowered
 from rsd_jax.array_types import PyTree
 from rsd_jax.training.configuration import TrainingConfig
 from rsd_jax.training.objectives.interface import LossOutput, Objective, Variables
+from rsd_jax.training.rounded_state import round_like, scale_by_adam_kept_in
 from rsd_jax.training.train_state import TrainState
 
 Metrics = dict[str, jax.Array]
@@ -42,16 +43,27 @@ def learning_rate_schedule(config: TrainingConfig) -> optax.Schedule:
     return optax.join_schedules([ramp, cosine], [config.warmup_steps])
 
 
-def make_optimizer(config: TrainingConfig) -> optax.GradientTransformation:
-    """AdamW behind a clip of the global gradient norm; vectors (biases, scales) are not decayed."""
-    return optax.chain(
-        optax.clip_by_global_norm(config.gradient_clip),
-        optax.adamw(
-            learning_rate_schedule(config),
-            weight_decay=config.weight_decay,
-            mask=lambda params: jax.tree.map(lambda array: array.ndim > 1, params),
-        ),
-    )
+def make_optimizer(config: TrainingConfig, moments_dtype: str | None = None) -> optax.GradientTransformation:
+    """AdamW behind a clip of the global gradient norm; vectors (biases, scales) are not decayed.
+
+    Args:
+        config: learning rate, weight decay and clip.
+        moments_dtype: of the moments, see `scale_by_adam_kept_in`; by default they have the parameters' types.
+    """
+    schedule, decay = learning_rate_schedule(config), config.weight_decay
+    if moments_dtype is None:
+        adam = optax.adamw(schedule, weight_decay=decay, mask=_are_matrices)
+    else:
+        adam = optax.chain(
+            scale_by_adam_kept_in(moments_dtype),
+            optax.add_decayed_weights(decay, _are_matrices),
+            optax.scale_by_learning_rate(schedule),
+        )
+    return optax.chain(optax.clip_by_global_norm(config.gradient_clip), adam)
+
+
+def _are_matrices(params: PyTree) -> PyTree:
+    return jax.tree.map(lambda array: array.ndim > 1, params)
 
 
 def make_train_step(
@@ -107,8 +119,10 @@ def _step(objective: Objective, optimizer: optax.GradientTransformation, config:
             return output.loss, output
 
         gradients, output = jax.grad(loss, has_aux=True)(state.params)
+        gradients = _in_float32(gradients)  # their norm is a sum of as many squares as there are parameters
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
+        moved = optax.apply_updates(_in_float32(state.params), updates)
+        params = round_like(jax.random.fold_in(key, 0), moved, state.params)
         metrics = {
             **output.metrics,
             "loss": output.loss,
@@ -126,6 +140,10 @@ def _step(objective: Objective, optimizer: optax.GradientTransformation, config:
         return new_state, metrics
 
     return step
+
+
+def _in_float32(tree: PyTree) -> PyTree:
+    return jax.tree.map(lambda array: array.astype(jnp.float32), tree)
 
 
 def _averaged(state: TrainState, params: PyTree, decay: float) -> PyTree:

@@ -39,7 +39,8 @@ from rsd_jax.backbones.openvla.backbone import OpenVlaBackbone
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.provenance import device_name, git_commit, library_versions
 from rsd_jax.stored_models import load_policy
-from tests.benchmarks.openvla_operations import chunk_operations, matrix_rate
+from tests.benchmarks.openvla_operations import chunk_operations
+from tests.benchmarks.policy_step_speed import matrix_rate
 
 DECODER = "l1_regression"
 TOWERS = ("language_model", "dinov2", "siglip")
@@ -145,7 +146,7 @@ def on_one_device(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     actions = {kind: answer[0].output.actions for kind, answer in answers.items()}
     latencies = measure_interleaved(calls, arguments.repeats, warm_up=3)
     stages = stage_times(models, arguments.repeats)
-    rate = matrix_rate(backbone.compute_dtype)
+    rate = matrix_rate() if jax.default_backend() == "gpu" else matrix_rate(512, 2)
     for kind in kinds:
         operations = chunk_operations(dataclasses.replace(backbone, exit_block=kind.exit_block), kind.batch)
         row = row_of(arguments, kind.dtype, kind.batch, latencies[kind], exit_block=kind.exit_block)

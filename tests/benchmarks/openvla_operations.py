@@ -1,4 +1,4 @@
-"""What a chunk of OpenVLA costs in arithmetic, and how fast a device multiplies matrices."""
+"""What a chunk of OpenVLA costs in arithmetic."""
 
 from functools import partial
 
@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from eval_bridge.policies.latency import time_calls
 from rsd_jax.backbones.openvla.backbone import OpenVlaBackbone
 from rsd_jax.distributed.operation_count import count_operations
 
@@ -26,12 +25,3 @@ def chunk_operations(backbone: OpenVlaBackbone, batch: int) -> float:
     inputs = [jax.ShapeDtypeStruct(*shape) for shape in shapes]
     traced = jax.make_jaxpr(partial(backbone.apply, "slot_states"))(nn.unbox(params), *inputs)
     return float(count_operations(traced.jaxpr))
-
-
-def matrix_rate(dtype: str) -> float:
-    """Operations a second of a large product of two random matrices on the default device."""
-    side = 8192 if jax.default_backend() == "gpu" else 1024
-    left, right = (jax.random.normal(jax.random.key(seed), (side, side), dtype) for seed in range(2))
-    product = jax.jit(jnp.matmul)
-    seconds = time_calls(lambda: product(left, right), repeats=20, warm_up=3)
-    return 2 * side**3 / sorted(seconds)[len(seconds) // 2]

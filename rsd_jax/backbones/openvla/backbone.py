@@ -18,6 +18,7 @@ from rsd_jax.backbones.image_preprocessing import AugmentationConfig, augment_im
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.backbones.openvla.configuration import OPENVLA_7B, SIZES, OpenVlaSizes
 from rsd_jax.backbones.openvla.image_preparation import prepare_frames, to_levels, to_pixels
+from rsd_jax.backbones.openvla.kept_activations import KEPT_ACTIVATIONS
 from rsd_jax.backbones.openvla.network import Frames, OpenVlaNetwork, TokenSequence
 from rsd_jax.backbones.openvla.prompt import TOKENIZER_FILE, encode_prompt
 from rsd_jax.backbones.openvla.token_sequence import read_out
@@ -57,6 +58,8 @@ class OpenVlaBackbone:
         tokenizer_file: of the prompt. What a checkpoint holds is named when it is loaded.
         exit_block: blocks of the language model that run, from the first on; the others are skipped, and what would
             be read behind the last is read there. None for all.
+        kept_activations: for the backward pass, one of `KEPT_ACTIVATIONS`; it changes no result, and no checkpoint
+            says it.
     """
 
     sizes: OpenVlaSizes = OPENVLA_7B
@@ -69,6 +72,7 @@ class OpenVlaBackbone:
     compute_dtype: str = "bfloat16"
     tokenizer_file: str = ""
     exit_block: int | None = None
+    kept_activations: str = "all"
 
     def __post_init__(self) -> None:
         """Checks the type of activations, and that there are so many blocks."""
@@ -77,6 +81,10 @@ class OpenVlaBackbone:
             raise ValueError(f"exit_block is {self.exit_block}; it must be from 1 to depth = {depth}, or None for all")
         if self.compute_dtype not in ("bfloat16", "float32"):
             raise ValueError(f"compute_dtype is {self.compute_dtype!r}; it must be 'bfloat16' or 'float32'")
+        if self.kept_activations not in KEPT_ACTIVATIONS:
+            raise ValueError(
+                f"kept_activations is {self.kept_activations!r}; it must be one of {', '.join(KEPT_ACTIVATIONS)}"
+            )
 
     @property
     def chunks(self) -> int:
@@ -104,8 +112,8 @@ class OpenVlaBackbone:
         return ObservationNeeds(IMAGE_SIZE, self.cameras, self.state_size)
 
     def to_json(self) -> dict[str, Any]:
-        """Its fields as JSON values."""
-        return asdict(self)
+        """Its fields as JSON values, but for what concerns training alone."""
+        return {name: value for name, value in asdict(self).items() if name != "kept_activations"}
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
@@ -132,7 +140,8 @@ class OpenVlaBackbone:
     def network(self, compute_dtype: str | None = None) -> OpenVlaNetwork:
         """The networks that run. Of the parameters of `init` they take those of the blocks up to `exit_block`."""
         sizes = replace(self.sizes, language=replace(self.sizes.language, depth=self.depth))
-        return OpenVlaNetwork(sizes, self.slots, self.is_causal, compute_dtype or self.compute_dtype)
+        dtype = compute_dtype or self.compute_dtype
+        return OpenVlaNetwork(sizes, self.slots, self.is_causal, dtype, self.kept_activations)
 
     def init(self, key: jax.Array) -> PyTree:
         """Draws the parameters, see `Backbone`; float32."""

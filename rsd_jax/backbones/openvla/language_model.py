@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from rsd_jax.backbones.attention import attend_to_first, attend_where
 from rsd_jax.backbones.openvla.configuration import LanguageSizes
+from rsd_jax.backbones.openvla.kept_activations import keeping
 from rsd_jax.backbones.openvla.rotary_positions import rotate, rotation
 from rsd_jax.partitioned_layers import Dense, DenseGeneral, Embedding
 
@@ -29,16 +30,19 @@ class LanguageModel(nn.Module):
 
     Attributes:
         sizes: of the model.
+        kept: of the blocks' activations, one of `KEPT_ACTIVATIONS`; of whole sequences alone.
     """
 
     sizes: LanguageSizes
+    kept: str = "all"
 
     def setup(self) -> None:
         """Names the parts as checkpoints do."""
         sizes = self.sizes
+        block = keeping(self.kept, LanguageBlock, static_arguments=("is_causal",))
         normal = nn.initializers.normal(0.02)
         self.embedding = Embedding(sizes.vocabulary, sizes.width, ("text_vocab", "embed"), normal)
-        self.blocks = [LanguageBlock(sizes, name=f"block_{index}") for index in range(sizes.depth)]
+        self.blocks = [block(sizes, name=f"block_{index}") for index in range(sizes.depth)]
         self.final_norm = RmsNorm(sizes.norm_epsilon)
         self.output = Dense(sizes.vocabulary, ("embed", "text_vocab"), use_bias=False)
 

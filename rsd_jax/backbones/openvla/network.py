@@ -38,21 +38,23 @@ class OpenVlaNetwork(nn.Module):
         slots: action slots, C * A.
         is_causal: whether no token sees one behind it, as in OpenVLA; in OFT all see all.
         compute_dtype: of activations. Parameters are expected in it: of others, products are in the wider type.
+        kept: of the blocks' activations, one of `KEPT_ACTIVATIONS`.
     """
 
     sizes: OpenVlaSizes
     slots: int
     is_causal: bool = False
     compute_dtype: str = "float32"
+    kept: str = "all"
 
     def setup(self) -> None:
         """Names the parts as checkpoints do."""
-        self.dinov2 = VisionTower(self.sizes.dinov2)
-        self.siglip = VisionTower(self.sizes.siglip)
+        self.dinov2 = VisionTower(self.sizes.dinov2, self.kept)
+        self.siglip = VisionTower(self.sizes.siglip, self.kept)
         width = self.sizes.language.width
         self.projector = Projector(4 * self.sizes.vision_width, width)
         self.state_projector = StateProjector(width)
-        self.language_model = LanguageModel(self.sizes.language)
+        self.language_model = LanguageModel(self.sizes.language, self.kept)
 
     def __call__(
         self, frames: Frames, state: Float[Array, "B P"] | None, prompt_ids: Int[Array, "B W"]

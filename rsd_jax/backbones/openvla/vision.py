@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from rsd_jax.backbones.attention import attend
 from rsd_jax.backbones.openvla.configuration import TowerSizes
+from rsd_jax.backbones.openvla.kept_activations import keeping
 from rsd_jax.partitioned_layers import DenseGeneral, LayerNorm, Mlp
 
 exact_gelu = partial(jax.nn.gelu, approximate=False)
@@ -24,9 +25,11 @@ class VisionTower(nn.Module):
 
     Attributes:
         sizes: of the tower.
+        kept: of the blocks' activations, one of `KEPT_ACTIVATIONS`.
     """
 
     sizes: TowerSizes
+    kept: str = "all"
 
     @nn.compact
     def __call__(self, pixels: Float[Array, "B S S 3"]) -> Float[Array, "B N F"]:
@@ -45,8 +48,9 @@ class VisionTower(nn.Module):
                 learned = self.param(name, places_init, (count, sizes.width))
                 repeated = jnp.broadcast_to(learned, (len(tokens), *learned.shape)).astype(tokens.dtype)
                 tokens = jnp.concatenate([repeated, tokens], axis=1)
+        block = keeping(self.kept, VisionBlock)
         for index in range(sizes.blocks):
-            tokens = VisionBlock(sizes, name=f"block_{index}")(tokens)
+            tokens = block(sizes, name=f"block_{index}")(tokens)
         return tokens[:, sizes.class_tokens + sizes.registers :]
 
 

@@ -1,10 +1,12 @@
 """What one training stage brings to the one training loop: types only."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
+from jax.sharding import Mesh
 
 from rsd_jax.array_types import PyTree, Scalar
 from rsd_jax.training.row_sources import Rows
@@ -62,11 +64,15 @@ class Stage:
     Attributes:
         name: folder of the stage inside the run folder: ``rfsq``, ``policy``, ``draft`` or ``main_head``.
         objective: what is minimised.
-        frozen: arrays from earlier stages, passed to the loss as an argument (never captured).
+        frozen: arrays from earlier stages, passed to the loss as an argument (never captured). Those that lie on the
+            run's mesh stay as they are; others are placed whole on every device.
         rows: training data, name -> array with one common leading axis of rows.
         evaluate: held-out evaluation, run every `evaluate_every` steps and at the end.
         best_metric: the key of `evaluate`'s result by which the best checkpoint is chosen (lower is better).
         metadata: JSON-serialisable facts that travel with the checkpoint (tokenizer hash, normalizer, model config).
+        starts_from: reads parameters that training starts from, plain arrays in nested dicts; those that it leaves
+            out are drawn. It is called where a run begins, and not where one goes on.
+        moments_dtype: of the optimizer's moments, see `make_optimizer`.
     """
 
     name: str
@@ -76,6 +82,8 @@ class Stage:
     evaluate: HeldoutEvaluation
     best_metric: str
     metadata: dict[str, Any] = field(default_factory=dict)
+    starts_from: Callable[[], PyTree] | None = None
+    moments_dtype: str | None = None
 
 
 class StageSettings(Protocol):
@@ -87,4 +95,13 @@ class StageSettings(Protocol):
         Raises:
             ValueError: an earlier stage's output is missing or does not fit; names the command that makes it.
         """
+        ...
+
+
+@runtime_checkable
+class BuildsOnMesh(Protocol):
+    """`StageSettings` of a stage whose arrays of earlier stages are too large for one device."""
+
+    def build_on(self, run_dir: Path, mesh: Mesh) -> Stage:
+        """`StageSettings.build`, with these arrays split over `mesh`, on which the stage is trained."""
         ...

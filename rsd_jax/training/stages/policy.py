@@ -116,8 +116,8 @@ def policy_stage(
     settings: PolicySettings, network: PolicyNetwork, tokenizer: RfsqTokenizer, rows: PolicyRows, texts: Sequence[str]
 ) -> Stage:
     """The stage that trains `network` on rows at hand, whose instructions are `texts`."""
-    heldout = _normalised(rows.heldout, tokenizer.normalizer)
-    train = _imitated(_normalised(rows.train, tokenizer.normalizer), settings.labels)
+    heldout = normalised(rows.heldout, tokenizer.normalizer)
+    train = imitated(normalised(rows.train, tokenizer.normalizer), settings.labels)
     normalizer = ProprioNormalizer.from_proprio(train["proprio"])
     encode = network.backbone.encode_instruction
     words = InstructionTable.of(texts, settings.rewordings, "training", encode)
@@ -139,7 +139,7 @@ def policy_stage(
         labels=settings.labels,
         outlook_weight=settings.outlook_weight if network.backbone.chunks > 1 else None,
     )
-    of_actions = partial(_evaluate, objective, jax.jit(objective.predict), normalizer, heldout_words, heldout)
+    of_actions = partial(evaluate_policy, objective, jax.jit(objective.predict), normalizer, heldout_words, heldout)
     evaluate, best_metric = settings.learning.evaluation(of_actions, objective, frozen, heldout)
     return Stage(
         name="policy",
@@ -152,34 +152,37 @@ def policy_stage(
     )
 
 
-def _normalised(rows: Rows, normalizer: ActionNormalizer) -> Rows:
+def normalised(rows: Rows, normalizer: ActionNormalizer) -> Rows:
     """Rows whose actions are those that the head is to give."""
     return {**rows, "actions": np.asarray(normalizer.normalize(jnp.asarray(rows["actions"])))}
 
 
-def _imitated(rows: Rows, labels: str) -> Rows:
+def imitated(rows: Rows, labels: str) -> Rows:
     """Rows whose mask covers the labels to imitate; training does not ask which are foreseeable."""
     mask = rows["mask"] & rows["foreseeable"] if labels == FORESEEABLE else rows["mask"]
     return {name: array for name, array in rows.items() if name != "foreseeable"} | {"mask": mask}
 
 
-def _evaluate(
+def evaluate_policy(
     objective: BehaviourCloning,
     predict: Any,
     normalizer: ProprioNormalizer,
     words: InstructionTable,
     rows: Rows,
     variables: Variables,
+    batch: int = EVALUATION_BATCH,
 ) -> dict[str, Any]:
     """Errors on held-out episodes, with the images blanked (what the policy owes to seeing), and reworded.
 
     Whatever the policy was trained on, they are of foreseeable labels: what else it is asked for, nobody could know.
     ``heldout_l1_all_labels`` is of all; ``_outlook`` is of the chunks behind the first one, all else of that alone.
+    `batch` is the number of rows a call.
     """
     foreseeable, everything = rows["mask"] & rows["foreseeable"], rows["mask"]
-    actions = _predict(predict, variables, normalizer, rows)
-    blind = _predict(predict, variables, normalizer, {**rows, "images": _Blank(rows["images"])})
-    reworded = _predict(predict, variables, normalizer, {**rows, "instruction_ids": _reworded(words, rows)})
+    run = partial(_predict, predict, variables, normalizer, batch)
+    actions = run(rows)
+    blind = run({**rows, "images": _Blank(rows["images"])})
+    reworded = run({**rows, "instruction_ids": _reworded(words, rows)})
 
     def errors(predicted: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[ChunkError, ChunkError | None]:
         return objective.errors(jnp.asarray(predicted), jnp.asarray(rows["actions"]), jnp.asarray(mask))
@@ -226,9 +229,9 @@ def _reworded(words: InstructionTable, rows: Rows) -> NDArray[np.int32]:
 
 
 def _predict(
-    predict: Any, variables: Variables, normalizer: ProprioNormalizer, rows: Mapping[str, Any]
+    predict: Any, variables: Variables, normalizer: ProprioNormalizer, batch: int, rows: Mapping[str, Any]
 ) -> NDArray[np.float32]:
     actions: NDArray[np.float32] = map_rows(
-        lambda batch: predict(variables.params, normalizer, policy_inputs(batch)).actions, rows, EVALUATION_BATCH
+        lambda inputs: predict(variables.params, normalizer, policy_inputs(inputs)).actions, rows, batch
     )
     return actions

@@ -95,7 +95,7 @@ def main(run_dir: Path) -> None:
     shapes, shardings = meta.unbox(boxed), state_shardings(boxed, mesh)
     objective, rows = BehaviourCloning(NETWORK), make_rows()
     words = InstructionTable.of([TEXT], 2, "heldout", NETWORK.backbone.encode_instruction)
-    evaluate = partial(policy_stage._evaluate, objective, jax.jit(objective.predict), PROPRIO, words, rows)
+    evaluate = partial(policy_stage.evaluate_policy, objective, jax.jit(objective.predict), PROPRIO, words, rows)
     seen: dict[str, Any] = {}
 
     def evaluate_and_look(variables: Variables) -> dict[str, Any]:

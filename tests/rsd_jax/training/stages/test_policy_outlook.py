@@ -32,7 +32,7 @@ def test_errors_of_the_outlook_are_told_apart_and_end_with_the_episode():
     predicted[0, 2, 6] = -0.2
 
     objective = BehaviourCloning(PolicyNetwork(CompactBackbone(chunk_length=2, chunks=2), RegressionConfig()))
-    found = policy_stage._evaluate(
+    found = policy_stage.evaluate_policy(
         objective,
         lambda *_: SimpleNamespace(actions=predicted),
         None,

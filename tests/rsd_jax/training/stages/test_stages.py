@@ -125,7 +125,7 @@ def test_the_policy_is_judged_as_it_is_then_without_images_then_with_words_it_ne
         return SimpleNamespace(actions=np.full((len(inputs.images), 2, 7), error, np.float32))
 
     objective = BehaviourCloning(PolicyNetwork(CompactBackbone(chunk_length=2), RegressionConfig()))
-    found = policy_stage._evaluate(objective, predict, None, words, rows, SimpleNamespace(params=None))
+    found = policy_stage.evaluate_policy(objective, predict, None, words, rows, SimpleNamespace(params=None))
     names = ("heldout_l1", "heldout_l1_zeroed_images", "heldout_l1_reworded", "heldout_l1_all_labels")
     assert [found[name] for name in names] == pytest.approx([0.0, 0.1, 0.2, 0.8 / 8])
     known = {ids.tobytes() for ids in np.asarray(words.reword(jax.random.key(1), jnp.tile(own, (64, 1)), share=1.0))}
