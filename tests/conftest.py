@@ -22,6 +22,7 @@ SLOWEST = (
     # Of the first three only one needs the miniature run, or a worker would wait while the other makes it.
     *("launch/test_analyze_tokenizer.py", "eval_bridge/policies/test_losslessness.py"),
     *("rsd_jax/training/test_processes.py", "eval_bridge/policies/test_compiled_policy.py"),
+    *("rsd_jax/training/stages/test_openvla_finetune.py", "rsd_jax/training/test_sharded_finetune.py"),
     *("eval_bridge/preflight/test_checks.py", "rsd_jax/training/test_sharded_policy.py", "launch/test_train.py"),
     *("rsd_jax/training/test_train_loop.py", "eval_bridge/simulators/libero/test_episodes.py"),
     *("eval_bridge/simulators/libero/test_published_procedure.py", "eval_bridge/policies/test_cascade.py"),
