@@ -4,10 +4,12 @@ from collections.abc import Collection
 
 import numpy as np
 
-from eval_bridge.simulators.libero.layout.arrangement import Arrangement, Rectangle, overlap
+from eval_bridge.simulators.libero.layout.arrangement import Arrangement, Rectangle, overlap, rotate
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
 
 _NEARER = 0.01  # than in its own start; less is the scatter of starts (metres)
+
+_CORNERS = [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
 
 
 def fault_of(at: Arrangement, settings: LayoutSettings, ignored: Collection[str] = ()) -> str | None:
@@ -23,7 +25,7 @@ def fault_of(at: Arrangement, settings: LayoutSettings, ignored: Collection[str]
         return "two things overlap"
     if any(not _is_within_reach(at, name, settings) for name in changed):
         return "out of reach"
-    if any(not at.scene.view.shows(at.foot(name)) for name in changed):
+    if any(not _is_in_view(at, name) for name in changed):
         return "out of sight"
     if any(_is_on_destination(at, name) for name in changed):
         return "on the goal's place"
@@ -38,6 +40,13 @@ def _is_within_reach(at: Arrangement, name: str, settings: LayoutSettings) -> bo
     reach = where.half_size.min()
     on_ground = bool((where.centre - reach >= ground.low).all() and (where.centre + reach <= ground.high).all())
     return on_ground and settings.nearest <= distance <= settings.farthest
+
+
+def _is_in_view(at: Arrangement, name: str) -> bool:
+    """Whether a thing is whole in the picture; of a fixture, which seldom is, the middle."""
+    foot, box = at.foot(name), at.footprint(name)
+    corners = np.array([[0.0, 0.0]] if at.scene.bodies[name].is_fixture else _CORNERS) * box.half_size
+    return all(at.scene.view.shows(foot + np.array([*rotate(corner, box.yaw), 0.0])) for corner in corners)
 
 
 def _is_on_destination(at: Arrangement, name: str) -> bool:

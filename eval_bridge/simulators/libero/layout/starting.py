@@ -1,5 +1,6 @@
 """The start of an episode in a layout of its own, from its seed."""
 
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -51,7 +52,8 @@ def draw_start_in_layout(
         ValueError: the seed is out of range.
     """
     start = simulator.draw_start(seed)
-    generator = np.random.default_rng([seed, _LAYOUT_STREAM])
+    task = zlib.crc32(f"{simulator.suite}/{simulator.task}".encode())  # else tasks would share places, seed by seed
+    generator = np.random.default_rng([seed, _LAYOUT_STREAM, task])
     if not generator.random() < settings.probability:
         return DrawnStart(start, {})
     scene = measure_scene(simulator, start)
