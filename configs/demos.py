@@ -136,6 +136,7 @@ def get_config(variant: str = "") -> ConfigDict:
     if variant in (*LAYOUTS, _TINY_LAYOUTS):
         config.suite = SUITES[LAYOUTS.index(variant)] if variant in LAYOUTS else SUITES[0]
         config.layout.probability = 1.0 if variant == _TINY_LAYOUTS else 0.8
+        config.layout.kept_weight = 2.0  # LIBERO-PRO's exchanges are of this kind
         config.layout.exchange_probability, config.layout.most_exchanges = 0.75, 2
         config.layout.anywhere_probability, config.layout.raised_probability = 0.4, 0.25
         config.layout.largest_turn = 30.0

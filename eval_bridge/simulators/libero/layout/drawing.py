@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from eval_bridge.simulators.libero.layout.arrangement import ABOVE, Arrangement, rotate
+from eval_bridge.simulators.libero.layout.roles import Roles
 from eval_bridge.simulators.libero.layout.rules import fault_of
 from eval_bridge.simulators.libero.layout.scene import LayoutScene, Vector
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
@@ -48,9 +49,23 @@ class Refused(NamedTuple):
     reason: str
 
 
-def draw_layout(generator: np.random.Generator, scene: LayoutScene, settings: LayoutSettings) -> Layout | Refused:
-    """Draws a layout, or what turns out to be none; `generator` is consumed in either case."""
-    return _Draw(generator, scene, settings).layout()
+def draw_rule(generator: np.random.Generator, roles: Roles, settings: LayoutSettings) -> str:
+    """Draws the rule of an episode: once, for some are harder to meet than others and would be refused away."""
+    if not roles.look_alikes:
+        return FREE
+    rules = (KEPT, TOGETHER, ALONE) if roles.landmarks else (KEPT, ALONE)
+    of_rule = {KEPT: settings.kept_weight, TOGETHER: settings.together_weight, ALONE: settings.alone_weight}
+    weights = np.array([of_rule[rule] for rule in rules])
+    if not weights.any():
+        return KEPT  # only together, and there is no landmark to move with
+    return rules[int(generator.choice(len(rules), p=weights / weights.sum()))]
+
+
+def draw_layout(
+    generator: np.random.Generator, scene: LayoutScene, settings: LayoutSettings, rule: str
+) -> Layout | Refused:
+    """Draws a layout by a rule, or what turns out to be none; `generator` is consumed in either case."""
+    return _Draw(generator, scene, settings).layout(rule)
 
 
 class _Draw:
@@ -62,9 +77,8 @@ class _Draw:
         self._pinned = set(scene.roles.fixed)
         self._exchanges: list[tuple[str, str]] = []
 
-    def layout(self) -> Layout | Refused:
+    def layout(self, rule: str) -> Layout | Refused:
         """Takes away, moves what moves as one, fixtures, exchanges, and puts the rest anywhere, in this order."""
-        rule = self._rule()
         self._remove(rule)
         loose = [name for name in self._scene.bodies if self._is_drawn(self._settings.anywhere_probability)]
         if rule == KEPT:
@@ -79,17 +93,6 @@ class _Draw:
         return Refused(reason) if reason else Layout(rule, self._at, tuple(self._exchanges))
 
     # --- what keeps the words true
-
-    def _rule(self) -> str:
-        roles, settings = self._scene.roles, self._settings
-        if not roles.look_alikes:
-            return FREE
-        rules = (KEPT, TOGETHER, ALONE) if roles.landmarks else (KEPT, ALONE)
-        of_rule = {KEPT: settings.kept_weight, TOGETHER: settings.together_weight, ALONE: settings.alone_weight}
-        weights = np.array([of_rule[rule] for rule in rules])
-        if not weights.any():
-            return KEPT  # only together, and there is no landmark to move with
-        return rules[int(self._random.choice(len(rules), p=weights / weights.sum()))]
 
     def _remove(self, rule: str) -> None:
         roles, own = self._scene.roles, self._scene.bodies

@@ -93,6 +93,7 @@ class LayoutSettings:
 
 DEVELOPMENT_LAYOUTS = LayoutSettings(
     probability=1.0,
+    kept_weight=2.0,
     exchange_probability=0.75,
     most_exchanges=2,
     anywhere_probability=0.4,

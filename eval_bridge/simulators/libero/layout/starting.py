@@ -12,7 +12,7 @@ from eval_bridge.simulators.interface import DrawnStart, EpisodeStart
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.layout.arrangement import Arrangement
 from eval_bridge.simulators.libero.layout.checking import fault_of_settled, settled
-from eval_bridge.simulators.libero.layout.drawing import Layout, Refused, draw_layout
+from eval_bridge.simulators.libero.layout.drawing import Layout, Refused, draw_layout, draw_rule
 from eval_bridge.simulators.libero.layout.measuring import measure_scene
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
 
@@ -59,9 +59,10 @@ def draw_start_in_layout(
     scene = measure_scene(simulator, start)
     simulator.begin(start)
     own = settled(simulator)
+    rule = draw_rule(generator, scene.roles, settings)
     refusals: Counter[str] = Counter()
     for _ in range(settings.most_draws):
-        drawn = draw_layout(generator, scene, settings)
+        drawn = draw_layout(generator, scene, settings, rule)
         if isinstance(drawn, Refused):
             refusals[drawn.reason] += 1
             continue
@@ -76,7 +77,7 @@ def draw_start_in_layout(
         if fault is None:
             return DrawnStart(found, _values(drawn, refusals))
         refusals[fault] += 1
-    return DrawnStart(None, {"refused": dict(refusals)})
+    return DrawnStart(None, {"rule": rule, "refused": dict(refusals)})
 
 
 def apply_layout(simulator: LiberoSimulator, start: EpisodeStart, at: Arrangement) -> EpisodeStart:

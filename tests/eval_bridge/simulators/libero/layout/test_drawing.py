@@ -10,6 +10,7 @@ from eval_bridge.simulators.libero.layout.drawing import (
     TOGETHER,
     Refused,
     draw_layout,
+    draw_rule,
 )
 from eval_bridge.simulators.libero.layout.rules import fault_of
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
@@ -18,8 +19,13 @@ from tests.eval_bridge.simulators.libero.layout.layout_examples import EVERYTHIN
 SEEDS = range(100)
 
 
+def draw(seed, scene, settings=EVERYTHING):
+    generator = np.random.default_rng(seed)
+    return draw_layout(generator, scene, settings, draw_rule(generator, scene.roles, settings))
+
+
 def layouts(scene, settings=EVERYTHING):
-    drawn = [draw_layout(np.random.default_rng(seed), scene, settings) for seed in SEEDS]
+    drawn = [draw(seed, scene, settings) for seed in SEEDS]
     return [layout for layout in drawn if not isinstance(layout, Refused)]
 
 
@@ -34,7 +40,7 @@ def drawn(scene):
 
 
 def test_a_seed_alone_determines_a_layout(scene):
-    first, again = (draw_layout(np.random.default_rng(3), scene, EVERYTHING) for _ in range(2))
+    first, again = (draw(3, scene) for _ in range(2))
     assert repr(first) == repr(again)
 
 
@@ -48,6 +54,16 @@ def test_every_kind_of_change_and_every_rule_occurs(drawn):
     assert any("stove_1" in layout.arrangement.changed for layout in drawn)
     raised = [at.supports["plate_1"] for _, at, exchanges in drawn if not exchanges]
     assert "stove_1" in raised
+
+
+def test_rules_are_as_frequent_as_their_weights(scene):
+    generator, settings = np.random.default_rng(0), LayoutSettings(kept_weight=2.0, alone_weight=0.0)
+    rules = [draw_rule(generator, scene.roles, settings) for _ in range(600)]
+    assert rules.count(ALONE) == 0
+    assert rules.count(KEPT) == pytest.approx(400, abs=40)
+    no_landmark = scene.roles._replace(landmarks=())
+    assert draw_rule(generator, no_landmark, LayoutSettings(kept_weight=0.0, alone_weight=0.0)) == KEPT
+    assert draw_rule(generator, no_landmark._replace(look_alikes=()), settings) == FREE
 
 
 def test_layouts_have_no_fault(drawn):
@@ -113,4 +129,4 @@ def test_like_things_told_apart_by_side_keep_their_sides():
 
 def test_a_layout_in_which_nothing_changed_is_none(scene):
     nothing = LayoutSettings(together_weight=0.0, alone_weight=0.0)
-    assert draw_layout(np.random.default_rng(0), scene, nothing) == Refused("nothing changed")
+    assert draw(0, scene, nothing) == Refused("nothing changed")
