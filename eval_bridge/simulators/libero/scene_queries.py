@@ -286,17 +286,22 @@ class SceneQueries:
         return np.array(sorted(touched - own - robot), np.int64)
 
     def deepest_contacts(self) -> dict[tuple[int, int], float]:
-        """How far geoms are in each other, metres: the lower id, the higher id -> the deepest of their contacts."""
+        """How far bodies are in each other, metres: the lower id, the higher id -> the deepest of their contacts.
+
+        A body is a thing, a fixture, the table or the robot, with all its parts.
+        """
+        roots = self._model.body_rootid[self._model.geom_bodyid]
         depths: dict[tuple[int, int], float] = {}
         for contact in self._data.contact[: self._data.ncon]:
-            pair = (min(contact.geom1, contact.geom2), max(contact.geom1, contact.geom2))
-            depths[pair] = max(depths.get(pair, 0.0), -float(contact.dist))
+            low, high = sorted((int(roots[contact.geom1]), int(roots[contact.geom2])))
+            if low != high:
+                depths[low, high] = max(depths.get((low, high), 0.0), -float(contact.dist))
         return depths
 
     @property
-    def robot_geoms(self) -> NDArray[np.int64]:
-        """Ids of the robot's geoms."""
-        return self._robot_geoms.copy()
+    def robot_body(self) -> int:
+        """Id of the robot in `deepest_contacts`."""
+        return self._robot_base
 
     def camera(self, name: str) -> tuple[Pose, float]:
         """Where a camera is (its axes: right, up, backwards), and its angle of view from top to bottom, radians."""

@@ -12,6 +12,7 @@ _SHIFT = 0.012  # farthest that a thing may slide or sink as it settles (metres)
 _TILT = 0.12  # farthest that it may tip (radians)
 _SPEED = 0.03  # at which it still moves (metres per second)
 _DEPTH = 0.003  # that things may be in each other (metres)
+_DEEPER = 0.001  # or so much more than in their own start, which now and then has them in each other
 _LOOKED_AT = ((0.0, 0.0), (-0.3, 0.0), (0.3, 0.0), (0.0, -0.3), (0.0, 0.3))  # shares of an object's box
 _ENOUGH = 3  # of these points that must be seen
 
@@ -21,7 +22,7 @@ class Settled(NamedTuple):
 
     Attributes:
         positions: of the movable things, ``[3]`` each. rotations: ``[3, 3]``. speeds: metres per second.
-        holds: of each condition of the goal. contacts: geoms that touch and how deep they are in each other.
+        holds: of each condition of the goal. contacts: bodies that touch and how deep they are in each other.
         seen: things of the goal that the camera which looks on sees, the robot left out.
     """
 
@@ -62,12 +63,9 @@ def fault_of_settled(
         return "the goal holds at the start"
     if own.seen - now.seen:
         return "hidden behind something"
-    robot = set(queries.robot_geoms.tolist())
-    of_robot = {pair for pair in now.contacts if len(robot & set(pair)) == 1}
-    if of_robot - set(own.contacts):
+    if any(queries.robot_body in pair and pair not in own.contacts for pair in now.contacts):
         return "touches the robot"
-    deep = [pair for pair, depth in now.contacts.items() if depth > max(_DEPTH, own.contacts.get(pair, 0.0) + 1e-3)]
-    if any(not robot & set(pair) for pair in deep):
+    if any(depth > max(_DEPTH, own.contacts.get(pair, 0.0) + _DEEPER) for pair, depth in now.contacts.items()):
         return "things in each other"
     for name, pose in intended.items():
         upright = _lies(now, name, pose[:3], rotation_of(pose[3:]))

@@ -11,6 +11,7 @@ from eval_bridge.simulators.libero.layout.scene import Body, Ground, LayoutScene
 from eval_bridge.simulators.libero.scene_queries import Pose, SceneQueries
 
 _LEVEL = 0.99  # a region whose normal is less upright slopes
+_STANDS = 0.95  # a thing whose vertical has turned further, by this cosine, has fallen over
 _THIN = 0.01  # a region higher than this is a room, no place on something (half of its height, metres)
 _SPACING = 0.05  # at which the table is looked at (metres)
 _SEEN = 1.2  # how far to every side of the robot's foot (metres)
@@ -20,11 +21,13 @@ _BESIDE = 0.07  # kept free around a region of the table to which the goal moves
 def measure_scene(simulator: LiberoSimulator, start: EpisodeStart) -> LayoutScene:
     """What a layout of this start can be drawn from. `begin` must follow.
 
-    Heights are those after settling; rotations are those that the start gives, even of what falls over as it settles.
+    Positions are those after settling, where things that the start has in each other are apart; rotations are those
+    that the start gives, and of what falls over as it settles its place, too.
     """
     simulator.begin(start)
     queries = simulator.queries
     bottoms = {name: _bottom(queries, name) for name in queries.object_names}
+    settled = {name: queries.pose(name) for name in queries.object_names}
     ground, level_places = _ground(queries), _level_places(queries)
     kept_free = tuple(_around(queries, name) for name in _goal_regions(queries) if queries.region(name).parent is None)
     camera, angle = queries.camera("agentview")
@@ -43,8 +46,11 @@ def measure_scene(simulator: LiberoSimulator, start: EpisodeStart) -> LayoutScen
         box = queries.world_box(queries.collision_geoms(name), yaw)
         origin = np.array([*rotate(pose[:2], -yaw), pose[2]])
         low, high = box.lower - origin, box.upper - origin
-        height = pose[2] if is_fixture else bottoms[name] - low[2]
-        position = np.array([pose[0], pose[1], height])
+        position = pose[:3].copy()
+        if not is_fixture:
+            tilt = (settled[name].rotation @ queries.pose(name).rotation.T)[2, 2]
+            place = settled[name].position if tilt > _STANDS else pose
+            position = np.array([place[0], place[1], bottoms[name] - low[2]])
         bodies[name] = Body(position, pose[3:], yaw, low, high, supports.get(name), is_fixture, name in inside)
     view = View(camera.position, camera.rotation, float(np.tan(angle / 2)))
     return LayoutScene(bodies, roles, level_places, kept_free, ground, view)
