@@ -17,7 +17,7 @@ from eval_bridge.simulators.libero.layout.measuring import measure_scene
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
 
 IsRefused = Callable[[Mapping[str, NDArray[np.float64]]], bool]
-"""Whether a layout is withheld, by the positions ``[3]`` of things and fixtures that are there."""
+"""Whether a layout is withheld, by the positions ``[3]`` of all things and fixtures; what was taken away is far away."""
 
 WITHHELD = "withheld"
 
@@ -67,10 +67,10 @@ def draw_start_in_layout(
             refusals[drawn.reason] += 1
             continue
         at = drawn.arrangement
-        if is_refused({name: at.places[name].position for name in at.places if name not in at.removed}):
+        found = apply_layout(simulator, start, at)
+        if is_refused(positions_of(simulator, found)):
             refusals[WITHHELD] += 1
             continue
-        found = apply_layout(simulator, start, at)
         simulator.begin(found)
         intended = {name: _pose_of(at, name) for name in simulator.queries.object_names if name not in at.removed}
         fault = fault_of_settled(simulator.queries, settled(simulator), own, intended)
@@ -88,6 +88,12 @@ def apply_layout(simulator: LiberoSimulator, start: EpisodeStart, at: Arrangemen
         poses[name] = _parked_pose(at, name, number)
     fixtures = {name: _pose_of(at, name) if name in at.changed else pose for name, pose in start.fixture_poses.items()}
     return EpisodeStart(simulator.queries.state_with(start.state, poses), fixtures)
+
+
+def positions_of(simulator: LiberoSimulator, start: EpisodeStart) -> dict[str, NDArray[np.float64]]:
+    """Where a start has the origins of all things and fixtures, ``[3]`` each."""
+    poses = simulator.queries.poses_in(start.state) | start.fixture_poses
+    return {name: pose[:3] for name, pose in poses.items()}
 
 
 def _pose_of(at: Arrangement, name: str) -> NDArray[np.float64]:
