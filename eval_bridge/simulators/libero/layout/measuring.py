@@ -11,7 +11,7 @@ from eval_bridge.simulators.libero.layout.scene import Body, Ground, LayoutScene
 from eval_bridge.simulators.libero.scene_queries import Pose, SceneQueries
 
 _LEVEL = 0.99  # a region whose normal is less upright slopes
-_STANDS = 0.95  # a thing whose vertical has turned further, by this cosine, has fallen over
+_STANDS = np.cos(0.1)  # a thing whose vertical has turned further has fallen over, or leans
 _THIN = 0.01  # a region higher than this is a room, no place on something (half of its height, metres)
 _SPACING = 0.05  # at which the table is looked at (metres)
 _SEEN = 1.2  # how far to every side of the robot's foot (metres)
@@ -21,43 +21,40 @@ _BESIDE = 0.07  # kept free around a region of the table to which the goal moves
 def measure_scene(simulator: LiberoSimulator, start: EpisodeStart) -> LayoutScene:
     """What a layout of this start can be drawn from. `begin` must follow.
 
-    Positions are those after settling, where things that the start has in each other are apart; rotations are those
-    that the start gives, and of what falls over as it settles its place, too.
+    Things are as they have settled, where what the start has in each other is apart and what stands on something lies
+    on it; what falls over as it settles is as the start has it.
     """
     simulator.begin(start)
     queries = simulator.queries
-    bottoms = {name: _bottom(queries, name) for name in queries.object_names}
-    settled = {name: queries.pose(name) for name in queries.object_names}
+    fixtures, things = queries.fixture_names, queries.object_names
+    poses = queries.poses_in(simulator.state())
+    settled = {name: _shape(queries, name, poses[name]) for name in things}
+    bodies = {name: _shape(queries, name, start.fixture_poses[name])._replace(is_fixture=True) for name in fixtures}
+    rotations = {name: queries.pose(name).rotation for name in things}
     ground, level_places = _ground(queries), _level_places(queries)
     kept_free = tuple(_around(queries, name) for name in _goal_regions(queries) if queries.region(name).parent is None)
     camera, angle = queries.camera("agentview")
     parents = {name: queries.region(name).parent for name in queries.region_names}
-    roles = roles_of(
-        simulator.instruction, simulator.goal.predicates, queries.object_names, queries.fixture_names, parents
-    )
+    roles = roles_of(simulator.instruction, simulator.goal.predicates, things, fixtures, parents)
     supports, inside = _supports(queries)
     simulator.restore(start.state)
-    poses = queries.poses_in(start.state)
-    bodies = {}
-    for name in (*queries.object_names, *queries.fixture_names):
-        is_fixture = name in queries.fixture_names
-        pose = start.fixture_poses[name] if is_fixture else poses[name]
-        yaw = _yaw_of_sides(queries.pose(name).rotation)
-        box = queries.world_box(queries.collision_geoms(name), yaw)
-        origin = np.array([*rotate(pose[:2], -yaw), pose[2]])
-        low, high = box.lower - origin, box.upper - origin
-        position = pose[:3].copy()
-        if not is_fixture:
-            tilt = (settled[name].rotation @ queries.pose(name).rotation.T)[2, 2]
-            place = settled[name].position if tilt > _STANDS else pose
-            position = np.array([place[0], place[1], bottoms[name] - low[2]])
-        bodies[name] = Body(position, pose[3:], yaw, low, high, supports.get(name), is_fixture, name in inside)
+    for name, pose in queries.poses_in(start.state).items():
+        has_fallen = (rotations[name] @ queries.pose(name).rotation.T)[2, 2] < _STANDS
+        body = _shape(queries, name, pose) if has_fallen else settled[name]
+        if has_fallen:
+            bottom = settled[name].position[2] + settled[name].low[2]
+            body.position[2] = bottom - body.low[2]
+        bodies[name] = body._replace(support=supports.get(name), is_inside=name in inside)
     view = View(camera.position, camera.rotation, float(np.tan(angle / 2)))
     return LayoutScene(bodies, roles, level_places, kept_free, ground, view)
 
 
-def _bottom(queries: SceneQueries, name: str) -> float:
-    return float(queries.world_box(queries.collision_geoms(name)).lower[2])
+def _shape(queries: SceneQueries, name: str, pose: NDArray[np.float64]) -> Body:
+    """A body that is now at `pose` ``[7]``."""
+    yaw = _yaw_of_sides(queries.pose(name).rotation)
+    box = queries.world_box(queries.collision_geoms(name), yaw)
+    origin = np.array([*rotate(pose[:2], -yaw), pose[2]])
+    return Body(pose[:3].copy(), pose[3:].copy(), yaw, box.lower - origin, box.upper - origin)
 
 
 def _yaw_of_sides(rotation: NDArray[np.float64]) -> float:

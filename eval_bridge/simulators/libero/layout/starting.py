@@ -17,7 +17,7 @@ from eval_bridge.simulators.libero.layout.measuring import measure_scene
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
 
 IsRefused = Callable[[Mapping[str, NDArray[np.float64]]], bool]
-"""Whether a layout is withheld, by the positions ``[3]`` of all things and fixtures; what is taken away is far away."""
+"""Whether a layout is withheld, by the positions ``[3]`` of all things and fixtures; what is taken away is far off."""
 
 WITHHELD = "withheld"
 
