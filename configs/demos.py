@@ -7,20 +7,24 @@ Variants, with times on 2 cores and no GPU:
     (none)      all ten tasks of libero_spatial, 50 demonstrations each: about 3 hours.
     diverse     the same 50 each, every episode in a style of its own: from which side things are grasped, over or
                 around what lies between, and how fast, is drawn by the seed.
+    layouts     libero_spatial as below, but four episodes in five in a layout that the seed draws: things exchanged,
+                put anywhere or taken away, fixtures moved. layouts_libero_SUITE: another suite.
     libero_SUITE  50 of each of the ten tasks of libero_spatial, _object, _goal or _10; of the first 4 to 6 minutes on
                 a GPU host's 16 cores.
     quickstart  one task (the bowl at the table's centre), 20 demonstrations: about 10 minutes.
     tiny        the same task, 4 demonstrations: two minutes. tiny_libero_SUITE: one task of that suite, likewise.
+    tiny_layouts  the same task, 4 demonstrations, each in a layout of its own.
 With noise the expert succeeds in 86 % of the episodes of libero_spatial where motions are smooth, else in 95 %; failed
 seeds are skipped and listed in the summary.
 """
 
 from ml_collections import ConfigDict
 
-from configs.suites import SUITES, tiny
+from configs.suites import LAYOUTS, SUITES, tiny
 
 _TINY = tuple(map(tiny, SUITES))
-VARIANTS = ("", *SUITES, "diverse", "quickstart", "tiny", *_TINY)
+_TINY_LAYOUTS = tiny("layouts")
+VARIANTS = ("", *SUITES, "diverse", *LAYOUTS, "quickstart", "tiny", _TINY_LAYOUTS, *_TINY)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -79,6 +83,28 @@ def get_config(variant: str = "") -> ConfigDict:
     config.style.slowest = 1.0
     # That goals which do not depend on each other are taken in random order.
     config.style.shuffle_probability = 0.0
+    # What of where things are is drawn at random; here nothing, every start is the task's own.
+    config.layout = ConfigDict()
+    # That an episode begins in a layout of its own.
+    config.layout.probability = 0.0
+    # Where two things look like the one meant (libero_spatial's bowls), how often, relative to each other: it keeps
+    # its place; it moves together with the landmarks of the words; the other one is taken away.
+    config.layout.kept_weight, config.layout.together_weight, config.layout.alone_weight = 1.0, 1.0, 1.0
+    # That things exchange their places, or one takes a level place on a fixture, and how many such exchanges at most.
+    config.layout.exchange_probability, config.layout.most_exchanges = 0.0, 1
+    # Of each thing, that it is put anywhere within reach; that this is on a fixture; how far it is turned (degrees).
+    config.layout.anywhere_probability, config.layout.raised_probability = 0.0, 0.0
+    config.layout.largest_turn = 0.0
+    # Of each fixture, that it is moved, how far along each axis (metres), and how far it is turned (degrees).
+    config.layout.fixture_probability, config.layout.fixture_shift, config.layout.fixture_turn = 0.0, 0.0, 0.0
+    # Of each thing that neither goal nor words need, that it is taken away.
+    config.layout.removal_probability = 0.0
+    # Metres: left around what is moved; within which a thing counts as next to another; distances from the robot's
+    # foot at which things are put; how far to either side.
+    config.layout.gap, config.layout.apart = 0.008, 0.16
+    config.layout.nearest, config.layout.farthest, config.layout.widest = 0.3, 0.85, 0.36
+    # Layouts drawn for an episode before it is given up, and counted as a failure.
+    config.layout.most_draws = 40
     # A policy may act before the expert takes over, as in configs/corrections.py: that of the run in this folder.
     config.takeover = ConfigDict({"policy_of": "", "decoder": "l1_regression", "policy_batch": 0})
     # Steps after which the expert does, drawn evenly from these.
@@ -88,7 +114,7 @@ def get_config(variant: str = "") -> ConfigDict:
         # A policy, and a draft of one, are then less often off by a whole jump, in episodes a quarter longer. Not
         # where the suite may be any: a task of libero_goal takes 260 of its 300 steps as it is.
         config.motion.acceleration, config.motion.braking = 0.1, 0.2
-        if variant in ("libero_goal", "diverse", tiny("libero_goal")):
+        if variant in ("libero_goal", "layouts_libero_goal", "diverse", tiny("libero_goal")):
             # With half of these the bowl in the top drawer takes longer than its 300 steps, and a slow or roundabout
             # way to the cabinet longer than its 220.
             config.motion.acceleration, config.motion.braking = 0.4, 0.8
@@ -102,11 +128,21 @@ def get_config(variant: str = "") -> ConfigDict:
         config.style.highest_rise = 0.08
         config.style.slowest = 0.85
         config.style.shuffle_probability = 0.5
-    elif variant in ("quickstart", "tiny", *_TINY):
+    elif variant in ("quickstart", "tiny", _TINY_LAYOUTS, *_TINY):
         # Too few demonstrations to learn from some of them what to do after a miss.
         config.noise.miss_probability = 0.0
         config.tasks = (2,)
         config.demos_per_task = 20 if variant == "quickstart" else 4
+    if variant in (*LAYOUTS, _TINY_LAYOUTS):
+        config.suite = SUITES[LAYOUTS.index(variant)] if variant in LAYOUTS else SUITES[0]
+        config.layout.probability = 1.0 if variant == _TINY_LAYOUTS else 0.8
+        config.layout.kept_weight = 2.0  # LIBERO-PRO's exchanges are of this kind
+        config.layout.exchange_probability, config.layout.most_exchanges = 0.75, 2
+        config.layout.anywhere_probability, config.layout.raised_probability = 0.4, 0.25
+        config.layout.largest_turn = 30.0
+        config.layout.fixture_probability = 0.4
+        config.layout.fixture_shift, config.layout.fixture_turn = 0.06, 12.0
+        config.layout.removal_probability = 0.15
     if variant in _TINY:
         config.suite = SUITES[_TINY.index(variant)]
     config.lock()

@@ -9,6 +9,9 @@ ALL = "libero_40"
 TRAINED = ("", *SUITES, ALL, "quickstart", "tiny")
 """Variants of the configuration of a stage that is trained."""
 
+LAYOUTS = ("layouts", *(f"layouts_{suite}" for suite in SUITES[1:]))
+"""Variants of collection whose scenes are laid out at random, libero_spatial's first."""
+
 
 def tiny(suite: str) -> str:
     """What collection and evaluation call a few episodes of one task of `suite`, to see that everything works."""

@@ -2,6 +2,7 @@ r"""Records demonstrations of LIBERO tasks by the scripted expert.
 
     python -m launch.collect --config configs/demos.py:quickstart --config.run_dir=runs/quickstart
     python -m launch.collect --config configs/demos.py:diverse    # every episode in a style of its own
+    python -m launch.collect --config configs/demos.py:layouts    # things where nobody put them
     python -m launch.collect --config configs/corrections.py:libero_10 --config.run_dir=runs/second \
         --config.takeover.policy_of=runs/libero_10    # which corrects the mistakes of a policy
 
@@ -19,6 +20,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 from tqdm import tqdm
@@ -35,6 +37,7 @@ from eval_bridge.preflight.needs import collection_needs
 from eval_bridge.provenance import package_versions
 from eval_bridge.report.collection.page import write_collection_page
 from eval_bridge.simulators.libero.environment import LiberoSimulator
+from eval_bridge.simulators.libero.layout.starting import draw_start_in_layout
 from eval_bridge.simulators.libero.quiet_import import prepare_process
 from eval_bridge.simulators.libero.renderer import RendererNotFound
 from eval_bridge.workers.shard import WHOLE
@@ -70,6 +73,7 @@ def main(config: ConfigDict) -> None:
             describe_scene=partial(describe_libero_scene, suite.name, name, versions),
             recording=settings.recording,
             takeover=settings.takeover if settings.corrects else None,
+            draw_start=draw_start_in_layout,
         )
         for name in settings.task_names
     ]
@@ -121,8 +125,14 @@ def _describe(log: CollectionLog, path: Path) -> str:
     summary = log.summary()
     return (
         f"{summary['successes']} demonstrations ({summary['steps']} steps) from {summary['attempts_made']} attempts, "
-        f"{len(summary['failed_seeds'])} failed: {path}"
+        f"{len(summary['failed_seeds'])} failed{_describe_refused(summary)}: {path}"
     )
+
+
+def _describe_refused(summary: Mapping[str, Any]) -> str:
+    refused: Mapping[str, int] = summary.get("refused_layouts", {})
+    reasons = ", ".join(f"{reason} {count}" for reason, count in refused.items())
+    return f", {sum(refused.values())} layouts drawn again ({reasons})" if refused else ""
 
 
 if __name__ == "__main__":

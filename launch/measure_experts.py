@@ -3,6 +3,7 @@ r"""Measures how often the scripted expert succeeds, on random resets that it wa
     python -m launch.measure_experts --config configs/experts.py
     python -m launch.measure_experts --config configs/experts.py --config.suites=libero_goal --config.attempts=5
     python -m launch.measure_experts --config configs/experts.py:diverse    # as configs/demos.py:diverse collects
+    python -m launch.measure_experts --config configs/experts.py:layouts    # as configs/demos.py:layouts does
 
 Every attempt counts. Physics alone, nothing is rendered. Writes ``results/experts.json`` and prints a line a task.
 """
@@ -29,6 +30,8 @@ from eval_bridge.experts.style import StyleSettings
 from eval_bridge.experts.version import expert_version
 from eval_bridge.provenance import package_versions
 from eval_bridge.simulators.libero.environment import LiberoSimulator
+from eval_bridge.simulators.libero.layout.settings import LayoutSettings
+from eval_bridge.simulators.libero.layout.starting import draw_start_in_layout
 from eval_bridge.simulators.libero.quiet_import import prepare_process
 from eval_bridge.simulators.libero.suites import get_suite
 from launch.config_flags import run
@@ -40,7 +43,11 @@ SEEDS_PER_TASK = 1_000
 
 
 def tasks_of(
-    suites: tuple[str, ...], noise: NoiseSettings, style: StyleSettings, motion: MotionLimits
+    suites: tuple[str, ...],
+    noise: NoiseSettings,
+    style: StyleSettings,
+    motion: MotionLimits,
+    layout: LayoutSettings,
 ) -> list[CollectionTask[LiberoSimulator]]:
     """Every task of the suites, to be played until its goal first holds, as an evaluation does."""
     return [
@@ -51,8 +58,9 @@ def tasks_of(
             expert=libero_expert,
             describe_scene=partial(describe_libero_scene, suite, task, {}),
             recording=RecordingSettings(
-                get_suite(suite).max_steps, 0, noise, images=False, style=style, motion=motion
+                get_suite(suite).max_steps, 0, noise, images=False, style=style, motion=motion, layout=layout
             ),
+            draw_start=draw_start_in_layout,
         )
         for suite in suites
         for task in get_suite(suite).tasks
@@ -72,8 +80,8 @@ def main(config: ConfigDict) -> None:
     os.environ["MUJOCO_GL"] = "disabled"  # here and in the workers
     prepare_process(rendering=False)
     noise, style = to_dataclass(NoiseSettings, config.noise), to_dataclass(StyleSettings, config.style)
-    motion = to_dataclass(MotionLimits, config.motion)
-    tasks = tasks_of(tuple(config.suites), noise, style, motion)
+    motion, layout = to_dataclass(MotionLimits, config.motion), to_dataclass(LayoutSettings, config.layout)
+    tasks = tasks_of(tuple(config.suites), noise, style, motion, layout)
     seeds = {}
     for index, task in enumerate(tasks):
         first = config.first_seed + SEEDS_PER_TASK * get_suite(task.suite).task_index(task.task)
@@ -98,6 +106,7 @@ def main(config: ConfigDict) -> None:
         "noise": dataclasses.asdict(noise),
         "style": dataclasses.asdict(style),
         "motion": dataclasses.asdict(motion),
+        **({"layout": dataclasses.asdict(layout)} if layout.draws else {}),
         "expert": expert_version(),
         "commit": git_commit(),
         "versions": package_versions(),

@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ class Attempt:
         seconds: what it took, rendering included.
         reason: why it failed; empty for a success.
         style: how it was done, see `StyleRecord.values`; empty if that is not known.
+        layout: in which layout of the scene, see `DrawnStart.layout`; empty for the task's own.
     """
 
     seed: int
@@ -29,6 +31,20 @@ class Attempt:
     seconds: float
     reason: str = ""
     style: Mapping[str, Any] = field(default_factory=dict)
+    layout: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def refused_layouts(self) -> Mapping[str, int]:
+        """Why layouts were drawn again -> how often."""
+        return dict(self.layout.get("refused", {}))
+
+
+def count_refused_layouts(attempts: Iterable[Attempt]) -> dict[str, int]:
+    """Why layouts were drawn again -> how often, over all attempts; the most frequent reason first."""
+    counts: Counter[str] = Counter()
+    for attempt in attempts:
+        counts.update(attempt.refused_layouts)
+    return dict(counts.most_common())
 
 
 @dataclass
@@ -90,12 +106,14 @@ class CollectionLog:
         """Counts, sums, settings, provenance and every attempt, as JSON values."""
         attempts = [self.attempts[seed] for seed in sorted(self.attempts)]
         successes = [attempt for attempt in attempts if attempt.is_success]
+        refused = count_refused_layouts(attempts)
         return {
             "attempts_made": len(attempts),
             "successes": len(successes),
             "steps": sum(attempt.steps for attempt in successes),
             "seconds": round(sum(attempt.seconds for attempt in attempts), 1),
             "failed_seeds": [attempt.seed for attempt in attempts if not attempt.is_success],
+            **({"refused_layouts": refused} if refused else {}),
             "settings": self.settings,
             **self.provenance,
             "attempts": [dataclasses.asdict(attempt) for attempt in attempts],

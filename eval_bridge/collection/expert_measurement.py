@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from eval_bridge.collection.attempt_log import Attempt
+from eval_bridge.collection.attempt_log import Attempt, count_refused_layouts
 from eval_bridge.collection.worker import CollectionJob, CollectionTask, CollectionWorker, Record
 from eval_bridge.workers.jobs import JobLoop
 from eval_bridge.workers.messages import Failure
@@ -73,7 +73,10 @@ class _Measurement:
 def summarise_attempts(
     tasks: Sequence[CollectionTask[Any]], attempts: Mapping[int, Sequence[Attempt]]
 ) -> dict[str, dict[str, Any]]:
-    """``{SUITE: {TASK: {episodes, successes, mean_steps, failures}}}``; mean steps are those of successes."""
+    """``{SUITE: {TASK: {episodes, successes, mean_steps, failures}}}``; mean steps are those of successes.
+
+    Where layouts were drawn also ``layouts`` (rule -> ``[successes, episodes]``) and ``refused_layouts``.
+    """
     table: dict[str, dict[str, Any]] = {}
     for index, task in enumerate(tasks):
         steps = [attempt.steps for attempt in attempts[index] if attempt.is_success]
@@ -82,5 +85,17 @@ def summarise_attempts(
             "successes": len(steps),
             "mean_steps": round(sum(steps) / len(steps), 1) if steps else None,
             "failures": {str(attempt.seed): attempt.reason for attempt in attempts[index] if not attempt.is_success},
+            **_layouts(attempts[index]),
         }
     return table
+
+
+def _layouts(attempts: Sequence[Attempt]) -> dict[str, Any]:
+    if not any(attempt.layout for attempt in attempts):
+        return {}
+    rules: dict[str, list[int]] = {}
+    for attempt in attempts:
+        counts = rules.setdefault(attempt.layout.get("rule", "none"), [0, 0])
+        counts[0] += attempt.is_success
+        counts[1] += 1
+    return {"layouts": rules, "refused_layouts": count_refused_layouts(attempts)}

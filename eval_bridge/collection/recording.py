@@ -12,12 +12,16 @@ from eval_bridge.experts.scripted_expert import ExpertFailed
 from eval_bridge.experts.smooth_motion import MotionLimits, smooth
 from eval_bridge.experts.style import StyleSettings, draw_style, style_generator
 from eval_bridge.experts.style_record import StyleRecord
-from eval_bridge.simulators.interface import Simulator
+from eval_bridge.simulators.interface import DrawnStart, Simulator
+from eval_bridge.simulators.libero.layout.settings import LayoutSettings
 from rsd_jax.demos.demo import Demo, DemoFrames, DemoStart
 from rsd_jax.demos.frames import STORED_SIZE, to_size
 
 SOLVED_BEFORE = "the goal held before the expert took over"
 """Why there is no demonstration where a policy needed no correction."""
+
+NO_LAYOUT = "every layout that was drawn was refused"
+"""Why there is no demonstration where the scene could not be laid out; the reasons are in the attempt's layout."""
 
 _NOISE_STREAM = 1  # apart from what the simulator draws from the same seed, and from its style
 
@@ -40,6 +44,9 @@ Expert = Callable[[_Simulator, StyleRecord], Iterator[NDArray[np.float32]]]
 """Yields clean actions ``[7]`` for the simulator's present state, in the style asked for, and notes how it went; the
 caller executes each action before it asks again."""
 
+DrawStart = Callable[[_Simulator, int, LayoutSettings], DrawnStart]
+"""Draws the start of an episode from its seed, in a layout as far as the settings say."""
+
 Lead = Callable[[_Simulator], Iterator[NDArray[np.float32]]]
 """Yields actions ``[7]`` of whoever acts before the expert, for the simulator's present state, until it takes over."""
 
@@ -58,6 +65,7 @@ class RecordingSettings:
         style: what of the way in which episodes are done is drawn at random.
         motion: how fast the hand may speed up and brake.
         image_size: pixels a side of the recorded frames.
+        layout: what of the scene's layout is drawn at random.
     """
 
     step_limit: int
@@ -67,21 +75,24 @@ class RecordingSettings:
     style: StyleSettings = field(default_factory=StyleSettings)
     motion: MotionLimits = field(default_factory=MotionLimits)
     image_size: int = STORED_SIZE
+    layout: LayoutSettings = field(default_factory=LayoutSettings)
 
 
 class RecordedEpisode(NamedTuple):
-    """A demonstration, and how it was done (JSON values, see `StyleRecord.values`)."""
+    """A demonstration, how it was done (JSON values, see `StyleRecord.values`), and in which layout (`DrawnStart`)."""
 
     demo: Demo
     style: dict[str, Any]
+    layout: dict[str, Any]
 
 
 class FailedEpisode(NamedTuple):
-    """An episode that is not kept: its number of steps, why, and how it was done as far as it went."""
+    """An episode that is not kept: its number of steps, why, how it was done as far as it went, its layout."""
 
     steps: int
     reason: str
     style: dict[str, Any]
+    layout: dict[str, Any]
 
 
 class _Step(NamedTuple):
@@ -90,6 +101,17 @@ class _Step(NamedTuple):
     proprio: NDArray[np.float32]
     state: NDArray[np.float64]
     frames: DemoFrames | None
+
+
+def own_start(simulator: Simulator, seed: int, layout: LayoutSettings) -> DrawnStart:
+    """The start that the task's own reset draws.
+
+    Raises:
+        ValueError: a layout is asked for.
+    """
+    if layout.draws:
+        raise ValueError(f"layout.probability={layout.probability}, but this task's scene has one layout; set it to 0")
+    return DrawnStart(simulator.draw_start(seed), {})
 
 
 def record_episode(
@@ -101,11 +123,12 @@ def record_episode(
     task: str,
     seed: int,
     lead: Lead[_Simulator] | None = None,
+    draw_start: DrawStart[_Simulator] = own_start,
 ) -> RecordedEpisode | FailedEpisode:
     """Plays one episode from a random start and records it.
 
-    What is recorded depends on `seed` alone: the start is the one `Simulator.draw_start` draws from it, and style and
-    noise have generators of their own. Everything is observed before the action of its step.
+    What is recorded depends on `seed` alone: the start is the one that `draw_start` draws from it, and layout, style
+    and noise have generators of their own. Everything is observed before the action of its step.
 
     Args:
         simulator: the task.
@@ -114,12 +137,15 @@ def record_episode(
         suite: name of the task's suite. task: its name. seed: of the episode.
         lead: a policy whose mistakes the expert corrects; it acts undisturbed until the expert takes over
             (`Demo.expert_from`).
+        draw_start: draws the start.
 
     Returns:
-        The demonstration, or why there is none: the expert gave up, or stopped where the goal did not hold, or the
-        limit came before the goal, or the goal before the expert.
+        The demonstration, or why there is none: no layout was found, the expert gave up, or stopped where the goal did
+        not hold, or the limit came before the goal, or the goal before the expert.
     """
-    start = simulator.draw_start(seed)
+    start, layout = draw_start(simulator, seed, settings.layout)
+    if start is None:
+        return FailedEpisode(0, NO_LAYOUT, {}, layout)
     simulator.begin(start)
     noise = ActionNoise(settings.noise, np.random.default_rng([seed, _NOISE_STREAM]))
     style = StyleRecord(draw_style(settings.style, style_generator(seed), len(simulator.goal.predicates)))
@@ -134,7 +160,7 @@ def record_episode(
 
     for action in lead(simulator) if lead else ():
         if take(action, action, black if settings.images else None):
-            return FailedEpisode(len(steps), SOLVED_BEFORE, style.values())
+            return FailedEpisode(len(steps), SOLVED_BEFORE, style.values(), layout)
     expert_from = len(steps)
     step_limit = expert_from + settings.step_limit
     try:
@@ -148,13 +174,12 @@ def record_episode(
             if since_success is not None and len(steps) - since_success >= settings.steps_after_success:
                 break
             if since_success is None and len(steps) >= step_limit:
-                return FailedEpisode(
-                    len(steps), f"the goal does not hold after {settings.step_limit} steps", style.values()
-                )
+                reason = f"the goal does not hold after {settings.step_limit} steps"
+                return FailedEpisode(len(steps), reason, style.values(), layout)
     except ExpertFailed as failure:
-        return FailedEpisode(len(steps), str(failure), style.values())
+        return FailedEpisode(len(steps), str(failure), style.values(), layout)
     if not is_solved:
-        return FailedEpisode(len(steps), "the goal does not hold when the expert stops", style.values())
+        return FailedEpisode(len(steps), "the goal does not hold when the expert stops", style.values(), layout)
     demo = Demo(
         suite=suite,
         task=task,
@@ -169,7 +194,7 @@ def record_episode(
         seed=seed,
         expert_from=expert_from,
     )
-    return RecordedEpisode(demo, style.values())
+    return RecordedEpisode(demo, style.values(), layout)
 
 
 def observe_frames(simulator: Simulator, size: int = STORED_SIZE) -> DemoFrames:

@@ -13,11 +13,13 @@ from typing import Any, Generic, TypeVar, assert_never
 
 from eval_bridge.collection.attempt_log import Attempt
 from eval_bridge.collection.recording import (
+    DrawStart,
     Expert,
     FailedEpisode,
     Lead,
     RecordableSimulator,
     RecordingSettings,
+    own_start,
     record_episode,
 )
 from eval_bridge.collection.takeover import TakeoverSettings, act_for
@@ -43,6 +45,7 @@ class CollectionTask(Generic[_Simulator]):
         describe_scene: makes the attributes of the demonstration files.
         recording: how episodes are recorded.
         takeover: when the expert takes over from a policy, which the worker's owner has; None: it acts from the start.
+        draw_start: draws the starts, in layouts if `recording` asks for them.
     """
 
     suite: str
@@ -52,6 +55,7 @@ class CollectionTask(Generic[_Simulator]):
     describe_scene: Callable[[], SceneDescription]
     recording: RecordingSettings
     takeover: TakeoverSettings | None = None
+    draw_start: DrawStart[_Simulator] = own_start
 
     @property
     def folder(self) -> str:
@@ -113,16 +117,24 @@ class CollectionWorker:
         began, task = time.perf_counter(), self._tasks[job.task_index]
         seed, part = job.seed, job.part
         simulator = self._simulators.of(job.task_index)
-        names, lead = {"suite": task.suite, "task": task.task}, self._lead(task, job, ask)
-        result = record_episode(simulator, task.expert, task.recording, **names, seed=seed, lead=lead)
+        result = record_episode(
+            simulator,
+            task.expert,
+            task.recording,
+            suite=task.suite,
+            task=task.task,
+            seed=seed,
+            lead=self._lead(task, job, ask),
+            draw_start=task.draw_start,
+        )
         if part is not None and not isinstance(result, FailedEpisode):
             noise = dataclasses.asdict(task.recording.noise)
-            description = EpisodeDescription(simulator.model_xml(), noise, result.style)
+            description = EpisodeDescription(simulator.model_xml(), noise, result.style, result.layout)
             write_episode(part, result.demo, task.describe_scene(), description)
         seconds = round(time.perf_counter() - began, 2)
         if isinstance(result, FailedEpisode):
-            return Attempt(seed, False, result.steps, seconds, result.reason, result.style)
-        return Attempt(seed, True, len(result.demo), seconds, style=result.style)
+            return Attempt(seed, False, result.steps, seconds, result.reason, result.style, result.layout)
+        return Attempt(seed, True, len(result.demo), seconds, style=result.style, layout=result.layout)
 
     def _lead(self, task: CollectionTask[Any], job: Record, ask: AskPolicy) -> Lead[Any] | None:
         if task.takeover is None:

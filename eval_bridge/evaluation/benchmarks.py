@@ -8,10 +8,12 @@ from eval_bridge.evaluation.plan import Benchmark
 from eval_bridge.simulators import point_mass
 from eval_bridge.simulators.check_result import CheckResult
 from eval_bridge.simulators.interface import EpisodeStart, Simulator
+from eval_bridge.simulators.libero.layout.settings import DEVELOPMENT_LAYOUTS
 from eval_bridge.simulators.libero.suites import EVALUATION_EPISODES, get_suite
-from eval_bridge.simulators.start_seeds import FIRST_DEVELOPMENT_SEED
+from eval_bridge.simulators.start_seeds import FIRST_DEVELOPMENT_SEED, FIRST_LAYOUT_SEED
 
 _SEEDS_PER_TASK = 1_000
+_LAYOUTS_TRIED = 5  # seeds for an episode
 
 
 class LiberoBenchmark:
@@ -73,6 +75,32 @@ class LiberoDevelopment(LiberoBenchmark):
         return simulator.draw_start(FIRST_DEVELOPMENT_SEED + _SEEDS_PER_TASK * task_index + episode)
 
 
+class LiberoLayouts(LiberoDevelopment):
+    """The same in layouts of our own: where a policy is chosen that must not go by where things usually are.
+
+    They are drawn as demonstrations are (`configs/demos.py:layouts`), every episode in one, from seeds of their own.
+    """
+
+    simulator = "libero_layouts"
+
+    def start(self, simulator: Simulator, task_index: int, episode: int) -> EpisodeStart:
+        """A random layout of the task; where none was found for a seed, that of the next one.
+
+        Raises:
+            RuntimeError: none was found for many seeds one after another.
+        """
+        from eval_bridge.simulators.libero.environment import LiberoSimulator
+        from eval_bridge.simulators.libero.layout.starting import draw_start_in_layout
+
+        assert isinstance(simulator, LiberoSimulator)
+        first = FIRST_LAYOUT_SEED + _LAYOUTS_TRIED * (_SEEDS_PER_TASK * task_index + episode)
+        for seed in range(first, first + _LAYOUTS_TRIED):
+            start, _ = draw_start_in_layout(simulator, seed, DEVELOPMENT_LAYOUTS)
+            if start is not None:
+                return start
+        raise RuntimeError(f"{self.tasks[task_index]}: {_LAYOUTS_TRIED} seeds from {first} on gave no layout")
+
+
 class PointMassBenchmark:
     """One task without physics worth the name: seconds instead of minutes, to try the evaluation itself."""
 
@@ -99,6 +127,7 @@ _BENCHMARKS: Mapping[str, Callable[[str], Benchmark]] = MappingProxyType(
     {
         "libero": LiberoBenchmark,
         "libero_development": LiberoDevelopment,
+        "libero_layouts": LiberoLayouts,
         "point_mass": lambda suite: PointMassBenchmark(),
     }
 )

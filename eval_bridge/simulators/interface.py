@@ -1,6 +1,6 @@
 """What a simulator offers to collection and evaluation: types only."""
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,18 @@ class EpisodeStart(NamedTuple):
 
     state: NDArray[np.float64]
     fixture_poses: dict[str, NDArray[np.float64]]
+
+
+class DrawnStart(NamedTuple):
+    """A start that was drawn, and the layout in which it has the scene.
+
+    Attributes:
+        start: the start; None if no draw gave one.
+        layout: what was drawn (JSON values); empty where the scene is laid out as the task's own reset does it.
+    """
+
+    start: EpisodeStart | None
+    layout: dict[str, Any]
 
 
 class Goal(NamedTuple):

@@ -8,3 +8,6 @@ FIRST_CORRECTION = SEEDS_PER_RUN // 2
 
 FIRST_DEVELOPMENT_SEED = 900_000_000
 """Of random starts in evaluations; all of training data lie before it."""
+
+FIRST_LAYOUT_SEED = 950_000_000
+"""Of starts in layouts drawn at random, in evaluations."""

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import runpy
 from pathlib import Path
@@ -5,11 +6,13 @@ from pathlib import Path
 import pytest
 
 import launch.collect
+from configs.suites import LAYOUTS
 from eval_bridge.collection.attempt_log import Attempt, CollectionLog
 from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.experts.style import StyleSettings
 from eval_bridge.simulators.libero import quiet_import
+from eval_bridge.simulators.libero.layout.settings import LayoutSettings
 from eval_bridge.simulators.start_seeds import SEEDS_PER_RUN
 from eval_bridge.workers.shard import Shard
 from launch.collect import main
@@ -100,7 +103,7 @@ def test_a_part_of_the_tasks_says_nothing_of_the_whole(calls, tmp_path, capsys):
         main(_config("", f"--config.run_dir={tmp_path}", "--config.shard=4/4"))
 
 
-@pytest.mark.parametrize(("variant", "demos"), [("quickstart", 20), ("tiny", 4)])
+@pytest.mark.parametrize(("variant", "demos"), [("quickstart", 20), ("tiny", 4), ("tiny_layouts", 4)])
 def test_smaller_variants_record_the_task_at_the_centre_of_the_table(calls, tmp_path, variant, demos):
     main(_config(variant, f"--config.run_dir={tmp_path}"))
     (((task,), plan, _, _),) = calls
@@ -109,7 +112,9 @@ def test_smaller_variants_record_the_task_at_the_centre_of_the_table(calls, tmp_
     assert _config(variant).run_dir == f"runs/{variant}"
 
 
-@pytest.mark.parametrize("variant", ["libero_spatial", "libero_object", "libero_goal", "libero_10", "diverse"])
+@pytest.mark.parametrize(
+    "variant", ["libero_spatial", "libero_object", "libero_goal", "libero_10", "diverse", *LAYOUTS]
+)
 def test_experts_are_measured_as_demonstrations_are_collected(calls, tmp_path, variant):
     main(_config(variant, f"--config.run_dir={tmp_path}"))
     ((tasks, plan, _, _),) = calls
@@ -120,6 +125,9 @@ def test_experts_are_measured_as_demonstrations_are_collected(calls, tmp_path, v
     assert to_dataclass(StyleSettings, measured.style) == recording.style
     assert to_dataclass(NoiseSettings, measured.noise) == recording.noise != NoiseSettings()
     assert to_dataclass(MotionLimits, measured.motion) == recording.motion
+    layout = to_dataclass(LayoutSettings, measured.layout)
+    assert layout.probability == float(variant in LAYOUTS), "every episode that is measured has its own"
+    assert dataclasses.replace(layout, probability=recording.layout.probability) == recording.layout
 
 
 def test_what_demonstrations_are_by_their_variant():
@@ -137,6 +145,14 @@ def test_the_expert_itself_is_measured_without_smoothness_and_misses(variant, bu
     assert (noise.burst_probability, noise.miss_probability, noise.drop_probability) == (bursts, 0.0, 0.0)
     assert to_dataclass(MotionLimits, measured.motion) == MotionLimits()
     assert to_dataclass(StyleSettings, measured.style) == StyleSettings()
+
+
+def test_layouts_are_of_their_suite_and_off_elsewhere(calls, tmp_path):
+    main(_config("layouts_libero_object", f"--config.run_dir={tmp_path}"))
+    ((tasks, _, _, _),) = calls
+    assert (tasks[0].suite, tasks[0].recording.layout.probability) == ("libero_object", 0.8)
+    assert not to_dataclass(LayoutSettings, _config("libero_object").layout).draws
+    assert _config("layouts").suite == _config("tiny_layouts").suite == "libero_spatial"
 
 
 def test_unknown_tasks_and_suites_are_named(calls):

@@ -123,6 +123,7 @@ def _totals(statistics: Sequence[TaskStatistics]) -> Totals:
         successes=sum(each.successes for each in attempts),
         seconds=sum(each.seconds for each in attempts),
         failed=tuple(failed for each in attempts for failed in each.failed),
+        refused_layouts={},
         provenance={},
     )
     return Totals(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.report.collection.demo_scene import goal_names, item_addresses, positions_at
+from eval_bridge.report.collection.layout_counts import LayoutCounts, count_layouts
 from rsd_jax.actions.conventions import upright
 from rsd_jax.content_check import read_checked_json
 from rsd_jax.demos.libero_hdf5.files import episode_names, naming_damage, opened
@@ -39,6 +40,7 @@ class Attempts(NamedTuple):
     Attributes:
         made: all attempts. successes: of these. seconds: of all of them together, each on its worker.
         failed: in the order of their seeds.
+        refused_layouts: why layouts were drawn again -> how often.
         provenance: everything else in the summary, JSON values.
     """
 
@@ -46,6 +48,7 @@ class Attempts(NamedTuple):
     successes: int
     seconds: float
     failed: tuple[FailedAttempt, ...]
+    refused_layouts: Mapping[str, int]
     provenance: Mapping[str, Any]
 
 
@@ -73,6 +76,7 @@ class TaskStatistics(NamedTuple):
         starts: thing that the goal names -> where it stood in each demonstration, metres, ``float64 [N, 2]``.
         has_images: whether all demonstrations have them.
         styles: by part; empty where nothing of how an episode is done was drawn at random.
+        layouts: in which layouts; None if all begin in the task's own.
         attempts: None without a summary.
     """
 
@@ -84,6 +88,7 @@ class TaskStatistics(NamedTuple):
     starts: dict[str, NDArray[np.float64]]
     has_images: bool
     styles: tuple[StyleCounts, ...]
+    layouts: LayoutCounts | None
     attempts: Attempts | None
 
 
@@ -103,7 +108,9 @@ def measure_task(path: Path) -> TaskStatistics:
         instructions = dict.fromkeys(episode.instruction for episode in stored)
         starts = _starts(str(data.attrs.get("bddl_file_content", "")), episodes)
         styles = count_styles([episode.json("style") for episode in stored])
+        layouts = [episode.json("layout") for episode in stored]
         has_images = all(FRAME_KEYS[0] in episode for episode in episodes)
+    attempts = _read_attempts(path.with_suffix(".json"))
     every = np.clip(np.concatenate(actions), -1, 1)
     edges = np.linspace(-1, 1, BINS + 1)
     return TaskStatistics(
@@ -115,7 +122,8 @@ def measure_task(path: Path) -> TaskStatistics:
         starts=starts,
         has_images=has_images,
         styles=styles,
-        attempts=_read_attempts(path.with_suffix(".json")),
+        layouts=count_layouts(layouts, {} if attempts is None else attempts.refused_layouts),
+        attempts=attempts,
     )
 
 
@@ -181,13 +189,14 @@ def _read_attempts(path: Path) -> Attempts | None:
         return None
     try:
         summary = read_checked_json(path)
-        attempts = summary.pop("attempts")
+        attempts, refused = summary.pop("attempts"), summary.pop("refused_layouts", {})
         failed = [each for each in attempts if not each["is_success"]]
         return Attempts(
             made=len(attempts),
             successes=len(attempts) - len(failed),
             seconds=float(sum(each["seconds"] for each in attempts)),
             failed=tuple(FailedAttempt(each["seed"], each["steps"], each["reason"]) for each in failed),
+            refused_layouts=refused,
             provenance=summary,
         )
     except (KeyError, TypeError, AttributeError) as error:

@@ -7,7 +7,7 @@ No query changes the simulation: after any of them the same actions give the sam
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import mujoco
@@ -133,6 +133,11 @@ class SceneQueries:
         return tuple(self._env.objects_dict)
 
     @property
+    def fixture_names(self) -> tuple[str, ...]:
+        """Fixtures, the table and the floor left out."""
+        return tuple(self._env.fixtures_dict)
+
+    @property
     def region_names(self) -> tuple[str, ...]:
         """Named boxes on the table, and on or in objects and fixtures."""
         return tuple(self._env.object_sites_dict)
@@ -146,6 +151,20 @@ class SceneQueries:
         """Where the origins of all movable objects are in a flattened state ``[S]`` of this task, ``[3]`` each."""
         first = {name: int(self._free_joint(name).qposadr[0]) for name in self._env.objects_dict}
         return {name: np.array(state[1 + index : 4 + index]) for name, index in first.items()}  # 0 is the time
+
+    def poses_in(self, state: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Poses of all movable objects in a flattened state ``[S]``: position and quaternion (w first), ``[7]``."""
+        first = {name: int(self._free_joint(name).qposadr[0]) for name in self._env.objects_dict}
+        return {name: np.array(state[1 + index : 8 + index]) for name, index in first.items()}
+
+    def state_with(self, state: NDArray[np.float64], poses: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """A flattened state ``[S]`` with some objects at rest in other poses, ``[7]`` each as in `poses_in`."""
+        changed = np.array(state)
+        for name, pose in poses.items():
+            joint = self._free_joint(name)
+            position, velocity = 1 + int(joint.qposadr[0]), 1 + self._model.nq + int(joint.dofadr[0])
+            changed[position : position + 7], changed[velocity : velocity + 6] = pose, 0.0
+        return changed
 
     def centre_of_mass(self, name: str) -> NDArray[np.float64]:
         """Centre of mass of an object or fixture with all its parts, ``[3]``."""
@@ -204,9 +223,11 @@ class SceneQueries:
         centre = self._data.geom_xpos[geom] + rotation @ self._model.geom_aabb[geom, :3]
         return GeomBox(Pose(centre, rotation), self._model.geom_aabb[geom, 3:].copy())
 
-    def world_box(self, geoms: Iterable[int]) -> Box:
-        """The smallest world-aligned box around the bounding boxes of some geoms."""
-        corners = self._corners(geoms)
+    def world_box(self, geoms: Iterable[int], yaw: float = 0.0) -> Box:
+        """The smallest box around the bounding boxes of some geoms, in axes turned by `yaw` about the vertical."""
+        cosine, sine = np.cos(yaw), np.sin(yaw)
+        axes = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+        corners = self._corners(geoms) @ axes if yaw else self._corners(geoms)
         return Box(corners.min(axis=0), corners.max(axis=0))
 
     def surface(
@@ -264,11 +285,40 @@ class SceneQueries:
         touched = {b for first, second in pairs for a, b in ((first, second), (second, first)) if a in own}
         return np.array(sorted(touched - own - robot), np.int64)
 
+    def deepest_contacts(self) -> dict[tuple[int, int], float]:
+        """How far bodies are in each other, metres: the lower id, the higher id -> the deepest of their contacts.
+
+        A body is a thing, a fixture, the table or the robot, with all its parts.
+        """
+        roots = self._model.body_rootid[self._model.geom_bodyid]
+        depths: dict[tuple[int, int], float] = {}
+        for contact in self._data.contact[: self._data.ncon]:
+            low, high = sorted((int(roots[contact.geom1]), int(roots[contact.geom2])))
+            if low != high:
+                depths[low, high] = max(depths.get((low, high), 0.0), -float(contact.dist))
+        return depths
+
+    @property
+    def robot_body(self) -> int:
+        """Id of the robot in `deepest_contacts`."""
+        return self._robot_base
+
+    def camera(self, name: str) -> tuple[Pose, float]:
+        """Where a camera is (its axes: right, up, backwards), and its angle of view from top to bottom, radians."""
+        camera = self._model.camera(name)
+        pose = Pose(self._data.cam_xpos[camera.id].copy(), self._data.cam_xmat[camera.id].reshape(3, 3).copy())
+        return pose, float(np.deg2rad(self._model.cam_fovy[camera.id]))
+
     def is_supported(self, name: str) -> bool:
         """Whether an object touches anything but the robot."""
         return self.touched_geoms(name).size > 0
 
-    # --- the goal
+    # --- the task
+
+    @property
+    def initial_conditions(self) -> tuple[Predicate, ...]:
+        """Where the task's definition puts things at first, such as ``on`` a thing and a region."""
+        return tuple(Predicate(words[0], tuple(words[1:])) for words in self._env.parsed_problem["initial_state"])
 
     @property
     def goal(self) -> tuple[Predicate, ...]:

@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 
 from eval_bridge.observations import Observation
 from eval_bridge.simulators.interface import EpisodeStart, Goal, Probe, Simulator
-from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.perturbation.camera_pose import CameraMove
 from eval_bridge.simulators.perturbation.cases import EpisodePerturbation
 from eval_bridge.simulators.perturbation.robot_posture import posture
@@ -31,8 +30,11 @@ class PerturbedSimulator:
         Raises:
             ValueError: camera or robot are to be moved in a simulator that is not LIBERO's.
         """
+        from eval_bridge.simulators.libero.environment import LiberoSimulator  # not before there is a scene to build
+
         self._simulator, (self._case, self._seeds) = simulator, perturbation
-        if self._case.kind != "noise" and not isinstance(simulator, LiberoSimulator):
+        self._scene: LiberoSimulator | None = simulator if isinstance(simulator, LiberoSimulator) else None
+        if self._case.kind != "noise" and self._scene is None:
             raise ValueError(
                 f"perturbation {self._case.kind} moves camera or robot of a LIBERO scene, and "
                 f"{type(simulator).__name__} has none: choose noise, or another simulator"
@@ -52,12 +54,12 @@ class PerturbedSimulator:
     def begin(self, start: EpisodeStart) -> None:
         """Puts the simulator into `start`, camera or robot moved, and lets it settle."""
         self._steps = 0
-        if not isinstance(self._simulator, LiberoSimulator) or self._case.kind == "noise":
+        if self._scene is None or self._case.kind == "noise":
             self._simulator.begin(start)
         elif self._case.kind == "camera":
-            self._simulator.begin(start, camera=CameraMove(*self._case.numbers))
+            self._scene.begin(start, camera=CameraMove(*self._case.numbers))
         else:
-            self._simulator.begin(start, posture=posture(*self._case.numbers))
+            self._scene.begin(start, posture=posture(*self._case.numbers))
 
     def draw_start(self, seed: int) -> EpisodeStart:
         """Draws a start, which is not perturbed before `begin`."""

@@ -4,6 +4,7 @@
 data                        attributes: env_name, env_args, problem_info, bddl_file_name, bddl_file_content,
 │                           macros_image_convention, num_demos, total            (+ suite, task, versions)
 └── demo_0, demo_1, ...     attributes: num_samples, model_file, init_state      (+ seed, fixture_poses, noise, style,
+    │                                                                            layout: if not the task's own,
     │                                                                            ep_meta: its own instruction,
     │                                                                            expert_from: the steps before it are
     │                                                                            a policy's, see `Demo`)
@@ -30,7 +31,14 @@ from rsd_jax.demos.libero_hdf5.digest import seal
 from rsd_jax.demos.libero_hdf5.frame_files import write_with_frames
 from rsd_jax.demos.libero_hdf5.merging import concatenate, merge
 from rsd_jax.demos.libero_hdf5.parts import Hdf5Writer
-from rsd_jax.demos.libero_hdf5.reading import lacks_frames, read_demos, read_instructions, read_seeds, read_styles
+from rsd_jax.demos.libero_hdf5.reading import (
+    lacks_frames,
+    read_demos,
+    read_instructions,
+    read_layouts,
+    read_seeds,
+    read_styles,
+)
 from rsd_jax.demos.libero_hdf5.writing import EpisodeDescription, SceneDescription, write_episode
 
 __all__ = [
@@ -44,6 +52,7 @@ __all__ = [
     "merge",
     "read_demos",
     "read_instructions",
+    "read_layouts",
     "read_seeds",
     "read_styles",
     "seal",

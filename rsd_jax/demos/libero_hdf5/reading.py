@@ -90,14 +90,27 @@ def read_styles(path: Path) -> dict[int, dict[str, Any]]:
     Raises:
         DemoFileError: the file is damaged, or a demonstration carries no seed.
     """
+    return _read_by_seed(path, "style")
+
+
+def read_layouts(path: Path) -> dict[int, dict[str, Any]]:
+    """Seed -> in which layout the scene was, as `read_styles`: `EpisodeDescription.layout`, empty for the task's own.
+
+    Raises:
+        DemoFileError: the file is damaged, or a demonstration carries no seed.
+    """
+    return _read_by_seed(path, "layout")
+
+
+def _read_by_seed(path: Path, key: str) -> dict[int, dict[str, Any]]:
     path = Path(path)
-    styles = {}
+    found = {}
     with opened(path) as file:
         for name in episode_names(path, file):
             with naming_damage(path, name):
                 episode = StoredEpisode(path, file["data"], name)
-                styles[_require_seed(episode)] = episode.json("style")
-    return styles
+                found[_require_seed(episode)] = episode.json(key)
+    return found
 
 
 def _require_seed(episode: StoredEpisode) -> int:

@@ -42,11 +42,13 @@ class EpisodeDescription:
         model_file: XML of the compiled scene.
         noise: settings of the noise on the executed actions; JSON values.
         style: which of the ways to do the episode was chosen, and what came of it; JSON values.
+        layout: in which layout of the scene, if not the task's own; JSON values.
     """
 
     model_file: str = ""
     noise: dict[str, float] = field(default_factory=dict)
     style: dict[str, Any] = field(default_factory=dict)
+    layout: dict[str, Any] = field(default_factory=dict)
 
 
 def write_episode(path: Path, demo: Demo, scene: SceneDescription, episode: EpisodeDescription) -> None:
@@ -89,6 +91,8 @@ def _write_demo(group: h5py.Group, demo: Demo, episode: EpisodeDescription) -> N
         group.attrs["fixture_poses"] = json.dumps(poses)
     group.attrs["noise"] = json.dumps(episode.noise)
     group.attrs["style"] = json.dumps(episode.style)
+    if episode.layout:
+        group.attrs["layout"] = json.dumps(episode.layout)
     position, orientation, fingers = np.split(demo.proprio.astype(np.float64), [3, 6], axis=1)
     last = np.zeros(len(demo), np.uint8)
     last[-1] = 1

@@ -1,4 +1,4 @@
-"""Program of a test: collects one demonstration of a real task, and tells which files of states Python opened.
+"""Program of a test: collects a demonstration of a real task in a layout, and tells which files of states were opened.
 
 python -m tests.eval_bridge.collection.collecting_while_watched FOLDER
 """
@@ -34,8 +34,9 @@ def main(folder: Path) -> None:
     from eval_bridge.collection.worker import CollectionTask, CollectionWorker, Merge, Record
     from eval_bridge.experts.libero_expert import describe_libero_scene, libero_expert
     from eval_bridge.simulators.libero.environment import LiberoSimulator
+    from eval_bridge.simulators.libero.layout.settings import DEVELOPMENT_LAYOUTS
+    from eval_bridge.simulators.libero.layout.starting import draw_start_in_layout
     from eval_bridge.simulators.libero.suites import get_suite
-    from eval_bridge.simulators.libero.withheld import layout_needs
 
     suite, name = "libero_spatial", get_suite("libero_spatial").tasks[2]
     task = CollectionTask(
@@ -44,9 +45,9 @@ def main(folder: Path) -> None:
         build_simulator=partial(LiberoSimulator, suite, name),
         expert=libero_expert,
         describe_scene=partial(describe_libero_scene, suite, name, {}),
-        recording=RecordingSettings(step_limit=220, images=False),
+        recording=RecordingSettings(step_limit=220, images=False, layout=DEVELOPMENT_LAYOUTS),
+        draw_start=draw_start_in_layout,
     )
-    layout_needs(suite, name)  # the table, which is no file of states
     worker, part = CollectionWorker([task]), folder / "0.part"
     attempt = worker.run(Record(0, 0, part), _refuse)
     worker.run(Merge(0, (part,), folder / "demo.hdf5"), _refuse)

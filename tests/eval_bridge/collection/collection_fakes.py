@@ -1,5 +1,6 @@
 """Point-mass tasks to collect, importable by worker processes."""
 
+import dataclasses
 import os
 import time
 from collections.abc import Iterator
@@ -14,11 +15,13 @@ from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.experts.scripted_expert import ExpertFailed
 from eval_bridge.experts.style import StyleSettings
 from eval_bridge.experts.style_record import StyleRecord
-from eval_bridge.simulators.interface import EpisodeStart
+from eval_bridge.simulators.interface import DrawnStart, EpisodeStart
+from eval_bridge.simulators.libero.layout.settings import LayoutSettings
 from eval_bridge.simulators.point_mass import PointMassSimulator, towards_ball
 from rsd_jax.demos.libero_hdf5 import SceneDescription
 
 STEP_LIMIT = 60
+LAYOUTS = LayoutSettings(probability=1.0, exchange_probability=1.0)
 
 
 class RecordablePointMass(PointMassSimulator):
@@ -32,6 +35,15 @@ class RecordablePointMass(PointMassSimulator):
 
     def model_xml(self) -> str:
         return "<mujoco/>"
+
+
+def start_in_layout(simulator: RecordablePointMass, seed: int, settings: LayoutSettings) -> DrawnStart:
+    """Odd seeds have no layout; the others have one of which two were refused."""
+    start = simulator.draw_start(seed)
+    if not settings.draws:
+        return DrawnStart(start, {})
+    refused = {"refused": {"two things overlap": 2}}
+    return DrawnStart(None, refused) if seed % 2 else DrawnStart(start, {"rule": "free", **refused})
 
 
 def expert(simulator: RecordablePointMass, style: StyleRecord | None = None) -> Iterator[NDArray[np.float32]]:
@@ -98,6 +110,9 @@ def point_mass_task(
     images: bool = True,
     name: str = "close_on_ball",
     style: StyleSettings | None = None,
+    layout: LayoutSettings | None = None,
 ) -> CollectionTask[RecordablePointMass]:
     recording = RecordingSettings(STEP_LIMIT, 0, NoiseSettings(noise), images, style or StyleSettings())
-    return CollectionTask("point_mass", name, RecordablePointMass, solve, describe_scene, recording)
+    recording = dataclasses.replace(recording, layout=layout or LayoutSettings())
+    draw = {"draw_start": start_in_layout} if layout else {}
+    return CollectionTask("point_mass", name, RecordablePointMass, solve, describe_scene, recording, **draw)

@@ -24,6 +24,14 @@ def test_every_attempt_counts_once():
     assert table["other"]["mean_steps"] == attempts[1][0].steps
 
 
+def test_layouts_are_counted_by_their_rule():
+    tasks = [fakes.point_mass_task(images=False, layout=fakes.LAYOUTS)]
+    attempts = measure_expert(tasks, {0: range(3)}, workers=1, on_attempt=lambda task, attempt: None)
+    row = summarise_attempts(tasks, attempts)["point_mass"]["close_on_ball"]
+    assert row["layouts"] == {"free": [2, 2], "none": [0, 1]}
+    assert row["refused_layouts"] == {"two things overlap": 6}
+
+
 def test_a_crash_is_no_failure():
     with pytest.raises(RuntimeError, match="close_on_ball, seed 0 crashed: ZeroDivisionError"):
         measure_expert(

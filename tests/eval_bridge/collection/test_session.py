@@ -150,6 +150,14 @@ def test_other_settings_are_refused(tmp_path):
         _collect(tmp_path, demos=2, task=fakes.point_mass_task(noise=0.5))
 
 
+def test_a_collection_from_before_there_were_layouts_goes_on_and_one_in_others_does_not(tmp_path):
+    _collect(tmp_path, demos=1)
+    summary = json.loads(next(tmp_path.glob("demos/*/*.json")).read_text())
+    assert "layout" not in summary["settings"]
+    with pytest.raises(ValueError, match="layout = None, now"):
+        _collect(tmp_path, demos=1, task=fakes.point_mass_task(layout=fakes.LAYOUTS))
+
+
 def test_a_seed_that_crashes_every_time_ends_its_task_with_the_workers_traceback(tmp_path):
     task = fakes.point_mass_task(fakes.expert_that_crashes)
     message = r"seed 0 crashed 3 times:(?s:.)*expert_that_crashes(?s:.)*the bug of seed 0"

@@ -1,12 +1,14 @@
 import dataclasses
 import json
 
+import h5py
 import pytest
 
 from eval_bridge.collection.attempt_log import CollectionLog
+from eval_bridge.collection.recording import own_start
 from eval_bridge.collection.worker import CollectionWorker, Merge, Record
 from eval_bridge.experts.style import StyleSettings
-from rsd_jax.demos.libero_hdf5 import read_styles
+from rsd_jax.demos.libero_hdf5 import read_layouts, read_styles
 from tests.eval_bridge.collection import collection_fakes as fakes
 
 DIVERSE = StyleSettings(sides=(-90.0, 90.0), slowest=0.5)
@@ -34,6 +36,35 @@ def test_the_style_stands_in_the_file_and_in_the_summary(tmp_path):
     assert {seed: json.loads(json.dumps(dataclasses.asdict(attempt))) for seed, attempt in log.attempts.items()} == {
         seed: dataclasses.asdict(attempt) for seed, attempt in again.attempts.items()
     }
+
+
+def test_the_layout_stands_in_the_file_and_what_was_refused_in_the_summary(tmp_path):
+    task = fakes.point_mass_task(images=False, layout=fakes.LAYOUTS)
+    worker, log = CollectionWorker([task]), CollectionLog.open(tmp_path / "summary.json", {}, {})
+    for seed in (4, 5):
+        log.add(worker.run(Record(0, seed, tmp_path / f"{seed}.hdf5"), _refuse))
+    layouts = read_layouts(tmp_path / "4.hdf5")
+    assert layouts == {4: {"rule": "free", "refused": {"two things overlap": 2}}} == {4: log.attempts[4].layout}
+    assert not (tmp_path / "5.hdf5").exists()
+    failed = log.attempts[5]
+    assert (failed.steps, failed.reason) == (0, "every layout that was drawn was refused")
+    assert log.summary()["refused_layouts"] == {"two things overlap": 4}
+    again = CollectionLog.open(log.path, {}, {}).attempts
+    assert {seed: attempt.layout for seed, attempt in again.items()} == {4: layouts[4], 5: failed.layout}
+
+
+def test_in_the_tasks_own_layout_nothing_is_noted(tmp_path):
+    task = fakes.point_mass_task(images=False)
+    attempt = CollectionWorker([task]).run(Record(0, 4, tmp_path / "4.hdf5"), _refuse)
+    assert attempt.layout == {}
+    assert read_layouts(tmp_path / "4.hdf5") == {4: {}}
+    with h5py.File(tmp_path / "4.hdf5") as file:
+        assert "layout" not in file["data/demo_0"].attrs, "a file of before keeps every byte"
+
+
+def test_a_scene_of_one_layout_refuses_to_draw_one():
+    with pytest.raises(ValueError, match=r"layout.probability=1.0, but this task's scene has one layout; set it to 0"):
+        own_start(fakes.RecordablePointMass(), 0, fakes.LAYOUTS)
 
 
 def test_a_failed_attempt_keeps_its_style(tmp_path):

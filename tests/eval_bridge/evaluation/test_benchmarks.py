@@ -3,9 +3,11 @@ import pytest
 
 from eval_bridge.evaluation.benchmarks import get_benchmark
 from eval_bridge.simulators.check_result import CheckResult
-from eval_bridge.simulators.interface import EpisodeStart
+from eval_bridge.simulators.interface import DrawnStart, EpisodeStart
+from eval_bridge.simulators.libero.layout.settings import DEVELOPMENT_LAYOUTS
 from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.simulators.point_mass import PointMassSimulator
+from eval_bridge.simulators.start_seeds import FIRST_LAYOUT_SEED
 
 
 def test_libero_has_the_limits_and_tasks_of_its_suite():
@@ -78,9 +80,30 @@ def test_development_starts_are_random_resets_and_load_no_evaluation_state(monke
     assert len(np.unique(starts, axis=0)) == 6
 
 
+@pytest.mark.libero
+def test_starts_in_layouts_have_seeds_of_their_own(libero_simulator, monkeypatch):
+    asked = []
+
+    def draw(simulator, seed, settings):
+        asked.append(seed)
+        assert settings == DEVELOPMENT_LAYOUTS
+        return DrawnStart(None if len(asked) < 3 else EpisodeStart(np.array([seed]), {}), {})
+
+    monkeypatch.setattr("eval_bridge.simulators.libero.layout.starting.draw_start_in_layout", draw)
+    benchmark = get_benchmark("libero_layouts", "libero_spatial")
+    assert benchmark.start(libero_simulator, 2, 7).state[0] == FIRST_LAYOUT_SEED + 5 * 2007 + 2
+    assert benchmark.start(libero_simulator, 2, 8).state[0] == FIRST_LAYOUT_SEED + 5 * 2008
+    monkeypatch.setattr(
+        "eval_bridge.simulators.libero.layout.starting.draw_start_in_layout", lambda *_: DrawnStart(None, {})
+    )
+    with pytest.raises(RuntimeError, match="5 seeds from 950000000 on gave no layout"):
+        benchmark.start(libero_simulator, 0, 0)
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(
-        ValueError, match="'habitat' does not exist; choose one of libero, libero_development, point_mass"
+        ValueError,
+        match="'habitat' does not exist; choose one of libero, libero_development, libero_layouts, point_mass",
     ):
         get_benchmark("habitat", "libero_spatial")
     with pytest.raises(ValueError, match="libero_spatial"):

@@ -36,12 +36,13 @@ def states(steps, x, y):
     return values
 
 
-def write_task(folder, task, demos, model=MODEL, summary=SUMMARY, styles=None):
+def write_task(folder, task, demos, model=MODEL, summary=SUMMARY, styles=None, layouts=None):
     parts = []
     for demo in demos:
         parts.append(folder / f"{task}_{demo.seed}.part")
         scene = SceneDescription(bddl_file_content=BDDL)
-        write_episode(parts[-1], demo, scene, EpisodeDescription(model, style=(styles or {}).get(demo.seed, {})))
+        style, layout = ((each or {}).get(demo.seed, {}) for each in (styles, layouts))
+        write_episode(parts[-1], demo, scene, EpisodeDescription(model, style=style, layout=layout))
     path = folder / f"{task}_demo.hdf5"
     merge(parts, path)
     for part in parts:
@@ -129,6 +130,21 @@ def test_ways_of_doing_it_are_counted(folder):
     write_task(folder, "second", [demo(seed, 4) for seed in styles], styles=styles)
     text = Page(render_collection_page(folder)).text
     assert "grasp bowl right 2, left 1 the best grasp there costs … m more (2)" in text
+
+
+def test_layouts_are_counted(folder):
+    assert "Layouts" not in Page(render_collection_page(folder)).text
+    layouts = {
+        0: {"rule": "kept", "exchanged": [["plate", "box"]], "moved": {"plate": [0, 0, 0, 0], "box": [0, 0, 0, 0]}},
+        1: {"rule": "kept", "exchanged": [], "moved": {"plate": [0, 0, 0, 0]}, "removed": ["pot"]},
+    }
+    summary = {**SUMMARY, "refused_layouts": {"two things overlap": 7}}
+    demos = [demo(seed, 4) for seed in range(3)]
+    write_task(folder, "second", demos, layouts=layouts, summary=summary)
+    text = Page(render_collection_page(folder)).text
+    assert "rule kept 2, the task's own 1 exchanged plate 1, box 1 moved plate 2, box 1 taken away pot 1" in text
+    assert "drawn again two things overlap (7)" in text
+    assert "refused_layouts" not in text
 
 
 def test_values_that_differ_between_tasks_are_all_shown(folder):

@@ -273,7 +273,10 @@ def test_a_folder_trained_with_other_defaults_is_refused(run_dir):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("--config.evaluation.simulator=libero", "must be one of libero_development, point_mass: nothing may"),
+        (
+            "--config.evaluation.simulator=libero",
+            "must be one of libero_development, libero_layouts, point_mass: nothing may",
+        ),
         ("--config.only=no_shif", "no_shif are no variants; there are base, no_colour"),
         ("--config.base=none", "none are no variants"),
         ("--config.overrides.base=('model.augmentation.shfit=1',)", "did you mean 'model.augmentation.shift'"),

@@ -1,0 +1,132 @@
+"""What every layout holds, whatever is drawn."""
+
+import numpy as np
+import pytest
+
+from eval_bridge.simulators.libero.layout.drawing import (
+    ALONE,
+    FREE,
+    KEPT,
+    TOGETHER,
+    Refused,
+    draw_layout,
+    draw_rule,
+)
+from eval_bridge.simulators.libero.layout.rules import fault_of
+from eval_bridge.simulators.libero.layout.settings import LayoutSettings
+from tests.eval_bridge.simulators.libero.layout.layout_examples import EVERYTHING, example_scene
+
+SEEDS = range(100)
+
+
+def draw(seed, scene, settings=EVERYTHING):
+    generator = np.random.default_rng(seed)
+    return draw_layout(generator, scene, settings, draw_rule(generator, scene.roles, settings))
+
+
+def layouts(scene, settings=EVERYTHING):
+    drawn = [draw(seed, scene, settings) for seed in SEEDS]
+    return [layout for layout in drawn if not isinstance(layout, Refused)]
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return example_scene()
+
+
+@pytest.fixture(scope="module")
+def drawn(scene):
+    return layouts(scene)
+
+
+def test_a_seed_alone_determines_a_layout(scene):
+    first, again = (draw(3, scene) for _ in range(2))
+    assert repr(first) == repr(again)
+
+
+def test_every_kind_of_change_and_every_rule_occurs(drawn):
+    assert len(drawn) > len(SEEDS) / 3
+    assert {layout.rule for layout in drawn} == {KEPT, TOGETHER, ALONE}
+    exchanged = {name for layout in drawn for pair in layout.exchanges for name in pair}
+    assert {"plate_1", "burner", "stove_1"} <= exchanged
+    assert any("plate_1" in layout.arrangement.changed and not layout.exchanges for layout in drawn)
+    assert any("pot_1" in layout.arrangement.removed for layout in drawn)
+    assert any("stove_1" in layout.arrangement.changed for layout in drawn)
+    raised = [at.supports["plate_1"] for _, at, exchanges in drawn if not exchanges]
+    assert "stove_1" in raised
+
+
+def test_rules_are_as_frequent_as_their_weights(scene):
+    generator, settings = np.random.default_rng(0), LayoutSettings(kept_weight=2.0, alone_weight=0.0)
+    rules = [draw_rule(generator, scene.roles, settings) for _ in range(600)]
+    assert rules.count(ALONE) == 0
+    assert rules.count(KEPT) == pytest.approx(400, abs=40)
+    no_landmark = scene.roles._replace(landmarks=())
+    assert draw_rule(generator, no_landmark, LayoutSettings(kept_weight=0.0, alone_weight=0.0)) == KEPT
+    assert draw_rule(generator, no_landmark._replace(look_alikes=()), settings) == FREE
+
+
+def test_layouts_have_no_fault(drawn):
+    assert all(fault_of(layout.arrangement, EVERYTHING) is None for layout in drawn)
+
+
+def test_what_goal_or_words_name_is_never_taken_away(drawn):
+    assert not any({"bowl_1", "plate_1", "cookies_1", "stove_1"} & layout.arrangement.removed for layout in drawn)
+
+
+def test_a_kept_target_stays_with_what_carries_it(drawn):
+    kept = [layout.arrangement for layout in drawn if layout.rule == KEPT]
+    assert kept
+    assert not any({"bowl_1", "cookies_1"} & at.changed for at in kept)
+
+
+def test_target_and_landmark_move_as_one(drawn):
+    moved = [layout.arrangement for layout in drawn if layout.rule == TOGETHER]
+    assert moved
+    for at in moved:
+        between = at.places["bowl_1"].position - at.places["cookies_1"].position
+        np.testing.assert_allclose(between, [0.0, 0.0, 0.02], atol=1e-12)
+        assert "bowl_1" in at.changed
+
+
+def test_alone_there_is_no_look_alike(drawn):
+    assert all(("bowl_2" in at.removed) for rule, at, _ in drawn if rule == ALONE)
+
+
+def test_no_look_alike_stands_where_the_words_mean_the_target(drawn):
+    with_it = [layout.arrangement for layout in drawn if "bowl_2" in layout.arrangement.changed]
+    assert with_it
+    for at in with_it:
+        assert "cookies_1" not in at.carriers("bowl_2")
+        apart = np.linalg.norm(at.footprint("bowl_2").centre - at.footprint("cookies_1").centre)
+        assert apart >= EVERYTHING.apart
+
+
+def test_what_the_goal_needs_free_stays_free():
+    for layout in layouts(example_scene(destinations=frozenset({"burner"}))):
+        at = layout.arrangement
+        assert all(at.supports[name] != "stove_1" for name in at.places)
+
+
+def test_fixed_bodies_stay_and_grounded_things_stay_down():
+    free = example_scene(look_alikes=(), targets=(), landmarks=(), fixed=frozenset({"stove_1"}), grounded=("plate_1",))
+    drawn = layouts(free)
+    assert {layout.rule for layout in drawn} == {FREE}
+    assert not any("stove_1" in layout.arrangement.changed for layout in drawn)
+    assert all(layout.arrangement.supports["plate_1"] is None for layout in drawn)
+    assert any("plate_1" in layout.arrangement.changed for layout in drawn)
+
+
+def test_like_things_told_apart_by_side_keep_their_sides():
+    sides = example_scene(look_alikes=(), targets=(), landmarks=(), told_apart=("bowl_2", "plate_1"))
+    drawn = layouts(sides)
+    assert any("plate_1" in layout.arrangement.changed for layout in drawn)
+    for layout in drawn:
+        places = layout.arrangement.places
+        between = places["bowl_2"].position - places["plate_1"].position
+        np.testing.assert_allclose(between, [0.0, 0.55, 0.0], atol=1e-12)
+
+
+def test_a_layout_in_which_nothing_changed_is_none(scene):
+    nothing = LayoutSettings(together_weight=0.0, alone_weight=0.0)
+    assert draw(0, scene, nothing) == Refused("nothing changed")
