@@ -19,6 +19,7 @@ from rsd_jax.training.objectives.interface import Variables
 from rsd_jax.training.row_sources import StreamedRows
 from rsd_jax.training.train_loop import ConfigMismatchError, TrainingInterrupted, train
 from tests.rsd_jax.training.run_fingerprint import fingerprint
+from tests.rsd_jax.training.termination import TerminateAt
 from tests.rsd_jax.training.toy_stage import ToyObjective, make_toy_stage
 
 CONFIG = TrainingConfig(
@@ -52,20 +53,6 @@ def straight_run(tmp_path_factory, mesh):
 
 def rows_of(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
-@dataclass
-class TerminateAt:
-    """An evaluation during which SIGTERM arrives, the given number of evaluations from the start."""
-
-    evaluations_left: int
-    evaluate: object
-
-    def __call__(self, variables):
-        self.evaluations_left -= 1
-        if self.evaluations_left == 0:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return self.evaluate(variables)
 
 
 def test_a_run_leaves_best_latest_metrics_and_config(straight_run):

@@ -26,9 +26,10 @@ from rsd_jax.stored_models import load_policy
 from rsd_jax.training.objectives.behaviour_cloning import policy_inputs
 from rsd_jax.training.stages import build_stage
 from rsd_jax.training.stages.openvla_finetune import network_to_tune
-from rsd_jax.training.train_loop import train
+from rsd_jax.training.train_loop import TrainingInterrupted, train
 from tests.rsd_jax.training.openvla_runs import CONFIG, SMALL, settings, small_run
 from tests.rsd_jax.training.run_fingerprint import fingerprint
+from tests.rsd_jax.training.termination import TerminateAt
 
 WAYS = {
     "lora": settings(),
@@ -48,18 +49,12 @@ def base(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=WAYS)
 def trained(request, base, tmp_path_factory):
-    """A stage, its finished run, and the run as it was halfway."""
+    """A stage, and its finished run."""
     run_dir = tmp_path_factory.mktemp(request.param)
     shutil.copytree(base, run_dir, dirs_exist_ok=True)
-    mesh, halfway = make_mesh(MeshConfig()), run_dir / "halfway"
+    mesh = make_mesh(MeshConfig())
     stage = build_stage("openvla_finetune", WAYS[request.param], run_dir, mesh)
-
-    def evaluate(variables):
-        if (run_dir / stage.name / "latest" / "00000008").exists() and not halfway.exists():
-            shutil.copytree(run_dir / stage.name, halfway)
-        return stage.evaluate(variables)
-
-    train(replace(stage, evaluate=evaluate), CONFIG, run_dir / stage.name, mesh)
+    train(stage, CONFIG, run_dir / stage.name, mesh)
     return request.param, stage, run_dir
 
 
@@ -71,9 +66,11 @@ def test_it_learns(trained):
 
 def test_resumed_it_ends_in_the_same_bits(trained):
     _, stage, run_dir = trained
-    folder = run_dir / "halfway"
-    assert max(path.name for path in (folder / "latest").iterdir()) == "00000008"
-    train(stage, CONFIG, folder, make_mesh(MeshConfig()))
+    folder, mesh = run_dir / "interrupted", make_mesh(MeshConfig())
+    with pytest.raises(TrainingInterrupted):
+        train(replace(stage, evaluate=TerminateAt(1, stage.evaluate)), CONFIG, folder, mesh)
+    assert [path.name for path in (folder / "latest").iterdir()] == ["00000008"]
+    train(stage, CONFIG, folder, mesh)
     assert fingerprint(folder) == fingerprint(run_dir / "openvla_finetune")
 
 
