@@ -34,10 +34,10 @@ class SharedNames:
 class Run:
     """Two processes as far as they watch each other, and what ended each."""
 
-    def __init__(self):
+    def __init__(self, limit=LIMIT):
         self.names = SharedNames()
         self.ends = {0: [], 1: []}
-        limits = LIMIT, STUCK_LIMIT
+        limits = limit, STUCK_LIMIT
         self.processes = [SignsOfLife(self.names, index, 2, *limits, self.ends[index].append) for index in range(2)]
 
     def reason(self, process, seconds=6.0):
@@ -82,9 +82,12 @@ def test_the_first_one_is_named_though_it_holds_the_names(run):
     assert "has not answered for 1 s" in run.reason(1)
 
 
-def test_one_that_fails_is_named_with_its_reason(run):
+def test_one_that_fails_is_named_with_its_reason(monkeypatch):
+    monkeypatch.setattr(signs_of_life, "_SECONDS_OF_GRACE", 0.3)
+    run = Run(limit=5.0)  # a machine at work may keep a thread waiting for a second
     run.processes[1].say_goodbye(ValueError("a bad row"))
     assert "has failed: ValueError: a bad row" in run.reason(0)
+    run.processes[0]._is_leaving.set()
 
 
 def test_one_that_is_done_or_lives_is_not_named(run):
