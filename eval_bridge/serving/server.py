@@ -144,6 +144,7 @@ class _Listener:
             server.close()
         for server in self._servers:
             await server.wait_closed()
+            await asyncio.sleep(0)  # a transport that is closing lets go of its socket in the loop's next turn
 
     async def _listen(self, protocol: str, port: int) -> int:
         limits = self._settings.limits
