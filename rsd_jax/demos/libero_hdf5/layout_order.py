@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from rsd_jax.demos.libero_hdf5.files import episode_names, naming_damage, opened
-from rsd_jax.demos.libero_hdf5.stored_episode import StoredEpisode
+from rsd_jax.demos.libero_hdf5.reading import of_each_episode
 
 
 def layouts_in_order(path: Path) -> list[dict[str, Any]]:
@@ -15,10 +14,4 @@ def layouts_in_order(path: Path) -> list[dict[str, Any]]:
     Raises:
         DemoFileError: the file is damaged, or a layout is no JSON object.
     """
-    path = Path(path)
-    found = []
-    with opened(path) as file:
-        for name in episode_names(path, file):
-            with naming_damage(path, name):
-                found.append(StoredEpisode(path, file["data"], name).json("layout"))
-    return found
+    return of_each_episode(path, lambda episode: episode.json("layout"))

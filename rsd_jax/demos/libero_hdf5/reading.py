@@ -1,10 +1,10 @@
 """Reading demonstrations from LIBERO's HDF5 layout and its variants."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -22,6 +22,8 @@ from rsd_jax.demos.task_names import suite_in
 from rsd_jax.file_names import file_name
 
 _ORIENTATION_OF = {IMAGE_CONVENTION: "as_rendered", "opencv": "upright"}
+
+_Told = TypeVar("_Told")
 
 
 def read_demos(path: Path, conventions: SourceConventions = AS_LIBERO_STORES, with_frames: bool = True) -> list[Demo]:
@@ -57,13 +59,7 @@ def read_instructions(path: Path) -> list[str]:
     Raises:
         DemoFileError: the file is damaged.
     """
-    path = Path(path)
-    found = []
-    with opened(path) as file:
-        for name in episode_names(path, file):
-            with naming_damage(path, name):
-                found.append(StoredEpisode(path, file["data"], name).instruction)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(of_each_episode(path, lambda episode: episode.instruction)))
 
 
 def read_seeds(path: Path) -> dict[int, int]:
@@ -72,14 +68,9 @@ def read_seeds(path: Path) -> dict[int, int]:
     Raises:
         DemoFileError: the file is damaged, or a demonstration carries no seed.
     """
-    path = Path(path)
-    steps = {}
-    with opened(path) as file:
-        for name in episode_names(path, file):
-            with naming_damage(path, name):
-                episode = StoredEpisode(path, file["data"], name)
-                steps[_require_seed(episode)] = int(episode.group.attrs["num_samples"])
-    return steps
+    return dict(
+        of_each_episode(path, lambda episode: (_require_seed(episode), int(episode.group.attrs["num_samples"])))
+    )
 
 
 def read_styles(path: Path) -> dict[int, dict[str, Any]]:
@@ -103,13 +94,21 @@ def read_layouts(path: Path) -> dict[int, dict[str, Any]]:
 
 
 def _read_by_seed(path: Path, key: str) -> dict[int, dict[str, Any]]:
+    return dict(of_each_episode(path, lambda episode: (_require_seed(episode), episode.json(key))))
+
+
+def of_each_episode(path: Path, read: Callable[[StoredEpisode], _Told]) -> list[_Told]:
+    """What `read` tells of every demonstration in a file, in their order.
+
+    Raises:
+        DemoFileError: the file is damaged, or `read` finds that a demonstration is, which the message names.
+    """
     path = Path(path)
-    found = {}
+    found = []
     with opened(path) as file:
         for name in episode_names(path, file):
             with naming_damage(path, name):
-                episode = StoredEpisode(path, file["data"], name)
-                found[_require_seed(episode)] = episode.json(key)
+                found.append(read(StoredEpisode(path, file["data"], name)))
     return found
 
 
