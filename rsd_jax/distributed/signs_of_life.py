@@ -15,7 +15,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from rsd_jax.distributed.watch import DONE, FAILED, LIVING, STUCK, Idleness, Sign, Watch
 
 PEER_LOST = 75
 """Exit status of a process that ends because another one is lost: sysexits.h's "try again later"."""
@@ -28,12 +30,8 @@ SECONDS_UNTIL_STUCK = 60.0
 
 Also until the first sign: devices may take long to start."""
 
-LIVING, STUCK, DONE, FAILED = "living", "stuck", "done", "failed"
-
 _KEY = "rsd_jax/signs_of_life/"
 _SIGNS_A_LIMIT = 8
-_BUSY_SHARE = 0.02
-_SECONDS_OF_GRACE = 5.0
 
 
 class Store(Protocol):
@@ -48,31 +46,8 @@ class Store(Protocol):
         ...
 
 
-class Sign(NamedTuple):
-    """What a process tells of itself.
-
-    Attributes:
-        process: which of the run. host, pid: where it runs.
-        state: `LIVING`, `STUCK` (it takes steps, does nothing, and waits for nobody), `DONE` or `FAILED`.
-        waits: seconds that it has been waiting for others.
-        number: of the sign, so that a new one is told from an old one.
-        message: why it has failed.
-    """
-
-    process: int
-    host: str
-    pid: int
-    state: str
-    waits: float
-    number: int
-    message: str = ""
-
-    def __str__(self) -> str:
-        return f"process {self.process} (pid {self.pid} on {self.host})"
-
-
 class SignsOfLife:
-    """The thread of one process. What becomes of others is decided by this process's own clock."""
+    """The thread by which one process tells of itself and watches the others (`Watch`)."""
 
     def __init__(
         self,
@@ -82,6 +57,7 @@ class SignsOfLife:
         limit: float,
         stuck_limit: float,
         end: Callable[[str], None] | None = None,
+        interval: float | None = None,
     ) -> None:
         """Begins to tell and to watch.
 
@@ -91,16 +67,18 @@ class SignsOfLife:
             limit: seconds without a sign after which a process is lost.
             stuck_limit: seconds after which one is stuck that others wait for.
             end: ends this process, given the reason; by default with `PEER_LOST`.
+            interval: seconds between two signs; by default several fit into `limit`.
         """
         self._store, self._process, self._count = store, process, count
         self._limit, self._stuck_limit = limit, stuck_limit
         self._end = end or self._end_process
-        self._interval = min(5.0, limit / _SIGNS_A_LIMIT)
+        self._interval = min(5.0, limit / _SIGNS_A_LIMIT) if interval is None else interval
         self._waits_since: float | None = None
-        self._idle_since: float | None = None
         self._takes_steps = False
         self._number = 0
-        self._seen: dict[int, tuple[Sign | None, float]] = {}
+        self._telling = threading.Lock()
+        self._watch = Watch(process, count, limit, stuck_limit)
+        self._idleness = Idleness(time.process_time(), time.monotonic())
         self._is_leaving = threading.Event()
         self._thread = threading.Thread(target=self._run, name="signs of life", daemon=True)
         self._thread.start()
@@ -112,12 +90,14 @@ class SignsOfLife:
         try:
             yield
         finally:
-            self._waits_since = self._idle_since = None
+            self._waits_since = None
+            self._idleness.end()
 
     @contextmanager
     def taking_steps(self) -> Iterator[None]:
         """A block in which a main thread that neither computes nor waits for others is stuck."""
-        self._takes_steps, self._idle_since = True, None
+        self._takes_steps = True
+        self._idleness.end()
         try:
             yield
         finally:
@@ -144,82 +124,55 @@ class SignsOfLife:
             try:
                 signs = self._read()
             except RuntimeError:
-                return {0: self._name(0)}  # it held the names
-            if sum(sign.state in (DONE, FAILED) for sign in signs.values()) == self._count:
+                return {0: self._watch.name(0)}  # it held the names
+            if sum(sign.has_left for sign in signs.values()) == self._count:
                 return None
             before = before or signs
             if time.monotonic() > until:
                 break
             time.sleep(self._interval / 10)
-        left = {process for process, sign in signs.items() if sign.state in (DONE, FAILED)}
+        left = {process for process, sign in signs.items() if sign.has_left}
         silent = [number for number in range(self._count) if signs.get(number) == before.get(number)]
-        return {number: self._name(number) for number in silent if number not in left}
-
-    def _name(self, process: int) -> str:
-        sign, _ = self._seen.get(process, (None, 0.0))
-        return str(sign or f"process {process}")
+        return {number: self._watch.name(number) for number in silent if number not in left}
 
     def _run(self) -> None:
-        began = computed_until = time.monotonic()
-        computed = time.process_time()
+        began = time.monotonic()
         with ThreadPoolExecutor(1, "shared names") as rpc:
             asked: Future[dict[int, Sign]] | None = None
             while not self._is_leaving.wait(self._interval):
                 now = time.monotonic()
-                if time.process_time() - computed > _BUSY_SHARE * (now - computed_until) or self._waits_since:
-                    self._idle_since = None
-                elif self._idle_since is None:
-                    self._idle_since = now
-                computed, computed_until = time.process_time(), now
+                self._idleness.update(time.process_time(), now, self._waits_since is not None)
                 if asked is None or asked.done():
                     if asked is not None and asked.exception() is None:
                         began = now
-                        if reason := self._judge(asked.result()):
+                        if reason := self._watch.judge(asked.result(), now):
                             self._end(reason)
                             return
                     asked = rpc.submit(self._exchange)
                 # Process 0 holds the names: without it nothing is told of anybody.
                 if now - began > self._limit and self._process != 0:
-                    self._end(f"{self._name(0)}, with whom all others speak, has not answered for {self._limit:g} s")
+                    name = self._watch.name(0)
+                    self._end(f"{name}, with whom all others speak, has not answered for {self._limit:g} s")
                     return
 
     def _exchange(self) -> dict[int, Sign]:
-        idle = 0.0 if self._idle_since is None else time.monotonic() - self._idle_since
-        is_stuck = self._takes_steps and idle > self._stuck_limit
+        is_stuck = self._takes_steps and self._idleness.seconds(time.monotonic()) > self._stuck_limit
         self._tell(STUCK if is_stuck else LIVING)
         return self._read()
 
     def _tell(self, state: str, message: str = "") -> None:
-        self._number += 1
-        waits_since = self._waits_since
-        waits = 0.0 if waits_since is None else time.monotonic() - waits_since
-        sign = Sign(self._process, socket.gethostname(), os.getpid(), state, waits, self._number, message)
-        self._store.key_value_set(f"{_KEY}{self._process}", json.dumps(sign), allow_overwrite=True)
+        with self._telling:
+            if self._is_leaving.is_set() and state in (LIVING, STUCK):
+                return  # a sign behind the goodbye would look like life that ends
+            self._number += 1
+            waits_since = self._waits_since
+            waits = 0.0 if waits_since is None else time.monotonic() - waits_since
+            sign = Sign(self._process, socket.gethostname(), os.getpid(), state, waits, self._number, message)
+            self._store.key_value_set(f"{_KEY}{self._process}", json.dumps(sign), allow_overwrite=True)
 
     def _read(self) -> dict[int, Sign]:
         signs = [Sign(*json.loads(text)) for _, text in self._store.key_value_dir_get(_KEY)]
         return {sign.process: sign for sign in signs}
-
-    def _judge(self, signs: dict[int, Sign]) -> str | None:
-        """Why this process has to end, if it has."""
-        now = time.monotonic()
-        others_wait = any(sign.waits > self._stuck_limit for sign in signs.values())
-        for process in range(self._count):
-            sign = signs.get(process)
-            if process not in self._seen or self._seen[process][0] != sign:
-                self._seen[process] = sign, now
-            silent = now - self._seen[process][1]
-            if sign is not None and sign.state == FAILED:
-                if silent > _SECONDS_OF_GRACE:  # in which this process may notice by itself
-                    return f"{sign} has failed: {sign.message}"
-            elif sign is not None and sign.state == STUCK and others_wait:
-                waited = f"others have waited for it for {self._stuck_limit:g} s"
-                return f"{sign} is stuck: {waited}, and it computes nothing"
-            elif process != self._process and (sign is None or sign.state != DONE):
-                limit = max(self._limit, self._stuck_limit) if sign is None else self._limit
-                if silent > limit:
-                    return f"{sign or f'process {process}'} has given no sign of life for {limit:g} s"
-        return None
 
     def _end_process(self, reason: str) -> None:
         """At once: the main thread may wait for ever, and what JAX does at the exit of a process waits for others."""
