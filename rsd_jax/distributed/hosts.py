@@ -18,6 +18,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpy.typing import NDArray
 
 from rsd_jax.array_types import PyTree
+from rsd_jax.distributed.last_words import LastWords
 from rsd_jax.distributed.signs_of_life import SECONDS_UNTIL_LOST, SECONDS_UNTIL_STUCK, SignsOfLife
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,10 @@ def _join(limit: float, *arguments: Any, **options: Any) -> None:
         ) from error
     store = _jax_processes.global_state.client
     if store is not None and jax.process_count() > 1:
-        _signs_of_life = SignsOfLife(store, jax.process_index(), jax.process_count(), limit, stuck_limit)
+        place = jax.process_index(), jax.process_count()
+        address = _jax_processes.global_state.coordinator_address
+        last_words = LastWords(address) if address is not None and jax.process_index() > 0 else None
+        _signs_of_life = SignsOfLife(store, *place, limit, stuck_limit, last_words=last_words)
         atexit.register(_signs_of_life.say_goodbye)
 
 

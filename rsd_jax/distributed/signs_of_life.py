@@ -2,7 +2,7 @@
 
 Each tells the others of itself every few seconds, by a thread, through the store of names that JAX's processes share.
 XLA's compiler and the devices' computations let other threads of Python run, so that a long compilation is not silent.
-JAX watches them too, but names nobody if the first one is lost, and takes for alive whose threads still run.
+JAX watches them too, but names nobody if the first one is lost (`last_words`), and takes for alive whose threads run.
 """
 
 import faulthandler
@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
+from rsd_jax.distributed.last_words import LastWords
 from rsd_jax.distributed.watch import DONE, FAILED, LIVING, STUCK, Idleness, Sign, Watch
 
 PEER_LOST = 75
@@ -58,6 +59,7 @@ class SignsOfLife:
         stuck_limit: float,
         end: Callable[[str], None] | None = None,
         interval: float | None = None,
+        last_words: LastWords | None = None,
     ) -> None:
         """Begins to tell and to watch.
 
@@ -68,6 +70,7 @@ class SignsOfLife:
             stuck_limit: seconds after which one is stuck that others wait for.
             end: ends this process, given the reason; by default with `PEER_LOST`.
             interval: seconds between two signs; by default several fit into `limit`.
+            last_words: what this process leaves if it is aborted for the loss of process 0.
         """
         self._store, self._process, self._count = store, process, count
         self._limit, self._stuck_limit = limit, stuck_limit
@@ -79,6 +82,7 @@ class SignsOfLife:
         self._telling = threading.Lock()
         self._watch = Watch(process, count, limit, stuck_limit)
         self._idleness = Idleness(time.process_time(), time.monotonic())
+        self._last_words, self._first = last_words, ""
         self._is_leaving = threading.Event()
         self._thread = threading.Thread(target=self._run, name="signs of life", daemon=True)
         self._thread.start()
@@ -110,6 +114,8 @@ class SignsOfLife:
             message = "" if error is None else f"{type(error).__name__}: {error}"
             with suppress(RuntimeError):  # nobody holds the names any more
                 self._tell(DONE if error is None else FAILED, message)
+            if self._last_words is not None:
+                self._last_words.leave()
 
     def wait_for_others(self, seconds: float) -> dict[int, str] | None:
         """Waits for the others to say goodbye too.
@@ -133,7 +139,7 @@ class SignsOfLife:
             time.sleep(self._interval / 10)
         left = {process for process, sign in signs.items() if sign.has_left}
         silent = [number for number in range(self._count) if signs.get(number) == before.get(number)]
-        return {number: self._watch.name(number) for number in silent if number not in left}
+        return {number: str(signs.get(number) or self._watch.name(number)) for number in silent if number not in left}
 
     def _run(self) -> None:
         began = time.monotonic()
@@ -148,12 +154,19 @@ class SignsOfLife:
                         if reason := self._watch.judge(asked.result(), now):
                             self._end(reason)
                             return
+                        self._name_first()
                     asked = rpc.submit(self._exchange)
                 # Process 0 holds the names: without it nothing is told of anybody.
                 if now - began > self._limit and self._process != 0:
                     name = self._watch.name(0)
                     self._end(f"{name}, with whom all others speak, has not answered for {self._limit:g} s")
                     return
+
+    def _name_first(self) -> None:
+        name = self._watch.name(0)
+        if self._last_words is not None and name != self._first:
+            self._first = name
+            self._last_words.name(name)
 
     def _exchange(self) -> dict[int, Sign]:
         is_stuck = self._takes_steps and self._idleness.seconds(time.monotonic()) > self._stuck_limit
@@ -177,6 +190,8 @@ class SignsOfLife:
     def _end_process(self, reason: str) -> None:
         """At once: the main thread may wait for ever, and what JAX does at the exit of a process waits for others."""
         self._is_leaving.set()
+        if self._last_words is not None:
+            self._last_words.leave()
         sys.stderr.write(
             f"error: {reason}; this process ends, as all others do: the same command goes on from the latest "
             "checkpoint\n"

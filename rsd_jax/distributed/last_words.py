@@ -1,0 +1,74 @@
+"""What is said of a process of a run that JAX aborts because process 0 has died, by a small process beside it.
+
+Whoever loses the connection to process 0 is aborted by JAX in the same moment, before any thread of Python gets a
+turn, and JAX names nobody. So the process beside it, which runs this file and nothing else, waits for its end.
+"""
+
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+
+_SECONDS_TO_CONNECT = 5.0
+
+
+class LastWords:
+    """The process beside this one; it says something only if this one ends without `leave`, and process 0 has too."""
+
+    def __init__(self, address: str) -> None:
+        """Starts it.
+
+        Args:
+            address: ``host:port`` of process 0.
+        """
+        # -I and -S: it starts in hundredths of a second, whatever is installed.
+        command = [sys.executable, "-I", "-S", __file__, address]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+
+    def name(self, first: str) -> None:
+        """Tells how process 0 is called."""
+        self._write(f"{first}\n")
+
+    def leave(self) -> None:
+        """Nothing more is to be said: this process ends as it should, or says itself why not."""
+        self._write("\n")
+        if (pipe := self._process.stdin) is not None and not pipe.closed:
+            with suppress(BrokenPipeError):
+                pipe.close()
+            self._process.wait()
+
+    def _write(self, line: str) -> None:
+        if (pipe := self._process.stdin) is not None and not pipe.closed:
+            with suppress(BrokenPipeError):  # somebody has killed it
+                pipe.write(line.encode())
+                pipe.flush()
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_CONNECT).close()
+    except ConnectionRefusedError:
+        return False
+    except OSError:  # a host or a network that is silent: not what JAX aborts for at once
+        return True
+    return True
+
+
+def main(address: str) -> None:
+    """Waits until nobody holds the other end of the input, and speaks if the last line there says of whom."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # which the terminal or the scheduler sends to all
+    first = "process 0"
+    for line in sys.stdin:
+        first = line.rstrip("\n")
+    if first and not _answers(address):
+        sys.stderr.write(
+            f"error: {first}, with whom all others speak, is gone: nothing answers at {address}; JAX has aborted this "
+            "process, as all others: the same command goes on from the latest checkpoint\n"
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
