@@ -6,7 +6,8 @@
 
 Rows: the deployed call, the same left after some blocks, with products in 8 bits, in a batch, over several devices,
 and PyTorch's, eager and compiled, in a process of its own behind them. What runs on one device is timed in turns. With
-random weights times are those of the published ones, and what 8 bits cost in actions says little about theirs.
+random weights times are those of the published ones, and what 8 bits cost in actions says little about theirs. Where a
+row of one device cannot be had, the others are written before the command fails.
 """
 
 import argparse
@@ -142,9 +143,13 @@ def on_one_device(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
             calls[kind]()
             peak = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
     with ThreadPoolExecutor() as pool:  # which compile side by side
-        answers = dict(zip(kinds, pool.map(lambda kind: calls[kind](), kinds), strict=True))
-    actions = {kind: answer[0].output.actions for kind, answer in answers.items()}
-    latencies = measure_interleaved(calls, arguments.repeats, warm_up=3)
+        asked = {kind: pool.submit(call) for kind, call in calls.items()}
+    failures = {kind: future.exception() for kind, future in asked.items() if future.exception() is not None}
+    if kinds[0] in failures:
+        raise failures[kinds[0]]
+    kinds = [kind for kind in kinds if kind not in failures]
+    actions = {kind: asked[kind].result()[0].output.actions for kind in kinds}
+    latencies = measure_interleaved({kind: calls[kind] for kind in kinds}, arguments.repeats, warm_up=3)
     stages = stage_times(models, arguments.repeats)
     rate = matrix_rate() if jax.default_backend() == "gpu" else matrix_rate(512, 2)
     for kind in kinds:
@@ -155,6 +160,8 @@ def on_one_device(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         if kind.in_eight_bits:
             row["action_error"] = error_of(actions[kind], actions[kinds[0]])
         yield {"row": row | {"operations": operations, "floor_ms": 1e3 * operations / rate}, "matrix_rate": rate}
+    if failures:
+        raise ExceptionGroup(f"not timed: {', '.join(map(str, failures))}", list(failures.values()))
 
 
 def requests_of(policy: CompiledPolicy, rows: int) -> dict[int, PolicyRequest]:
