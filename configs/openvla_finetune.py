@@ -60,11 +60,14 @@ def get_config(variant: str = "lora") -> ConfigDict:
     # each block is computed once more.
     model.kept_activations = "inputs"
 
-    # Behind the preparation of evaluation, which crops the middle.
+    # As published: the share of the image that a crop leaves somewhere, as much as evaluation keeps of the middle, and
+    # the largest changes of its colours. Nothing is changed by 1 for area and 0 for the others.
     augmentation = model.augmentation = ConfigDict()
-    augmentation.shift = 0.03
+    augmentation.area = 0.9
     augmentation.brightness = 0.2
     augmentation.contrast = 0.2
+    augmentation.saturation = 0.2
+    augmentation.hue = 0.05
     augmentation.proprio_noise = 0.0
     augmentation.reworded = 0.0
     # Rewordings of every instruction to draw from, and as many others to measure with.

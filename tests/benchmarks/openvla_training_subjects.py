@@ -12,9 +12,9 @@ import numpy as np
 from flax.core import meta
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 
-from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
 from rsd_jax.backbones.openvla.adapted_backbone import with_adapters
+from rsd_jax.backbones.openvla.augmentation import OftAugmentation
 from rsd_jax.backbones.openvla.backbone import IMAGE_SIZE, OpenVlaBackbone
 from rsd_jax.backbones.openvla.configuration import OPENVLA_7B, TINY
 from rsd_jax.backbones.openvla.low_rank import LowRankConfig
@@ -102,7 +102,7 @@ def fine_tuning(options: argparse.Namespace, mesh: Mesh) -> Subject:
         backbone = with_adapters(backbone, LowRankConfig(rank=options.rank, dtype=options.master_dtype))
     head = ResidualRegressionConfig(backbone.action_dim, sizes.language.width)
     objective = FineTuning(
-        PolicyNetwork(backbone, head), AugmentationConfig(), dtype, master_dtype=options.master_dtype, mesh=mesh
+        PolicyNetwork(backbone, head), OftAugmentation(), dtype, master_dtype=options.master_dtype, mesh=mesh
     )
     keeps_all = replace(objective, network=PolicyNetwork(replace(backbone, kept_activations="all"), head))
     rows = options.batch * mesh.shape["data"] * mesh.shape["fsdp"]

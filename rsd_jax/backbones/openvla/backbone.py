@@ -16,8 +16,9 @@ from rsd_jax.array_types import Features, PyTree
 from rsd_jax.backbones.eight_bit import EIGHT_BITS, cast_others, in_eight_bits, linear_layers, multiply_in_eight_bits
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig, augment_images
 from rsd_jax.backbones.interface import PolicyInputs
+from rsd_jax.backbones.openvla.augmentation import OftAugmentation, augment_as_oft
 from rsd_jax.backbones.openvla.configuration import OPENVLA_7B, SIZES, OpenVlaSizes
-from rsd_jax.backbones.openvla.image_preparation import prepare_frames, to_levels, to_pixels
+from rsd_jax.backbones.openvla.image_preparation import prepare_frames, to_levels, to_pixels, whole_frames
 from rsd_jax.backbones.openvla.kept_activations import KEPT_ACTIVATIONS
 from rsd_jax.backbones.openvla.network import Frames, OpenVlaNetwork, TokenSequence
 from rsd_jax.backbones.openvla.prompt import TOKENIZER_FILE, encode_prompt
@@ -200,11 +201,15 @@ class OpenVlaBackbone:
         """See `EarlyExitBackbone`."""
         image_key, noise_key = jax.random.split(key)
         prepared = self.prepare(normalizer, inputs)
-        pixels = augment_images(image_key, to_pixels(prepared.frames), augmentation)
+        if isinstance(augmentation, OftAugmentation):
+            whole = whole_frames(inputs.images, self.sizes.image_size).astype(jnp.float32) / 255
+            frames = 255 * augment_as_oft(image_key, whole, augmentation)
+        else:
+            frames = to_levels(augment_images(image_key, to_pixels(prepared.frames), augmentation))
         state = prepared.state
         if state is not None:
             state = state + augmentation.proprio_noise * jax.random.normal(noise_key, state.shape)
-        changed = prepared._replace(frames=to_levels(pixels), state=state)
+        changed = prepared._replace(frames=frames, state=state)
         return self.apply("first_blocks", params, *changed, blocks, compute_dtype=compute_dtype)
 
     def exit_slots(self, tokens: TokenSequence) -> Features:

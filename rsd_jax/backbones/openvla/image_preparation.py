@@ -14,7 +14,7 @@ from rsd_jax.array_types import Images, typecheck
 from rsd_jax.backbones.openvla.jpeg_round_trip import round_trip
 
 CROPPED_AREA = 0.9
-"""Of the image, around its centre: what is left of it on average by the random crops of training."""
+"""Of the image, around its centre: as much as the random crops of training leave."""
 
 
 PreparedFrames = UInt8[Array, "B N S S 3"]
@@ -34,10 +34,15 @@ def prepare_frames(images: Images, size: int) -> PreparedFrames:
     Raises:
         ValueError: the frames are not square, or JPEG's blocks do not fit into them.
     """
+    return crop_centre(whole_frames(images, size))
+
+
+def whole_frames(images: Images, size: int) -> PreparedFrames:
+    """`prepare_frames` without the crop, in whose place training has one of its own."""
     height, width = images.shape[2:4]
     if height != width:
         raise ValueError(f"images are {height} x {width}; they must be square")
-    return crop_centre(resize(round_trip(upright(images)), size))
+    return resize(round_trip(upright(images)), size)
 
 
 def resize(images: Images, size: int) -> PreparedFrames:

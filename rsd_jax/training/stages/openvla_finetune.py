@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from rsd_jax.actions.conventions import LIBERO
 from rsd_jax.array_types import PyTree
-from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
 from rsd_jax.backbones.openvla.adapted_backbone import BASE, with_adapters
+from rsd_jax.backbones.openvla.augmentation import OftAugmentation
 from rsd_jax.backbones.openvla.backbone import OpenVlaBackbone
 from rsd_jax.backbones.openvla.kept_activations import KEPT_ACTIVATIONS
 from rsd_jax.backbones.openvla.low_rank import LowRankConfig
@@ -56,7 +56,7 @@ class OpenVlaFinetuneSettings:
         moments_dtype: of the optimizer's moments, see `scale_by_adam_kept_in`.
         compute_dtype: of activations and products of the backbone; what is not trained lies in it on the devices.
         kept_activations: see `OpenVlaBackbone`.
-        augmentation: random changes of what the policy is given, behind the preparation that evaluation does too.
+        augmentation: random changes of what the policy is given, in place of the crop that evaluation makes.
         rewordings, labels: see `PolicySettings`.
         heldout_rows: steps of held-out episodes that it is judged on, at most, evenly spread over all.
     """
@@ -68,7 +68,7 @@ class OpenVlaFinetuneSettings:
     moments_dtype: str
     compute_dtype: str
     kept_activations: str
-    augmentation: AugmentationConfig
+    augmentation: OftAugmentation
     rewordings: int
     labels: str
     heldout_rows: int

@@ -4,14 +4,18 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from flax import linen as nn
 
 from rsd_jax.backbones.choice import describe_backbone, make_backbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.interface import KeepsFiles, Memory, PolicyInputs
+from rsd_jax.backbones.openvla import image_preparation
+from rsd_jax.backbones.openvla.augmentation import OftAugmentation
 from rsd_jax.backbones.openvla.backbone import OpenVlaBackbone
 from rsd_jax.backbones.openvla.configuration import OPENVLA_7B, TINY, LanguageSizes, TowerSizes
+from rsd_jax.backbones.openvla.image_preparation import whole_frames
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.distributed.sharding_rules import state_shardings
@@ -70,6 +74,19 @@ def test_features_are_the_states_of_a_steps_slots():
     memory = Memory(jnp.zeros((2, 8, 4)), jnp.ones(2, jnp.int32))
     with pytest.raises(ValueError, match=r"inputs\.memory is given, and this backbone takes none"):
         BACKBONE.prepare(normalizer, inputs._replace(memory=memory))
+
+
+def test_fine_tuning_crops_whole_frames_in_place_of_evaluations_crop(monkeypatch):
+    """What changes nothing, cropping included, hands the network frames as they were resized."""
+    images = jax.random.bits(jax.random.key(0), (1, 2, 32, 32, 3), jnp.uint8)
+    inputs = PolicyInputs(images, jnp.zeros((1, 8)), jnp.ones((1, 48), jnp.int32))
+    nothing = OftAugmentation(area=1, brightness=0, contrast=0, saturation=0, hue=0)
+    monkeypatch.setattr(image_preparation, "round_trip", lambda frames: frames)
+    monkeypatch.setattr(OpenVlaBackbone, "apply", lambda self, method, params, frames, *more, **kinds: frames)
+    normalizer = ProprioNormalizer(jnp.zeros(8), jnp.ones(8))
+    seen = BACKBONE.augmented_early_tokens(nothing, {}, normalizer, inputs, jax.random.key(0), 0)
+    np.testing.assert_allclose(seen, whole_frames(images, 28), atol=1e-3)
+    assert np.abs(np.asarray(seen) - np.asarray(BACKBONE.prepare(normalizer, inputs).frames)).max() > 10
 
 
 def test_the_state_ends_where_the_ranges_do():
