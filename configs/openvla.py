@@ -2,6 +2,8 @@ r"""OpenVLA-OFT through the whole pipeline: features, tokenizer, draft model and
 
     python -m launch.pipeline --config configs/openvla.py \
         --config.openvla.checkpoint=openvla-7b-oft-finetuned-libero-spatial
+    python -m launch.pipeline --config configs/openvla.py --config.openvla.policy=runs/openvla_finetuned \
+        --config.demos=runs/openvla --config.run_dir=runs/openvla_finetuned_heads    # of configs/openvla_finetune.py
     python -m launch.pipeline --config configs/openvla.py    # no checkpoint at hand: random weights
     python -m launch.pipeline --config configs/openvla.py:tiny
 
@@ -35,20 +37,22 @@ def get_config(variant: str = "libero_spatial") -> ConfigDict:
         config.decoders = ("speculative_greedy", "l1_regression", "autoregressive", "fixed_point")
         config.budget = ""
         openvla = config.openvla = ConfigDict()
-        # A published folder, or OWNER/NAME on the Hugging Face Hub; both empty: random weights.
+        # A published folder, OWNER/NAME on the Hugging Face Hub, or a run whose policy is taken as it is, such as
+        # launch.export_finetuned writes; all three empty: random weights.
         openvla.checkpoint = ""
         openvla.hub = ""
+        openvla.policy = ""
         # Of a checkpoint with a LoRA adapter, the folder of what it changes.
         openvla.base = ""
         # Dataset whose ranges hold, where the checkpoint has several, such as "libero_spatial_no_noops".
         openvla.statistics_key = ""
         # Sizes of random weights: "openvla_7b" or "tiny".
         openvla.random = "tiny" if is_tiny else "openvla_7b"
-        # Of the parameters; empty: as published.
+        # Of the parameters; empty: as published. Another run's policy keeps its own.
         openvla.dtype = "" if is_tiny else "bfloat16"
         # Blocks of the language model that run, the others are skipped; 0: all.
         openvla.exit_block = 0
-        # Every how many-th episode of a task is held out from the heads.
+        # Every how many-th episode of a task is held out from the heads; with another run's policy, as that was.
         openvla.heldout_every = 2 if is_tiny else 10
         # Rows a call while features are made, and devices that share them: parameters and batch, or each layer.
         openvla.batch_size = 16 if is_tiny else 64

@@ -4,11 +4,12 @@ r"""Converts OpenVLA's and OpenVLA-OFT's published weights into a policy of this
     python -m launch.convert_openvla --source CHECKPOINT --base openvla-7b --out runs/openvla  # a LoRA adapter, merged
     python -m launch.convert_openvla --source runs/openvla --to huggingface --out FOLDER
     python -m launch.convert_openvla --random tiny --out runs/random    # or openvla_7b: nothing trained, to try out
+    python -m launch.convert_openvla --policy runs/finetuned --out runs/next    # another run's, as it is
 
 Read is a folder as transformers keeps it: config.json, model*.safetensors, tokenizer.json, dataset_statistics.json,
 and of OFT action_head--*.pt and proprio_projector--*.pt, which are read without running what they say. Every name in
 it is accounted for before anything is written. Nothing is downloaded but with --hub OWNER/NAME in the place of
---source.
+--source. What is ours already, such as launch.export_finetuned's, another run takes by --policy.
 
 The policy is RUN/policy; what has no effect on its actions, and all files that are no weights, lie in its checkpoint
 too, and the way back writes them again.
@@ -27,8 +28,9 @@ from rsd_jax.stored_models.openvla.conversion import write_checkpoint
 from rsd_jax.stored_models.openvla.published_folder import PublishedFolder, open_published
 from rsd_jax.stored_models.openvla.publishing import publish
 from rsd_jax.stored_models.openvla.random_policy import write_random_policy
+from rsd_jax.stored_models.openvla.shared_policy import share_policy
 from rsd_jax.stored_models.openvla.untrained_checkpoint import HELDOUT_EVERY
-from rsd_jax.stored_models.random_weights import RANDOM_WEIGHTS, in_red
+from rsd_jax.stored_models.random_weights import RANDOM_WEIGHTS, has_random_weights, in_red
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -44,6 +46,8 @@ def main(arguments: Sequence[str]) -> None:
     source.add_argument("--random", choices=tuple(SIZES), help="no weights are at hand: draw them, of these sizes; "
                         "whatever is shown of such a run says so in red")  # fmt: skip
     source.add_argument("--hub", metavar="OWNER/NAME", help="download it from the Hugging Face Hub")
+    source.add_argument("--policy", type=path_argument, metavar="RUN", help="the policy of another run, as it is but "
+                        "for --exit_block")  # fmt: skip
     parser.add_argument("--out", type=path_argument, required=True, metavar="FOLDER", help="the run's folder, or with "
                         "--to huggingface a new one")  # fmt: skip
     parser.add_argument("--to", choices=("orbax", "huggingface"), default="orbax", help="which way")
@@ -64,6 +68,12 @@ def main(arguments: Sequence[str]) -> None:
         if options.source is None or options.base or options.dtype:
             parser.error("--to huggingface takes --source RUN and --out alone")
         print(f"{publish(options.source, options.out)} tensors in {options.out}")
+        return
+    if options.policy:
+        if options.base or options.statistics_key or options.dtype:
+            parser.error("--policy takes neither --base, --statistics_key nor --dtype: nothing is converted")
+        warning = in_red(RANDOM_WEIGHTS) if has_random_weights(options.policy) else "shared"
+        print(f"{share_policy(options.policy, options.out, options.exit_block)}: {warning}")
         return
     backbone = {name: getattr(options, name) for name in ("prompt_length", "exit_block", "compute_dtype")}
     if options.random:

@@ -1,4 +1,4 @@
-"""The policy of a run that was published and is converted, not trained; or drawn, where no checkpoint is at hand."""
+"""The policy of a run that is there already: published and converted, another run's, or drawn where there is none."""
 
 import sys
 from dataclasses import dataclass
@@ -20,9 +20,11 @@ class ConvertedPolicy:
     Attributes:
         checkpoint: a published folder; empty for none.
         hub: ``OWNER/NAME`` on the Hugging Face Hub in the place of it.
+        policy: in their place a run whose policy is taken, such as ``launch.export_finetuned`` writes; its types and
+            its held-out episodes are those that it has.
         base: for an adapter, the folder of the weights that it changes.
         statistics_key: the dataset whose ranges hold, where there are several.
-        random: sizes of random weights, where neither a folder nor a name is given.
+        random: sizes of random weights, where none of the three is given.
         dtype: of the parameters; empty leaves them as published.
         exit_block: blocks of the language model that run; 0 for all.
         heldout_every: every how many-th episode of a task heads do not learn from.
@@ -30,11 +32,12 @@ class ConvertedPolicy:
         fsdp, tensor: devices that share parameters and batch, and each layer, meanwhile.
 
     Raises:
-        ValueError: on construction, if both a folder and a name are given.
+        ValueError: on construction, if two of folder, name and run are given.
     """
 
     checkpoint: str
     hub: str
+    policy: str
     base: str
     statistics_key: str
     random: str
@@ -46,15 +49,18 @@ class ConvertedPolicy:
     tensor: int
 
     def __post_init__(self) -> None:
-        if self.checkpoint and self.hub:
+        if len(given := [name for name in ("policy", "checkpoint", "hub") if getattr(self, name)]) > 1:
+            named = " and ".join(f"openvla.{name}={getattr(self, name)!r}" for name in given)
             raise ValueError(
-                f"openvla.checkpoint={self.checkpoint!r} and openvla.hub={self.hub!r} are two sources; give one"
+                f"{named} are {len(given)} sources of one policy; give one, or none of policy, checkpoint and hub for "
+                "the random weights of openvla.random"
             )
 
     @property
     def source(self) -> str:
         """What names it in the run's record."""
-        of = self.checkpoint or self.hub or f"random {self.random}"
+        taken = f"policy of {Path(self.policy)}" if self.policy else ""
+        of = taken or self.checkpoint or self.hub or f"random {self.random}"
         return f"{of}, {self.exit_block} blocks" if self.exit_block else of
 
     @property
@@ -68,10 +74,10 @@ class ConvertedPolicy:
         return "--config.model.action_range=policy"
 
     def stages(self, run_dir: Path, seed: int, collections: tuple[str, ...]) -> list[PipelineStage]:
-        """Conversion, and extraction of the features of the demonstrations that the stages `collections` make."""
+        """Its checkpoint, and extraction of the features of the demonstrations that the stages `collections` make."""
         convert = [sys.executable, "-m", "launch.convert_openvla", *self._source_options(seed), "--out", str(run_dir)]
-        given = {"dtype": self.dtype, "exit_block": self.exit_block, "heldout_every": self.heldout_every}
-        convert += [f"--{name}={value}" for name, value in given.items() if value]
+        names = ("exit_block",) if self.policy else ("dtype", "exit_block", "heldout_every")
+        convert += [f"--{name}={value}" for name in names if (value := getattr(self, name))]
         extract = [sys.executable, "-m", "launch.extract_features", "--run_dir", str(run_dir)]
         extract += [f"--{name}={getattr(self, name)}" for name in ("batch_size", "fsdp", "tensor")]
         return [
@@ -80,6 +86,8 @@ class ConvertedPolicy:
         ]
 
     def _source_options(self, seed: int) -> list[str]:
+        if self.policy:
+            return ["--policy", self.policy]
         if not self.checkpoint and not self.hub:
             return ["--random", self.random, f"--seed={seed}"]
         options = ["--hub", self.hub] if self.hub else ["--source", self.checkpoint]

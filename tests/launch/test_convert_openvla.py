@@ -67,7 +67,10 @@ def test_an_error_is_one_message_and_nothing_is_written(published, tmp_path):
 def test_a_source_is_asked_for(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["--out", str(tmp_path)])
-    assert "one of the arguments --source --random --hub is required" in capsys.readouterr().err
+    assert "one of the arguments --source --random --hub --policy is required" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["--hub", "owner/name", "--to", "huggingface", "--out", str(tmp_path)])
     assert "--to huggingface takes --source RUN and --out alone" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--policy", "runs/a", "--dtype", "bfloat16", "--out", str(tmp_path)])
+    assert "--policy takes neither --base, --statistics_key nor --dtype" in capsys.readouterr().err

@@ -48,8 +48,24 @@ def test_without_a_checkpoint_weights_are_random():
         "--heldout_every=10"
     )
     assert published.source == "folder, 8 blocks"
-    with pytest.raises(ValueError, match=r"openvla\.checkpoint='folder' and openvla\.hub='a/b' are two sources"):
-        converted(checkpoint="folder", hub="a/b")
+
+
+def test_a_fine_tuned_policy_is_taken_as_it_is_and_is_the_only_source():
+    taken = converted("libero_spatial", policy="runs/finetuned/", exit_block=4)
+    assert str(stages(taken)["policy"]) == (
+        "python -m launch.convert_openvla --policy runs/finetuned/ --out runs/x --exit_block=4"
+    )
+    assert taken.source == "policy of runs/finetuned, 4 blocks"
+    for two, named in (
+        ({"checkpoint": "folder", "hub": "a/b"}, r"openvla\.checkpoint='folder' and openvla\.hub='a/b' are 2 sources"),
+        ({"policy": "runs/a", "hub": "a/b"}, r"openvla\.policy='runs/a' and openvla\.hub='a/b' are 2 sources"),
+        (
+            {"policy": "runs/a", "checkpoint": "b"},
+            r"give one, or none .* the random weights of openvla\.random",
+        ),
+    ):
+        with pytest.raises(ValueError, match=named):
+            converted(**two)
 
 
 def test_no_cascade_is_planned_whose_draft_policy_could_not_be_trained():
