@@ -44,7 +44,9 @@ def get_config(variant: str = "") -> ConfigDict:
         backbone.camera.features, backbone.camera.kernels, backbone.camera.strides = (8, 16, 16), (5, 3, 3), (2, 2, 1)
         backbone.image_size, backbone.width, backbone.depth, backbone.mlp_features = 32, 64, 1, 128
 
-    # The main policy is asked about the same changed view.
+    # What it learns the main policy's actions on: "views", that is asked about each changed view too, or "frames", it
+    # was asked about the frames as they are (its stored features), as for a large one, or one that takes other frames.
+    model.taught_on = "views"
     augmentation = model.augmentation = ConfigDict()
     # Less than the main policy is trained with: there are labels for every view, and real ones are hardly changed.
     augmentation.shift = 0.015

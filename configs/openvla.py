@@ -8,9 +8,9 @@ r"""OpenVLA-OFT through the whole pipeline: features, tokenizer, draft model and
     python -m launch.pipeline --config configs/openvla.py:tiny
 
 Demonstrations are collected with frames of 256 pixels, the policy is converted (launch.convert_openvla), its features
-are computed once (launch.extract_features), the tokenizer shares the policy's range of actions, draft model and main
-head learn on the features without the backbone, and the decoders are evaluated on the same starts. With random weights
-log, summary and report say so in red beside every figure.
+are computed once (launch.extract_features), the tokenizer shares the policy's range of actions, draft model, main head
+and the cascade's draft policy learn on the features without the backbone, and the decoders are evaluated on the same
+starts. With random weights log, summary and report say so in red beside every figure.
 
 Hardware: a GPU with 24 GiB for 7 billion parameters in bfloat16; the features of ten tasks with 50 demonstrations
 take about 30 GB. No published checkpoint has been run yet, and no time is known. Variants:
@@ -34,7 +34,10 @@ def get_config(variant: str = "libero_spatial") -> ConfigDict:
     config = get_libero_spatial(variant)
     with config.unlocked():
         config.run_dir = "runs/tiny_openvla" if is_tiny else "runs/openvla"
-        config.decoders = ("speculative_greedy", "l1_regression", "autoregressive", "fixed_point")
+        config.decoders = ("speculative_greedy", "l1_regression", "autoregressive", "fixed_point", "cascade")
+        # Of the cascade, calls in a row without a look, at most: neither does OpenVLA foresee more than the chunk to
+        # act on, nor does the draft policy before it remember a look, which would set a limit.
+        config.calibration.longest_run = 2 if is_tiny else 7
         config.budget = ""
         openvla = config.openvla = ConfigDict()
         # A published folder, OWNER/NAME on the Hugging Face Hub, or a run whose policy is taken as it is, such as

@@ -60,8 +60,9 @@ class CompiledCall:
         """
         pinned = uses_pinned_memory() if pinned is None else pinned
         self._arrays = arrays
-        self._batch = HostBatch(size, networks.policy.backbone, start, pinned)
-        layout, image_size = self._batch.layout, networks.policy.observation_needs.image_size
+        backbones = networks.policy.backbone, networks.draft_apart
+        self._batch = HostBatch(size, backbones[0], start, pinned, backbones[1])
+        layout = self._batch.layout
 
         def seen_by(rows: Argument) -> RowInputs:
             # The program reads and writes the host's memory itself.
@@ -72,7 +73,7 @@ class CompiledCall:
         def decide(arguments: tuple[jax.Array, ...], rows: Argument) -> tuple[DecodedChunks, PyTree]:
             seen = seen_by(rows)
             models, keys = Models(networks, arrays.unpack(arguments)), row_keys(seen.episode, seen.call)
-            return decoder.decode(models, seen.policy_inputs(image_size), None, seen.state, keys, seen.asked)
+            return decoder.decode(models, seen.policy_inputs(*backbones), None, seen.state, keys, seen.asked)
 
         def answer(arguments: tuple[jax.Array, ...], rows: Argument) -> jax.Array:
             answers = self._answers.pack(decide(arguments, rows))
@@ -80,7 +81,7 @@ class CompiledCall:
 
         options = compiler_options()
         self._decide, self._answer = decide, jax.jit(answer, keep_unused=keep_unused, compiler_options=options)
-        self._preprocess = jax.jit(lambda rows: seen_by(rows).policy_inputs(image_size), compiler_options=options)
+        self._preprocess = jax.jit(lambda rows: seen_by(rows).policy_inputs(*backbones), compiler_options=options)
 
     def __call__(
         self, requests: Mapping[int, PolicyRequest], asked: bool = True

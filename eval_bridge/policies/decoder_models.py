@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from rsd_jax.array_types import Actions, Features, Latents, LayerMask, Logits, Position, PyTree, Tokens
-from rsd_jax.backbones.interface import PolicyInputs
+from rsd_jax.backbones.choice import take_same_inputs
+from rsd_jax.backbones.interface import Backbone, PolicyInputs
 from rsd_jax.decoding import CodeShape, MainFn, column_local, is_column_local
 from rsd_jax.heads.distance_head import DistanceHead
 from rsd_jax.heads.draft_model import DraftModel
@@ -54,6 +55,14 @@ class Networks:
     draft_policy: StoredPolicy | None = None
     confidence: DistanceHead | None = None
     early_exit: EarlyExitPolicy | None = None
+
+    @property
+    def draft_apart(self) -> Backbone | None:
+        """The draft policy's backbone where it takes other inputs than the policy's; None where it does not."""
+        draft = self.draft_policy
+        if draft is None or take_same_inputs(draft.backbone, self.policy.backbone):
+            return None
+        return draft.backbone
 
 
 @jax.tree_util.register_dataclass
@@ -102,6 +111,8 @@ class Models:
         draft, variables = self.networks.draft_policy, self.arrays.draft_policy
         assert draft is not None, "a decoder used a stage that it does not name"
         assert variables is not None, "a decoder used a stage that it does not name"
+        if inputs.for_draft is not None:
+            inputs = inputs.for_draft._replace(memory=inputs.memory)
         features = draft.features(variables, inputs)
         drafted = draft.teacher_actions(variables, features)
         tokens, head = self.tokenize(drafted), self.networks.confidence

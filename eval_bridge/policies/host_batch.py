@@ -24,6 +24,8 @@ class RowInputs(NamedTuple):
         frames: of the cameras that the policy needs, as rendered, ``uint8 [N, 256, 256, 3]``.
         proprio: the robot's state, ``float32 [P]``.
         instruction_ids: of `Backbone.encode_instruction`, ``int32 [W]``.
+        draft_instruction_ids: of a draft policy's backbone that takes other inputs (`Networks.draft_apart`); None
+            without one.
         episode: words of the episode's random key, ``uint32 [2]``.
         call: how many chunks the episode has asked for before, ``int32``.
         state: of the episode, as the decoder left it.
@@ -33,13 +35,24 @@ class RowInputs(NamedTuple):
     frames: Any
     proprio: Any
     instruction_ids: Any
+    draft_instruction_ids: Any
     episode: Any
     call: Any
     state: PyTree
 
-    def policy_inputs(self, image_size: int) -> PolicyInputs:
-        """What the backbone takes of rows in a compiled call: frames reduced as demonstrations were (`to_size`)."""
-        return PolicyInputs(to_size(self.frames, image_size), self.proprio, self.instruction_ids)
+    def policy_inputs(self, backbone: Backbone, draft: Backbone | None = None) -> PolicyInputs:
+        """What `backbone` takes of rows in a compiled call, and a draft policy's of another kind, `draft`.
+
+        Frames are reduced as those of demonstrations were (`to_size`), from as rendered for each of the two.
+        """
+        seen = PolicyInputs(self._frames_for(backbone), self.proprio, self.instruction_ids)
+        if draft is None:
+            return seen
+        apart = PolicyInputs(self._frames_for(draft), self.proprio, self.draft_instruction_ids)
+        return seen._replace(for_draft=apart)
+
+    def _frames_for(self, backbone: Backbone) -> jax.Array:
+        return to_size(self.frames, backbone.observation_needs.image_size)
 
 
 class HostBatch:
@@ -53,17 +66,31 @@ class HostBatch:
     size: int
     layout: ByteLayout
 
-    def __init__(self, size: int, backbone: Backbone, initial_state: PyTree, pinned: bool) -> None:
-        """Makes the rows for a policy with this `backbone` and a decoder with this `initial_state` (`host_rows`)."""
+    def __init__(
+        self, size: int, backbone: Backbone, initial_state: PyTree, pinned: bool, draft: Backbone | None = None
+    ) -> None:
+        """Makes the rows for a policy with this `backbone` and a decoder with this `initial_state` (`host_rows`).
+
+        Args:
+            size: rows.
+            backbone: of the policy.
+            initial_state: of the decoder.
+            pinned: see `CompiledCall`.
+            draft: backbone of a draft policy that takes other inputs, of the same cameras and state.
+        """
         needs = backbone.observation_needs
         self.size, self._initial_state = size, initial_state
         self._encode = functools.lru_cache(maxsize=256)(backbone.encode_instruction)
+        self._encode_for_draft = None if draft is None else functools.lru_cache(maxsize=256)(draft.encode_instruction)
         self.layout = ByteLayout(
             RowInputs(
                 asked=np.False_,
                 frames=np.zeros((len(needs.cameras), RENDER_SIZE, RENDER_SIZE, 3), np.uint8),
                 proprio=np.zeros(needs.state_size, np.float32),
                 instruction_ids=self._encode("an instruction"),
+                draft_instruction_ids=(
+                    None if self._encode_for_draft is None else self._encode_for_draft("an instruction")
+                ),
                 episode=np.zeros(2, np.uint32),
                 call=np.int32(0),
                 state=initial_state,
@@ -100,6 +127,8 @@ class HostBatch:
             )
         check_state(observation.proprio)
         views.instruction_ids[:] = self._encode(observation.instruction)
+        if self._encode_for_draft is not None:
+            views.draft_instruction_ids[:] = self._encode_for_draft(observation.instruction)
         for place, frame in zip(views.frames, observation.frames, strict=True):
             place[:] = frame
         views.proprio[:] = observation.proprio

@@ -27,6 +27,7 @@ class CalibrationPlan:
         rule, alpha, epsilon: see `CalibrationSettings`.
         simulator: whose starts it is fitted and checked on; never those of results.
         episodes_per_task: that it is fitted on, and as many others that it is checked on.
+        longest_run: of the cascade that is fitted, see `CascadeDecoder`; 0 leaves it to its checkpoints.
 
     Raises:
         ValueError: on construction, if `CalibrationSettings` refuses one of the values, or there are no episodes.
@@ -37,9 +38,12 @@ class CalibrationPlan:
     epsilon: float
     simulator: str
     episodes_per_task: int
+    longest_run: int = 0
 
     def __post_init__(self) -> None:
         CalibrationSettings(self.rule, alpha=self.alpha, epsilon=self.epsilon)
+        if self.longest_run < 0:
+            raise ValueError(f"calibration.longest_run={self.longest_run} must not be negative")
         if self.episodes_per_task < 1:
             raise ValueError(f"calibration.episodes_per_task={self.episodes_per_task} must be at least 1")
 
@@ -79,6 +83,8 @@ def calibration_stages(
     """
     # Any threshold does: what others would have decided follows from what was watched. This one lets some drafts act.
     acting = f"shadow=true rule={'confidence' if plan.rule != 'agreement' else plan.rule}"
+    if plan.longest_run:
+        acting += f" longest_run={plan.longest_run}"
     quiet = ("--config.video.per_task=0", "--config.latency_repeats=0")
     episodes = (f"--config.simulator={plan.simulator}", f"--config.episodes_per_task={plan.episodes_per_task}")
 

@@ -68,10 +68,17 @@ class ConvertedPolicy:
         """What demonstrations must have for it: frames as rendered."""
         return f"--config.image_size={RENDER_SIZE}"
 
-    @property
-    def for_tokenizer(self) -> str:
-        """What its tokenizer must have: the policy's range of actions."""
-        return "--config.model.action_range=policy"
+    def for_training(self, stage: str) -> tuple[str, ...]:
+        """What the training of a stage beside it is told.
+
+        The tokenizer has its range of actions. A draft policy learns from its stored features, and remembers none of
+        them: they are larger than it is.
+        """
+        told = {
+            "rfsq": ("--config.model.action_range=policy",),
+            "draft_policy": ("--config.model.taught_on=frames", "--config.model.oldest_look=0"),
+        }
+        return told.get(stage, ())
 
     def stages(self, run_dir: Path, seed: int, collections: tuple[str, ...]) -> list[PipelineStage]:
         """Its checkpoint, and extraction of the features of the demonstrations that the stages `collections` make."""

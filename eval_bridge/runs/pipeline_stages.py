@@ -53,7 +53,7 @@ class PipelinePlan:
 
     Raises:
         ValueError: on construction: no decoder or an unknown one, a decoder or suite named twice, settings that
-            `named_decoders` refuses, the same variant for all suites, or a cascade before a converted policy.
+            `named_decoders` refuses, or the same variant for all suites.
     """
 
     run_dir: Path
@@ -77,11 +77,6 @@ class PipelinePlan:
         if len({self.variant_of(suite) for suite in self.suites}) < len(self.suites):
             raise ValueError(f"suite_variant={self.suite_variant!r} must hold {{suite}}, for which each suite stands")
         _ = self.named  # which rejects what it cannot be made of
-        if self.converted is not None and CASCADE in self.decoders:
-            raise ValueError(
-                f"decoders={tuple(self.decoders)} has {CASCADE}, whose draft policy sees smaller frames than OpenVLA, "
-                "and a run's demonstrations have one size: leave it out; early_exit drafts from OpenVLA's own blocks"
-            )
 
     @property
     def named(self) -> dict[str, Decoder]:
@@ -132,8 +127,8 @@ def stages_of(plan: PipelinePlan) -> list[PipelineStage]:
         for position, name in enumerate(needed):
             if name not in there:
                 variant = plan.tokenizer if plan.tokenizer and name == "rfsq" else plan.variant
-                ranged = [plan.converted.for_tokenizer] if plan.converted and name == "rfsq" else []
-                train = _command(plan, "train", name, variant, f"--config.seed={plan.seed}", *ranged)
+                beside = plan.converted.for_training(name) if plan.converted else ()
+                train = _command(plan, "train", name, variant, f"--config.seed={plan.seed}", *beside)
                 reads = (*read_by_all, *(before for before in needed[:position] if before not in read_by_all))
                 stages.append(PipelineStage(name, plan.run_dir / name, train, is_trained, reads))
         for suite in plan.suites:

@@ -24,6 +24,14 @@ def make_backbone(kind: str = COMPACT, **fields: Any) -> Backbone:
     return BACKBONES[kind].from_json(fields)
 
 
+def take_same_inputs(one: Backbone, other: Backbone) -> bool:
+    """Whether observations for one backbone are observations for the other: the same frames, and words encoded alike.
+
+    A draft policy's backbone that does not take the main one's has inputs of its own, `PolicyInputs.for_draft`.
+    """
+    return type(one) is type(other) and one.observation_needs == other.observation_needs
+
+
 def describe_backbone(backbone: Backbone) -> dict[str, Any]:
     """The plain values that `make_backbone` takes, JSON values; the kind is left out where it is `COMPACT`."""
     kind = next(name for name, known in BACKBONES.items() if type(backbone) is known)

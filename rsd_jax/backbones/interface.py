@@ -36,12 +36,15 @@ class PolicyInputs(NamedTuple):
         proprio: end-effector position (m), axis-angle (rad) and finger positions (m), ``float32 [B, 8]``.
         instruction_ids: of `Backbone.encode_instruction`, ``int32 [B, W]``.
         memory: for a backbone that takes one.
+        for_draft: the same observation as the backbone of a draft policy takes it, where that is another kind of
+            backbone or wants other frames (`rsd_jax.backbones.choice.take_same_inputs`); else None, and it takes this.
     """
 
     images: Images
     proprio: Float[Array, "B P"]
     instruction_ids: Int[Array, "B W"]
     memory: Memory | None = None
+    for_draft: "PolicyInputs | None" = None
 
 
 class Backbone(Protocol):

@@ -16,6 +16,9 @@ from rsd_jax.training.row_sources import Rows
 SEEN = ("images", "proprio", "instruction_ids")
 """Of rows: what a policy sees of the present frame."""
 
+ACTED = "acted"
+"""Of rows: what the main policy does there, where it was asked beforehand (`rsd_jax.training.taught_rows`)."""
+
 BATCH = 256
 
 

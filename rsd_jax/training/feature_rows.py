@@ -126,7 +126,7 @@ def extract_features(
     if mesh is not None and batch_size % (shards := mesh.shape["data"] * mesh.shape["fsdp"]):
         raise ValueError(f"batch_size={batch_size} must be divisible by mesh data x fsdp = {shards}")
     rows = policy_rows_of(run_dir, policy.backbone, policy.heldout_every)
-    chunks = {part: _complete(getattr(rows, part), policy.backbone) for part in Split._fields}
+    chunks = {part: complete_chunks(getattr(rows, part), policy.backbone) for part in Split._fields}
     batches = [
         (part, chosen[start : start + batch_size])
         for part, chosen in chunks.items()
@@ -163,7 +163,7 @@ def extract_features(
     return folder
 
 
-def _complete(rows: Rows, backbone: Backbone) -> NDArray[np.integer]:
+def complete_chunks(rows: Rows, backbone: Backbone) -> NDArray[np.integer]:
     """The rows whose chunk does not reach behind its episode's end."""
     return np.flatnonzero(rows["mask"][:, : backbone.chunk_length].all(axis=1))
 

@@ -15,7 +15,7 @@ from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.backbones.proprioception import ProprioNormalizer
 from rsd_jax.decoding.skip_rules import motion_distance, same_gripper
 from rsd_jax.policy_network import BACKBONE, HEAD, PolicyNetwork
-from rsd_jax.training.draft_inputs import draft_inputs
+from rsd_jax.training.draft_inputs import ACTED, draft_inputs
 from rsd_jax.training.objectives.interface import LossOutput, Variables
 
 
@@ -26,7 +26,7 @@ class DistillationConstants:
     Attributes:
         proprio: constants of the robot's state, of both policies.
         instructions: rewordings.
-        main: parameters of the main policy's networks.
+        main: parameters of the main policy's networks; nothing where rows tell what it does.
     """
 
     proprio: ProprioNormalizer
@@ -54,13 +54,14 @@ class Distillation:
 
     A draft policy with a memory is given what the main policy made of an earlier frame, as it was.
 
-    Both policies get the same key, and so, where their backbones augment alike, the same view of every frame: the
-    main policy's function is imitated, not its output at the demonstrated frames alone (Beyer et al. 2022, "Knowledge
-    distillation: A good teacher is patient and consistent", section 3).
+    Where rows tell what the main policy does (`ACTED`), that is imitated at every view of the frame. Else both get the
+    same key, and so, where their backbones augment alike, the same view: the main policy's function is imitated, not
+    its output at the demonstrated frames alone (Beyer et al. 2022, "Knowledge distillation: A good teacher is patient
+    and consistent", section 3).
 
     Attributes:
         network: of the draft policy. main: of the main policy, whose first chunk is imitated.
-        augmentation: random changes of what both are given.
+        augmentation: random changes of what both are given, or of what the draft policy is.
         compute_dtype: see `BehaviourCloning`; of both.
         worst_weight: weight of each chunk's largest error beside the mean one. A draft is accepted or not by its worst
             step, which a mean hardly feels.
@@ -84,7 +85,8 @@ class Distillation:
         Args:
             variables: parameters of the draft policy.
             frozen: the main policy, rewordings, and constants of the robot's state.
-            batch: the fields of `PolicyInputs`, and with a memory `rsd_jax.training.look_rows.LOOK`.
+            batch: the fields of `PolicyInputs`, and with a memory `rsd_jax.training.look_rows.LOOK`; maybe `ACTED`,
+                normalised.
             key: draws the augmentation.
         """
         words_key, view_key = jax.random.split(key)
@@ -99,7 +101,7 @@ class Distillation:
             now = features[:, : network.backbone.chunk_length]
             return cast(jax.Array, network.teacher.apply({"params": params[HEAD]}, now))
 
-        acted = act(self.main, frozen.main, inputs._replace(memory=None))
+        acted = batch[ACTED] if ACTED in batch else act(self.main, frozen.main, inputs._replace(memory=None))
         return imitation_loss(act(self.network, variables.params, inputs), acted, self.worst_weight)
 
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from rsd_jax.backbones.choice import take_same_inputs
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.interface import PolicyInputs
 from rsd_jax.decoding.skip_rules import draft_distance
@@ -19,13 +20,14 @@ from rsd_jax.heads.distance_head import DistanceConfig, DistanceHead
 from rsd_jax.stored_models import load_draft_policy, load_policy, load_tokenizer
 from rsd_jax.stored_models.confidence import ConfidenceFacts
 from rsd_jax.stored_models.policy import PolicyVariables, StoredPolicy
-from rsd_jax.training.draft_inputs import BATCH, SEEN, draft_inputs, remembering
+from rsd_jax.training.draft_inputs import ACTED, BATCH, SEEN, draft_inputs, remembering
 from rsd_jax.training.equal_batches import map_rows
 from rsd_jax.training.look_rows import LOOK, episodes_of, with_looks
 from rsd_jax.training.objectives.distance_prediction import DistanceConstants, DistancePrediction, log_distance
 from rsd_jax.training.objectives.interface import Stage, Variables
 from rsd_jax.training.policy_rows import policy_rows_of
 from rsd_jax.training.row_sources import Rows
+from rsd_jax.training.taught_rows import taught_rows
 
 NEAR = 0.1
 """Half-ranges within which a draft counts as near in what is reported."""
@@ -57,7 +59,8 @@ class ConfidenceSettings:
         feature_noise: see `DistancePrediction`.
         views: in how many each frame is seen: after a look of an age of its own each, where the draft policy has a
             memory, and all but the first changed at random. What is judged is seen as it is.
-        augmentation: of the changed views, both policies' alike.
+        augmentation: of the changed views, both policies' alike; of a draft policy that takes other inputs than the
+            main one, which is then asked about no views, its own alone.
         judged_every: every how many-th of the held-out episodes the head does not learn from, but is judged on.
     """
 
@@ -80,10 +83,14 @@ class ConfidenceSettings:
             CheckpointError: a policy is missing or damaged, or the draft policy learned from another.
             ValueError: there are too few held-out episodes to judge on some of them.
         """
-        main = load_policy(run_dir)
+        main = load_policy(run_dir, with_backbone=False)
         draft, tokenizer = load_draft_policy(run_dir, main), load_tokenizer(run_dir)
-        rows = policy_rows_of(run_dir, main.backbone, main.heldout_every).heldout
-        episodes = episodes_of(rows["mask"])
+        if take_same_inputs(draft.backbone, main.backbone):
+            main = load_policy(run_dir)
+            rows = policy_rows_of(run_dir, main.backbone, main.heldout_every).heldout
+            episodes = episodes_of(rows["mask"])
+        else:
+            rows, episodes = taught_rows(run_dir, main, draft.backbone).heldout
         is_judged = episodes % self.judged_every == self.judged_every - 1
         if not is_judged.any() or is_judged.all():
             raise ValueError(
@@ -169,7 +176,7 @@ def _measure(
     """A function of rows and a key, compiled once for all views.
 
     It gives the draft policy's features and its chunks, and how far they lie from the main policy's where both see the
-    same.
+    same; or, where rows tell what that does (`ACTED`), from what it does at the frame as it is.
 
     Args:
         main, draft: the policies.
@@ -189,13 +196,17 @@ def _measure(
         of_main: PolicyVariables, of_draft: PolicyVariables, key: jax.Array, batch: Mapping[str, jax.Array]
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
         inputs, normalize = draft_inputs(batch), of_main.action.normalize
-        acted = main.teacher_actions(of_main, features_of(main, of_main, inputs._replace(memory=None), key))
+        acted = (
+            batch[ACTED]
+            if ACTED in batch
+            else main.teacher_actions(of_main, features_of(main, of_main, inputs._replace(memory=None), key))
+        )
         features = features_of(draft, of_draft, inputs, key)
         drafted = normalize(draft.teacher_actions(of_draft, features))
         return features, drafted, draft_distance(drafted, normalize(acted))
 
     def measure_rows(rows: Rows, key: jax.Array) -> DistanceRows:
-        seen = {name: rows[name] for name in (*SEEN, *LOOK) if name in rows}
+        seen = {name: rows[name] for name in (*SEEN, *LOOK, ACTED) if name in rows}
         return DistanceRows(*map_rows(partial(measure, main.variables, draft.variables, key), seen, BATCH))
 
     return measure_rows

@@ -31,7 +31,14 @@ class DraftEvaluation:
     ``heldout_distance`` is the mean over chunks of the largest error of any motion dimension and step.
     """
 
-    def __init__(self, draft: Draft, main: StoredPolicy, tokenizer: RfsqTokenizer, rows: Rows) -> None:
+    def __init__(
+        self,
+        draft: Draft,
+        main: StoredPolicy,
+        tokenizer: RfsqTokenizer,
+        rows: Rows,
+        acted: NDArray[np.float32] | None = None,
+    ) -> None:
         """Compiles nothing yet.
 
         Args:
@@ -39,9 +46,10 @@ class DraftEvaluation:
             main: what it is compared with.
             tokenizer: of both.
             rows: of the held-out episodes, fields of `PolicyInputs` and what else `draft` asks for.
+            acted: what `main` does there, in the dataset's units; None asks it.
         """
         self._draft, self._main, self._tokenizer, self._rows = jax.jit(draft), main, tokenizer, rows
-        self._acted: NDArray[np.float32] | None = None
+        self._acted = acted
 
     def __call__(self, variables: Variables) -> dict[str, Any]:
         """See `HeldoutEvaluation`."""

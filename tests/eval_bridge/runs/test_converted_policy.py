@@ -5,6 +5,7 @@ import pytest
 
 from configs import openvla
 from eval_bridge.preflight.stage_needs import needs_of
+from eval_bridge.runs.calibration_stages import CalibrationPlan
 from eval_bridge.runs.converted_policy import ConvertedPolicy, has_checkpoint, has_features
 from eval_bridge.runs.pipeline_stages import PipelinePlan, stages_of
 from launch.pipeline import read_config
@@ -68,9 +69,23 @@ def test_a_fine_tuned_policy_is_taken_as_it_is_and_is_the_only_source():
             converted(**two)
 
 
-def test_no_cascade_is_planned_whose_draft_policy_could_not_be_trained():
-    with pytest.raises(ValueError, match="has cascade, whose draft policy sees smaller frames than OpenVLA"):
-        PipelinePlan(RUN, "tiny", 3, ("l1_regression", "cascade"), converted=converted())
+def test_the_draft_policy_of_a_cascade_learns_from_stored_features_and_remembers_none():
+    plan = PipelinePlan(RUN, "tiny", 3, ("l1_regression", "cascade"), converted=converted())
+    found = {stage.name: stage for stage in stages_of(plan)}
+    assert found["draft_policy"].reads[:3] == ("collect", "policy", "features")
+    assert found["draft_policy"].command[-2:] == ["--config.model.taught_on=frames", "--config.model.oldest_look=0"]
+    assert needs_of(found["draft_policy"].command, read_config).rows_of == RUN
+    assert found["confidence"].command[-1] == "--config.seed=3"
+
+
+def test_the_cascade_is_fitted_with_a_longest_run_of_its_own():
+    values = openvla.get_config("tiny").to_dict()
+    calibration = to_dataclass(CalibrationPlan, values["calibration"])
+    plan = PipelinePlan(RUN, "tiny", 3, values["decoders"], calibration=calibration, converted=converted())
+    watch = next(stage for stage in stages_of(plan) if stage.name == "watch")
+    assert watch.command[-1] == "--config.decoder_settings=shadow=true rule=confidence longest_run=2"
+    with pytest.raises(ValueError, match=r"calibration\.longest_run=-1 must not be negative"):
+        replace(calibration, longest_run=-1)
 
 
 def test_every_command_is_one_that_the_preflight_knows():

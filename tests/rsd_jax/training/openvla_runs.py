@@ -24,13 +24,13 @@ CONFIG = TrainingConfig(
 )
 
 
-def small_run(run_dir, **backbone):
-    """Two episodes of nine steps, and a policy of `SMALL` that holds out the second."""
+def small_run(run_dir, demos=None, **backbone):
+    """Two episodes, of nine steps if no others are given, and a policy of `SMALL` that holds out the second."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(random_policy, "SIZES", {"small": SMALL})
         fields = {"compute_dtype": "float32", **backbone}
         random_policy.write_random_policy("small", run_dir, heldout_every=2, **fields)
-    return write_run(run_dir, [enlarged(example_demo(seed, steps=9)) for seed in (0, 1)])
+    return write_run(run_dir, demos or [enlarged(example_demo(seed, steps=9)) for seed in (0, 1)])
 
 
 def settings(**changed):

@@ -78,6 +78,12 @@ def test_the_share_of_equal_grippers_is_told():
     assert float(found.metrics["accuracy/gripper"]) == 0.75
 
 
+def test_rows_that_tell_what_the_main_policy_does_are_imitated_in_its_place():
+    told = np.linspace(-0.5, 0.5, 4)[:, None, None] * np.ones((4, STEPS, 7), np.float32)
+    found = loss(np.zeros((STEPS, 7)) - colour(128), ACTIONS + 9, batch_of([128] * 4) | {"acted": told})
+    assert float(found.metrics["loss/l1"]) == pytest.approx(np.abs(told).mean(), rel=1e-4)
+
+
 def test_only_the_chunk_that_is_acted_on_is_imitated():
     acted = np.concatenate([ACTIONS, ACTIONS + 9])
     assert float(loss(ACTIONS, acted, batch_of([10] * 4), chunks=2).loss) == 0
