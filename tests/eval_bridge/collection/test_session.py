@@ -3,7 +3,6 @@ import json
 import multiprocessing
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.run_folder import demo_path, summary_path
 from tests.eval_bridge.collection import collection_fakes as fakes
 from tests.rsd_jax.demos.demo_examples import assert_same_demo
+from tests.running_processes import wait_until
 
 
 def _collect(folder: Path, demos: int, workers: int = 1, task=None, first_seed: int = 0):
@@ -79,10 +79,7 @@ def test_goes_on_after_a_kill_and_ends_with_the_same_demonstrations(tmp_path):
     process = multiprocessing.get_context("spawn").Process(target=_collect_until_killed, args=(tmp_path / "killed",))
     process.start()
     parts = demo_path(tmp_path / "killed", "point_mass", "close_on_ball").with_suffix(".parts")
-    deadline = time.monotonic() + 60
-    while len(list(parts.glob("*.hdf5"))) < 3:  # seeds 0, 1 and 3; seed 2 hangs
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: len(list(parts.glob("*.hdf5"))) >= 3)  # seeds 0, 1 and 3; seed 2 hangs
     process.kill()
     process.join()
     assert not demo_path(tmp_path / "killed", "point_mass", "close_on_ball").exists()

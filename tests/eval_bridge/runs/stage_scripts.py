@@ -41,7 +41,7 @@ def python_stage(name: str, run_dir: Path, code: str = WRITES_OUTPUT) -> Pipelin
 
 def wait_for(path: Path) -> None:
     """Waits until `path` exists."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} did not appear"
         time.sleep(0.01)

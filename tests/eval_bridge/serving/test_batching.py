@@ -51,19 +51,19 @@ def test_of_requests_for_one_row_the_first_is_answered_first():
 
 
 def test_a_call_waits_for_those_who_were_answered_just_now():
-    """They ask again 20 ms apart: without waiting, each would get a call of its own."""
+    """They ask again one after the other: without waiting, each gets a call of its own."""
 
-    async def work(batcher):
-        async def ask_twice(row):
-            await batcher.ask(row, request())
-            await asyncio.sleep(0.02 * row)
-            await batcher.ask(row, request())
-
-        await asyncio.gather(*map(ask_twice, range(3)))
+    async def work(batcher, pause):
+        await asyncio.gather(*(batcher.ask(row, request()) for row in range(3)))
+        again = []
+        for row in range(3):
+            again.append(asyncio.create_task(batcher.ask(row, request())))
+            await pause(again[-1])
+        await asyncio.gather(*again)
 
     patient, impatient = TellingPolicy(), TellingPolicy()
-    run(patient, work, batch_wait=5.0)
-    run(impatient, work)
+    run(patient, lambda batcher: work(batcher, lambda _: asyncio.sleep(0.02)), batch_wait=5.0)
+    run(impatient, lambda batcher: work(batcher, lambda asked: asyncio.wait([asked])))
     assert patient.batches == [[0, 1, 2], [0, 1, 2]]
     assert impatient.batches == [[0, 1, 2], [0], [1], [2]]
 
@@ -75,7 +75,7 @@ def test_nobody_waits_long_for_one_who_does_not_come_back():
         await batcher.ask(0, request())
         return time.monotonic() - began
 
-    assert 0.1 < run(TellingPolicy(), work, batch_wait=0.2) < 5
+    assert 0.1 < run(TellingPolicy(), work, batch_wait=0.2) < 15
 
 
 def test_a_request_without_an_answer_is_given_up_and_left_out_of_the_next_call():
@@ -87,14 +87,14 @@ def test_a_request_without_an_answer_is_given_up_and_left_out_of_the_next_call()
         stuck = asyncio.create_task(batcher.ask(0, request()))
         await asyncio.sleep(0.05)
         late = asyncio.create_task(batcher.ask(1, request()))
-        with pytest.raises(TooLateError, match=r"within 0.3 s.*--config.limits.request_deadline"):
+        with pytest.raises(TooLateError, match=r"within 1 s.*--config.limits.request_deadline"):
             await late
         with pytest.raises(TooLateError):
             await stuck
         gate.set()
         return await batcher.ask(2, request(3.0))
 
-    assert first_number(run(policy, work, deadline=0.3)) == 3
+    assert first_number(run(policy, work, deadline=1.0)) == 3
     assert policy.batches == [[0], [0], [2]]
 
 

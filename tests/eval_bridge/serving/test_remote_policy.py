@@ -221,7 +221,7 @@ def test_a_server_of_the_harness_is_asked_as_the_harness_does():
 
 def connected(address, conventions):
     """Once the server listens: it prints its port before."""
-    for _ in range(100):
+    for _ in range(1000):
         with contextlib.suppress(PolicyServerError):
             return RemotePolicy(address, conventions)
         time.sleep(0.05)

@@ -152,7 +152,7 @@ def test_what_was_asked_for_is_answered_before_a_server_ends():
         asks.send(observation(5.0))
         wait_until(lambda: len(server.service.sessions.policy.batches) == 2, 20)
         end()
-        wait_until(lambda: server.service.is_draining, 5)
+        wait_until(lambda: server.service.is_draining, 20)
         assert get(server, "/healthz")[0] == 503
         with pytest.raises(InvalidStatus) as refused:
             OpenpiClient(server)

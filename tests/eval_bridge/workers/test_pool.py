@@ -17,18 +17,18 @@ from tests.running_processes import processes_with, wait_until
 
 @pytest.fixture
 def pool() -> Iterator[WorkerPool]:
-    with WorkerPool(2, Squares, silence_limit=20.0) as pool:
+    with WorkerPool(2, Squares, silence_limit=100.0) as pool:
         yield pool
 
 
 def next_event(pool: WorkerPool) -> Event:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         events = pool.events(timeout=1.0)
         if events:
             assert len(events) == 1
             return events[0]
-    raise AssertionError("no event in 30 s")
+    raise AssertionError("no event in 120 s")
 
 
 def test_jobs_come_back_from_their_workers(pool):
@@ -162,7 +162,7 @@ def test_workers_do_not_outlive_a_killed_owner(tmp_path):
         assert owner.stdout.readline() == "busy\n"
         wait_until(lambda: len(processes_with(f"OWNED_BY={tmp_path}")) == 4)
         owner.kill()
-    wait_until(lambda: not processes_with(f"OWNED_BY={tmp_path}"), seconds=1.0)
+    wait_until(lambda: not processes_with(f"OWNED_BY={tmp_path}"), seconds=30.0)
 
 
 @pytest.mark.parametrize(

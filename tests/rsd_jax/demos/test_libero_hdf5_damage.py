@@ -143,7 +143,7 @@ def test_a_file_that_hdf5_does_not_come_to_an_end_with_is_named(path, monkeypatc
     begun = time.monotonic()
     with pytest.raises(DemoFileError, match="reading it does not end within 10 s of computing"):
         read_demos(path)
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 100
 
 
 def test_a_shape_that_the_file_cannot_hold_is_refused(path):

@@ -48,7 +48,7 @@ def test_the_other_one_names_it_in_time_and_ends(lost):
     assert status == PEER_LOST, words
     assert "error: process 1 (pid " in words
     assert f"has given no sign of life for {LIMIT} s; this process ends, as all others do" in words
-    assert seconds < 3 * LIMIT
+    assert seconds < 10 * LIMIT
 
 
 def test_the_run_goes_on_with_another_number_of_processes_and_devices(lost, tmp_path):

@@ -142,7 +142,7 @@ def test_a_stop_reaches_training_and_evaluation(run_dir):
     started = time.monotonic()
     with pytest.raises(Stopped, match="stopped by SIGTERM in stage policy"):
         run([base, other])
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 50
 
 
 def test_results_count_pairs_against_the_base(run_dir, tmp_path):

@@ -1,8 +1,8 @@
 import io
 import os
+import re
 import signal
 import sys
-import threading
 import time
 
 import pytest
@@ -22,8 +22,18 @@ time.sleep(60)
 """
 
 
-def run_python(code, count):
-    shown = io.StringIO()
+class SignallingTerminal(io.StringIO):
+    """Answers the second line "ready" by SIGTERM."""
+
+    def write(self, text):
+        written = super().write(text)
+        if "ready" in text and self.getvalue().count("ready") == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return written
+
+
+def run_python(code, count, shown=None):
+    shown = shown or io.StringIO()
     with StopRequest() as stop:
         status = run_processes([sys.executable, "-c", code], count, shown, stop)
     return status, sorted(shown.getvalue().splitlines())
@@ -46,18 +56,15 @@ def test_the_first_that_fails_ends_all_and_gives_its_status(monkeypatch):
     began = time.monotonic()
     status, lines = run_python(ONE_FAILS, 3)
     assert status == 7
-    assert time.monotonic() - began < 20
-    assert [line for line in lines if line.startswith("process")] == [
-        "process 1 of 3 failed with exit status 7 after 0 s; all others are ended"
-    ]
+    assert time.monotonic() - began < 50
+    (told,) = (line for line in lines if line.startswith("process"))
+    assert re.fullmatch(r"process 1 of 3 failed with exit status 7 after \d+ s; all others are ended", told)
 
 
 def test_sigterm_reaches_all_and_all_are_waited_for():
     wait = "import signal, sys; print('ready', flush=True); signal.sigwait({signal.SIGTERM}); sys.exit(143)"
     code = f"import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGTERM}})\n{wait}"
-    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM))
-    timer.start()
-    assert run_python(code, 2) == (143, ["[0] ready", "[1] ready"])
+    assert run_python(code, 2, SignallingTerminal()) == (143, ["[0] ready", "[1] ready"])
 
 
 @pytest.mark.parametrize(
