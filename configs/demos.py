@@ -134,7 +134,7 @@ def get_config(variant: str = "") -> ConfigDict:
         config.tasks = (2,)
         config.demos_per_task = 20 if variant == "quickstart" else 4
     if variant in (*LAYOUTS, _TINY_LAYOUTS):
-        config.suite = SUITES[LAYOUTS.index(variant)] if variant in LAYOUTS else SUITES[0]
+        config.suite = LAYOUTS.get(variant, SUITES[0])
         config.layout.probability = 1.0 if variant == _TINY_LAYOUTS else 0.8
         config.layout.kept_weight = 2.0  # LIBERO-PRO's exchanges are of this kind
         config.layout.exchange_probability, config.layout.most_exchanges = 0.75, 2

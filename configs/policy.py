@@ -38,6 +38,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.stage = "policy"
     config.run_dir = f"runs/{variant or 'default'}"
     config.seed = 0
+    # Folder of another run, or "pretrained/libero_spatial", to begin with its weights; empty: anew.
+    config.start_from = ""
     config.tensorboard = False
     # Devices along each mesh axis; -1 takes the rest.
     config.mesh = ConfigDict({"data": -1, "fsdp": 1, "tensor": 1})

@@ -28,9 +28,14 @@ def get_config(variant: str = "quickstart") -> ConfigDict:
     config.suites = ("libero_spatial",)
     # Variant of their configurations of collection and evaluation, {suite} for the suite's name; empty: the same.
     config.suite_variant = ""
+    # Variant of their configuration of collection alone, as in "layouts_{suite}"; empty: the same.
+    config.demos_variant = ""
     # Folder of another run: its policy's mistakes are corrected by more demonstrations (configs/corrections.py), from
     # which this run's policy learns too; empty: none.
     config.corrections_of = ""
+    # Folder of another run, or "pretrained/libero_spatial": this run is the next part of that one's training. It keeps
+    # its tokenizer and begins with its weights, on demonstrations of its own (another seed). Empty: from nothing.
+    config.start_from = ""
     # Evaluated on the same starts; the first is the headline, whose report compares it with the others.
     config.decoders = ("speculative_greedy",)
     # Of each of them, as in "rule=agreement tolerance=0.2"; left empty, they have their defaults.

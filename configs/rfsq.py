@@ -38,6 +38,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.stage = "rfsq"
     config.run_dir = f"runs/{variant if variant in (*_PIPELINES, 'tiny') else 'default'}"
     config.seed = 0
+    # Folder of another run, or "pretrained/libero_spatial", to keep its tokenizer as it is; empty: anew.
+    config.start_from = ""
     config.tensorboard = False
     # Devices along each mesh axis; -1 takes the rest.
     config.mesh = ConfigDict({"data": -1, "fsdp": 1, "tensor": 1})

@@ -9,8 +9,8 @@ ALL = "libero_40"
 TRAINED = ("", *SUITES, ALL, "quickstart", "tiny")
 """Variants of the configuration of a stage that is trained."""
 
-LAYOUTS = ("layouts", *(f"layouts_{suite}" for suite in SUITES[1:]))
-"""Variants of collection whose scenes are laid out at random, libero_spatial's first."""
+LAYOUTS = {"layouts": SUITES[0], **{f"layouts_{suite}": suite for suite in SUITES}}
+"""Variants of collection whose scenes are laid out at random, and the suite of each."""
 
 
 def tiny(suite: str) -> str:

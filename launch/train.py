@@ -58,7 +58,7 @@ def _train(config: ConfigDict, start_up: StartUp) -> None:
     settings = read_run_settings(config.to_dict())
     mesh = make_mesh(settings.mesh)
     start_up.note("devices")
-    stage = build_stage(settings.stage, settings.model, Path(config.run_dir), mesh)
+    stage = build_stage(settings.stage, settings.model, Path(config.run_dir), mesh, settings.start_from)
     start_up.note("reading")
     directory = Path(config.run_dir) / stage.name
     train(stage, settings.training, directory, mesh, start_up)

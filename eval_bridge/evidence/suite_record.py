@@ -21,6 +21,10 @@ DEFINITIONS = {
 
 OF_SEVERAL_SUITES = {"together": "all suites by one decoder; average = mean of the suites' success rates"}
 
+OF_SEVERAL_PARTS = {
+    "parts": "of a training that began with another run's weights: every part of every stage, the first one first"
+}
+
 
 def as_json(columns: Sequence[Column]) -> dict[str, Any]:
     """All figures: rows, training of every seed, metrics of the trained stages, and where they come from."""
@@ -43,7 +47,9 @@ def as_json(columns: Sequence[Column]) -> dict[str, Any]:
         "commit": headline.commit,
         "versions": dict(headline.versions),
         "device": headline.device,
-        "definitions": DEFINITIONS | (OF_SEVERAL_SUITES if columns[0][0].suites else {}),
+        "definitions": DEFINITIONS
+        | (OF_SEVERAL_SUITES if columns[0][0].suites else {})
+        | (OF_SEVERAL_PARTS if any(run.parts for run in runs) else {}),
     }
 
 
@@ -68,6 +74,7 @@ def from_json(record: Mapping[str, Any]) -> list[Column]:
             stages={name: StageFacts(**stage) for name, stage in facts["stages"].items()},
             metrics={name: _of_seed(metrics, seed) for name, metrics in stages.items()},
             suites=tuple(facts.get("suites", ())),
+            parts=tuple(facts.get("parts", ())),
         )
         columns.append((run, [_row(row, record["versions"]) for row in record["rows"] if row["seed"] == seed]))
     return columns

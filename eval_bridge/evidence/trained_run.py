@@ -18,6 +18,7 @@ from rsd_jax.run_folder import (
     TRAINED_STAGES,
     of_suite,
 )
+from rsd_jax.training.parts import read_parts
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class TrainedRun:
         stages: by name, in order.
         metrics: of the trained stages, as they wrote them, by stage and without facts of the training.
         suites: that one policy learned together; empty for a run of one suite.
+        parts: of those of its trainings that began with another run's weights, its own among them: fields of
+            `TrainingPart`, stage by stage, the first part first. Seconds and demonstrations are each part's own.
     """
 
     seed: int
@@ -57,6 +60,7 @@ class TrainedRun:
     stages: Mapping[str, StageFacts]
     metrics: Mapping[str, dict[str, Any]]
     suites: tuple[str, ...] = ()
+    parts: Sequence[Mapping[str, Any]] = ()
 
     @property
     def seconds_to_report(self) -> float:
@@ -72,6 +76,7 @@ class TrainedRun:
             "demos_of": self.demos_of,
             "seconds_to_report": self.seconds_to_report,
             **({"suites": list(self.suites)} if self.suites else {}),
+            **({"parts": list(self.parts)} if self.parts else {}),
         }
 
 
@@ -127,6 +132,9 @@ def read_trained_run(run_dir: Path) -> TrainedRun:
         stages={name: StageFacts(spent, **facts.get(name, {})) for name, spent in seconds.items()},
         metrics=metrics,
         suites=suites,
+        parts=[
+            part for name in TRAINED_STAGES if "parts" in training[name] for part in read_parts(str(run_dir), name)
+        ],
     )
 
 

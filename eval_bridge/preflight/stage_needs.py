@@ -59,8 +59,11 @@ def evaluation_needs(settings: EvaluationSettings, plan: EvaluationPlan) -> Need
 
 def _training_needs(values: Mapping[str, Any]) -> Needs:
     from rsd_jax.training.run_settings import read_run_settings  # takes seconds that a finished run need not wait
+    from rsd_jax.training.starting_point import check_start
 
     settings, run_dir = read_run_settings(values), Path(values["run_dir"])
+    if settings.start_from:
+        check_start(settings.stage, settings.model, settings.start_from)
     return Needs(
         device=True,
         tensorboard=settings.training.tensorboard,

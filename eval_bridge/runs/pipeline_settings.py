@@ -23,6 +23,7 @@ def read_pipeline(values: Mapping[str, Any]) -> tuple[PipelinePlan, RunIdentity]
     """
     demos = str(Path(values["demos"])) if values["demos"] else ""
     corrections_of = str(Path(values["corrections_of"])) if values["corrections_of"] else ""
+    start_from = str(Path(values["start_from"])) if values["start_from"] else ""
     suites = tuple(values["suites"])
     # Only configs/openvla.py has a policy that is not trained.
     converted = to_dataclass(ConvertedPolicy, values["openvla"]) if "openvla" in values else None
@@ -34,6 +35,8 @@ def read_pipeline(values: Mapping[str, Any]) -> tuple[PipelinePlan, RunIdentity]
         suites if len(suites) > 1 else (),
         corrections_of,
         converted.source if converted else "",
+        values["demos_variant"],
+        start_from,
     )
     plan = PipelinePlan(
         Path(values["run_dir"]),
@@ -48,6 +51,8 @@ def read_pipeline(values: Mapping[str, Any]) -> tuple[PipelinePlan, RunIdentity]
         suite_variant=values["suite_variant"],
         corrections_of=corrections_of,
         converted=converted,
+        demos_variant=identity.demos_variant,
+        start_from=start_from,
     )
     if demos and values["from_stage"] in plan.collections:
         raise ValueError(f"the demonstrations belong to {demos}: collect them there, or leave config.demos out")

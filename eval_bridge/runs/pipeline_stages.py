@@ -16,6 +16,8 @@ from eval_bridge.runs.finished_evaluations import compares_with, has_all_episode
 from eval_bridge.runs.shared_demos import has_all_demos
 from eval_bridge.runs.stage_process import PipelineStage
 from eval_bridge.runs.training import is_trained
+from rsd_jax.checkpoints.stage_checkpoints import StageCheckpoints
+from rsd_jax.pretrained import named_run
 from rsd_jax.run_folder import (
     CASCADE_STAGES,
     COMPARISONS_NAME,
@@ -50,10 +52,14 @@ class PipelinePlan:
             stands; empty for `variant`.
         corrections_of: folder of a run whose policy's mistakes are corrected by more demonstrations; empty for none.
         converted: the policy that is converted instead of trained; None for a trained one.
+        demos_variant: of the configurations of collection alone, likewise; empty for `suite_variant`.
+        start_from: run of which this one is the next part (`build_stage`): its tokenizer is kept, policy and heads
+            begin with its weights, and so does a draft policy if there is one; empty for a training from nothing.
 
     Raises:
         ValueError: on construction: no decoder or an unknown one, a decoder or suite named twice, settings that
-            `named_decoders` refuses, or the same variant for all suites.
+            `named_decoders` refuses, the same variant for all suites, or weights to begin with given for a converted
+            policy.
     """
 
     run_dir: Path
@@ -68,15 +74,22 @@ class PipelinePlan:
     suite_variant: str = ""
     corrections_of: str = ""
     converted: ConvertedPolicy | None = None
+    demos_variant: str = ""
+    start_from: str = ""
 
     def __post_init__(self) -> None:
         if not self.decoders or len(set(self.decoders)) != len(self.decoders):
             raise ValueError(f"decoders={tuple(self.decoders)} must name at least one decoder, and each only once")
         if not self.suites or len(set(self.suites)) != len(self.suites):
             raise ValueError(f"suites={tuple(self.suites)} must name at least one suite, and each only once")
-        if len({self.variant_of(suite) for suite in self.suites}) < len(self.suites):
-            raise ValueError(f"suite_variant={self.suite_variant!r} must hold {{suite}}, for which each suite stands")
+        for name, variant_of in (("suite_variant", self.variant_of), ("demos_variant", self.demos_variant_of)):
+            if len(set(map(variant_of, self.suites))) < len(self.suites):
+                raise ValueError(f"{name}={getattr(self, name)!r} must hold {{suite}}, for which each suite stands")
         _ = self.named  # which rejects what it cannot be made of
+        if self.converted is not None and self.start_from:
+            raise ValueError(
+                f"start_from={self.start_from!r}: this run converts its policy and trains none; leave start_from out"
+            )
 
     @property
     def named(self) -> dict[str, Decoder]:
@@ -86,6 +99,10 @@ class PipelinePlan:
     def variant_of(self, suite: str) -> str:
         """The variant by which one of the suites is collected and evaluated."""
         return (self.suite_variant or self.variant).format(suite=suite)
+
+    def demos_variant_of(self, suite: str) -> str:
+        """The variant by which demonstrations of one of the suites are collected."""
+        return self.demos_variant.format(suite=suite) if self.demos_variant else self.variant_of(suite)
 
     def tag(self, suite: str) -> str:
         """What names of one of the suites have behind them; empty where it is the only one."""
@@ -128,7 +145,8 @@ def stages_of(plan: PipelinePlan) -> list[PipelineStage]:
             if name not in there:
                 variant = plan.tokenizer if plan.tokenizer and name == "rfsq" else plan.variant
                 beside = plan.converted.for_training(name) if plan.converted else ()
-                train = _command(plan, "train", name, variant, f"--config.seed={plan.seed}", *beside)
+                asked = (f"--config.seed={plan.seed}", *beside, *_start(plan, name))
+                train = _command(plan, "train", name, variant, *asked)
                 reads = (*read_by_all, *(before for before in needed[:position] if before not in read_by_all))
                 stages.append(PipelineStage(name, plan.run_dir / name, train, is_trained, reads))
         for suite in plan.suites:
@@ -153,9 +171,20 @@ def _frames(plan: PipelinePlan) -> list[str]:
     return [] if plan.converted is None else [plan.converted.for_collection]
 
 
+def _start(plan: PipelinePlan, name: str) -> list[str]:
+    """What a training is told of the part before it."""
+    if not plan.start_from:
+        return []
+    start = f"--config.start_from={plan.start_from}"
+    if name == "rfsq":  # which is kept: one step writes it down
+        return [start, "--config.training.steps=1", "--config.training.warmup_steps=0"]
+    has_draft_policy = StageCheckpoints(named_run(plan.start_from) / name).find("best") is not None
+    return [start] if name in TRAINED_STAGES or (name == "draft_policy" and has_draft_policy) else []
+
+
 def _collection(plan: PipelinePlan, suite: str) -> PipelineStage:
     asked = (f"--config.seed={plan.seed}", *_frames(plan), *_rendering(plan))
-    record = _command(plan, "collect", "demos", plan.variant_of(suite), *asked)
+    record = _command(plan, "collect", "demos", plan.demos_variant_of(suite), *asked)
     name, folder = of_suite("collect", plan.tag(suite)), plan.run_dir / DEMOS_FOLDER / suite
     return PipelineStage(name, folder, record, has_all_demos, ())
 

@@ -21,6 +21,8 @@ class RunIdentity:
         suites: that one policy learns together; empty for the one suite of `variant`.
         corrections_of: folder of the run whose policy's mistakes it learns to correct; empty for none.
         policy: what its policy was converted from; empty for one that it trains.
+        demos_variant: of the configuration of collection alone; empty if it is the others'.
+        start_from: the run of which this one is the next part; empty for a training from nothing.
     """
 
     variant: str
@@ -30,6 +32,8 @@ class RunIdentity:
     suites: tuple[str, ...] = ()
     corrections_of: str = ""
     policy: str = ""
+    demos_variant: str = ""
+    start_from: str = ""
 
 
 def check_same_run(run_dir: Path, wanted: RunIdentity, is_anew: bool = False) -> None:

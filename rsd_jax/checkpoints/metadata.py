@@ -28,6 +28,8 @@ class CheckpointMetadata:
         seconds: training time so far.
         versions: of Python and the libraries that wrote it.
         commit: git commit of the code, with ``-dirty`` after local changes; ``None`` outside a repository.
+        parts: of a training that began with another's weights, those before it, the first one first: fields of
+            `rsd_jax.training.parts.TrainingPart`. Nothing is written where there are none.
     """
 
     stage: str
@@ -38,10 +40,14 @@ class CheckpointMetadata:
     seconds: float = 0.0
     versions: dict[str, str] = field(default_factory=library_versions)
     commit: str | None = field(default_factory=git_commit)
+    parts: list[dict[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-serialisable dict; NumPy scalars and arrays become numbers and lists."""
-        return json_value({"format_version": CHECKPOINT_FORMAT, **asdict(self)})
+        content = json_value({"format_version": CHECKPOINT_FORMAT, **asdict(self)})
+        if not self.parts:
+            del content["parts"]
+        return content
 
     @classmethod
     def from_json(cls, content: dict[str, Any], source: Path) -> "CheckpointMetadata":
@@ -65,7 +71,8 @@ class CheckpointMetadata:
             metadata = cls(**content)
         except TypeError as error:
             raise DamagedCheckpointError(source, f"its metadata has other fields than it must ({error})") from error
-        for name, kind in (("stage", str), ("step", int), ("config", dict), ("facts", dict), ("metrics", dict)):
+        kinds = {"stage": str, "step": int, "config": dict, "facts": dict, "metrics": dict, "parts": list}
+        for name, kind in kinds.items():
             if not isinstance(value := getattr(metadata, name), kind):
                 raise DamagedCheckpointError(source, f"its metadata has {name} = {value!r}, no {kind.__name__}")
         return metadata

@@ -125,6 +125,12 @@ def load_action_range(run_dir: Path | str) -> ActionNormalizer:
     return replace(_facts(metadata.facts, run_dir, metadata.stage).normalizer, is_bounded=True)
 
 
+def load_state_range(run_dir: Path | str) -> ProprioNormalizer:
+    """How the policy of a run normalises the robot's states; raises as `load_action_range`."""
+    metadata = read_best_metadata(run_dir, "policy")
+    return _facts(metadata.facts, run_dir, metadata.stage).proprio
+
+
 def load_policy(run_dir: Path | str, mesh: Mesh | None = None, with_backbone: bool = True) -> StoredPolicy:
     """Loads the best policy of a run.
 

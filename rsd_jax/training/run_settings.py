@@ -18,12 +18,14 @@ class RunSettings(NamedTuple):
         model: an instance of ``settings_of(stage)``.
         training: numbers of the optimisation.
         mesh: of the devices.
+        start_from: see `build_stage`.
     """
 
     stage: str
     model: StageSettings
     training: TrainingConfig
     mesh: MeshConfig
+    start_from: str = ""
 
 
 def read_run_settings(values: Mapping[str, Any]) -> RunSettings:
@@ -37,4 +39,5 @@ def read_run_settings(values: Mapping[str, Any]) -> RunSettings:
         to_dataclass(settings_of(values["stage"]), values["model"]),
         to_dataclass(TrainingConfig, values["training"], seed=values["seed"], tensorboard=values["tensorboard"]),
         to_dataclass(MeshConfig, values["mesh"]),
+        values.get("start_from", ""),  # which stages that begin anew in every part do not have
     )

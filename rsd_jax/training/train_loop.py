@@ -124,7 +124,9 @@ def run_description(stage: Stage, config: TrainingConfig) -> dict[str, Any]:
     """
     training = {name: value for name, value in asdict(config).items() if name not in WITHOUT_INFLUENCE}
     rows = {name: f"{array.dtype}{list(array.shape)}" for name, array in stage.rows.items()}
-    return json_value({"training": training, "stage": stage.metadata, "rows": rows})
+    # By its digest alone: the run that it is of may have moved.
+    began = {"start_from": stage.parts[-1]["checkpoint"]} if stage.parts else {}
+    return json_value({"training": training, "stage": stage.metadata, "rows": rows, **began})
 
 
 def _require_same_run(saved: dict[str, Any], given: dict[str, Any], output_dir: Path) -> None:
@@ -348,6 +350,7 @@ class _Run:
                     "num_processes": jax.process_count(),
                     "longest_save_stop": round(self._saves.longest_stop, 4),
                     "start": {phase: round(seconds, 2) for phase, seconds in self._start_up.seconds.items()},
+                    **({"parts": list(self._stage.parts)} if self._stage.parts else {}),
                 }
                 write_checked_json(self._output_dir / METRICS_NAME, {**best.metrics, "training": facts})
         return load_best(self._stage, self._checkpoints, self._mesh)
@@ -363,4 +366,5 @@ class _Run:
             facts=json_value(self._stage.metadata),
             metrics=metrics,
             seconds=round(self._seconds(), 3),
+            parts=[dict(part) for part in self._stage.parts],
         )

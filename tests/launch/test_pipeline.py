@@ -66,6 +66,15 @@ def test_demonstrations_of_another_run_are_not_collected_again(asked, tmp_path):
     assert asked == [["rfsq", "policy"]]
 
 
+def test_weights_that_do_not_fit_are_refused_before_demonstrations_are_collected(asked, tmp_path):
+    with pytest.raises(RequirementsNotMet, match=r"backbone\.image_size: 128 there, 32 here") as caught:
+        pipeline.main(command(tmp_path / "run", "--config.start_from=pretrained/libero_spatial"))
+    assert "layout.num_layers: 8 there, 4 here" in str(caught.value)
+    with pytest.raises(RequirementsNotMet, match="no checkpoint of stage 'draft'"):
+        pipeline.main(command(tmp_path / "run", f"--config.start_from={tmp_path / 'first'}"))
+    assert not list(tmp_path.iterdir())
+
+
 def test_misspelt_config_key_suggests_the_right_one(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["launch.pipeline", *CONFIG, "--config.from_stag=draft"])
     with pytest.raises(SystemExit, match="from_stage"):

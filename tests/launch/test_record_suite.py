@@ -7,9 +7,12 @@ import pytest
 
 from eval_bridge.evaluation.summary import summarise, write_summary
 from eval_bridge.evidence.fine_grained import FINE_GRAINED, pool_fine_grained
+from eval_bridge.evidence.suite_record import as_json, from_json
 from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.statistics.intervals import wilson_interval
 from launch.record_suite import main
+from rsd_jax.checkpoints import CheckpointMetadata
+from rsd_jax.checkpoints.manifest import write_manifest
 from rsd_jax.content_check import read_checked_json, write_checked_json
 from tests.eval_bridge.evaluation.folder_examples import write_evaluation
 from tests.eval_bridge.evaluation.log_examples import DIGEST, MANIFEST, log_of, make_log, make_record
@@ -130,6 +133,25 @@ def test_training_heads_and_origin(run_dir, tmp_path):
     assert results["heads"]["draft"] == [{"seed": 0, **DRAFT}]
     assert results["policy"] == [{"seed": 0, "heldout_l1": 0.0512}]
     assert (results["commit"], results["device"], results["versions"]) == ("abc", "one GPU", {"jax": "0.10.2"})
+
+
+def test_the_parts_of_a_training_that_went_on_are_listed_and_read_again(run_dir, tmp_path):
+    before = {"run": "runs/first", "stage": "policy", "seconds": 7.0}
+    folder = run_dir / "policy/best/00000400"
+    folder.mkdir(parents=True)
+    metadata = CheckpointMetadata("policy", 400, {"training": {"steps": 500}}, parts=[before])
+    write_manifest(folder, metadata.to_json())
+    assert "parts" not in record(tmp_path, run_dir)["training"]  # of whose training no metrics tell
+    training = TRAINING["training"] | {"parts": [before]}
+    write_json(run_dir / "policy/metrics.json", {"heldout_l1": 0.0512, "training": training})
+    results = record(tmp_path, run_dir)
+    first, own = results["training"]["parts"]
+    assert first == before
+    assert (own["run"], own["stage"], own["steps"], own["best_step"]) == (str(run_dir), "policy", 500, 400)
+    assert (own["seconds"], own["device"]) == (9.0, "one GPU")
+    assert "parts" in results["definitions"]
+    assert results["training"]["stages"]["policy"]["seconds"] == 300.0  # of this run alone
+    assert as_json(from_json(results))["training"]["parts"] == [first, own]
 
 
 def test_a_second_seed_counts_the_shared_demonstrations_seconds(run_dir, tmp_path):

@@ -32,10 +32,12 @@ from rsd_jax.demos.libero_hdf5.frame_files import write_with_frames
 from rsd_jax.demos.libero_hdf5.merging import concatenate, merge
 from rsd_jax.demos.libero_hdf5.parts import Hdf5Writer
 from rsd_jax.demos.libero_hdf5.reading import (
+    DemoOrigin,
     lacks_frames,
     read_demos,
     read_instructions,
     read_layouts,
+    read_origins,
     read_seeds,
     read_styles,
 )
@@ -43,6 +45,7 @@ from rsd_jax.demos.libero_hdf5.writing import EpisodeDescription, SceneDescripti
 
 __all__ = [
     "DemoFileError",
+    "DemoOrigin",
     "EpisodeDescription",
     "Hdf5Demos",
     "Hdf5Writer",
@@ -53,6 +56,7 @@ __all__ = [
     "read_demos",
     "read_instructions",
     "read_layouts",
+    "read_origins",
     "read_seeds",
     "read_styles",
     "seal",

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import h5py
 import numpy as np
@@ -91,6 +91,27 @@ def read_layouts(path: Path) -> dict[int, dict[str, Any]]:
         DemoFileError: the file is damaged, or a demonstration carries no seed.
     """
     return _read_by_seed(path, "layout")
+
+
+class DemoOrigin(NamedTuple):
+    """What a demonstration began from: its seed, None where none is told, and whether in a layout of its own."""
+
+    seed: int | None
+    is_in_layout: bool
+
+
+def read_origins(path: Path) -> list[DemoOrigin]:
+    """The origin of every demonstration in a file, in their order, without reading their content.
+
+    Raises:
+        DemoFileError: the file is damaged.
+    """
+    return of_each_episode(path, _origin)
+
+
+def _origin(episode: StoredEpisode) -> DemoOrigin:
+    seed = episode.group.attrs.get("seed")
+    return DemoOrigin(None if seed is None else int(seed), bool(episode.json("layout")))
 
 
 def _read_by_seed(path: Path, key: str) -> dict[int, dict[str, Any]]:

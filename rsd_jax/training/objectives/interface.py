@@ -1,6 +1,6 @@
 """What one training stage brings to the one training loop: types only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -73,6 +73,7 @@ class Stage:
         starts_from: reads parameters that training starts from, plain arrays in nested dicts; those that it leaves
             out are drawn. It is called where a run begins, and not where one goes on.
         moments_dtype: of the optimizer's moments, see `make_optimizer`.
+        parts: of the training so far, if it began with the weights of another: fields of `TrainingPart`.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Stage:
     metadata: dict[str, Any] = field(default_factory=dict)
     starts_from: Callable[[], PyTree] | None = None
     moments_dtype: str | None = None
+    parts: Sequence[Mapping[str, Any]] = ()
 
 
 class StageSettings(Protocol):
@@ -94,6 +96,23 @@ class StageSettings(Protocol):
 
         Raises:
             ValueError: an earlier stage's output is missing or does not fit; names the command that makes it.
+        """
+        ...
+
+
+@runtime_checkable
+class KeepsConstants(Protocol):
+    """`StageSettings` of a stage with constants that must stay what the weights know, where it begins with some."""
+
+    def planned_facts(self) -> dict[str, Any]:
+        """Facts of its checkpoint (`Stage.metadata`) that follow from the settings alone, for a check beforehand."""
+        ...
+
+    def build_from(self, run_dir: Path, source: Path) -> Stage:
+        """`StageSettings.build`, with the constants of the stage of this name in the run `source`.
+
+        Raises:
+            CheckpointError: there is none, or it is damaged.
         """
         ...
 

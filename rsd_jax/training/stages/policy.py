@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rsd_jax.actions.conventions import LIBERO
 from rsd_jax.actions.normalizer import ActionNormalizer
-from rsd_jax.backbones.choice import make_backbone
+from rsd_jax.backbones.choice import describe_backbone, make_backbone
 from rsd_jax.backbones.image_preprocessing import AugmentationConfig
 from rsd_jax.backbones.instruction_table import InstructionTable
 from rsd_jax.backbones.proprioception import ProprioNormalizer
@@ -21,6 +21,7 @@ from rsd_jax.heads.regression_head import RegressionConfig
 from rsd_jax.policy_network import PolicyNetwork
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.stored_models import load_tokenizer
+from rsd_jax.stored_models.policy import load_state_range
 from rsd_jax.stored_models.policy_facts import PolicyFacts
 from rsd_jax.training.demonstrations import DEMONSTRATED, instructions
 from rsd_jax.training.equal_batches import map_rows
@@ -92,8 +93,19 @@ class PolicySettings:
         """What it learns, and how."""
         return {ACTIONS: ActionLearning(), TWO_STEPS: self.two_steps, TOKENS: self.tokens}[self.learns]
 
+    def planned_facts(self) -> dict[str, Any]:
+        """The backbone; see `KeepsConstants`."""
+        return {"backbone": describe_backbone(make_backbone(**self.backbone))}
+
     def build(self, run_dir: Path) -> Stage:
         """Every step of the demonstrations, with the actions normalised as the run's tokenizer does."""
+        return self._build(run_dir, None)
+
+    def build_from(self, run_dir: Path, source: Path) -> Stage:
+        """The same, with the robot's states normalised as the policy of `source` does."""
+        return self._build(run_dir, load_state_range(source))
+
+    def _build(self, run_dir: Path, proprio: ProprioNormalizer | None) -> Stage:
         tokenizer = load_tokenizer(run_dir)
         backbone = make_backbone(**self.backbone)
         if backbone.chunk_length != tokenizer.chunk_length:
@@ -107,18 +119,25 @@ class PolicySettings:
                 "it cannot be trained on them"
             )
         rows = policy_rows_of(run_dir, backbone, self.heldout_every)
-        return policy_stage(
-            self, self.learning.network(backbone, self.head, tokenizer), tokenizer, rows, instructions(run_dir)
-        )
+        network = self.learning.network(backbone, self.head, tokenizer)
+        return policy_stage(self, network, tokenizer, rows, instructions(run_dir), proprio)
 
 
 def policy_stage(
-    settings: PolicySettings, network: PolicyNetwork, tokenizer: RfsqTokenizer, rows: PolicyRows, texts: Sequence[str]
+    settings: PolicySettings,
+    network: PolicyNetwork,
+    tokenizer: RfsqTokenizer,
+    rows: PolicyRows,
+    texts: Sequence[str],
+    proprio: ProprioNormalizer | None = None,
 ) -> Stage:
-    """The stage that trains `network` on rows at hand, whose instructions are `texts`."""
+    """The stage that trains `network` on rows at hand, whose instructions are `texts`.
+
+    The robot's states are normalised by `proprio`, or else as the training rows' own are spread.
+    """
     heldout = normalised(rows.heldout, tokenizer.normalizer)
     train = imitated(normalised(rows.train, tokenizer.normalizer), settings.labels)
-    normalizer = ProprioNormalizer.from_proprio(train["proprio"])
+    normalizer = ProprioNormalizer.from_proprio(train["proprio"]) if proprio is None else proprio
     encode = network.backbone.encode_instruction
     words = InstructionTable.of(texts, settings.rewordings, "training", encode)
     frozen = settings.learning.constants(PolicyConstants(normalizer, words), tokenizer)

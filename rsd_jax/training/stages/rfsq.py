@@ -1,7 +1,7 @@
 """The tokenizer's stage: its data, its objective, and its evaluation on held-out episodes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -21,10 +21,17 @@ from rsd_jax.rfsq import RfsqTokenizer, make_strategy
 from rsd_jax.rfsq.autoencoders import make_autoencoder
 from rsd_jax.rfsq.stored_tokenizer import TokenizerFacts
 from rsd_jax.rfsq.strategies import describe_strategy
+from rsd_jax.stored_models import load_tokenizer
 from rsd_jax.stored_models.policy import load_action_range
 from rsd_jax.training.demonstrations import Split, action_rows, load_split
-from rsd_jax.training.objectives.action_autoencoding import ActionAutoencoding
-from rsd_jax.training.objectives.interface import Stage, Variables
+from rsd_jax.training.objectives.action_autoencoding import (
+    AUTOENCODER,
+    QUANTIZER,
+    ActionAutoencoding,
+    QuantizerState,
+)
+from rsd_jax.training.objectives.interface import HeldoutEvaluation, Stage, Variables
+from rsd_jax.training.objectives.taken_over import TakenOver
 
 ActionRange = Literal["training", "declared", "policy"]
 """What the normalizer's range is taken from."""
@@ -84,6 +91,12 @@ class RfsqSettings:
             )
         return ActionAutoencoding(autoencoder, make_strategy(**self.quantizer, **sizes), self.chunk_length)
 
+    def planned_facts(self) -> dict[str, Any]:
+        """All but the normalizer; see `KeepsConstants`."""
+        objective = self.objective()
+        facts = _facts(objective, _declared(objective.autoencoder.action_dim))
+        return {"layout": facts.layout, "quantizer": facts.quantizer}
+
     def build(self, run_dir: Path) -> Stage:
         """Chunks of all demonstrations of the run, those behind an episode's end left out.
 
@@ -94,6 +107,16 @@ class RfsqSettings:
         split = load_split(run_dir, self.heldout_every, with_frames=False)
         data = action_data(split, self.chunk_length, self.smallest_half_range, self.action_range, of_policy)
         return rfsq_stage(self.objective(), data)
+
+    def build_from(self, run_dir: Path, source: Path) -> Stage:
+        """The tokenizer of `source` as it is, judged on the demonstrations of this run.
+
+        Nothing is learned: its codes are what the weights know that go on with it.
+        """
+        kept = load_tokenizer(source)
+        split = load_split(run_dir, self.heldout_every, with_frames=False)
+        data = action_data(split, self.chunk_length, self.smallest_half_range, "policy", kept.normalizer)
+        return kept_stage(self.objective(), kept, data)
 
 
 class ActionData(NamedTuple):
@@ -138,8 +161,7 @@ def action_data(
     if action_range == "training":
         normalizer = ActionNormalizer.from_actions(steps, smallest_half_range)
     elif action_range == "declared":
-        low, high = (np.full(steps.shape[1], end) for end in DECLARED_RANGE)
-        normalizer = ActionNormalizer.from_quantiles(low, high)
+        normalizer = _declared(steps.shape[1])
     else:
         assert of_policy is not None
         normalizer = of_policy
@@ -152,12 +174,13 @@ def action_data(
     )
 
 
+def _declared(action_dim: int) -> ActionNormalizer:
+    low, high = (np.full(action_dim, end) for end in DECLARED_RANGE)
+    return ActionNormalizer.from_quantiles(low, high)
+
+
 def rfsq_stage(objective: ActionAutoencoding, data: ActionData) -> Stage:
     """The stage that trains `objective` on `data`."""
-    # Shapes tell the layout: nothing is drawn.
-    variables = meta.unbox(jax.eval_shape(objective.init, jax.random.key(0)))
-    layout = objective.tokenizer(variables, data.normalizer).layout()
-    facts = TokenizerFacts(layout, data.normalizer, describe_strategy(objective.quantizer))
     return Stage(
         name="rfsq",
         objective=objective,
@@ -165,8 +188,39 @@ def rfsq_stage(objective: ActionAutoencoding, data: ActionData) -> Stage:
         rows={"actions": data.train},
         evaluate=partial(_evaluate, objective, data),
         best_metric="heldout_token_mse",
-        metadata=facts.to_json(),
+        metadata=_facts(objective, data.normalizer).to_json(),
     )
+
+
+def kept_stage(objective: ActionAutoencoding, kept: RfsqTokenizer, data: ActionData) -> Stage:
+    """The stage that writes down `kept`, which `objective` could have trained, and judges it on `data`."""
+    drawn = objective.quantizer.init()
+    params = {AUTOENCODER: jax.device_get(kept.params), QUANTIZER: meta.unbox(drawn.params)}
+    state = QuantizerState(drawn.state, jax.device_get(kept.table))
+    stage = rfsq_stage(objective, data)
+    return replace(
+        stage,
+        objective=TakenOver(objective, params, state),
+        evaluate=partial(_evaluate_kept, stage.evaluate, kept.token_hash),
+    )
+
+
+def _facts(objective: ActionAutoencoding, normalizer: ActionNormalizer) -> TokenizerFacts:
+    # Shapes tell the layout: nothing is drawn.
+    variables = meta.unbox(jax.eval_shape(objective.init, jax.random.key(0)))
+    layout = objective.tokenizer(variables, normalizer).layout()
+    return TokenizerFacts(layout, normalizer, describe_strategy(objective.quantizer))
+
+
+def _evaluate_kept(evaluate: HeldoutEvaluation, kept: str, variables: Variables) -> dict[str, Any]:
+    """What `evaluate` finds of a tokenizer that must be the one of the hash `kept`."""
+    result = evaluate(variables)
+    if result["tokenizer_hash"] != kept:
+        raise ValueError(
+            "the tokenizer that is kept has changed while it was written down, so that weights would not know its "
+            "codes: leave training.weight_decay=0 and training.stored_dtype=float32"
+        )
+    return result
 
 
 def _evaluate(objective: ActionAutoencoding, data: ActionData, variables: Variables) -> dict[str, Any]:

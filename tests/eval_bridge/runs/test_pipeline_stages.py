@@ -6,6 +6,7 @@ import pytest
 from configs import libero_10, libero_40, libero_goal, libero_object, libero_spatial, openvla, quickstart
 from eval_bridge.policies.decoders import DECODERS
 from eval_bridge.runs.calibration_stages import CalibrationPlan
+from eval_bridge.runs.pipeline_settings import read_pipeline
 from eval_bridge.runs.pipeline_stages import PipelinePlan, named_decoders, stages_of
 from launch.config_flags import load_config, parse_config
 
@@ -161,6 +162,35 @@ def test_corrections_of_a_policy_lie_beside_the_demonstrations_and_both_are_lear
     )
     names = [stage.name for stage in stages_of(several)]
     assert names[2:4] == ["correct_libero_goal", "correct_libero_10"]
+
+
+def test_a_next_part_keeps_the_tokenizer_and_begins_with_the_weights_that_there_are(tmp_path):
+    (tmp_path / "draft_policy/best/00000001").mkdir(parents=True)
+
+    def starts(source):
+        plan = PipelinePlan(
+            *(Path("runs/x"), "libero_spatial", 1, ("cascade",)), start_from=source, demos_variant="layouts_{suite}"
+        )
+        stages = {stage.name: stage for stage in stages_of(plan)}
+        assert parse_config(stages["collect"].command[3:]).layout.probability == 0.8
+        configs = {
+            name: parse_config(stage.command[3:])
+            for name, stage in stages.items()
+            if stage.command[2] == "launch.train"
+        }
+        assert (configs["rfsq"].training.steps, configs["rfsq"].training.warmup_steps) == (1, 0)
+        return {name: config.get("start_from") for name, config in configs.items()}
+
+    always = dict.fromkeys(("rfsq", "policy", "draft", "main_head"), str(tmp_path))
+    assert starts(str(tmp_path)) == {**always, "draft_policy": str(tmp_path), "confidence": None}
+    shipped = "pretrained/libero_spatial"
+    assert starts(shipped) == {**dict.fromkeys(always, shipped), "draft_policy": "", "confidence": None}
+
+
+def test_weights_to_begin_with_are_refused_for_a_converted_policy():
+    values = openvla.get_config("tiny").to_dict() | {"start_from": "runs/first"}
+    with pytest.raises(ValueError, match="this run converts its policy and trains none"):
+        read_pipeline(values)
 
 
 @pytest.mark.parametrize(

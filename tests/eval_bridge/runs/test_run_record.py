@@ -20,6 +20,8 @@ def test_folder_of_another_run_is_refused(tmp_path):
 def test_a_record_from_before_demonstrations_could_be_shared_is_of_a_run_with_its_own(tmp_path):
     (tmp_path / "pipeline.json").write_text(json.dumps({"variant": "quickstart", "seed": 0}))
     check_same_run(tmp_path, RunIdentity("quickstart", 0))
+    with pytest.raises(ValueError, match="made with start_from='', and start_from='runs/first' is asked"):
+        check_same_run(tmp_path, RunIdentity("quickstart", 0, start_from="runs/first"))
 
 
 def test_seconds_add_up_and_are_forgotten(tmp_path):

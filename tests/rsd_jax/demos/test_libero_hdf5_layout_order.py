@@ -9,6 +9,7 @@ from rsd_jax.demos.libero_hdf5 import (
     Hdf5Demos,
     SceneDescription,
     concatenate,
+    read_origins,
     write_episode,
 )
 from rsd_jax.demos.libero_hdf5.layout_order import layouts_in_order
@@ -30,6 +31,11 @@ def test_layouts_stand_in_the_order_of_the_demonstrations(tmp_path):
     concatenate(parts, path)
     assert layouts_in_order(path) == [{"seed": 3}, *[{}] * 10, {"seed": 4}]  # demo_10 and demo_11 behind demo_9
     assert [demo.seed for demo in Hdf5Demos.open(path)] == list(range(12))
+    with h5py.File(path, "a") as file:
+        del file["data/demo_1"].attrs["seed"]  # as in demonstrations that others have made
+    origins = read_origins(path)
+    assert [origin.is_in_layout for origin in origins] == [True, *[False] * 10, True]
+    assert [origin.seed for origin in origins] == [0, None, *range(2, 12)]
 
 
 def test_a_layout_that_is_no_object_is_damage(tmp_path):

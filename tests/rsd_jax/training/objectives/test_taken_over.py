@@ -22,3 +22,5 @@ def test_given_parameters_have_the_axes_of_drawn_ones_and_stay_as_they_are():
     np.testing.assert_array_equal(found.value, params["weight"])
     gradient = jax.grad(lambda given: taken.loss(Variables(given, {}), None, {}, jax.random.key(1)).loss)(params)
     np.testing.assert_array_equal(gradient["weight"], jnp.zeros(2))
+    assert taken.init(jax.random.key(0)).model_state == {}
+    assert TakenOver(Drawing(), params, {"table": 3}).init(jax.random.key(0)).model_state == {"table": 3}
