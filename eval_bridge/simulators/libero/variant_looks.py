@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from eval_bridge.simulators.libero.surface_colour import surface_colour
 
-_VISUAL_GROUP = 1
+VISUAL_GROUP = 1
 """Of the geoms that are drawn; the others are what things collide with."""
 
 
@@ -29,14 +29,20 @@ class Appearance(NamedTuple):
 def appearance(env: Any, thing: str) -> Appearance:
     """Of an object or fixture of a LIBERO environment."""
     model = env.sim.model._model
+    geoms = drawn_geoms(env, thing)
+    pieces, sizes = zip(*(_piece(model, geom) for geom in geoms), strict=True)
+    return Appearance(surface_colour(model, geoms), pieces, np.array(sizes))
+
+
+def drawn_geoms(env: Any, thing: str) -> list[int]:
+    """The geoms that are drawn of an object or fixture of a LIBERO environment."""
+    model = env.sim.model._model
     bodies = {int(env.obj_body_id[thing])}
     for body in range(min(bodies) + 1, model.nbody):  # parents have smaller ids than their children
         if int(model.body_parentid[body]) in bodies:
             bodies.add(body)
-    drawn = np.isin(model.geom_bodyid, list(bodies)) & (model.geom_group == _VISUAL_GROUP)
-    geoms = np.flatnonzero(drawn).tolist()
-    pieces, sizes = zip(*(_piece(model, geom) for geom in geoms), strict=True)
-    return Appearance(surface_colour(model, geoms), pieces, np.array(sizes))
+    drawn = np.isin(model.geom_bodyid, list(bodies)) & (model.geom_group == VISUAL_GROUP)
+    return [int(geom) for geom in np.flatnonzero(drawn)]
 
 
 def scale_between(base: Appearance, other: Appearance) -> float | None:

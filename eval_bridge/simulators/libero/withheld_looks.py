@@ -55,18 +55,28 @@ def check_look(
         raise ValueError(f"scale = {scale} must be a positive number.")
     if colour is not None and (np.shape(colour) != (3,) or not np.isfinite(colour).all()):
         raise ValueError(f"colour = {colour} must be three numbers: L*, a*, b*.")
+    distances = {} if colour is None else colour_distances(name, colour, table)
+    for variant, apart in distances.items():
+        if apart < NEAR_COLOUR:
+            raise Withheld(
+                f"this colour of {name!r} is {apart:.1f} (CIE76) from that of {variant!r}; keep {NEAR_COLOUR}"
+            )
     for look in table.looks.get(name, ()):
-        if colour is not None and look.colour is not None:
-            apart = float(np.linalg.norm(np.subtract(colour, look.colour)))
-            if apart < NEAR_COLOUR:
-                raise Withheld(
-                    f"this colour of {name!r} is {apart:.1f} (CIE76) from that of {look.variant!r}; keep {NEAR_COLOUR}"
-                )
         if scale is not None and look.scale is not None and abs(scale / look.scale - 1) < NEAR_SCALE:
             raise Withheld(
                 f"{name!r} {scale:g} times as large is within {NEAR_SCALE:.0%} of {look.variant!r}, which is "
                 f"{look.scale:g} times as large"
             )
+
+
+def colour_distances(name: str, colour: NDArray[np.float64], table: WithheldTable | None = None) -> dict[str, float]:
+    """How far a mean colour of objects of a class is from those that are withheld: class of a variant -> CIE76."""
+    looks = (table or load_withheld()).looks.get(name, ())
+    return {
+        look.variant: float(np.linalg.norm(np.subtract(colour, look.colour)))
+        for look in looks
+        if look.colour is not None
+    }
 
 
 def _require_class(table: WithheldTable, name: str) -> None:
