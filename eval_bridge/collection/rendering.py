@@ -72,7 +72,7 @@ def render_demo(simulator: RestorableSimulator, demo: Demo, size: int = STORED_S
         ValueError: it belongs to another task than `simulator`.
     """
     states, start = demo.require_simulation()
-    simulator.begin(EpisodeStart(start.state, start.fixture_poses))
+    simulator.begin(EpisodeStart(start.state, start.fixture_poses, start.looks))
     seen: list[DemoFrames] = []
     restored = 0
     for action, state in zip(demo.actions, states, strict=True):

@@ -1,5 +1,6 @@
 """What a simulator offers to collection and evaluation: types only."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -15,10 +16,12 @@ class EpisodeStart(NamedTuple):
         state: flattened simulator state (time, positions, velocities), ``float64 [S]``.
         fixture_poses: name of a fixture -> position (3) and quaternion (4, w first) in the model, ``float64 [7]``.
             Fixtures are not part of the state, they live in the compiled model.
+        looks: how things look where that was drawn for the episode (JSON values); None as the task has it.
     """
 
     state: NDArray[np.float64]
     fixture_poses: dict[str, NDArray[np.float64]]
+    looks: Mapping[str, Any] | None = None
 
 
 class DrawnStart(NamedTuple):

@@ -1,8 +1,9 @@
 """A demonstration: one successful episode, step by step."""
 
 import reprlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,12 @@ class DemoStart(NamedTuple):
         state: flattened simulator state, ``float64 [S]``.
         fixture_poses: name of a fixture -> position (3) and quaternion (4, w first), ``float64 [7]``; empty for
             demonstrations whose source does not tell them.
+        looks: how things look where that was drawn for the episode (JSON values); None as the task has it.
     """
 
     state: NDArray[np.float64]
     fixture_poses: dict[str, NDArray[np.float64]]
+    looks: Mapping[str, Any] | None = None
 
 
 class DemoFieldError(ValueError):

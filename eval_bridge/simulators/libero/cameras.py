@@ -9,13 +9,22 @@ has simulation data of its own.
 
 import atexit
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.simulators.libero.renderer import RENDERING_OFF, RendererNotFound
-from eval_bridge.simulators.perturbation.camera_pose import CameraMove, CameraPose, move_camera
+from eval_bridge.simulators.perturbation.camera_pose import (
+    CameraMove,
+    CameraPose,
+    CameraShift,
+    move_camera,
+    shift_camera,
+)
 from rsd_jax.demos.frames import RENDER_SIZE
 
 CAMERAS = {"agentview": "agentview", "wrist": "robot0_eye_in_hand"}
@@ -35,9 +44,13 @@ class Cameras:
         from robosuite.utils.observables import Observable, sensor
 
         self._env = env
-        self._third_person = env.sim.model.camera_name2id(CAMERAS["agentview"])
         model = env.sim.model
-        self._home = CameraPose(*(np.array(poses[self._third_person]) for poses in (model.cam_pos, model.cam_quat)))
+        self._indices = {name: model.camera_name2id(camera) for name, camera in CAMERAS.items()}
+        self._home = {
+            name: CameraPose(np.array(model.cam_pos[index]), np.array(model.cam_quat[index]))
+            for name, index in self._indices.items()
+        }
+        self._stale_textures: set[int] = set()
         self._noted: dict[str, NDArray[np.float64]] = {}
         self._noted_site_colours: NDArray[np.float32] = np.array(env.sim.model.site_rgba)
         self._view: Any = None
@@ -68,20 +81,36 @@ class Cameras:
             getattr(data, field)[:] = values
         current_colours = np.array(model.site_rgba)
         model.site_rgba[:] = self._noted_site_colours
-        self._view._render_context_offscreen.gl_ctx.make_current()
+        context = self._view._render_context_offscreen
+        context.gl_ctx.make_current()
+        while self._stale_textures:
+            mujoco.mjr_uploadTexture(model._model, context.con, self._stale_textures.pop())
         frame = self._view.render(camera_name=CAMERAS[camera], width=RENDER_SIZE, height=RENDER_SIZE)
         model.site_rgba[:] = current_colours
         return frame
 
-    def place(self, move: CameraMove | None) -> None:
-        """Puts the third-person camera where a move takes it from its place, or back into its place.
+    def place(self, move: CameraMove | None, shifts: Mapping[str, CameraShift] = MappingProxyType({})) -> None:
+        """Puts the third-person camera where a move takes it from its place, and shifts cameras; others go back.
 
         It shows when the scene is computed next, as the begin of an episode does.
+
+        Args:
+            move: of the third-person camera.
+            shifts: camera, a name in `CAMERAS` -> how it is shifted then.
         """
-        pose = self._home if move is None else move_camera(self._home, move)
-        quaternion = pose.quaternion if move is None else pose.quaternion / np.linalg.norm(pose.quaternion)
-        model, index = self._env.sim.model, self._third_person
-        model.cam_pos[index], model.cam_quat[index] = pose.position, quaternion
+        model = self._env.sim.model
+        for name, index in self._indices.items():
+            pose = home = self._home[name]
+            if move is not None and name == "agentview":
+                pose = move_camera(pose, move)
+            if name in shifts:
+                pose = shift_camera(pose, shifts[name])
+            quaternion = pose.quaternion if pose is home else pose.quaternion / np.linalg.norm(pose.quaternion)
+            model.cam_pos[index], model.cam_quat[index] = pose.position, quaternion
+
+    def note_texture(self, texture: int) -> None:
+        """The model's texture has changed; the renderer must have it before it renders again."""
+        self._stale_textures.add(texture)
 
     def project(self, camera: str, point: NDArray[np.float64]) -> tuple[float, float]:
         """Where the geometry of the camera puts a point of the world in a frame as rendered.
@@ -93,7 +122,7 @@ class Cameras:
         Returns:
             Row and column in pixels. Row 0 is the lower edge of the view, since frames are upside-down.
         """
-        model, index = self._env.sim.model, self._env.sim.model.camera_name2id(CAMERAS[camera])
+        model, index = self._env.sim.model, self._indices[camera]
         axes = self._noted["cam_xmat"][index].reshape(3, 3)
         right, up, backwards = axes.T @ (point - self._noted["cam_xpos"][index])
         focal_length = RENDER_SIZE / 2 / np.tan(np.deg2rad(model.cam_fovy[index]) / 2)
@@ -122,4 +151,5 @@ class Cameras:
         self._view = MjSim(self._env.sim.model._model)  # shares the model, has data of its own
         context = MjRenderContextOffscreen(self._view, device_id=-1)
         context.vopt.geomgroup[0], context.vopt.geomgroup[1] = 0, 1  # collision shapes hidden, visual ones shown
+        self._stale_textures.clear()  # the context has just read all of them
         atexit.register(self.close)  # before the renderer's own exit handler closes the display under it

@@ -1,5 +1,6 @@
 """LIBERO as a `Simulator`: one task, physics always, rendering on demand."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -11,9 +12,11 @@ from eval_bridge.simulators.axis_angle import axis_angle_from_quaternion
 from eval_bridge.simulators.interface import EpisodeStart, Goal, Probe
 from eval_bridge.simulators.libero import reset
 from eval_bridge.simulators.libero.cameras import Cameras
+from eval_bridge.simulators.libero.looks.applying import ModelLooks
+from eval_bridge.simulators.libero.looks.values import Looks
 from eval_bridge.simulators.libero.quiet_import import quiet
 from eval_bridge.simulators.libero.scene_queries import Predicate, SceneQueries
-from eval_bridge.simulators.libero.state_capture import capture_start, flat_state
+from eval_bridge.simulators.libero.state_capture import capture_start, flat_state, with_arm_turned
 from eval_bridge.simulators.libero.stepping import Stepper
 from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.simulators.libero.task_files import task_definition, task_instruction
@@ -46,6 +49,7 @@ class LiberoSimulator:
         self._cameras: Cameras | None = None
         self._queries: SceneQueries | None = None
         self._stepper: Stepper | None = None
+        self._looks: ModelLooks | None = None
         self._is_closed = False
 
     @property
@@ -69,9 +73,19 @@ class LiberoSimulator:
         assert self._cameras is not None
         return self._cameras
 
+    @property
+    def looks(self) -> ModelLooks:
+        """How the scene looks; `begin` shows what its start tells."""
+        if self._looks is None:
+            self._looks = ModelLooks(self._environment(), self.cameras)
+        return self._looks
+
     def draw_start(self, seed: int) -> EpisodeStart:
         """Draws a start by the task's own random reset; `begin` must follow. See `reset.draw_start`."""
-        return reset.draw_start(self._environment(), seed)
+        environment = self._environment()
+        self._show(None)
+        self.cameras.place(None)
+        return reset.draw_start(environment, seed)
 
     def begin(
         self, start: EpisodeStart, *, camera: CameraMove | None = None, posture: NDArray[np.float64] | None = None
@@ -81,11 +95,18 @@ class LiberoSimulator:
         Args:
             start: of this task.
             camera: move of the third-person camera in this episode; None leaves it in its place.
-            posture: joint angles ``[7]`` that the arm's controller starts from, radians; None for its home.
+            posture: joint angles ``[7]`` that the arm's controller starts from, radians; None for those that the
+                start's looks tell, or else its home.
         """
-        environment = self._environment()
-        self.cameras.place(camera)
+        environment, looks = self._environment(), self._show(start.looks)
+        self.cameras.place(camera, looks.cameras)
+        if posture is None and looks.posture is not None:
+            posture = np.array(looks.posture)
         reset.begin(environment, start, self._step, posture)
+
+    def with_arm_turned(self, start: EpisodeStart, turn: NDArray[np.float64]) -> EpisodeStart:
+        """A start whose arm has its joints turned by ``[7]`` radians."""
+        return start._replace(state=with_arm_turned(self._environment(), start.state, turn))
 
     def step(self, action: NDArray[np.float32]) -> bool:
         """Executes one action for 50 ms, as LIBERO's environment does to the last bit (`Stepper`).
@@ -169,8 +190,15 @@ class LiberoSimulator:
             self._cameras.close()
         if self._wrapper is not None:
             self._wrapper.env.close()
-        self._cameras, self._queries, self._stepper, self._wrapper = None, None, None, None
+        self._cameras, self._queries, self._stepper, self._looks, self._wrapper = None, None, None, None, None
         self._is_closed = True
+
+    def _show(self, values: Mapping[str, Any] | None) -> Looks:
+        """Shows the looks that a start tells, or the task's own."""
+        looks = Looks() if values is None else Looks.of(values)
+        if looks != (Looks() if self._looks is None else self._looks.shown):
+            self.looks.show(looks)
+        return looks
 
     def _step(self, action: NDArray[np.float64]) -> bool:
         self._environment()

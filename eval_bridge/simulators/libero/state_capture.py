@@ -27,3 +27,10 @@ def fixture_poses(env: Any) -> dict[str, NDArray[np.float64]]:
 def capture_start(env: Any) -> EpisodeStart:
     """The start that brings another environment of the task to where this one is (at rest, before settling)."""
     return EpisodeStart(state=flat_state(env), fixture_poses=fixture_poses(env))
+
+
+def with_arm_turned(env: Any, state: NDArray[np.float64], turn: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A flattened state ``[S]`` with the arm's joints turned by ``[7]`` radians."""
+    changed = np.array(state)
+    changed[1 + np.asarray(env.robots[0]._ref_joint_pos_indexes)] += turn
+    return changed

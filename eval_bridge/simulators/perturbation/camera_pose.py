@@ -1,7 +1,8 @@
 """Where LIBERO-Plus puts the third-person camera. The camera in the hand stays where it is.
 
 Its cases move the camera in one of three ways: around the table on a sphere, also 15 degrees above its place; away
-from the table; or it stays and turns. Every move is followed by rounding to four decimals, as there.
+from the table; or it stays and turns. Every move is followed by rounding to four decimals, as there. Small shifts
+are our own.
 """
 
 from typing import NamedTuple
@@ -39,6 +40,25 @@ class CameraMove(NamedTuple):
     distance: int
     turn: int
     tilt: int
+
+
+class CameraShift(NamedTuple):
+    """A small change of a camera's pose, in the frame of what carries it.
+
+    Attributes:
+        offset: by how much it is moved along each axis (metres).
+        turn: an axis to turn it in place around, as long as the angle (degrees).
+    """
+
+    offset: tuple[float, float, float]
+    turn: tuple[float, float, float]
+
+
+def shift_camera(pose: CameraPose, shift: CameraShift) -> CameraPose:
+    """The pose after a shift."""
+    degrees = float(np.linalg.norm(shift.turn))
+    turn = _around(np.asarray(shift.turn) / (degrees or 1.0), degrees)
+    return CameraPose(pose.position + shift.offset, _turn(pose, turn))
 
 
 def move_camera(pose: CameraPose, move: CameraMove) -> CameraPose:

@@ -4,7 +4,7 @@
 data                        attributes: env_name, env_args, problem_info, bddl_file_name, bddl_file_content,
 │                           macros_image_convention, num_demos, total            (+ suite, task, versions)
 └── demo_0, demo_1, ...     attributes: num_samples, model_file, init_state      (+ seed, fixture_poses, noise, style,
-    │                                                                            layout: if not the task's own,
+    │                                                                            layout, looks: if not the task's,
     │                                                                            ep_meta: its own instruction,
     │                                                                            expert_from: the steps before it are
     │                                                                            a policy's, see `Demo`)

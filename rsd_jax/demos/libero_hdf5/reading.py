@@ -205,6 +205,7 @@ def _find_start(episode: StoredEpisode, suite: str, instruction: str) -> DemoSta
         return DemoStart(
             state=np.asarray(attributes["init_state"], np.float64),
             fixture_poses={fixture: np.asarray(pose, np.float64) for fixture, pose in poses.items()},
+            looks=episode.json("looks") or None,
         )
     folders = (episode.path.parent, episode.path.parent.parent)
     for folder in folders if file_name(suite) == suite else ():  # no other name is one of such a file

@@ -89,6 +89,8 @@ def _write_demo(group: h5py.Group, demo: Demo, episode: EpisodeDescription) -> N
         poses = {name: pose.tolist() for name, pose in demo.start.fixture_poses.items()}
         group.attrs["init_state"] = demo.start.state
         group.attrs["fixture_poses"] = json.dumps(poses)
+        if demo.start.looks:
+            group.attrs["looks"] = json.dumps(demo.start.looks)
     group.attrs["noise"] = json.dumps(episode.noise)
     group.attrs["style"] = json.dumps(episode.style)
     if episode.layout:

@@ -86,7 +86,7 @@ def apply_layout(simulator: LiberoSimulator, start: EpisodeStart, at: Arrangemen
     for number, name in enumerate(sorted(at.removed)):
         poses[name] = _parked_pose(at, name, number)
     fixtures = {name: _pose_of(at, name) if name in at.changed else pose for name, pose in start.fixture_poses.items()}
-    return EpisodeStart(simulator.queries.state_with(start.state, poses), fixtures)
+    return start._replace(state=simulator.queries.state_with(start.state, poses), fixture_poses=fixtures)
 
 
 def positions_of(simulator: LiberoSimulator, start: EpisodeStart) -> dict[str, NDArray[np.float64]]:

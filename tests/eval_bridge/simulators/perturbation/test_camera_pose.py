@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from eval_bridge.simulators.perturbation.camera_pose import PIVOT, CameraMove, CameraPose, move_camera
+from eval_bridge.simulators.perturbation.camera_pose import (
+    PIVOT,
+    CameraMove,
+    CameraPose,
+    CameraShift,
+    move_camera,
+    shift_camera,
+)
 
 HOME = CameraPose(
     np.array([0.6586131746834771, 0.0, 1.6103500240372423]),
@@ -48,3 +55,13 @@ def test_the_camera_keeps_looking_at_the_table_when_it_goes_around():
 
     moved = move_camera(HOME, UNMOVED._replace(azimuth=300, elevation=15))
     np.testing.assert_allclose(seen_from(moved), seen_from(HOME), atol=1e-3)
+
+
+def test_a_shift_moves_a_camera_and_turns_it_in_place():
+    upright = CameraPose(np.zeros(3), np.array([1.0, 0.0, 0.0, 0.0]))
+    shifted = shift_camera(upright, CameraShift((0.1, 0.0, -0.2), (0.0, 0.0, 90.0)))
+    np.testing.assert_allclose(shifted.position, [0.1, 0.0, -0.2])
+    np.testing.assert_allclose(shifted.quaternion, [np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5)])
+    still = shift_camera(HOME, CameraShift((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)))
+    np.testing.assert_allclose(still.position, HOME.position)
+    np.testing.assert_allclose(still.quaternion, HOME.quaternion)
