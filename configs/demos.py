@@ -8,12 +8,13 @@ Variants, with times on 2 cores and no GPU:
     diverse     the same 50 each, every episode in a style of its own: from which side things are grasped, over or
                 around what lies between, and how fast, is drawn by the seed.
     layouts     libero_spatial as below, but four episodes in five in a layout that the seed draws: things exchanged,
-                put anywhere or taken away, fixtures moved. layouts_libero_SUITE: another suite.
+                put anywhere or taken away, fixtures moved; and, drawn apart, four in five with looks of their own:
+                colours, textures, light, cameras, posture of the arm. layouts_libero_SUITE: another suite.
     libero_SUITE  50 of each of the ten tasks of libero_spatial, _object, _goal or _10; of the first 4 to 6 minutes on
                 a GPU host's 16 cores.
     quickstart  one task (the bowl at the table's centre), 20 demonstrations: about 10 minutes.
     tiny        the same task, 4 demonstrations: two minutes. tiny_libero_SUITE: one task of that suite, likewise.
-    tiny_layouts  the same task, 4 demonstrations, each in a layout of its own.
+    tiny_layouts  the same task, 4 demonstrations, each in a layout and with looks of its own.
 With noise the expert succeeds in 86 % of the episodes of libero_spatial where motions are smooth, else in 95 %; failed
 seeds are skipped and listed in the summary.
 """
@@ -105,6 +106,28 @@ def get_config(variant: str = "") -> ConfigDict:
     config.layout.nearest, config.layout.farthest, config.layout.widest = 0.3, 0.85, 0.36
     # Layouts drawn for an episode before it is given up, and counted as a failure.
     config.layout.most_draws = 40
+    # What of how things look is drawn at random; here nothing, and every pixel is the task's own.
+    config.looks = ConfigDict()
+    # That an episode has looks of its own.
+    config.looks.probability = 0.0
+    # Of each class of things, that it is recoloured: by which angle hues are turned (degrees), by which share it gets
+    # brighter or darker, and how much of a colour is mixed in, at most.
+    config.looks.recolour_probability, config.looks.hue = 0.0, 0.0
+    config.looks.gain, config.looks.most_paint = 0.0, 0.0
+    # Of table, floor and walls each, that they are recoloured likewise; that they then get another texture.
+    config.looks.surface_probability, config.looks.image_probability = 0.0, 0.0
+    # How much more or less they shine at most.
+    config.looks.shine = 0.0
+    # How far lights are moved (metres), and by which share they are brighter or of another colour, at most.
+    config.looks.light_shift, config.looks.light_gain, config.looks.light_tint = 0.0, 0.0, 0.0
+    # How far the camera that looks on, and the one in the hand, are moved (metres) and turned (degrees) at most.
+    config.looks.view_shift, config.looks.view_turn = 0.0, 0.0
+    config.looks.wrist_shift, config.looks.wrist_turn = 0.0, 0.0
+    # Radians, in the space of the arm's seven joints: how far the posture that its controller holds to is from home,
+    # and how far it begins from where the start has it, at most.
+    config.looks.posture, config.looks.arm = 0.0, 0.0
+    # Colours drawn for a class of things that are withheld, before it keeps its own.
+    config.looks.most_draws = 10
     # A policy may act before the expert takes over, as in configs/corrections.py: that of the run in this folder.
     config.takeover = ConfigDict({"policy_of": "", "decoder": "l1_regression", "policy_batch": 0})
     # Steps after which the expert does, drawn evenly from these.
@@ -143,6 +166,15 @@ def get_config(variant: str = "") -> ConfigDict:
         config.layout.fixture_probability = 0.4
         config.layout.fixture_shift, config.layout.fixture_turn = 0.06, 12.0
         config.layout.removal_probability = 0.15
+        config.looks.probability = config.layout.probability
+        config.looks.recolour_probability, config.looks.hue = 0.7, 40.0
+        config.looks.gain, config.looks.most_paint = 0.3, 0.5
+        config.looks.surface_probability, config.looks.image_probability = 0.7, 0.5
+        config.looks.shine = 0.4
+        config.looks.light_shift, config.looks.light_gain, config.looks.light_tint = 0.5, 0.3, 0.15
+        config.looks.view_shift, config.looks.view_turn = 0.03, 2.0
+        config.looks.wrist_shift, config.looks.wrist_turn = 0.005, 2.0
+        config.looks.posture, config.looks.arm = 0.2, 0.1
     if variant in _TINY:
         config.suite = SUITES[_TINY.index(variant)]
     config.lock()

@@ -7,7 +7,7 @@ Variants, with times on 16 cores:
     noisy         the same with the disturbances of configs/demos.py.
     libero_SUITE  one suite as configs/demos.py:libero_SUITE collects it: smooth, disturbed, misses included.
     diverse       libero_spatial as configs/demos.py:diverse does, every episode in a style of its own.
-    layouts, layouts_libero_SUITE  as configs/demos.py does, every episode in a layout of its own.
+    layouts, layouts_libero_SUITE  as configs/demos.py does, every episode in a layout and with looks of its own.
     tiny          2 of each task of libero_spatial.
 """
 
@@ -35,10 +35,11 @@ def get_config(variant: str = "") -> ConfigDict:
     config.workers = 0
     # What disturbs and shapes an episode, as in the collection.
     config.noise, config.style, config.motion = collected.noise, collected.style, collected.motion
-    config.layout = collected.layout
+    config.layout, config.looks = collected.layout, collected.looks
     if variant in COLLECTED:
         config.suites = (collected.suite,)
         config.layout.probability = float(config.layout.probability > 0)
+        config.looks.probability = float(config.looks.probability > 0)
     else:
         config.noise.miss_probability = 0.0
         if variant != "noisy":

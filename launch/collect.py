@@ -38,6 +38,7 @@ from eval_bridge.provenance import package_versions
 from eval_bridge.report.collection.page import write_collection_page
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.layout.starting import draw_start_in_layout
+from eval_bridge.simulators.libero.looks.drawing import add_looks
 from eval_bridge.simulators.libero.quiet_import import prepare_process
 from eval_bridge.simulators.libero.renderer import RendererNotFound
 from eval_bridge.workers.shard import WHOLE
@@ -74,6 +75,7 @@ def main(config: ConfigDict) -> None:
             recording=settings.recording,
             takeover=settings.takeover if settings.corrects else None,
             draw_start=draw_start_in_layout,
+            add_looks=add_looks,
         )
         for name in settings.task_names
     ]
@@ -130,9 +132,12 @@ def _describe(log: CollectionLog, path: Path) -> str:
 
 
 def _describe_refused(summary: Mapping[str, Any]) -> str:
-    refused: Mapping[str, int] = summary.get("refused_layouts", {})
-    reasons = ", ".join(f"{reason} {count}" for reason, count in refused.items())
-    return f", {sum(refused.values())} layouts drawn again ({reasons})" if refused else ""
+    told = ""
+    for what in ("layouts", "looks"):
+        refused: Mapping[str, int] = summary.get(f"refused_{what}", {})
+        reasons = ", ".join(f"{reason} {count}" for reason, count in refused.items())
+        told += f", {sum(refused.values())} {what} drawn again ({reasons})" if refused else ""
+    return told
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ from eval_bridge.provenance import package_versions
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
 from eval_bridge.simulators.libero.layout.starting import draw_start_in_layout
+from eval_bridge.simulators.libero.looks.drawing import add_looks
+from eval_bridge.simulators.libero.looks.settings import LooksSettings
 from eval_bridge.simulators.libero.quiet_import import prepare_process
 from eval_bridge.simulators.libero.suites import get_suite
 from launch.config_flags import run
@@ -48,6 +50,7 @@ def tasks_of(
     style: StyleSettings,
     motion: MotionLimits,
     layout: LayoutSettings,
+    looks: LooksSettings,
 ) -> list[CollectionTask[LiberoSimulator]]:
     """Every task of the suites, to be played until its goal first holds, as an evaluation does."""
     return [
@@ -58,9 +61,10 @@ def tasks_of(
             expert=libero_expert,
             describe_scene=partial(describe_libero_scene, suite, task, {}),
             recording=RecordingSettings(
-                get_suite(suite).max_steps, 0, noise, images=False, style=style, motion=motion, layout=layout
+                get_suite(suite).max_steps, 0, noise, False, style=style, motion=motion, layout=layout, looks=looks
             ),
             draw_start=draw_start_in_layout,
+            add_looks=add_looks,
         )
         for suite in suites
         for task in get_suite(suite).tasks
@@ -81,7 +85,8 @@ def main(config: ConfigDict) -> None:
     prepare_process(rendering=False)
     noise, style = to_dataclass(NoiseSettings, config.noise), to_dataclass(StyleSettings, config.style)
     motion, layout = to_dataclass(MotionLimits, config.motion), to_dataclass(LayoutSettings, config.layout)
-    tasks = tasks_of(tuple(config.suites), noise, style, motion, layout)
+    looks = to_dataclass(LooksSettings, config.looks)
+    tasks = tasks_of(tuple(config.suites), noise, style, motion, layout, looks)
     seeds = {}
     for index, task in enumerate(tasks):
         first = config.first_seed + SEEDS_PER_TASK * get_suite(task.suite).task_index(task.task)
@@ -107,6 +112,7 @@ def main(config: ConfigDict) -> None:
         "style": dataclasses.asdict(style),
         "motion": dataclasses.asdict(motion),
         **({"layout": dataclasses.asdict(layout)} if layout.draws else {}),
+        **({"looks": dataclasses.asdict(looks)} if looks.draws else {}),
         "expert": expert_version(),
         "commit": git_commit(),
         "versions": package_versions(),

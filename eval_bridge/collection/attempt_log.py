@@ -23,6 +23,7 @@ class Attempt:
         reason: why it failed; empty for a success.
         style: how it was done, see `StyleRecord.values`; empty if that is not known.
         layout: in which layout of the scene, see `DrawnStart.layout`; empty for the task's own.
+        refused_looks: why looks were drawn again -> how often.
     """
 
     seed: int
@@ -32,6 +33,7 @@ class Attempt:
     reason: str = ""
     style: Mapping[str, Any] = field(default_factory=dict)
     layout: Mapping[str, Any] = field(default_factory=dict)
+    refused_looks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def refused_layouts(self) -> Mapping[str, int]:
@@ -39,12 +41,16 @@ class Attempt:
         return dict(self.layout.get("refused", {}))
 
 
-def count_refused_layouts(attempts: Iterable[Attempt]) -> dict[str, int]:
-    """Why layouts were drawn again -> how often, over all attempts; the most frequent reason first."""
-    counts: Counter[str] = Counter()
+def count_refused(attempts: Iterable[Attempt]) -> dict[str, dict[str, int]]:
+    """``refused_layouts`` and ``refused_looks``: why they were drawn again -> how often, over all attempts.
+
+    The most frequent reason is the first; what was never drawn again is left out.
+    """
+    counts: dict[str, Counter[str]] = {"refused_layouts": Counter(), "refused_looks": Counter()}
     for attempt in attempts:
-        counts.update(attempt.refused_layouts)
-    return dict(counts.most_common())
+        counts["refused_layouts"].update(attempt.refused_layouts)
+        counts["refused_looks"].update(attempt.refused_looks)
+    return {name: dict(reasons.most_common()) for name, reasons in counts.items() if reasons}
 
 
 @dataclass
@@ -106,14 +112,13 @@ class CollectionLog:
         """Counts, sums, settings, provenance and every attempt, as JSON values."""
         attempts = [self.attempts[seed] for seed in sorted(self.attempts)]
         successes = [attempt for attempt in attempts if attempt.is_success]
-        refused = count_refused_layouts(attempts)
         return {
             "attempts_made": len(attempts),
             "successes": len(successes),
             "steps": sum(attempt.steps for attempt in successes),
             "seconds": round(sum(attempt.seconds for attempt in attempts), 1),
             "failed_seeds": [attempt.seed for attempt in attempts if not attempt.is_success],
-            **({"refused_layouts": refused} if refused else {}),
+            **count_refused(attempts),
             "settings": self.settings,
             **self.provenance,
             "attempts": [dataclasses.asdict(attempt) for attempt in attempts],

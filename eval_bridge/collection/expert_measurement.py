@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from eval_bridge.collection.attempt_log import Attempt, count_refused_layouts
+from eval_bridge.collection.attempt_log import Attempt, count_refused
 from eval_bridge.collection.worker import CollectionJob, CollectionTask, CollectionWorker, Record
 from eval_bridge.workers.jobs import JobLoop
 from eval_bridge.workers.messages import Failure
@@ -75,7 +75,7 @@ def summarise_attempts(
 ) -> dict[str, dict[str, Any]]:
     """``{SUITE: {TASK: {episodes, successes, mean_steps, failures}}}``; mean steps are those of successes.
 
-    Where layouts were drawn also ``layouts`` (rule -> ``[successes, episodes]``) and ``refused_layouts``.
+    Where layouts were drawn also ``layouts`` (rule -> ``[successes, episodes]``), and what `count_refused` counts.
     """
     table: dict[str, dict[str, Any]] = {}
     for index, task in enumerate(tasks):
@@ -86,6 +86,7 @@ def summarise_attempts(
             "mean_steps": round(sum(steps) / len(steps), 1) if steps else None,
             "failures": {str(attempt.seed): attempt.reason for attempt in attempts[index] if not attempt.is_success},
             **_layouts(attempts[index]),
+            **count_refused(attempts[index]),
         }
     return table
 
@@ -98,4 +99,4 @@ def _layouts(attempts: Sequence[Attempt]) -> dict[str, Any]:
         counts = rules.setdefault(attempt.layout.get("rule", "none"), [0, 0])
         counts[0] += attempt.is_success
         counts[1] += 1
-    return {"layouts": rules, "refused_layouts": count_refused_layouts(attempts)}
+    return {"layouts": rules}

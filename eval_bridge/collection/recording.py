@@ -1,6 +1,6 @@
 """Records one episode of an expert as a demonstration."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -12,8 +12,9 @@ from eval_bridge.experts.scripted_expert import ExpertFailed
 from eval_bridge.experts.smooth_motion import MotionLimits, smooth
 from eval_bridge.experts.style import StyleSettings, draw_style, style_generator
 from eval_bridge.experts.style_record import StyleRecord
-from eval_bridge.simulators.interface import DrawnStart, Simulator
+from eval_bridge.simulators.interface import DrawnStart, EpisodeStart, Simulator
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
+from eval_bridge.simulators.libero.looks.settings import LooksSettings
 from rsd_jax.demos.demo import Demo, DemoFrames, DemoStart
 from rsd_jax.demos.frames import STORED_SIZE, to_size
 
@@ -47,6 +48,9 @@ caller executes each action before it asks again."""
 DrawStart = Callable[[_Simulator, int, LayoutSettings], DrawnStart]
 """Draws the start of an episode from its seed, in a layout as far as the settings say."""
 
+AddLooks = Callable[[_Simulator, EpisodeStart, int, LooksSettings], EpisodeStart]
+"""Gives the start of an episode looks of its own, from its seed, as far as the settings say."""
+
 Lead = Callable[[_Simulator], Iterator[NDArray[np.float32]]]
 """Yields actions ``[7]`` of whoever acts before the expert, for the simulator's present state, until it takes over."""
 
@@ -66,6 +70,7 @@ class RecordingSettings:
         motion: how fast the hand may speed up and brake.
         image_size: pixels a side of the recorded frames.
         layout: what of the scene's layout is drawn at random.
+        looks: what of how things look is.
     """
 
     step_limit: int
@@ -76,10 +81,14 @@ class RecordingSettings:
     motion: MotionLimits = field(default_factory=MotionLimits)
     image_size: int = STORED_SIZE
     layout: LayoutSettings = field(default_factory=LayoutSettings)
+    looks: LooksSettings = field(default_factory=LooksSettings)
 
 
 class RecordedEpisode(NamedTuple):
-    """A demonstration, how it was done (JSON values, see `StyleRecord.values`), and in which layout (`DrawnStart`)."""
+    """A demonstration, how it was done (JSON values, see `StyleRecord.values`), and in which layout (`DrawnStart`).
+
+    How things looked is told by the demonstration's start.
+    """
 
     demo: Demo
     style: dict[str, Any]
@@ -87,12 +96,13 @@ class RecordedEpisode(NamedTuple):
 
 
 class FailedEpisode(NamedTuple):
-    """An episode that is not kept: its number of steps, why, how it was done as far as it went, its layout."""
+    """An episode that is not kept: its number of steps, why, how it was done as far as it went, layout and looks."""
 
     steps: int
     reason: str
     style: dict[str, Any]
     layout: dict[str, Any]
+    looks: Mapping[str, Any] | None = None
 
 
 class _Step(NamedTuple):
@@ -114,6 +124,17 @@ def own_start(simulator: Simulator, seed: int, layout: LayoutSettings) -> DrawnS
     return DrawnStart(simulator.draw_start(seed), {})
 
 
+def own_looks(simulator: Simulator, start: EpisodeStart, seed: int, looks: LooksSettings) -> EpisodeStart:
+    """The start, with the looks of the task.
+
+    Raises:
+        ValueError: other looks are asked for.
+    """
+    if looks.draws:
+        raise ValueError(f"looks.probability={looks.probability}, but this task's scene looks one way; set it to 0")
+    return start
+
+
 def record_episode(
     simulator: _Simulator,
     expert: Expert[_Simulator],
@@ -124,11 +145,12 @@ def record_episode(
     seed: int,
     lead: Lead[_Simulator] | None = None,
     draw_start: DrawStart[_Simulator] = own_start,
+    add_looks: AddLooks[_Simulator] = own_looks,
 ) -> RecordedEpisode | FailedEpisode:
     """Plays one episode from a random start and records it.
 
-    What is recorded depends on `seed` alone: the start is the one that `draw_start` draws from it, and layout, style
-    and noise have generators of their own. Everything is observed before the action of its step.
+    What is recorded depends on `seed` alone: the start is the one that `draw_start` draws from it, and layout, looks,
+    style and noise have generators of their own. Everything is observed before the action of its step.
 
     Args:
         simulator: the task.
@@ -137,7 +159,7 @@ def record_episode(
         suite: name of the task's suite. task: its name. seed: of the episode.
         lead: a policy whose mistakes the expert corrects; it acts undisturbed until the expert takes over
             (`Demo.expert_from`).
-        draw_start: draws the start.
+        draw_start: draws the start. add_looks: says how it looks.
 
     Returns:
         The demonstration, or why there is none: no layout was found, the expert gave up, or stopped where the goal did
@@ -146,6 +168,7 @@ def record_episode(
     start, layout = draw_start(simulator, seed, settings.layout)
     if start is None:
         return FailedEpisode(0, NO_LAYOUT, {}, layout)
+    start = add_looks(simulator, start, seed, settings.looks)
     simulator.begin(start)
     noise = ActionNoise(settings.noise, np.random.default_rng([seed, _NOISE_STREAM]))
     style = StyleRecord(draw_style(settings.style, style_generator(seed), len(simulator.goal.predicates)))
@@ -158,9 +181,12 @@ def record_episode(
         steps.append(_Step(action, label, simulator.proprio(), simulator.state(), frames))
         return simulator.step(action)
 
+    def failed(reason: str) -> FailedEpisode:
+        return FailedEpisode(len(steps), reason, style.values(), layout, start.looks)
+
     for action in lead(simulator) if lead else ():
         if take(action, action, black if settings.images else None):
-            return FailedEpisode(len(steps), SOLVED_BEFORE, style.values(), layout)
+            return failed(SOLVED_BEFORE)
     expert_from = len(steps)
     step_limit = expert_from + settings.step_limit
     try:
@@ -174,12 +200,11 @@ def record_episode(
             if since_success is not None and len(steps) - since_success >= settings.steps_after_success:
                 break
             if since_success is None and len(steps) >= step_limit:
-                reason = f"the goal does not hold after {settings.step_limit} steps"
-                return FailedEpisode(len(steps), reason, style.values(), layout)
+                return failed(f"the goal does not hold after {settings.step_limit} steps")
     except ExpertFailed as failure:
-        return FailedEpisode(len(steps), str(failure), style.values(), layout)
+        return failed(str(failure))
     if not is_solved:
-        return FailedEpisode(len(steps), "the goal does not hold when the expert stops", style.values(), layout)
+        return failed("the goal does not hold when the expert stops")
     demo = Demo(
         suite=suite,
         task=task,
@@ -190,7 +215,7 @@ def record_episode(
         agentview=np.stack([step.frames.agentview for step in steps if step.frames]) if settings.images else None,
         wrist=np.stack([step.frames.wrist for step in steps if step.frames]) if settings.images else None,
         states=np.stack([step.state for step in steps]),
-        start=DemoStart(start.state, start.fixture_poses),
+        start=DemoStart(start.state, start.fixture_poses, start.looks),
         seed=seed,
         expert_from=expert_from,
     )

@@ -24,6 +24,7 @@ from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.experts.style import StyleSettings
 from eval_bridge.policies.interface import Policy
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
+from eval_bridge.simulators.libero.looks.settings import LooksSettings
 from eval_bridge.workers.jobs import JobLoop
 from eval_bridge.workers.messages import Failure
 from eval_bridge.workers.pool import SILENCE_LIMIT, WorkerPool
@@ -222,7 +223,13 @@ class _TaskState:
     ) -> "_TaskState":
         path = demo_path(run_dir, task.folder, task.task)
         settings = {"first_seed": plan.first_seed, **dataclasses.asdict(task.recording)}
-        for name, default in (("style", StyleSettings()), ("motion", MotionLimits()), ("layout", LayoutSettings())):
+        defaults = {
+            "style": StyleSettings(),
+            "motion": MotionLimits(),
+            "layout": LayoutSettings(),
+            "looks": LooksSettings(),
+        }
+        for name, default in defaults.items():
             if getattr(task.recording, name) == default:
                 del settings[name]  # so that collections from before there was such a setting go on
         if task.takeover is not None and leader is not None:

@@ -10,6 +10,7 @@ from eval_bridge.experts.noise import NoiseSettings
 from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.experts.style import StyleSettings
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
+from eval_bridge.simulators.libero.looks.settings import LooksSettings
 from eval_bridge.simulators.libero.renderer import render_environments
 from eval_bridge.simulators.libero.suites import Suite, get_suite, select_tasks
 from eval_bridge.simulators.start_seeds import FIRST_CORRECTION, FIRST_DEVELOPMENT_SEED, SEEDS_PER_RUN
@@ -39,7 +40,7 @@ class CollectionSettings:
         takeover: of which policy the expert corrects the mistakes, if it does.
         shard: ``PART/PARTS``, the part of the tasks that this host records.
         image_size: pixels a side of the recorded frames: 128, or 256 for a policy that takes such (OpenVLA).
-        layout: what of the scene's layout is drawn at random.
+        layout: what of the scene's layout is drawn at random. looks: what of how things look is.
 
     Raises:
         ValueError: on construction, if a suite, a task, a number or a shard is impossible.
@@ -63,6 +64,7 @@ class CollectionSettings:
     shard: str = "0/1"
     image_size: int = STORED_SIZE
     layout: LayoutSettings = field(default_factory=LayoutSettings)
+    looks: LooksSettings = field(default_factory=LooksSettings)
 
     def __post_init__(self) -> None:
         if self.image_size not in (STORED_SIZE, RENDER_SIZE):
@@ -106,6 +108,7 @@ class CollectionSettings:
             motion=self.motion,
             image_size=self.image_size,
             layout=self.layout,
+            looks=self.looks,
         )
 
     @property

@@ -5,7 +5,7 @@ No evaluation state can be reached from here: starts are drawn from seeds, by th
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,14 @@ from typing import Any, Generic, TypeVar, assert_never
 
 from eval_bridge.collection.attempt_log import Attempt
 from eval_bridge.collection.recording import (
+    AddLooks,
     DrawStart,
     Expert,
     FailedEpisode,
     Lead,
     RecordableSimulator,
     RecordingSettings,
+    own_looks,
     own_start,
     record_episode,
 )
@@ -45,7 +47,7 @@ class CollectionTask(Generic[_Simulator]):
         describe_scene: makes the attributes of the demonstration files.
         recording: how episodes are recorded.
         takeover: when the expert takes over from a policy, which the worker's owner has; None: it acts from the start.
-        draw_start: draws the starts, in layouts if `recording` asks for them.
+        draw_start: draws the starts, in layouts if `recording` asks for them. add_looks: says how they look.
     """
 
     suite: str
@@ -56,6 +58,7 @@ class CollectionTask(Generic[_Simulator]):
     recording: RecordingSettings
     takeover: TakeoverSettings | None = None
     draw_start: DrawStart[_Simulator] = own_start
+    add_looks: AddLooks[_Simulator] = own_looks
 
     @property
     def folder(self) -> str:
@@ -126,15 +129,20 @@ class CollectionWorker:
             seed=seed,
             lead=self._lead(task, job, ask),
             draw_start=task.draw_start,
+            add_looks=task.add_looks,
         )
         if part is not None and not isinstance(result, FailedEpisode):
             noise = dataclasses.asdict(task.recording.noise)
             description = EpisodeDescription(simulator.model_xml(), noise, result.style, result.layout)
             write_episode(part, result.demo, task.describe_scene(), description)
         seconds = round(time.perf_counter() - began, 2)
+        style, layout = result.style, result.layout
         if isinstance(result, FailedEpisode):
-            return Attempt(seed, False, result.steps, seconds, result.reason, result.style, result.layout)
-        return Attempt(seed, True, len(result.demo), seconds, style=result.style, layout=result.layout)
+            refused = _refused(result.looks)
+            return Attempt(seed, False, result.steps, seconds, result.reason, style, layout, refused)
+        assert result.demo.start is not None, "what was recorded has a start"
+        refused = _refused(result.demo.start.looks)
+        return Attempt(seed, True, len(result.demo), seconds, style=style, layout=layout, refused_looks=refused)
 
     def _lead(self, task: CollectionTask[Any], job: Record, ask: AskPolicy) -> Lead[Any] | None:
         if task.takeover is None:
@@ -142,3 +150,7 @@ class CollectionWorker:
         assert self._needs is not None, "a policy that acts has needs"
         policy = OwnersPolicy(ask, job.row, episode_key(job.seed, 0, 0), self._needs)
         return partial(act_for, policy=policy, steps=task.takeover.draw(job.seed))
+
+
+def _refused(looks: Mapping[str, Any] | None) -> dict[str, int]:
+    return dict(looks["refused"]) if looks else {}

@@ -13,6 +13,7 @@ from eval_bridge.experts.smooth_motion import MotionLimits
 from eval_bridge.experts.style import StyleSettings
 from eval_bridge.simulators.libero import quiet_import
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
+from eval_bridge.simulators.libero.looks.settings import LooksSettings
 from eval_bridge.simulators.start_seeds import SEEDS_PER_RUN
 from eval_bridge.workers.shard import Shard
 from launch.collect import main
@@ -128,6 +129,9 @@ def test_experts_are_measured_as_demonstrations_are_collected(calls, tmp_path, v
     layout = to_dataclass(LayoutSettings, measured.layout)
     assert layout.probability == float(variant in LAYOUTS), "every episode that is measured has its own"
     assert dataclasses.replace(layout, probability=recording.layout.probability) == recording.layout
+    looks = to_dataclass(LooksSettings, measured.looks)
+    assert looks.probability == layout.probability
+    assert dataclasses.replace(looks, probability=recording.looks.probability) == recording.looks
 
 
 def test_what_demonstrations_are_by_their_variant():

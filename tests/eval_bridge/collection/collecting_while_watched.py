@@ -36,6 +36,8 @@ def main(folder: Path) -> None:
     from eval_bridge.simulators.libero.environment import LiberoSimulator
     from eval_bridge.simulators.libero.layout.settings import DEVELOPMENT_LAYOUTS
     from eval_bridge.simulators.libero.layout.starting import draw_start_in_layout
+    from eval_bridge.simulators.libero.looks.drawing import add_looks
+    from eval_bridge.simulators.libero.looks.settings import DEVELOPMENT_LOOKS
     from eval_bridge.simulators.libero.suites import get_suite
 
     suite, name = "libero_spatial", get_suite("libero_spatial").tasks[2]
@@ -45,8 +47,9 @@ def main(folder: Path) -> None:
         build_simulator=partial(LiberoSimulator, suite, name),
         expert=libero_expert,
         describe_scene=partial(describe_libero_scene, suite, name, {}),
-        recording=RecordingSettings(step_limit=220, images=False, layout=DEVELOPMENT_LAYOUTS),
+        recording=RecordingSettings(220, images=False, layout=DEVELOPMENT_LAYOUTS, looks=DEVELOPMENT_LOOKS),
         draw_start=draw_start_in_layout,
+        add_looks=add_looks,
     )
     worker, part = CollectionWorker([task]), folder / "0.part"
     attempt = worker.run(Record(0, 0, part), _refuse)

@@ -17,11 +17,13 @@ from eval_bridge.experts.style import StyleSettings
 from eval_bridge.experts.style_record import StyleRecord
 from eval_bridge.simulators.interface import DrawnStart, EpisodeStart
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
+from eval_bridge.simulators.libero.looks.settings import LooksSettings
 from eval_bridge.simulators.point_mass import PointMassSimulator, towards_ball
 from rsd_jax.demos.libero_hdf5 import SceneDescription
 
 STEP_LIMIT = 60
 LAYOUTS = LayoutSettings(probability=1.0, exchange_probability=1.0)
+LOOKS = LooksSettings(probability=1.0)
 
 
 class RecordablePointMass(PointMassSimulator):
@@ -44,6 +46,13 @@ def start_in_layout(simulator: RecordablePointMass, seed: int, settings: LayoutS
         return DrawnStart(start, {})
     refused = {"refused": {"two things overlap": 2}}
     return DrawnStart(None, refused) if seed % 2 else DrawnStart(start, {"rule": "free", **refused})
+
+
+def start_with_looks(
+    simulator: RecordablePointMass, start: EpisodeStart, seed: int, settings: LooksSettings
+) -> EpisodeStart:
+    """Every seed has looks of its own, of which as many were refused as the seed says."""
+    return start._replace(looks={"hue": seed, "refused": {"withheld colour": seed}}) if settings.draws else start
 
 
 def expert(simulator: RecordablePointMass, style: StyleRecord | None = None) -> Iterator[NDArray[np.float32]]:
@@ -111,8 +120,9 @@ def point_mass_task(
     name: str = "close_on_ball",
     style: StyleSettings | None = None,
     layout: LayoutSettings | None = None,
+    looks: LooksSettings | None = None,
 ) -> CollectionTask[RecordablePointMass]:
     recording = RecordingSettings(STEP_LIMIT, 0, NoiseSettings(noise), images, style or StyleSettings())
-    recording = dataclasses.replace(recording, layout=layout or LayoutSettings())
-    draw = {"draw_start": start_in_layout} if layout else {}
+    recording = dataclasses.replace(recording, layout=layout or LayoutSettings(), looks=looks or LooksSettings())
+    draw = ({"draw_start": start_in_layout} if layout else {}) | ({"add_looks": start_with_looks} if looks else {})
     return CollectionTask("point_mass", name, RecordablePointMass, solve, describe_scene, recording, **draw)

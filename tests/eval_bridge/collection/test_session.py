@@ -150,9 +150,11 @@ def test_other_settings_are_refused(tmp_path):
 def test_a_collection_from_before_there_were_layouts_goes_on_and_one_in_others_does_not(tmp_path):
     _collect(tmp_path, demos=1)
     summary = json.loads(next(tmp_path.glob("demos/*/*.json")).read_text())
-    assert "layout" not in summary["settings"]
+    assert not {"layout", "looks"} & set(summary["settings"])
     with pytest.raises(ValueError, match="layout = None, now"):
         _collect(tmp_path, demos=1, task=fakes.point_mass_task(layout=fakes.LAYOUTS))
+    with pytest.raises(ValueError, match="looks = None, now"):
+        _collect(tmp_path, demos=1, task=fakes.point_mass_task(looks=fakes.LOOKS))
 
 
 def test_a_seed_that_crashes_every_time_ends_its_task_with_the_workers_traceback(tmp_path):

@@ -5,10 +5,10 @@ import h5py
 import pytest
 
 from eval_bridge.collection.attempt_log import CollectionLog
-from eval_bridge.collection.recording import own_start
+from eval_bridge.collection.recording import own_looks, own_start
 from eval_bridge.collection.worker import CollectionWorker, Merge, Record
 from eval_bridge.experts.style import StyleSettings
-from rsd_jax.demos.libero_hdf5 import read_layouts, read_styles
+from rsd_jax.demos.libero_hdf5 import read_demos, read_layouts, read_styles
 from tests.eval_bridge.collection import collection_fakes as fakes
 
 DIVERSE = StyleSettings(sides=(-90.0, 90.0), slowest=0.5)
@@ -60,6 +60,29 @@ def test_in_the_tasks_own_layout_nothing_is_noted(tmp_path):
     assert read_layouts(tmp_path / "4.hdf5") == {4: {}}
     with h5py.File(tmp_path / "4.hdf5") as file:
         assert "layout" not in file["data/demo_0"].attrs, "a file of before keeps every byte"
+
+
+def test_looks_stand_in_the_file_and_what_was_refused_in_the_summary(tmp_path):
+    task = fakes.point_mass_task(fakes.expert_that_fails_on_odd_seeds, images=False, looks=fakes.LOOKS)
+    worker, log = CollectionWorker([task]), CollectionLog.open(tmp_path / "summary.json", {}, {})
+    for seed in (4, 5):
+        log.add(worker.run(Record(0, seed, tmp_path / f"{seed}.hdf5"), _refuse))
+    (demo,) = read_demos(tmp_path / "4.hdf5")
+    assert demo.start.looks == {"hue": 4, "refused": {"withheld colour": 4}}
+    assert not (tmp_path / "5.hdf5").exists()
+    assert log.summary()["refused_looks"] == {"withheld colour": 9}
+    again = CollectionLog.open(log.path, {}, {}).attempts
+    assert {seed: attempt.refused_looks["withheld colour"] for seed, attempt in again.items()} == {4: 4, 5: 5}
+
+
+def test_with_the_tasks_own_looks_nothing_is_noted(tmp_path):
+    CollectionWorker([fakes.point_mass_task(images=False)]).run(Record(0, 4, tmp_path / "4.hdf5"), _refuse)
+    assert read_demos(tmp_path / "4.hdf5")[0].start.looks is None
+    with h5py.File(tmp_path / "4.hdf5") as file:
+        assert "looks" not in file["data/demo_0"].attrs, "a file of before keeps every byte"
+    simulator = fakes.RecordablePointMass()
+    with pytest.raises(ValueError, match=r"looks.probability=1.0, but this task's scene looks one way; set it to 0"):
+        own_looks(simulator, simulator.draw_start(0), 0, fakes.LOOKS)
 
 
 def test_a_scene_of_one_layout_refuses_to_draw_one():
