@@ -10,9 +10,11 @@ states themselves: independent draws of one distribution come about as close to 
 Then the distances to LIBERO-PRO's variants: for each of them the demonstration that comes nearest to the layout of any
 of its states, by the thing that is farthest from its place there, of those that a goal names; and the words of the
 instructions that variants have too. Demonstrations of a task's own reset lie among the states of ``_lan``, ``_object``
-and ``_task``, which lay the task out alike: that is told, not refused. It fails if a demonstration starts in an
-evaluation state, if one of a random layout lies within the rule of `eval_bridge.simulators.libero.withheld`, and if
-one has an instruction of a variant.
+and ``_task``, which lay the task out alike: that is told, not refused. Where demonstrations have looks of their own
+these are shown in the scene again, and the mean colours of what they recolour are compared with those that ``_object``
+has in its place. It fails if a demonstration starts in an evaluation state, if one of a random layout lies within the
+rule of `eval_bridge.simulators.libero.withheld` or a colour within that of `withheld_looks`, and if one has an
+instruction of a variant.
 """
 
 from collections.abc import Mapping
@@ -22,8 +24,10 @@ from ml_collections import ConfigDict
 
 from eval_bridge.collection.audit import TaskAudit, WordAudit, audit_suite, write
 from eval_bridge.collection.layout_audit import LayoutAudit, NearestDemo
+from eval_bridge.collection.looks_audit import LooksAudit
 from eval_bridge.simulators.libero.suites import get_suite, suite_names
 from eval_bridge.simulators.libero.withheld import NEAR
+from eval_bridge.simulators.libero.withheld_looks import NEAR_COLOUR
 from launch.config_flags import run
 from rsd_jax.run_folder import AUDIT_NAME, DEMOS_FOLDER, corrections_folder, suite_demo_paths
 
@@ -67,8 +71,9 @@ def describe(folder: str, audit: TaskAudit) -> str:
         f"evaluation states are {1000 * scale.objects:.2f} mm and {scale.arm:.4f} rad apart"
         + ("" if audit.is_apart else "  <-- THE SAME START")
     ]
-    if audit.layouts is not None and audit.words is not None:
-        lines += [*_describe_layouts(audit.task, audit.layouts), *_describe_words(audit.words)]
+    if audit.layouts is not None and audit.words is not None and audit.looks is not None:
+        lines += _describe_layouts(audit.task, audit.layouts) + _describe_words(audit.words)
+        lines += _describe_looks(audit.looks)
     return "\n".join(lines)
 
 
@@ -99,6 +104,21 @@ def _describe_words(words: WordAudit) -> list[str]:
     lines = [f"  words that variants have too, not refused: {', '.join(words.shared) or 'none'}"]
     if words.withheld:
         lines.append(f"  <-- INSTRUCTIONS OF VARIANTS: {'; '.join(words.withheld)}")
+    return lines
+
+
+def _describe_looks(looks: LooksAudit) -> list[str]:
+    if not looks.num_demos:
+        return []
+    nearest = ", ".join(
+        f"{variant} {near.distance:.1f} (seed {near.seed})" for variant, near in sorted(looks.nearest.items())
+    )
+    lines = [
+        f"  {looks.num_demos} with looks of their own, things recoloured from those of variants (CIE76, refused below "
+        f"{NEAR_COLOUR:g}): {nearest or 'none has a variant'}"
+    ]
+    if looks.withheld:
+        lines.append(f"  <-- {len(looks.withheld)} HAVE COLOURS THAT ARE WITHHELD")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""How close demonstrations come to what policies are evaluated on: their starts, their layouts, their words."""
+"""How close demonstrations come to what policies are evaluated on: their starts, layouts, looks and words."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from eval_bridge.collection.layout_audit import DemoLayout, LayoutAudit, audit_layouts
+from eval_bridge.collection.looks_audit import LooksAudit, audit_looks, measure_colours
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.evaluation_states import evaluation_starts
 from eval_bridge.simulators.libero.start_distance import NearestPair, nearest_pair, nearest_pair_within, positions_of
@@ -47,6 +48,7 @@ class TaskAudit(NamedTuple):
         closest_evaluation_states: the nearest two evaluation states.
         layouts: how near the layouts come to those of variants; None of demonstrations of a variant.
         words: which instructions, and words of them, variants have; None likewise.
+        looks: how near things that were recoloured come to those of variants; None likewise.
     """
 
     task: str
@@ -57,6 +59,7 @@ class TaskAudit(NamedTuple):
     closest_evaluation_states: NearestPair
     layouts: LayoutAudit | None
     words: WordAudit | None
+    looks: LooksAudit | None
 
     @property
     def is_apart(self) -> bool:
@@ -67,11 +70,11 @@ class TaskAudit(NamedTuple):
     def refusals(self) -> list[str]:
         """Why the demonstrations must not be trained on, each to follow their name; empty if they may be."""
         found = [] if self.is_apart else ["start in evaluation states"]
-        if self.layouts is None or self.words is None:
+        if self.layouts is None or self.words is None or self.looks is None:
             return [*found, "are of a variant"]
         if self.words.withheld:
             found.append(f"have instructions of variants ({'; '.join(self.words.withheld)})")
-        return found + self.layouts.refusals
+        return found + self.layouts.refusals + self.looks.refusals
 
     @property
     def is_clean(self) -> bool:
@@ -94,6 +97,7 @@ class TaskAudit(NamedTuple):
             "among_evaluation_states": {"objects_m": scale.objects, "arm_rad": scale.arm},
             "layouts_of_variants": None if self.layouts is None else self.layouts.values(),
             "words_of_variants": None if self.words is None else self.words._asdict(),
+            "looks_of_variants": None if self.looks is None else self.looks.values(),
             "refusals": self.refusals,
             "is_clean": self.is_clean,
         }
@@ -139,9 +143,10 @@ def audit_file(suite: str, path: Path) -> TaskAudit:
         )
         for start, layout, seed in zip(starts, layouts_in_order(path), seeds, strict=True)
     ]
+    is_variant = get_suite(suite).is_variant
+    colours = [] if is_variant else [measure_colours(simulator.looks, start.looks) for start in starts]
     simulator.close()
     closest = nearest_pair(demonstrated, states)
-    is_variant = get_suite(suite).is_variant
     return TaskAudit(
         task=task,
         sha256=file_digest(path),
@@ -151,6 +156,7 @@ def audit_file(suite: str, path: Path) -> TaskAudit:
         closest_evaluation_states=nearest_pair_within(states),
         layouts=None if is_variant else audit_layouts(suite, task, layouts),
         words=None if is_variant else audit_words(suite, task, read_instructions(path)),
+        looks=None if is_variant else audit_looks(colours, seeds),
     )
 
 

@@ -12,7 +12,10 @@ import pytest
 import launch.audit_demos
 from eval_bridge.collection import audit
 from eval_bridge.collection.audit import audit_file
+from eval_bridge.simulators.libero.looks.recolouring import Recolouring
+from eval_bridge.simulators.libero.looks.values import Looks, PartLook
 from eval_bridge.simulators.libero.suites import UnknownName, get_suite
+from eval_bridge.simulators.libero.surface_colour import lab_of
 from launch.audit_demos import main
 from launch.config_flags import parse_config
 from rsd_jax.demos.demo import DemoFieldError, DemoStart
@@ -26,7 +29,7 @@ RACK = "put_the_wine_bottle_on_the_rack"
 FIRST_OBJECT = 10  # in a flattened state: behind the time, seven joints of the arm and two fingers
 
 
-def write_demos(folder, suite, starts, layout=None, task=TASK, **changes):
+def write_demos(folder, suite, starts, layout=None, task=TASK, looks=None, **changes):
     """A demonstration file whose demonstration k has seed 100 + k and the k-th start, a state or a whole start."""
     parts = []
     for index, start in enumerate(starts):
@@ -36,7 +39,7 @@ def write_demos(folder, suite, starts, layout=None, task=TASK, **changes):
             suite=suite,
             task=task,
             states=np.tile(state, (3, 1)),
-            start=DemoStart(state, poses),
+            start=DemoStart(state, poses, looks),
             **WITHOUT_FRAMES,
             **changes,
         )
@@ -150,6 +153,34 @@ def test_demonstrations_of_a_variant_are_refused(swapped, tmp_path):
     write_demos(tmp_path, "libero_goal_swap", [swapped._replace(state=swapped.state + 1e-3)], task=RACK)
     with pytest.raises(ValueError, match=f"libero_goal_swap/{RACK} are of a variant: do not train"):
         main(config(tmp_path))
+
+
+@pytest.mark.libero
+@pytest.mark.parametrize(("grey", "is_refused"), [(0.58, True), (0.2, False)])
+def test_colours_of_variants_are_measured_in_the_scene_and_refused(
+    evaluation_states, tmp_path, capsys, grey, is_refused
+):
+    far = evaluation_states[3]
+    far[FIRST_OBJECT] += 0.5
+    paint = PartLook(Recolouring(paint=(grey, grey, grey), share=1.0))
+    path = write_demos(
+        tmp_path,
+        "libero_spatial",
+        [far],
+        looks=Looks(things={"akita_black_bowl": paint, "plate": PartLook()}).values(),
+    )
+    if is_refused:
+        with pytest.raises(ValueError, match=f"{TASK} have things recoloured within 15 .*: do not train"):
+            main(config(tmp_path))
+    else:
+        main(config(tmp_path))
+    out = capsys.readouterr().out
+    assert ("<-- 1 HAVE COLOURS THAT ARE WITHHELD" in out) == is_refused
+    near = json.loads((path.parent / "audit.json").read_text())[TASK]["looks_of_variants"]["nearest"]
+    assert near.keys() == {"black_bowl"}
+    distance = float(np.linalg.norm(lab_of(np.full(3, round(grey * 255) / 255)) - [61.7, 0.0, 0.0]))
+    assert near["black_bowl"]["cie76"] == pytest.approx(distance)
+    assert f"(CIE76, refused below 15): black_bowl {distance:.1f} (seed 100)" in out
 
 
 @pytest.mark.libero
