@@ -86,7 +86,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.parallel_evaluations = 1
 
     evaluation = config.evaluation = ConfigDict()
-    # "libero_development", "libero_layouts" or "point_mass".
+    # "libero_development", "libero_layouts", "libero_looks" or "point_mass".
     evaluation.simulator = "libero_development"
     evaluation.suite = "libero_spatial"
     # Indices of the tasks; () means all of the suite.

@@ -9,8 +9,9 @@ from eval_bridge.simulators import point_mass
 from eval_bridge.simulators.check_result import CheckResult
 from eval_bridge.simulators.interface import EpisodeStart, Simulator
 from eval_bridge.simulators.libero.layout.settings import DEVELOPMENT_LAYOUTS
+from eval_bridge.simulators.libero.looks.settings import DEVELOPMENT_LOOKS
 from eval_bridge.simulators.libero.suites import EVALUATION_EPISODES, get_suite
-from eval_bridge.simulators.start_seeds import FIRST_DEVELOPMENT_SEED, FIRST_LAYOUT_SEED
+from eval_bridge.simulators.start_seeds import FIRST_DEVELOPMENT_SEED, FIRST_LAYOUT_SEED, FIRST_LOOKS_SEED
 
 _SEEDS_PER_TASK = 1_000
 _LAYOUTS_TRIED = 5  # seeds for an episode
@@ -101,6 +102,21 @@ class LiberoLayouts(LiberoDevelopment):
         raise RuntimeError(f"{self.tasks[task_index]}: {_LAYOUTS_TRIED} seeds from {first} on gave no layout")
 
 
+class LiberoLooks(LiberoDevelopment):
+    """The same with looks of our own, drawn as those of demonstrations are, every episode with some."""
+
+    simulator = "libero_looks"
+
+    def start(self, simulator: Simulator, task_index: int, episode: int) -> EpisodeStart:
+        """A random reset of the task that looks in a way of its own."""
+        from eval_bridge.simulators.libero.environment import LiberoSimulator
+        from eval_bridge.simulators.libero.looks.drawing import add_looks
+
+        assert isinstance(simulator, LiberoSimulator)
+        seed = FIRST_LOOKS_SEED + _SEEDS_PER_TASK * task_index + episode
+        return add_looks(simulator, simulator.draw_start(seed), seed, DEVELOPMENT_LOOKS)
+
+
 class PointMassBenchmark:
     """One task without physics worth the name: seconds instead of minutes, to try the evaluation itself."""
 
@@ -128,6 +144,7 @@ _BENCHMARKS: Mapping[str, Callable[[str], Benchmark]] = MappingProxyType(
         "libero": LiberoBenchmark,
         "libero_development": LiberoDevelopment,
         "libero_layouts": LiberoLayouts,
+        "libero_looks": LiberoLooks,
         "point_mass": lambda suite: PointMassBenchmark(),
     }
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from eval_bridge.runs.evaluation_stage import Starts
 
-SIMULATORS = ("libero_development", "libero_layouts", "point_mass")
+SIMULATORS = ("libero_development", "libero_layouts", "libero_looks", "point_mass")
 """Where policies may be chosen: none of these starts in a state that results are published on."""
 
 

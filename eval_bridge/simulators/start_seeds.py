@@ -11,3 +11,6 @@ FIRST_DEVELOPMENT_SEED = 900_000_000
 
 FIRST_LAYOUT_SEED = 950_000_000
 """Of starts in layouts drawn at random, in evaluations."""
+
+FIRST_LOOKS_SEED = 980_000_000
+"""Of starts with looks drawn at random, in evaluations."""

@@ -314,7 +314,10 @@ def test_a_run_that_is_named_acts_and_keeps_its_results(run_dir):
     ("override", "message"),
     [
         ("--config.decoder=greedy", "choose one of l1_regression, two_step_regression, auto"),
-        ("--config.simulator=habitat", "choose one of libero, libero_development, libero_layouts, point_mass"),
+        (
+            "--config.simulator=habitat",
+            "choose one of libero, libero_development, libero_layouts, libero_looks, point_mass",
+        ),
         ("--config.tasks=1", "point_mass has the tasks 0 to 0"),
         ("--config.episodes_per_task=51", "between 1 and 50"),
         ("--config.shard=2/2", "shard='2/2'"),

@@ -5,9 +5,10 @@ from eval_bridge.evaluation.benchmarks import get_benchmark
 from eval_bridge.simulators.check_result import CheckResult
 from eval_bridge.simulators.interface import DrawnStart, EpisodeStart
 from eval_bridge.simulators.libero.layout.settings import DEVELOPMENT_LAYOUTS
+from eval_bridge.simulators.libero.looks.settings import DEVELOPMENT_LOOKS
 from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.simulators.point_mass import PointMassSimulator
-from eval_bridge.simulators.start_seeds import FIRST_LAYOUT_SEED
+from eval_bridge.simulators.start_seeds import FIRST_LAYOUT_SEED, FIRST_LOOKS_SEED
 
 
 def test_libero_has_the_limits_and_tasks_of_its_suite():
@@ -100,10 +101,23 @@ def test_starts_in_layouts_have_seeds_of_their_own(libero_simulator, monkeypatch
         benchmark.start(libero_simulator, 0, 0)
 
 
+@pytest.mark.libero
+def test_starts_with_looks_have_seeds_of_their_own(libero_simulator, monkeypatch):
+    def add(simulator, start, seed, settings):
+        assert settings == DEVELOPMENT_LOOKS
+        return start._replace(looks={"seed": seed})
+
+    monkeypatch.setattr("eval_bridge.simulators.libero.looks.drawing.add_looks", add)
+    start = get_benchmark("libero_looks", "libero_spatial").start(libero_simulator, 2, 7)
+    seed = FIRST_LOOKS_SEED + 2007
+    assert start.looks == {"seed": seed}
+    np.testing.assert_array_equal(start.state, libero_simulator.draw_start(seed).state)
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(
         ValueError,
-        match="'habitat' does not exist; choose one of libero, libero_development, libero_layouts, point_mass",
+        match="does not exist; choose one of libero, libero_development, libero_layouts, libero_looks, point_mass",
     ):
         get_benchmark("habitat", "libero_spatial")
     with pytest.raises(ValueError, match="libero_spatial"):

@@ -275,7 +275,7 @@ def test_a_folder_trained_with_other_defaults_is_refused(run_dir):
     [
         (
             "--config.evaluation.simulator=libero",
-            "must be one of libero_development, libero_layouts, point_mass: nothing may",
+            "must be one of libero_development, libero_layouts, libero_looks, point_mass: nothing may",
         ),
         ("--config.only=no_shif", "no_shif are no variants; there are base, no_colour"),
         ("--config.base=none", "none are no variants"),
