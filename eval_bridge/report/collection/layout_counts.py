@@ -28,13 +28,14 @@ def count_layouts(layouts: Sequence[Mapping[str, Any]], refused: Mapping[str, in
     if not any(layouts) and not refused:
         return None
     return LayoutCounts(
-        rules=_most_common(layout.get("rule", OWN) for layout in layouts),
-        exchanged=_most_common(name for layout in layouts for pair in layout.get("exchanged", ()) for name in pair),
-        moved=_most_common(name for layout in layouts for name in layout.get("moved", ())),
-        removed=_most_common(name for layout in layouts for name in layout.get("removed", ())),
+        rules=most_common(layout.get("rule", OWN) for layout in layouts),
+        exchanged=most_common(name for layout in layouts for pair in layout.get("exchanged", ()) for name in pair),
+        moved=most_common(name for layout in layouts for name in layout.get("moved", ())),
+        removed=most_common(name for layout in layouts for name in layout.get("removed", ())),
         refused=dict(refused),
     )
 
 
-def _most_common(names: Iterable[str]) -> dict[str, int]:
+def most_common(names: Iterable[str]) -> dict[str, int]:
+    """Name -> how often it is there, the most frequent first."""
     return dict(Counter(map(str, names)).most_common())

@@ -124,6 +124,7 @@ def _totals(statistics: Sequence[TaskStatistics]) -> Totals:
         seconds=sum(each.seconds for each in attempts),
         failed=tuple(failed for each in attempts for failed in each.failed),
         refused_layouts={},
+        refused_looks={},
         provenance={},
     )
     return Totals(

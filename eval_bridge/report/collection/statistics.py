@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from eval_bridge.report.collection.demo_scene import goal_names, item_addresses, positions_at
 from eval_bridge.report.collection.layout_counts import LayoutCounts, count_layouts
+from eval_bridge.report.collection.look_counts import LookCounts, count_looks
 from rsd_jax.actions.conventions import upright
 from rsd_jax.content_check import read_checked_json
 from rsd_jax.demos.libero_hdf5.files import episode_names, naming_damage, opened
@@ -40,7 +41,7 @@ class Attempts(NamedTuple):
     Attributes:
         made: all attempts. successes: of these. seconds: of all of them together, each on its worker.
         failed: in the order of their seeds.
-        refused_layouts: why layouts were drawn again -> how often.
+        refused_layouts, refused_looks: why they were drawn again -> how often.
         provenance: everything else in the summary, JSON values.
     """
 
@@ -49,6 +50,7 @@ class Attempts(NamedTuple):
     seconds: float
     failed: tuple[FailedAttempt, ...]
     refused_layouts: Mapping[str, int]
+    refused_looks: Mapping[str, int]
     provenance: Mapping[str, Any]
 
 
@@ -76,7 +78,7 @@ class TaskStatistics(NamedTuple):
         starts: thing that the goal names -> where it stood in each demonstration, metres, ``float64 [N, 2]``.
         has_images: whether all demonstrations have them.
         styles: by part; empty where nothing of how an episode is done was drawn at random.
-        layouts: in which layouts; None if all begin in the task's own.
+        layouts: in which layouts; None if all begin in the task's own. looks: likewise.
         attempts: None without a summary.
     """
 
@@ -89,6 +91,7 @@ class TaskStatistics(NamedTuple):
     has_images: bool
     styles: tuple[StyleCounts, ...]
     layouts: LayoutCounts | None
+    looks: LookCounts | None
     attempts: Attempts | None
 
 
@@ -108,7 +111,7 @@ def measure_task(path: Path) -> TaskStatistics:
         instructions = dict.fromkeys(episode.instruction for episode in stored)
         starts = _starts(str(data.attrs.get("bddl_file_content", "")), episodes)
         styles = count_styles([episode.json("style") for episode in stored])
-        layouts = [episode.json("layout") for episode in stored]
+        layouts, looks = ([episode.json(name) for episode in stored] for name in ("layout", "looks"))
         has_images = all(FRAME_KEYS[0] in episode for episode in episodes)
     attempts = _read_attempts(path.with_suffix(".json"))
     every = np.clip(np.concatenate(actions), -1, 1)
@@ -123,6 +126,7 @@ def measure_task(path: Path) -> TaskStatistics:
         has_images=has_images,
         styles=styles,
         layouts=count_layouts(layouts, {} if attempts is None else attempts.refused_layouts),
+        looks=count_looks(looks, {} if attempts is None else attempts.refused_looks),
         attempts=attempts,
     )
 
@@ -189,14 +193,15 @@ def _read_attempts(path: Path) -> Attempts | None:
         return None
     try:
         summary = read_checked_json(path)
-        attempts, refused = summary.pop("attempts"), summary.pop("refused_layouts", {})
+        attempts = summary.pop("attempts")
         failed = [each for each in attempts if not each["is_success"]]
         return Attempts(
             made=len(attempts),
             successes=len(attempts) - len(failed),
             seconds=float(sum(each["seconds"] for each in attempts)),
             failed=tuple(FailedAttempt(each["seed"], each["steps"], each["reason"]) for each in failed),
-            refused_layouts=refused,
+            refused_layouts=summary.pop("refused_layouts", {}),
+            refused_looks=summary.pop("refused_looks", {}),
             provenance=summary,
         )
     except (KeyError, TypeError, AttributeError) as error:

@@ -6,6 +6,7 @@ import pytest
 
 from eval_bridge.report.collection.page import render_collection_page, write_collection_page
 from eval_bridge.report.collection.statistics import measure_task, read_pictures
+from rsd_jax.demos.demo import DemoStart
 from rsd_jax.demos.libero_hdf5 import DemoFileError, EpisodeDescription, SceneDescription, merge, write_episode
 from tests.eval_bridge.report.collection.test_demo_scene import BDDL, MODEL
 from tests.eval_bridge.report.page_parser import Page
@@ -145,6 +146,21 @@ def test_layouts_are_counted(folder):
     assert "rule kept 2, the task's own 1 exchanged plate 1, box 1 moved plate 2, box 1 taken away pot 1" in text
     assert "drawn again two things overlap (7)" in text
     assert "refused_layouts" not in text
+
+
+def test_looks_are_counted(folder):
+    assert "Looks" not in Page(render_collection_page(folder)).text
+    looks = {
+        "things": {"plate": {"recolouring": {"hue": 1.0}, "image": None}, "box": {"recolouring": None, "image": None}},
+        "surfaces": {"table": {"recolouring": {"hue": 2.0}, "image": "dark-wood"}},
+    }
+    starts = {0: DemoStart(states(4, 0.0, 0.3)[0], {}, looks)}
+    demos = [demo(seed, 4, start=starts.get(seed)) for seed in range(3)]
+    write_task(folder, "second", demos, summary={**SUMMARY, "refused_looks": {"withheld colour": 5}})
+    text = Page(render_collection_page(folder)).text
+    assert "Looks Demonstrations of their own 1 of 3 recoloured plate 1, table 1 textures dark-wood 1" in text
+    assert "drawn again withheld colour (5)" in text
+    assert "refused_looks" not in text
 
 
 def test_values_that_differ_between_tasks_are_all_shown(folder):
