@@ -19,12 +19,19 @@ Variants:
                     --config.noise.miss_probability=0.0
                 python -m launch.train --config configs/rfsq.py:libero_spatial --config.run_dir=runs/chunks_of_4 \
                     --config.model.chunk_length=4       # with a link to the run's demos; likewise 16
+    places  where a policy's knowledge of places lies: what it is told of the robot's state, and how it reads the
+            frames. On demonstrations in layouts, judged in layouts that no training has, and in the tasks' own; 20
+            episodes a task of each:
+                python -m launch.pipeline --config configs/libero_spatial.py --config.run_dir=runs/layouts \
+                    --config.demos_variant=layouts --config.until_stage=rfsq
+                python -m launch.ablate --config configs/ablations.py:places
     tiny    two variants of a tiny policy, in the point-mass simulator: seconds, to see that it works.
+    tiny_places     those of places that a tiny policy has, one episode of one task each: minutes.
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("", "data", "tiny")
+VARIANTS = ("", "data", "places", "tiny", "tiny_places")
 
 POLICIES: dict[str, dict[str, object]] = {
     "base": {},
@@ -54,9 +61,28 @@ DATA: dict[str, dict[str, object]] = {
 }
 """What each policy learns from: the run whose demonstrations or tokenizer it takes, and what has to fit to them."""
 
+PLACES: dict[str, dict[str, object]] = {
+    "base": {},
+    "without_position": {"model.backbone.proprio": "without_position"},
+    "no_state": {"model.backbone.proprio": "none"},
+    "state_dropout": {"model.augmentation.proprio_dropout": 0.5},
+    "much_proprio_noise": {"model.augmentation.proprio_noise": 0.5},
+    "wrist_keypoints": {"model.backbone.wrist_keypoints": 32},
+    "coordinates": {"model.backbone.camera.places": "coordinates"},
+    "more_shift": {"model.augmentation.shift": 0.1},
+    "relative": {
+        "model.backbone.proprio": "without_position",
+        "model.backbone.wrist_keypoints": 32,
+        "model.backbone.camera.places": "coordinates",
+    },
+}
+"""What each policy can know of absolute places, by the robot's state and by the frames, as changes likewise."""
+
+_OF_ANY_CAMERA = ("base", "without_position", "no_state", "state_dropout", "wrist_keypoints")
+
 
 def get_config(variant: str = "") -> ConfigDict:
-    """Values of the ablations; `variant` is "", "data" or "tiny"."""
+    """Values of the ablations; `variant` is one of `VARIANTS`."""
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(map(repr, VARIANTS))}, got {variant!r}")
     config = ConfigDict()
@@ -69,9 +95,10 @@ def get_config(variant: str = "") -> ConfigDict:
     # What each policy changes there, as KEY=VALUE, and the one that the others are compared with. demos=RUN_DIR and
     # rfsq=RUN_DIR take those of another run.
     config.overrides = ConfigDict()
-    policies = DATA if variant == "data" else POLICIES
+    policies = {"data": DATA, "places": PLACES, "tiny_places": PLACES}.get(variant, POLICIES)
     # A tiny policy has another camera.
-    names = ("base", "no_colour", "no_shift") if variant == "tiny" else tuple(policies)
+    tiny = {"tiny": ("base", "no_colour", "no_shift"), "tiny_places": _OF_ANY_CAMERA}
+    names = tiny.get(variant, tuple(policies))
     for name, changes in ((name, policies[name]) for name in names):
         config.overrides[name] = tuple(f"{key}={value}" for key, value in changes.items())
     config.base = "base"
@@ -94,17 +121,27 @@ def get_config(variant: str = "") -> ConfigDict:
     evaluation.episodes_per_task = 10
     # Processes with a simulator each, of one evaluation; 0 means one per core.
     evaluation.workers = 0
+    # Simulators in which all are judged likewise, beside that one.
+    config.further_simulators = ()
 
     if variant == "data":
         config.out = "results/ablations/data.json"
         evaluation.episodes_per_task = 20
-    if variant == "tiny":
+    if variant in ("places", "tiny_places"):
+        config.run_dir = "runs/layouts"
+        config.out = "results/ablations/places.json"
+        evaluation.simulator, config.further_simulators = "libero_layouts", ("libero_development",)
+        evaluation.episodes_per_task = 20
+    if variant in tiny:
         config.run_dir = "runs/tiny"
-        config.out = "runs/tiny/ablations.json"
+        config.out = f"runs/tiny/{'ablations' if variant == 'tiny' else 'places'}.json"
         config.policy = "tiny"
+        evaluation.workers = 1
+    if variant == "tiny_places":
+        evaluation.tasks, evaluation.episodes_per_task = (2,), 1
+    if variant == "tiny":
         config.only = "base,no_shift"
         evaluation.simulator = evaluation.suite = "point_mass"
         evaluation.episodes_per_task = 2
-        evaluation.workers = 1
     config.lock()
     return config

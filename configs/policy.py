@@ -55,10 +55,17 @@ def get_config(variant: str = "") -> ConfigDict:
     else:
         # Stages of half the resolution each; residual blocks of each stage.
         backbone.camera = ConfigDict({"kind": "grid", "features": (32, 64, 128, 256), "blocks": (0, 1, 1, 0)})
+        # How tokens tell of which place they are: "learned", a vector a place, or "coordinates", a linear function.
+        backbone.camera.places = "learned"
         backbone.image_size, backbone.width, backbone.depth, backbone.mlp_features = 128, 256, 6, 1024
         # With 2 x 64 places, the robot's state and 8 slots these are 144 tokens, of which kernels can make even tiles.
         backbone.instruction_tokens = 7
     backbone.heads = 4
+    # What the network is told of the robot's state: "all", "without_position" (how the hand is turned and how far it
+    # is open) or "none".
+    backbone.proprio = "all"
+    # Keypoints that are read from the wrist camera beside its other tokens; 0: none.
+    backbone.wrist_keypoints = 0
 
     augmentation = ConfigDict()
     # Largest shift, as a fraction of the image's side.
@@ -67,6 +74,8 @@ def get_config(variant: str = "") -> ConfigDict:
     augmentation.contrast = 0.2
     # In standard deviations of the robot's state.
     augmentation.proprio_noise = 0.05
+    # Share of the rows whose state is replaced by the mean of all.
+    augmentation.proprio_dropout = 0.0
     # Share of the rows whose instruction is reworded.
     augmentation.reworded = 0.8
 

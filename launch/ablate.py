@@ -41,7 +41,7 @@ def main(config: ConfigDict) -> None:
     out = Path(settings.out)
     if out.suffix != ".json":
         raise ValueError(f"out={settings.out!r} must end in .json; the table gets the same name with .md")
-    stages = [stage for trial in chosen for stage in (trial.training, trial.evaluation) if stage is not None]
+    stages = [stage for trial in chosen for stage in (trial.training, *trial.evaluations)]
     require_what_is_missing(stages, read_arguments)
     try:
         with StopRequest() as stop:

@@ -17,7 +17,8 @@ RUN/
 ├── calibrations/                                       RULE_alphaALPHA_epsilonEPSILON.json of cascades
 │       of a run of several suites: evaluation_SUITE/  evaluation_SUITE_DECODER/  watched_SUITE/  checked_SUITE/
 │       calibrations/SUITE_RULE_alphaALPHA_epsilonEPSILON.json
-├── ablations/POLICY/seed_SEED/                         a run's folder again, with ablation.json and development/
+├── ablations/POLICY/seed_SEED/                         a run's folder again, with ablation.json, development/ and
+│                                                       development_SIMULATOR/ for each further simulator
 └── branches/BRANCH/seed_SEED/                          likewise, with branch.json and ARM/ for each evaluated arm
 ```
 """

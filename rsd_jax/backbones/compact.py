@@ -1,15 +1,16 @@
 """A small backbone: convolutions for each camera, a transformer over all that is seen, felt and said.
 
 Each camera is read by a network of its own into tokens (`rsd_jax.backbones.cameras`); with the robot's state and the
-instruction they enter a transformer, beside one learned token for each step that is foreseen::
+instruction they enter a transformer, beside one learned token for each step that is foreseen. The wrist may be read by
+a second network, for keypoints::
 
-    agentview ... | wrist ... | proprio | instruction ... | slot 0 ... slot N * C - 1
+    agentview ... | wrist ... | (wrist keypoints) | proprio | instruction ... | slot 0 ... slot N * C - 1
                                                     -> features [B, N * C, F]
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,7 @@ from rsd_jax.backbones.image_preprocessing import AugmentationConfig, Pixels, au
 from rsd_jax.backbones.instruction import INSTRUCTION_LENGTH, encode_instruction
 from rsd_jax.backbones.instruction_encoder import InstructionEncoder
 from rsd_jax.backbones.interface import Memory, PolicyInputs
-from rsd_jax.backbones.proprioception import ProprioNormalizer
+from rsd_jax.backbones.proprioception import ALL, ProprioNormalizer, Told, augment_proprio, told_of
 from rsd_jax.backbones.transformer_block import TransformerBlock
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.partitioned_layers import Dense, Embedding, LayerNorm, Mlp
@@ -46,6 +47,8 @@ class CompactBackbone:
         instruction_tokens: tokens that the instruction becomes.
         memory_steps, memory_width: S, of whole chunks, and F of the `Memory` that it takes; 0 for none.
         oldest_memory: its largest age.
+        proprio: what it is told of the robot's state (`Told`); no parameter depends on it.
+        wrist_keypoints: keypoints that are read from the wrist camera beside its other tokens; 0 for none.
     """
 
     camera: Camera = field(default_factory=KeypointCamera)
@@ -60,9 +63,15 @@ class CompactBackbone:
     memory_steps: int = 0
     memory_width: int = 0
     oldest_memory: int = 0
+    proprio: Told = "all"
+    wrist_keypoints: int = 0
 
     def __post_init__(self) -> None:
-        """Checks that heads divide the width, that there is a chunk, and that a memory is of whole chunks."""
+        """Checks that heads divide the width, that there is a chunk, that a memory is of whole chunks, and names."""
+        if self.proprio not in get_args(Told):
+            raise ValueError(f"proprio is {self.proprio!r}; it must be one of {', '.join(get_args(Told))}")
+        if self.wrist_keypoints < 0:
+            raise ValueError(f"wrist_keypoints is {self.wrist_keypoints}; it must be 0, for none, or more")
         if self.chunks < 1:
             raise ValueError(f"chunks is {self.chunks}; it must be at least 1, the chunk that is acted on")
         if self.memory_steps % self.chunk_length:
@@ -80,11 +89,11 @@ class CompactBackbone:
     def to_json(self) -> dict[str, Any]:
         """Its fields as JSON values; `camera` has ``kind`` and fields of `rsd_jax.backbones.cameras`.
 
-        `chunks` and what is of memory are left out where there is no more than one, and none: checkpoints of a time
-        without them stay as they are.
+        What came later is left out where it does nothing: checkpoints of a time without it stay as they are.
         """
         fields = {**asdict(self), "camera": describe_camera(self.camera)}
-        later = {"chunks": 1, "memory_steps": 0, "memory_width": 0, "oldest_memory": 0}
+        later: dict[str, Any] = {"chunks": 1, "memory_steps": 0, "memory_width": 0, "oldest_memory": 0}
+        later |= {"proprio": ALL, "wrist_keypoints": 0}
         return {name: value for name, value in fields.items() if later.get(name) != value}
 
     @classmethod
@@ -149,8 +158,7 @@ class CompactBackbone:
         """See `EarlyExitBackbone`."""
         image_key, noise_key = jax.random.split(key)
         pixels = augment_images(image_key, prepare_images(inputs.images, self.image_size), augmentation)
-        proprio = normalizer.normalize(inputs.proprio)
-        proprio = proprio + augmentation.proprio_noise * jax.random.normal(noise_key, proprio.shape)
+        proprio = augment_proprio(noise_key, normalizer.normalize(inputs.proprio), augmentation)
         params, pixels, proprio = jax.tree.map(lambda array: array.astype(compute_dtype), (params, pixels, proprio))
         if inputs.memory is not None:
             remembered = inputs.memory.features.astype(compute_dtype)
@@ -175,7 +183,7 @@ class CompactBackbone:
         if given != taken:
             kind, wanted = (f"a memory of [S, F] = {list(each)}" if each else "no memory" for each in (given, taken))
             raise ValueError(f"inputs.memory is {kind}, and this backbone takes {wanted}; give it what it takes")
-        seen = (pixels, proprio, inputs.instruction_ids, inputs.memory)
+        seen = (pixels, told_of(proprio, self.proprio), inputs.instruction_ids, inputs.memory)
         return CompactNetwork(self).apply({"params": params}, *seen, blocks=blocks, method="first_blocks")
 
     def _no_memory(self) -> Memory | None:
@@ -211,6 +219,9 @@ class CompactNetwork(nn.Module):
         """Names the parts as checkpoints do."""
         sizes = self.sizes
         self.views = [sizes.camera.encoder(sizes.width, name) for name in NEEDS.cameras]
+        if sizes.wrist_keypoints:
+            keypoints = KeypointCamera(keypoints=sizes.wrist_keypoints)
+            self.wrist_points = keypoints.encoder(sizes.width, "wrist_keypoints")
         self.state = Mlp(sizes.width, sizes.width, axes=("proprio", "embed"), name="proprio")
         self.language = InstructionEncoder(sizes.width, sizes.instruction_tokens, name="instruction")
         self.slots = Embedding(sizes.chunks * sizes.chunk_length, sizes.width, ("position", "embed"))
@@ -243,6 +254,8 @@ class CompactNetwork(nn.Module):
         state, language = self.state(proprio), self.language(instruction_ids)
         meaning = language.mean(axis=1)
         views = [encode(pixels[:, index], meaning) for index, encode in enumerate(self.views)]
+        if self.sizes.wrist_keypoints:
+            views.append(self.wrist_points(pixels[:, NEEDS.cameras.index("wrist")], meaning))
         slots = self.slots(jnp.broadcast_to(jnp.arange(steps)[None], (pixels.shape[0], steps)))
         remembered = [] if memory is None else [self.remembered(memory)]
         tokens = jnp.concatenate([*views, state[:, None], language, *remembered, slots], axis=1)

@@ -1,6 +1,7 @@
 """From stored frames to what a backbone sees, and the augmentation of training, on device."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +24,8 @@ class AugmentationConfig:
         proprio_noise: standard deviation of the noise on the robot's state, in standard deviations of the state. It
             keeps a policy from reading the phase of the task off the state's last digits instead of looking at images.
         reworded: share of the rows whose instruction is reworded (`InstructionTable`).
+        proprio_dropout: share of the rows whose state is replaced by the mean of all, so that a policy must also find
+            out from the images where the hand is.
     """
 
     shift: float = 0.03
@@ -30,6 +33,16 @@ class AugmentationConfig:
     contrast: float = 0.2
     proprio_noise: float = 0.1
     reworded: float = 0.0
+    proprio_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Checks the share."""
+        if not 0 <= self.proprio_dropout <= 1:
+            raise ValueError(f"proprio_dropout is {self.proprio_dropout}; it must lie between 0 and 1")
+
+    def to_json(self) -> dict[str, Any]:
+        """Its fields as checkpoints keep them; what came later is left out where it does nothing."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("proprio_dropout", 0.0)}
 
 
 @typecheck

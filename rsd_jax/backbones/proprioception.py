@@ -1,14 +1,23 @@
-"""Normalization of the robot's state."""
+"""The robot's state as networks take it: normalised, randomly changed in training, and how much of it is told."""
 
-from typing import Any
+from typing import Any, Literal
 
 import flax.struct
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 from rsd_jax.array_types import typecheck
+from rsd_jax.backbones.image_preprocessing import AugmentationConfig
+
+ALL, WITHOUT_POSITION, NONE = "all", "without_position", "none"
+
+Told = Literal["all", "without_position", "none"]
+"""What a network is told of the robot's state: all of it; how the hand is turned and how far it is open; nothing."""
+
+_POSITION = slice(0, 3)
 
 
 @flax.struct.dataclass
@@ -54,3 +63,19 @@ class ProprioNormalizer:
         return ProprioNormalizer(
             offset=jnp.asarray(fields["offset"], jnp.float32), scale=jnp.asarray(fields["scale"], jnp.float32)
         )
+
+
+def augment_proprio(key: jax.Array, proprio: Float[Array, "B P"], config: AugmentationConfig) -> Float[Array, "B P"]:
+    """Adds noise to normalised states, and replaces some by the mean of all, which is 0; `key` is consumed."""
+    changed = proprio + config.proprio_noise * jax.random.normal(key, proprio.shape)
+    if not config.proprio_dropout:
+        return changed
+    is_told = jax.random.bernoulli(jax.random.fold_in(key, 1), 1 - config.proprio_dropout, (len(proprio), 1))
+    return jnp.where(is_told, changed, 0.0)
+
+
+def told_of(proprio: Float[Array, "B P"], told: Told) -> Float[Array, "B P"]:
+    """Normalised states of which only what is `told` differs from the mean of all, which is 0."""
+    if told == ALL:
+        return proprio
+    return jnp.zeros_like(proprio) if told == NONE else proprio.at[:, _POSITION].set(0.0)

@@ -32,7 +32,8 @@ def collect_results(config: AblationSettings, trials: Sequence[Trial]) -> Record
 
     Steps a second are those of the whole training, compiling included, while evaluations of others may have run.
     ``paired`` counts episodes that the base alone (b) and the policy alone (c) solved, and the difference of their
-    success rates, positive where the policy is better.
+    success rates, positive where the policy is better. ``further`` has development and pairs by simulator, of a file
+    with several.
     """
     complete = [trial for trial in trials if trial.is_complete]
     base = {trial.seed: trial for trial in complete if trial.name == config.base}
@@ -50,6 +51,7 @@ def collect_results(config: AblationSettings, trials: Sequence[Trial]) -> Record
         "seeds": list(config.seeds),
         "heldout_only": config.heldout_only,
         "evaluation": None if config.heldout_only else _evaluation(config.evaluation),
+        **({"further_simulators": list(config.further_simulators)} if config.further_simulators else {}),
         "variants": variants,
         "device": ", ".join(devices),
         "commit": git_commit(),
@@ -73,12 +75,35 @@ def _variant(trials: Sequence[Trial], base: dict[int, Trial]) -> Record:
         "paired": None,
         "seeds": runs,
     }
+    pairs = [(base[trial.seed], trial) for trial in trials if trial.seed in base]
     if trials[0].evaluation is not None:
-        successes, episodes = (sum(run["development"][key] for run in runs) for key in ("successes", "episodes"))
-        record["development"] = success_record(successes, episodes)
-        pairs = [(base[trial.seed], trial) for trial in trials if trial.seed in base]
-        record["paired"] = _paired(pairs) if pairs else None
+        record |= _judged([run["development"] for run in runs], [_outputs(pair) for pair in pairs], pairs)
+    if trials[0].further:
+        record["further"] = {
+            name: _judged([run["further"][name] for run in runs], [_outputs(pair, name) for pair in pairs], pairs)
+            for name in trials[0].further
+        }
     return record
+
+
+_Pair = tuple[Trial, Trial]
+
+
+def _judged(runs: Sequence[Record], folders: Sequence[tuple[Path, Path]], pairs: Sequence[_Pair]) -> Record:
+    """Successes of all seeds, and the pairs against the base."""
+    successes, episodes = (sum(run[key] for run in runs) for key in ("successes", "episodes"))
+    return {
+        "development": success_record(successes, episodes),
+        "paired": paired_record(pairs[0][0].name, folders) if pairs else None,
+    }
+
+
+def _outputs(pair: _Pair, simulator: str = "") -> tuple[Path, Path]:
+    """Folders of the evaluations of two trials, in one of the further simulators or in the first one."""
+    first, second = (trial.further[simulator] if simulator else trial.evaluation for trial in pair)
+    assert first is not None
+    assert second is not None
+    return first.output, second.output
 
 
 def _run(trial: Trial) -> Record:
@@ -95,27 +120,29 @@ def _run(trial: Trial) -> Record:
         "heldout": metrics,
     }
     if trial.evaluation is not None:
-        summary = read_checked_json(trial.evaluation.output / SUMMARY_NAME)
-        per_task = {str(task["task_index"]): task["successes"] for task in summary["per_task"]}
-        record["development"] = {**success_record(summary["successes"], summary["episodes"]), "per_task": per_task}
+        record["development"] = _successes(trial.evaluation.output)
+    if trial.further:
+        record["further"] = {name: _successes(stage.output) for name, stage in trial.further.items()}
     return record
 
 
-def _paired(pairs: Sequence[tuple[Trial, Trial]]) -> Record:
-    folders = []
-    for base, own in pairs:
-        assert base.evaluation is not None
-        assert own.evaluation is not None
-        folders.append((base.evaluation.output, own.evaluation.output))
-    return paired_record(pairs[0][0].name, folders)
+def _successes(evaluation: Path) -> Record:
+    summary = read_checked_json(evaluation / SUMMARY_NAME)
+    per_task = {str(task["task_index"]): task["successes"] for task in summary["per_task"]}
+    return {**success_record(summary["successes"], summary["episodes"]), "per_task": per_task}
 
 
 def write_table(results: Record, source: Path) -> str:
     """A row a policy, and where the figures come from."""
+    further = results.get("further_simulators", [])
     header = ["policy", "changes", *(name for name, _ in COLUMNS), "steps/s", "success", "against base", "p"]
-    rows = [_row(name, record) for name, record in results["variants"].items()]
+    for simulator in further:
+        header += [f"success in {simulator}", "against base", "p"]
+    rows = [_row(name, record, further) for name, record in results["variants"].items()]
     evaluation = results["evaluation"]
     starts = f"{evaluation['simulator']} starts of {evaluation['suite']}" if evaluation else "no episodes"
+    if evaluation and further:
+        starts += f", and those in {', '.join(further)}"
     made = (
         f"`{results['policy']}`, seeds {', '.join(map(str, results['seeds']))}, {results['device'] or 'no device'}, "
         f"jax {results['versions']['jax']}, commit `{(results['commit'] or 'unknown')[:10]}`; {starts}, "
@@ -124,15 +151,20 @@ def write_table(results: Record, source: Path) -> str:
     return f"{markdown_table(header, rows)}\n\n{made}\n"
 
 
-def _row(name: str, record: Record) -> list[str]:
-    heldout, success, paired = record["heldout"], record["development"], record["paired"]
+def _row(name: str, record: Record, further: Sequence[str]) -> list[str]:
+    heldout = record["heldout"]
     cells = [name, "<br>".join(f"`{change}`" for change in record["overrides"]) or MISSING]
     cells += [f"{heldout[key]:.4f}" if key in heldout else MISSING for _, key in COLUMNS]
     cells.append(f"{record['steps_per_second']:.1f}")
-    cells.append(
-        f"{success['successes']} of {success['episodes']} ({_percents(success['interval'])})" if success else MISSING
-    )
-    return [*cells, *write_difference(paired)]
+    for judged in (record, *(record.get("further", {}).get(simulator, {}) for simulator in further)):
+        cells += [_success(judged.get("development")), *write_difference(judged.get("paired"))]
+    return cells
+
+
+def _success(success: Record | None) -> str:
+    if success is None:
+        return MISSING
+    return f"{success['successes']} of {success['episodes']} ({_percents(success['interval'])})"
 
 
 def _percents(interval: Sequence[float]) -> str:

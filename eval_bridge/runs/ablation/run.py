@@ -36,8 +36,8 @@ def run_trials(trials: Sequence[Trial], parallel_evaluations: int, stop: StopReq
             except StageFailure as failure:
                 failures.append(_report(trial, failure, terminal))
                 continue
-            if trial.evaluation is not None:
-                evaluations.append((trial, pool.submit(_run, trial, trial.evaluation, stop, terminal, io.StringIO())))
+            for stage in trial.evaluations:
+                evaluations.append((trial, pool.submit(_run, trial, stage, stop, terminal, io.StringIO())))
         for trial, evaluation in evaluations:
             try:
                 evaluation.result()

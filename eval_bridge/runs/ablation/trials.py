@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -41,6 +41,7 @@ class AblationSettings:
         heldout_only: train only, and judge by held-out episodes.
         parallel_evaluations: evaluations at the same time, beside a training.
         evaluation: how policies are judged.
+        further_simulators: names of more simulators, in which they are judged likewise.
     """
 
     run_dir: str
@@ -54,6 +55,26 @@ class AblationSettings:
     heldout_only: bool
     parallel_evaluations: int
     evaluation: DevelopmentEvaluation
+    further_simulators: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Rejects simulators that are named twice, or that results are published on."""
+        simulators = (self.evaluation.simulator, *self.further_simulators)
+        if len(set(simulators)) < len(simulators):
+            raise ValueError(
+                f"further_simulators={self.further_simulators} beside evaluation.simulator="
+                f"{self.evaluation.simulator!r} must name each simulator once"
+            )
+        _ = self.evaluations
+
+    @property
+    def evaluations(self) -> Mapping[str, DevelopmentEvaluation]:
+        """How policies are judged, by the folder of each evaluation; the first is the one that ranks them."""
+        further = {
+            f"{ABLATION_EVALUATION}_{name}": replace(self.evaluation, simulator=name)
+            for name in self.further_simulators
+        }
+        return {ABLATION_EVALUATION: self.evaluation, **further}
 
 
 @dataclass(frozen=True)
@@ -65,19 +86,26 @@ class Trial(LinkedRun):
         seed: of its training.
         training: makes ``policy/``.
         evaluation: makes ``development/``; None if only held-out episodes judge.
+        further: evaluations in other simulators, by their names.
     """
 
     name: str
     seed: int
     training: PipelineStage
     evaluation: PipelineStage | None
+    further: Mapping[str, PipelineStage]
 
     record_name: ClassVar[str] = ABLATION_RECORD
 
     @property
+    def evaluations(self) -> tuple[PipelineStage, ...]:
+        """All of them, the one that ranks policies first."""
+        return (*([] if self.evaluation is None else [self.evaluation]), *self.further.values())
+
+    @property
     def is_complete(self) -> bool:
         """Whether everything is there, made with what is asked now."""
-        stages = [stage for stage in (self.training, self.evaluation) if stage is not None]
+        stages = (self.training, *self.evaluations)
         return self.has_same_record() and all(stage.is_finished(stage.output) for stage in stages)
 
 
@@ -154,6 +182,9 @@ def _trial(
     folder = run_dir / ABLATION_FOLDER / name / f"seed_{seed}"
     changes = list(config.overrides[name])
     values_changed = [change for change in changes if change.partition("=")[0] not in SHARED]
+    judged = {
+        how.simulator: evaluation_stage(how, folder, output, DECODER) for output, how in config.evaluations.items()
+    }
     training = plan_training(read_config, "policy", config.policy, folder, seed, config.steps, values_changed)
     return Trial(
         name=name,
@@ -169,7 +200,6 @@ def _trial(
             **shared,
         },
         training=training.stage,
-        evaluation=None
-        if config.heldout_only
-        else evaluation_stage(config.evaluation, folder, ABLATION_EVALUATION, DECODER),
+        evaluation=None if config.heldout_only else judged[config.evaluation.simulator],
+        further={} if config.heldout_only else {name: judged[name] for name in config.further_simulators},
     )

@@ -12,8 +12,11 @@ _CAMERAS = Registry("camera", "kind", {"keypoints": KeypointCamera, "grid": Grid
 
 
 def describe_camera(camera: Camera) -> dict[str, Any]:
-    """Kind and fields of a camera's network, as JSON values."""
-    return _CAMERAS.describe(camera)
+    """Kind and fields of a camera's network, as JSON values.
+
+    What came later is left out where it does nothing: checkpoints of a time without it stay as they are.
+    """
+    return {name: value for name, value in _CAMERAS.describe(camera).items() if (name, value) != ("places", "learned")}
 
 
 def make_camera(kind: str, **fields: Any) -> Camera:

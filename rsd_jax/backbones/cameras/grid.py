@@ -1,12 +1,15 @@
 """A grid of tokens a camera: each tells of one part of the frame. For accelerators."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
 from rsd_jax.partitioned_layers import Conv, Dense, Embedding, GroupNorm
+
+Places = Literal["learned", "coordinates"]
 
 
 @dataclass(frozen=True)
@@ -16,13 +19,19 @@ class GridCamera:
     Attributes:
         features: channels of the stages.
         blocks: residual blocks of the stages, each of two 3 x 3 convolutions.
+        places: how a token tells of which place it is: ``learned``, by a vector of each place's own, or
+            ``coordinates``, by a linear function of the place's coordinates, which cannot tell places apart one by
+            one.
     """
 
     features: tuple[int, ...] = (32, 64, 128, 256)
     blocks: tuple[int, ...] = (0, 1, 1, 0)
+    places: Places = "learned"
 
     def __post_init__(self) -> None:
-        """Checks that the stages are described completely."""
+        """Checks that the stages are described completely, and the name of the places."""
+        if self.places not in get_args(Places):
+            raise ValueError(f"places of a camera is {self.places!r}; it must be one of {', '.join(get_args(Places))}")
         if not self.features or len(self.features) != len(self.blocks):
             raise ValueError(
                 f"features {self.features} and blocks {self.blocks} of a camera must have one entry for each stage"
@@ -51,8 +60,17 @@ class GridEncoder(nn.Module):
                 maps = ResidualBlock(features, name=f"block_{stage}_{block}")(maps)
         batch, height, width, channels = maps.shape
         tokens = Dense(self.width, ("channels", "embed"), name="tokens")(maps.reshape(batch, height * width, channels))
+        if self.camera.places == "coordinates":
+            coordinates = image_coordinates(height, width).astype(tokens.dtype)
+            return tokens + Dense(self.width, (None, "embed"), name="places")(coordinates)[None]
         places = Embedding(height * width, self.width, ("position", "embed"), name="places")
         return tokens + places(jnp.arange(height * width))[None]
+
+
+def image_coordinates(height: int, width: int) -> Float[Array, "N 2"]:
+    """How far right and how far down each place of a map lies, row by row, both from -1 to 1."""
+    y, x = jnp.meshgrid(jnp.linspace(-1.0, 1.0, height), jnp.linspace(-1.0, 1.0, width), indexing="ij")
+    return jnp.stack([x.ravel(), y.ravel()], axis=-1)
 
 
 class ResidualBlock(nn.Module):

@@ -48,6 +48,7 @@ class OftAugmentation(AugmentationConfig):
     hue: float = 0.05
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.shift:
             raise ValueError(f"augmentation.shift={self.shift} must be 0: a random crop lies elsewhere already")
         if not 0 < self.area <= 1:

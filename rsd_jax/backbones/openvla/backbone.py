@@ -23,7 +23,7 @@ from rsd_jax.backbones.openvla.kept_activations import KEPT_ACTIVATIONS
 from rsd_jax.backbones.openvla.network import Frames, OpenVlaNetwork, TokenSequence
 from rsd_jax.backbones.openvla.prompt import TOKENIZER_FILE, encode_prompt
 from rsd_jax.backbones.openvla.token_sequence import read_out
-from rsd_jax.backbones.proprioception import ProprioNormalizer
+from rsd_jax.backbones.proprioception import ProprioNormalizer, augment_proprio
 from rsd_jax.observation_needs import ObservationNeeds
 from rsd_jax.registry import to_dataclass
 
@@ -208,7 +208,7 @@ class OpenVlaBackbone:
             frames = to_levels(augment_images(image_key, to_pixels(prepared.frames), augmentation))
         state = prepared.state
         if state is not None:
-            state = state + augmentation.proprio_noise * jax.random.normal(noise_key, state.shape)
+            state = augment_proprio(noise_key, state, augmentation)
         changed = prepared._replace(frames=frames, state=state)
         return self.apply("first_blocks", params, *changed, blocks, compute_dtype=compute_dtype)
 

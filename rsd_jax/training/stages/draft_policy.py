@@ -161,7 +161,7 @@ def _stage(
         conventions=asdict(LIBERO),
         tokenizer_hash=tokenizer.token_hash,
         heldout_every=main.heldout_every,
-        augmentation=asdict(settings.augmentation),
+        augmentation=settings.augmentation.to_json(),
         rewordings=settings.rewordings,
         compute_dtype=settings.compute_dtype,
         labels="policy",

@@ -1,6 +1,6 @@
 """The early exit's stage: a head on the first blocks of the main policy's backbone learns that policy's actions."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import jax
@@ -76,7 +76,7 @@ def early_exit_stage(
         model=settings.head,
         main_hash=main.params_hash,
         tokenizer_hash=tokenizer.token_hash,
-        augmentation=asdict(settings.augmentation),
+        augmentation=settings.augmentation.to_json(),
         rewordings=settings.rewordings,
         compute_dtype=settings.compute_dtype,
         worst_weight=settings.worst_weight,

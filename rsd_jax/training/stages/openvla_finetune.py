@@ -232,7 +232,7 @@ def _facts(settings: OpenVlaFinetuneSettings, policy: StoredPolicy, proprio: Pro
         conventions=asdict(LIBERO),
         tokenizer_hash=None,
         heldout_every=policy.heldout_every,
-        augmentation=asdict(settings.augmentation),
+        augmentation=settings.augmentation.to_json(),
         rewordings=settings.rewordings,
         compute_dtype=settings.compute_dtype,
         labels=settings.labels,

@@ -152,7 +152,7 @@ def policy_stage(
         conventions=asdict(LIBERO),
         tokenizer_hash=tokenizer.token_hash,
         heldout_every=settings.heldout_every,
-        augmentation=asdict(settings.augmentation),
+        augmentation=settings.augmentation.to_json(),
         rewordings=settings.rewordings,
         compute_dtype=settings.compute_dtype,
         labels=settings.labels,

@@ -50,11 +50,11 @@ def write_policy(folder, heldout_l1):
     return folder
 
 
-def write_evaluation(folder, outcomes, suite="point_mass"):
+def write_evaluation(folder, outcomes, suite="point_mass", simulator="point_mass"):
     """An evaluation of one task, "+" and "-" by episode."""
     folder.mkdir(parents=True)
     contents = log_of(
-        {0: outcomes}, simulator="point_mass", suite=suite, decoder="l1_regression", **{"checkpoint.policy": DIGEST}
+        {0: outcomes}, simulator=simulator, suite=suite, decoder="l1_regression", **{"checkpoint.policy": DIGEST}
     )
     with EpisodeLog(folder / LOG_NAME, contents.identity) as log:
         for record in (*contents.sessions, *contents.episodes.values()):

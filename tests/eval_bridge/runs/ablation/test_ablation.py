@@ -193,6 +193,38 @@ def test_seeds_are_added_up_and_paired_seed_by_seed(run_dir, tmp_path):
     assert (found["paired"]["episodes"], found["paired"]["b"], found["paired"]["c"]) == (4, 0, 2)
 
 
+def test_policies_are_judged_likewise_in_further_simulators(run_dir, tmp_path, capsys):
+    wanted = settings(run_dir, "--config.evaluation.tasks=(0,)", variant="tiny_places")
+    trials = [trial for trial in plan(wanted) if trial.name in ("base", "without_position")]
+    assert "--config.model.backbone.proprio=without_position" in trials[1].training.command
+    folders = ["development", "development_libero_development"]
+    simulators = ["libero_layouts", "libero_development"]
+    for trial in trials:
+        assert [stage.name for stage in trial.evaluations] == folders
+        commands = [parse_config(list(stage.command)[5:]) for stage in trial.evaluations]
+        assert [config.simulator for config in commands] == simulators
+        write_policy(trial.training.output, 0.1)
+        for stage, simulator in zip(trial.evaluations, simulators, strict=True):
+            in_layouts = "+" if trial.name == "without_position" else "-"
+            outcome = in_layouts if simulator == "libero_layouts" else "+"
+            write_evaluation(stage.output, outcome, "libero_spatial", simulator)
+    assert run(trials) == []
+    assert "without_position, seed 0, development_libero_development: already there" in capsys.readouterr().out
+    results = collect_results(wanted, trials)
+    found = results["variants"]["without_position"]
+    assert (found["development"]["successes"], found["paired"]["c"]) == (1, 1)
+    assert found["further"]["libero_development"]["paired"]["c"] == 0
+    assert found["seeds"][0]["further"]["libero_development"]["successes"] == 1
+    header, _, base, row, *_ = write_table(results, Path("x.json")).splitlines()
+    assert "| success in libero_development | against base | p |" in header
+    assert len({line.count("|") for line in (header, base, row)}) == 1
+    assert not trials[0].further["libero_development"].is_finished(trials[0].evaluation.output)
+    with pytest.raises(ValueError, match="must name each simulator once"):
+        settings(run_dir, "--config.further_simulators=('libero_layouts',)", variant="tiny_places")
+    with pytest.raises(ValueError, match=r"simulator='libero' must be one of"):
+        settings(run_dir, "--config.further_simulators=('libero',)", variant="tiny_places")
+
+
 def test_heldout_only_runs_no_episode(run_dir, tmp_path):
     wanted = settings(run_dir, "--config.heldout_only", "--config.only=base")
     (base, *_) = plan(wanted)
@@ -219,7 +251,7 @@ def test_every_command_has_values_that_its_config_knows(run_dir):
     assert "--config.model.augmentation.shift=0.0" in no_shift.training.command
 
 
-@pytest.mark.parametrize("policies", [ablations.POLICIES, ablations.DATA])
+@pytest.mark.parametrize("policies", [ablations.POLICIES, ablations.DATA, ablations.PLACES])
 def test_every_listed_policy_fits_the_policy_config(policies):
     for name, changes in policies.items():
         arguments = [f"--config.{key}={value}" for key, value in changes.items() if key not in SHARED]
