@@ -8,10 +8,12 @@ from eval_bridge.runs.calibration_stages import CalibrationPlan
 from eval_bridge.runs.converted_policy import ConvertedPolicy
 from eval_bridge.runs.pipeline import set_aside
 from eval_bridge.runs.pipeline_stages import PipelinePlan
-from eval_bridge.runs.run_record import RunIdentity, check_same_run
+from eval_bridge.runs.run_record import RunIdentity, check_same_run, read_identity
 from eval_bridge.runs.shared_demos import share_demos
 from eval_bridge.runs.stage_process import PipelineStage
+from rsd_jax.pretrained import named_run
 from rsd_jax.registry import to_dataclass
+from rsd_jax.run_folder import RUN_RECORD
 
 
 def read_pipeline(values: Mapping[str, Any]) -> tuple[PipelinePlan, RunIdentity]:
@@ -70,11 +72,31 @@ def claim_folder(
         terminal: where to say what is moved away.
 
     Raises:
-        ValueError: the folder was made with something else, or demonstrations of another run do not fit.
+        ValueError: the folder was made with something else, demonstrations of another run do not fit, or a part before
+            has collected the same.
         OSError: the folder cannot be written.
     """
+    _require_new_demonstrations(identity)
     is_anew = from_stage == stages[0].name
     if is_anew:
         set_aside(stages, plan.run_dir, terminal)  # before the record says that the folder is made with something else
     check_same_run(plan.run_dir, identity, is_anew)
     share_demos(plan.run_dir, identity.demos, plan.suites)
+
+
+def _require_new_demonstrations(identity: RunIdentity) -> None:
+    """Raises ValueError where a part before this one has collected what this one would collect again."""
+    source = "" if identity.demos else identity.start_from
+    while source and (named_run(source) / RUN_RECORD).exists():
+        before = read_identity(named_run(source))
+        if not before.demos and _collected(before) == _collected(identity):
+            raise ValueError(
+                f"{source}, a part of the training before this one, has collected the demonstrations of "
+                f"seed={identity.seed}: give the next one (--config.seed=...), or train on the same again "
+                f"(--config.demos={source})"
+            )
+        source = before.start_from
+
+
+def _collected(identity: RunIdentity) -> tuple[object, ...]:
+    return identity.seed, identity.variant, identity.suites, identity.demos_variant

@@ -1,5 +1,6 @@
 """Where a training begins that goes on with the weights of another: optimizer state and steps begin anew."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,8 @@ from rsd_jax.pretrained import named_run
 from rsd_jax.training.objectives.interface import KeepsConstants, Stage, StageSettings
 from rsd_jax.training.objectives.taken_over import TakenOver
 from rsd_jax.training.parts import read_parts
+
+logger = logging.getLogger(__name__)
 
 _POLICY = ("backbone", "head", "main_head", "proprio", "normalizer", "tokenizer_hash", "conventions")
 _HEAD = ("model", "layout", "normalizer", "tokenizer_hash")
@@ -120,10 +123,11 @@ def _read_weights(folder: Path, name: str, checkpoint: str) -> PyTree:
     Raises:
         ValueError: its best checkpoint is no longer `checkpoint`.
     """
-    params = load_stage(folder, name).variables["params"]
+    loaded = load_stage(folder, name)
     if checkpoint_digests(folder, [name])[name] != checkpoint:
         raise ValueError(
             f"start_from: the training in {folder / name} goes on and has put another checkpoint in the place of the "
             "one to begin with; wait until it is finished"
         )
-    return jax.device_get(params)
+    logger.info("stage %s begins with the weights of %s, step %d there", name, folder, loaded.metadata.step)
+    return jax.device_get(loaded.variables["params"])

@@ -75,6 +75,19 @@ def test_weights_that_do_not_fit_are_refused_before_demonstrations_are_collected
     assert not list(tmp_path.iterdir())
 
 
+def test_a_part_that_would_collect_what_a_part_before_has_collected_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "require_all_of", lambda *_: None)
+    monkeypatch.setattr(pipeline, "run_pipeline", lambda *_: None)
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    pipeline.main(command(first))
+    pipeline.main(command(second, "--config.seed=1", f"--config.start_from={first}"))
+    for seed, part in ((0, first), (1, second)):
+        with pytest.raises(ValueError, match=rf"{part}, a part .*, has collected the demonstrations of seed={seed}:"):
+            pipeline.main(command(third, f"--config.seed={seed}", f"--config.start_from={second}"))
+    assert not third.exists()
+    pipeline.main(command(third, "--config.seed=2", f"--config.start_from={second}"))
+
+
 def test_misspelt_config_key_suggests_the_right_one(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["launch.pipeline", *CONFIG, "--config.from_stag=draft"])
     with pytest.raises(SystemExit, match="from_stage"):
