@@ -1,5 +1,6 @@
 import json
 
+import jax
 import pytest
 
 from eval_bridge.runs import tpu_record
@@ -8,6 +9,7 @@ from launch.config_flags import load_config
 from rsd_jax.distributed.ahead_of_time import NoCompilerError, has_tpu_compiler, topology_devices
 
 needs_compiler = pytest.mark.skipif(not has_tpu_compiler(), reason="no compiler for TPUs: make set-up-tpu")
+EFFORTS = ("jax_exec_time_optimization_effort", "jax_memory_fitting_effort")
 
 
 @pytest.fixture
@@ -36,8 +38,18 @@ def test_without_a_compiler_the_message_says_how_to_get_it(monkeypatch):
         topology_devices("v5e:2x4")
 
 
+@pytest.fixture
+def little_effort():
+    """Of the compiler: a third of its time, and programs that nobody runs."""
+    for effort in EFFORTS:
+        jax.config.update(effort, -1.0)
+    yield
+    for effort in EFFORTS:
+        jax.config.update(effort, 0.0)
+
+
 @needs_compiler
-def test_a_tiny_policy_and_the_chunks_compile_for_eight_devices(monkeypatch):
+def test_a_tiny_policy_and_the_chunks_compile_for_eight_devices(monkeypatch, little_effort):
     monkeypatch.setattr("eval_bridge.runs.ahead_of_time_programs.DECODERS", ("fixed_point",))
     lines = []
     policies = {"policy:tiny": load_config("configs/policy.py:tiny")[1].to_dict()}
