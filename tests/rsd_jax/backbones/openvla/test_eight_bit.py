@@ -1,12 +1,14 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen as nn
 
 from rsd_jax.backbones.eight_bit import EIGHT_BITS, EightBitKernel
 from rsd_jax.backbones.openvla.backbone import OpenVlaBackbone
 from rsd_jax.backbones.openvla.configuration import TINY
+from tests.rsd_jax.random_params import initialised
 
 BACKBONE = OpenVlaBackbone(TINY, compute_dtype="float32")
 KEY = jax.random.key(1)
@@ -19,11 +21,15 @@ INPUTS = (
 
 @pytest.fixture(scope="module")
 def params():
-    return nn.unbox(BACKBONE.init(jax.random.key(0)))
+    return initialised(BACKBONE.init, 0)
 
 
-def states(params):
-    return BACKBONE.apply("slot_states", params, *INPUTS)
+states = jax.jit(partial(BACKBONE.apply, "slot_states"))
+
+
+@pytest.fixture(scope="module")
+def exact(params):
+    return states(params, *INPUTS)
 
 
 def eight_bit_paths(params):
@@ -36,10 +42,9 @@ def eight_bit_paths(params):
 
 
 @pytest.mark.parametrize(("dtype", "most"), list(zip(EIGHT_BITS, (0.15, 0.05), strict=True)))
-def test_states_are_those_of_the_network_but_for_rounding(params, dtype, most):
-    exact = states(params)
+def test_states_are_those_of_the_network_but_for_rounding(params, exact, dtype, most):
     for parts in (("language_model",), ("language_model", "dinov2", "siglip")):
-        found = states(BACKBONE.in_eight_bits(params, parts, dtype))
+        found = states(BACKBONE.in_eight_bits(params, parts, dtype), *INPUTS)
         assert 0 < np.linalg.norm(found - exact) / np.linalg.norm(exact) < most
 
 
