@@ -8,7 +8,7 @@ import pytest
 from rsd_jax.backbones.eight_bit import EIGHT_BITS, EightBitKernel
 from rsd_jax.backbones.openvla.backbone import OpenVlaBackbone
 from rsd_jax.backbones.openvla.configuration import TINY
-from tests.rsd_jax.random_params import initialised
+from tests.rsd_jax.random_params import random_params
 
 BACKBONE = OpenVlaBackbone(TINY, compute_dtype="float32")
 KEY = jax.random.key(1)
@@ -21,7 +21,7 @@ INPUTS = (
 
 @pytest.fixture(scope="module")
 def params():
-    return initialised(BACKBONE.init, 0)
+    return random_params(BACKBONE.init, 0)
 
 
 states = jax.jit(partial(BACKBONE.apply, "slot_states"))

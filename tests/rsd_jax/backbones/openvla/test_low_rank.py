@@ -14,6 +14,7 @@ from rsd_jax.backbones.openvla.configuration import OPENVLA_7B, TINY
 from rsd_jax.backbones.openvla.low_rank import LAYERS, LowRankConfig, by_layer, draw_adapters, merge, merged_kernel
 from rsd_jax.distributed.mesh import MeshConfig, make_mesh
 from rsd_jax.distributed.sharding_rules import state_shardings
+from tests.rsd_jax.random_params import random_params
 
 BACKBONE = OpenVlaBackbone(TINY, compute_dtype="float32")
 CONFIG = LowRankConfig(rank=3, alpha=6.0)
@@ -28,15 +29,15 @@ INPUTS = NetworkInputs(
 def states():
     """Of the slots: from an adapted backbone's parameters, and from plain ones."""
     adapted = with_adapters(BACKBONE, CONFIG)
-    run, plain = (
-        jax.jit(lambda params, of=of: of.apply("slot_states", params, *INPUTS)) for of in (adapted, BACKBONE)
-    )
-    return run, plain
+    programs = [jax.jit(partial(of.apply, "slot_states")) for of in (adapted, BACKBONE)]
+    return [lambda params, run=run: run(params, *INPUTS) for run in programs]
 
 
 @pytest.fixture(scope="module")
 def params():
-    return nn.unbox(jax.jit(with_adapters(BACKBONE, CONFIG).init)(jax.random.key(0)))
+    """Adapters as they are drawn; to draw the network's own parameters too would compile for seconds."""
+    drawn = jax.jit(lambda key: with_adapters(BACKBONE, CONFIG).init(key)[ADAPTERS])(jax.random.key(0))
+    return {ADAPTERS: nn.unbox(drawn), BASE: random_params(BACKBONE.init, 0)}
 
 
 def random(adapters):
