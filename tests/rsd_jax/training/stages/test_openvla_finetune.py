@@ -124,9 +124,14 @@ def test_it_begins_as_the_policy_that_it_is_made_of(trained, base):
         for path, array in expected.items():
             np.testing.assert_array_equal(given[path], array)
         return
-    drawn = jax.jit(lambda key: meta.unbox(stage.objective.init(key)).params)(jax.random.key(0))
+
+    @jax.jit
+    def draw_the_others(key):
+        drawn = flatten_dict(meta.unbox(stage.objective.init(key)).params)
+        return {path: leaf for path, leaf in drawn.items() if path not in given}
+
     inputs, predict = heldout_inputs(stage), stage.evaluate.args[1]
-    started = unflatten_dict({**flatten_dict(drawn), **given})
+    started = unflatten_dict({**draw_the_others(jax.random.key(0)), **given})
     actions = jax.jit(policy.actions)(policy.variables, inputs)
     predicted = policy.variables.action.denormalize(predict(started, stage.frozen.proprio, inputs).actions)
     np.testing.assert_array_equal(predicted, actions)
