@@ -15,8 +15,8 @@ starts. With random weights log, summary and report say so in red beside every f
 Hardware: a GPU with 24 GiB for 7 billion parameters in bfloat16; the features of ten tasks with 50 demonstrations
 take about 30 GB. No published checkpoint has been run yet, and no time is known. Variants:
     libero_spatial  ten tasks.
-    tiny            every part at sizes for tests, random weights, the point-mass simulator: on 2 cores 100 seconds
-                    and what 4 demonstrations take (--config.demos=RUN takes those of another tiny run).
+    tiny            every part at sizes for tests, random weights, the point-mass simulator: on 2 cores minutes, and
+                    what 4 demonstrations take (--config.demos=RUN takes those of another tiny run).
 """
 
 from ml_collections import ConfigDict

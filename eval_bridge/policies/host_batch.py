@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from eval_bridge.policies.byte_layout import ByteLayout
 from eval_bridge.policies.host_memory import Argument, host_rows
@@ -24,7 +25,7 @@ class RowInputs(NamedTuple):
         frames: of the cameras that the policy needs, as rendered, ``uint8 [N, 256, 256, 3]``.
         proprio: the robot's state, ``float32 [P]``.
         instruction_ids: of `Backbone.encode_instruction`, ``int32 [W]``.
-        draft_instruction_ids: of a draft policy's backbone that takes other inputs (`Networks.draft_apart`); None
+        draft_instruction_ids: of a draft policy's backbone that takes other inputs (`Networks.draft_apart`); none
             without one.
         episode: words of the episode's random key, ``uint32 [2]``.
         call: how many chunks the episode has asked for before, ``int32``.
@@ -81,16 +82,16 @@ class HostBatch:
         needs = backbone.observation_needs
         self.size, self._initial_state = size, initial_state
         self._encode = functools.lru_cache(maxsize=256)(backbone.encode_instruction)
-        self._encode_for_draft = None if draft is None else functools.lru_cache(maxsize=256)(draft.encode_instruction)
+        self._encode_for_draft = functools.lru_cache(maxsize=256)(
+            _no_words if draft is None else draft.encode_instruction
+        )
         self.layout = ByteLayout(
             RowInputs(
                 asked=np.False_,
                 frames=np.zeros((len(needs.cameras), RENDER_SIZE, RENDER_SIZE, 3), np.uint8),
                 proprio=np.zeros(needs.state_size, np.float32),
                 instruction_ids=self._encode("an instruction"),
-                draft_instruction_ids=(
-                    None if self._encode_for_draft is None else self._encode_for_draft("an instruction")
-                ),
+                draft_instruction_ids=self._encode_for_draft("an instruction"),
                 episode=np.zeros(2, np.uint32),
                 call=np.int32(0),
                 state=initial_state,
@@ -127,11 +128,15 @@ class HostBatch:
             )
         check_state(observation.proprio)
         views.instruction_ids[:] = self._encode(observation.instruction)
-        if self._encode_for_draft is not None:
-            views.draft_instruction_ids[:] = self._encode_for_draft(observation.instruction)
+        views.draft_instruction_ids[:] = self._encode_for_draft(observation.instruction)
         for place, frame in zip(views.frames, observation.frames, strict=True):
             place[:] = frame
         views.proprio[:] = observation.proprio
         views.episode[:], views.call[()] = request.episode, request.call
         state = self._initial_state if request.state is None else request.state
         jax.tree.map(np.copyto, views.state, state)
+
+
+def _no_words(instruction: str) -> NDArray[np.int32]:
+    del instruction
+    return np.zeros(0, np.int32)

@@ -12,6 +12,7 @@ from eval_bridge.preflight.disk_space import TRAINING_BYTES, evaluation_bytes
 from eval_bridge.preflight.needs import Needs, collection_needs
 from rsd_jax.registry import to_dataclass
 from rsd_jax.run_folder import CALIBRATION_FOLDER, OPTIONAL_STAGES, ROWS_FOLDER
+from rsd_jax.stored_models.openvla.shared_policy import policy_to_share
 
 ReadConfig = Callable[[Sequence[str]], Mapping[str, Any]]
 """Values of a configuration, given ``--config FILE[:variant]`` and overrides; ValueError for what does not exist."""
@@ -21,12 +22,15 @@ def needs_of(command: Sequence[str], read_config: ReadConfig) -> Needs:
     """What ``... -m launch.X ...`` needs: X is collect, train or evaluate, with ``--config FILE``, or another stage's.
 
     Raises:
-        ValueError: a file, a variant, a key or a value of the configuration does not exist or is impossible.
+        ValueError: a file, a variant, a key or a value of the configuration does not exist or is impossible, or a
+            run has no policy that another is to take.
     """
     module, *arguments = command[command.index("-m") + 1 :]
     if module == "launch.calibrate":
         return Needs(device=True, folders=(Path(arguments[arguments.index("--run_dir") + 1]) / CALIBRATION_FOLDER,))
     if module == "launch.convert_openvla":
+        if "--policy" in arguments:
+            policy_to_share(Path(arguments[arguments.index("--policy") + 1]))
         return Needs(device=True, folders=(Path(arguments[arguments.index("--out") + 1]) / "policy",))
     if module == "launch.extract_features":
         run_dir = Path(arguments[arguments.index("--run_dir") + 1])

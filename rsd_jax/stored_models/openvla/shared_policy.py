@@ -28,17 +28,12 @@ def share_policy(source: Path, out: Path, exit_block: int | None = None) -> Path
         The checkpoint's folder.
 
     Raises:
-        ValueError: `source` has no policy, or one of another backbone; or it has not so many blocks.
+        ValueError: as `policy_to_share`; or the policy is one of another backbone, or has not so many blocks.
         CheckpointError: it is damaged.
         FileExistsError: `out` has a policy.
         CheckpointWriteError: `out` is full or not writable; nothing half-written remains.
     """
-    checkpoint = StageCheckpoints(source / STAGE).find("best")
-    if checkpoint is None:
-        raise ValueError(
-            f"{source} has no policy to take; name a run of launch.convert_openvla, or write what was fine-tuned in "
-            f"RUN as one: python -m launch.export_finetuned --run_dir RUN --out {source}"
-        )
+    checkpoint = policy_to_share(source)
     checkpoints = new_policy_checkpoints(out)
     content = read_manifest(checkpoint)
     backbone = PolicyFacts.from_json(content["facts"]).network.backbone
@@ -56,6 +51,21 @@ def share_policy(source: Path, out: Path, exit_block: int | None = None) -> Path
     except OSError as error:
         raise CheckpointWriteError(folder, error) from error
     return folder
+
+
+def policy_to_share(source: Path) -> Path:
+    """The folder of the best policy of the run folder `source`.
+
+    Raises:
+        ValueError: it has none; names the command that makes one.
+    """
+    checkpoint = StageCheckpoints(source / STAGE).find("best")
+    if checkpoint is None:
+        raise ValueError(
+            f"{source} has no policy to take; name a run of launch.convert_openvla, or write what was fine-tuned in "
+            f"RUN as one: python -m launch.export_finetuned --run_dir RUN --out {source}"
+        )
+    return checkpoint
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -57,6 +57,8 @@ def test_a_fine_tuned_policy_is_taken_as_it_is_and_is_the_only_source():
         "python -m launch.convert_openvla --policy runs/finetuned/ --out runs/x --exit_block=4"
     )
     assert taken.source == "policy of runs/finetuned, 4 blocks"
+    with pytest.raises(ValueError, match=r"runs/finetuned has no policy to take; .*launch\.export_finetuned"):
+        needs_of(stages(taken)["policy"].command, read_config)
     for two, named in (
         ({"checkpoint": "folder", "hub": "a/b"}, r"openvla\.checkpoint='folder' and openvla\.hub='a/b' are 2 sources"),
         ({"policy": "runs/a", "hub": "a/b"}, r"openvla\.policy='runs/a' and openvla\.hub='a/b' are 2 sources"),
