@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.experts.scene import Box, HeightMap, Joint, OrientedBox, Pose, Region, Rotation, Vector
-from eval_bridge.simulators.libero.scene_queries import Predicate, SceneQueries
+from eval_bridge.simulators.libero.scene_geometry import Predicate
+from eval_bridge.simulators.libero.scene_queries import SceneQueries
 
 
 class LiberoScene:

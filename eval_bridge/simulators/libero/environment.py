@@ -15,7 +15,8 @@ from eval_bridge.simulators.libero.cameras import Cameras
 from eval_bridge.simulators.libero.looks.applying import ModelLooks
 from eval_bridge.simulators.libero.looks.values import Looks
 from eval_bridge.simulators.libero.quiet_import import quiet
-from eval_bridge.simulators.libero.scene_queries import Predicate, SceneQueries
+from eval_bridge.simulators.libero.scene_geometry import Predicate
+from eval_bridge.simulators.libero.scene_queries import SceneQueries
 from eval_bridge.simulators.libero.state_capture import capture_start, flat_state, with_arm_turned
 from eval_bridge.simulators.libero.stepping import Stepper
 from eval_bridge.simulators.libero.suites import get_suite

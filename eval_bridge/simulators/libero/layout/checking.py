@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.simulators.libero.environment import LiberoSimulator
-from eval_bridge.simulators.libero.scene_queries import Predicate, SceneQueries
+from eval_bridge.simulators.libero.scene_geometry import Predicate
+from eval_bridge.simulators.libero.scene_queries import SceneQueries
 
 _SHIFT = 0.012  # farthest that a thing may slide or sink as it settles (metres)
 _TILT = 0.12  # farthest that it may tip (radians)

@@ -8,7 +8,8 @@ from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.layout.arrangement import rotate
 from eval_bridge.simulators.libero.layout.roles import roles_of
 from eval_bridge.simulators.libero.layout.scene import Body, Ground, LayoutScene, LevelPlace, View
-from eval_bridge.simulators.libero.scene_queries import Pose, SceneQueries
+from eval_bridge.simulators.libero.scene_geometry import Pose
+from eval_bridge.simulators.libero.scene_queries import SceneQueries
 
 _LEVEL = 0.99  # a region whose normal is less upright slopes
 _STANDS = np.cos(0.1)  # a thing whose vertical has turned further has fallen over, or leans

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eval_bridge.simulators.libero.scene_queries import Predicate
+from eval_bridge.simulators.libero.scene_geometry import Predicate
 
 pytestmark = pytest.mark.libero
 
