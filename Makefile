@@ -59,7 +59,7 @@ preflight: .venv/installed  ## check every stage with tiny networks (half a minu
 	@$(PYTHON_IN_VENV) -m launch.preflight
 
 test: .venv/installed  ## run the tests
-	@$(WITH_RENDERER) $(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
+	@$(WITH_RENDERER) $(PYTHON_IN_VENV) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=20
 
 lint: .venv/installed  ## run the linters
 	.venv/bin/ruff check .
