@@ -18,9 +18,8 @@ fi
 
 echo "Installing ${lock} (about 3 GB on disk; a few minutes)"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-# The lock is complete, so nothing is resolved. Its setuptools builds the packages that come as source. What is imported
-# is compiled then: most of it never is.
+# The lock is complete, so nothing is resolved. Its setuptools builds the packages that come as source.
 .venv/bin/python -m pip install -qq --no-deps $(grep '^setuptools==' "${lock}")
-.venv/bin/python -m pip install -qq --no-deps --no-compile --no-build-isolation --requirement "${lock}"
+.venv/bin/python -m pip install -qq --no-deps --no-build-isolation --requirement "${lock}"
 .venv/bin/python -m pip install -qq --no-deps --no-build-isolation --editable .
 touch .venv/installed

@@ -27,6 +27,7 @@ from eval_bridge.serving.settings import CLOSED, ServingSettings
 
 _HANDLERS = {OPENPI: serve_openpi, HARNESS: serve_harness}
 _CLOSING_SECONDS = 2.0
+_TURNS = 3  # of the loop, after which a connection that was being accepted is there
 _QUEUED_FRAMES = 1  # of a client that sends before it is answered; beyond, it waits
 
 _LOGGER = logging.getLogger(__name__)
@@ -121,6 +122,7 @@ class _Listener:
         self._admission, self._settings = admission, settings
         self._servers: list[Server] = []
         self._connected = 0
+        self._connections: set[ServerConnection] = set()
 
     async def open(self) -> dict[str, str]:
         """Opens the ports; returns the address of each protocol."""
@@ -141,10 +143,24 @@ class _Listener:
     async def close(self) -> None:
         """Sends all clients away, 1001, and frees the ports."""
         for server in self._servers:
+            for listening in server.sockets:
+                asyncio.get_running_loop().remove_reader(listening)
+        for _ in range(_TURNS):  # a socket that is accepted while its server closes would stay open for ever
+            await asyncio.sleep(0)
+        for server in self._servers:
             server.close()
+        for connection in tuple(self._connections):
+            if connection.request is None:  # it has not spoken yet, and would be waited for
+                connection.transport.abort()
         for server in self._servers:
             await server.wait_closed()
-            await asyncio.sleep(0)  # a transport that is closing lets go of its socket in the loop's next turn
+        # Connections that end by themselves are waited for by asyncio itself, but not by that of Python 3.11.
+        closing = [asyncio.ensure_future(connection.wait_closed()) for connection in self._connections]
+        if closing:
+            await asyncio.wait(closing, timeout=_CLOSING_SECONDS)
+        for connection in tuple(self._connections):
+            connection.transport.abort()
+            await connection.wait_closed()
 
     async def _listen(self, protocol: str, port: int) -> int:
         limits = self._settings.limits
@@ -167,10 +183,22 @@ class _Listener:
                 clients.dec()
                 self._connected -= 1
 
+        connections = self._connections
+
+        class Connection(ServerConnection):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                connections.add(self)
+                super().connection_made(transport)
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                super().connection_lost(exc)
+                connections.discard(self)
+
         server = await serve(
             handle,
             self._settings.host,
             port,
+            create_connection=Connection,
             process_request=process_request,
             origins=[None],  # browsers name the page that connects: no page may, not even to one's own machine
             compression=None,

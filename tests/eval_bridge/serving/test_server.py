@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import gc
 import json
 import socket
 import threading
@@ -13,6 +14,7 @@ from websockets.sync.client import connect
 
 from eval_bridge.serving.admission import shown_token
 from eval_bridge.serving.array_messages import unpack_openpi
+from eval_bridge.serving.server import running_server
 from eval_bridge.serving.service import Service
 from eval_bridge.serving.settings import ServingLimits, ServingSettings
 from tests.campaigns.raw_websocket import connected
@@ -22,6 +24,7 @@ from tests.eval_bridge.serving.serving_examples import (
     TellingPolicy,
     counted,
     get,
+    metadata,
     observation,
     served,
 )
@@ -164,6 +167,29 @@ def test_what_was_asked_for_is_answered_before_a_server_ends():
         with pytest.raises(ConnectionClosed) as closed:
             idles.socket.recv(timeout=20)
         assert closed.value.rcvd.code == 1001
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_who_connects_in_the_moment_in_which_a_server_ends_is_let_go(turns):
+    """After any number of the loop's turns, in which it is accepted, gets a transport, and has one."""
+    policy, settings = TellingPolicy(), ServingSettings(openpi_port=0, harness_port=0)
+
+    async def serve_and_end():
+        async with running_server(policy, settings, lambda conventions: metadata(policy, conventions), "") as server:
+            hosts = [address.removeprefix("ws://").rstrip("/").split(":") for address in server.addresses.values()]
+            clients = [
+                socket.create_connection((host, int(port)), timeout=20) for host, port in hosts for _ in range(5)
+            ]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        return clients
+
+    clients = asyncio.run(serve_and_end())
+    gc.collect()  # which warns of what was not closed
+    for client in clients:
+        with client, contextlib.suppress(ConnectionResetError):
+            while client.recv(1000):
+                pass
 
 
 @pytest.mark.parametrize(
