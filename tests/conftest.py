@@ -1,6 +1,7 @@
 """Settings of every test, and the miniature run that many of them read."""
 
 import gc
+import itertools
 import os
 import subprocess
 import sys
@@ -50,15 +51,20 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _nothing_is_left_of_a_file() -> Iterator[None]:
-    """Forgets what was compiled, gigabytes in the end, and looks for garbage no more in what stays."""
-    yield
-    import jax  # which reads the environment that is set above
+_FILES_AT_ONCE = 10
+_files = itertools.count(1)
 
-    jax.clear_caches()
-    gc.collect()
-    gc.freeze()
+
+@pytest.fixture(scope="module", autouse=True)
+def _little_is_left_of_files() -> Iterator[None]:
+    """Forgets now and then what was compiled, gigabytes in the end, and looks for garbage no more in what stays."""
+    yield
+    if next(_files) % _FILES_AT_ONCE == 0:
+        import jax  # which reads the environment that is set above
+
+        jax.clear_caches()
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")
