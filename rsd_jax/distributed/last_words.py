@@ -8,9 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
 
 _SECONDS_TO_CONNECT = 5.0
+_TRIES, _SECONDS_BETWEEN = 5, 0.2  # a process that is killed closes what it has open one after the other
 
 
 class LastWords:
@@ -45,15 +47,20 @@ class LastWords:
                 pipe.flush()
 
 
-def _answers(address: str) -> bool:
+def _is_gone(address: str) -> bool:
+    """Whether nothing listens there, at once or soon."""
     host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_CONNECT).close()
-    except ConnectionRefusedError:
-        return False
-    except OSError:  # a host or a network that is silent: not what JAX aborts for at once
-        return True
-    return True
+    for _ in range(_TRIES):
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_CONNECT).close()
+        except ConnectionRefusedError:
+            return True
+        except ConnectionError:  # it is being closed
+            pass
+        except OSError:  # a host or a network that is silent: not what JAX aborts for at once
+            return False
+        time.sleep(_SECONDS_BETWEEN)
+    return False
 
 
 def main(address: str) -> None:
@@ -63,7 +70,7 @@ def main(address: str) -> None:
     first = "process 0"
     for line in sys.stdin:
         first = line.rstrip("\n")
-    if first and not _answers(address):
+    if first and _is_gone(address):
         sys.stderr.write(
             f"error: {first}, with whom all others speak, is gone: nothing answers at {address}; JAX has aborted this "
             "process, as all others: the same command goes on from the latest checkpoint\n"

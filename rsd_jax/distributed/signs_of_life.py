@@ -142,10 +142,11 @@ class SignsOfLife:
         return {number: str(signs.get(number) or self._watch.name(number)) for number in silent if number not in left}
 
     def _run(self) -> None:
-        began = time.monotonic()
+        began, pause = time.monotonic(), 0.0
         with ThreadPoolExecutor(1, "shared names") as rpc:
             asked: Future[dict[int, Sign]] | None = None
-            while not self._is_leaving.wait(self._interval):
+            while not self._is_leaving.wait(pause):
+                pause = self._interval
                 now = time.monotonic()
                 self._idleness.update(time.process_time(), now, self._waits_since is not None)
                 if asked is None or asked.done():
