@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.experts.motion import GRIPPER_CLOSED, GRIPPER_OPEN
+from eval_bridge.setting_ranges import require_not_negative, require_shares
 
 CARRYING = 20
 """Steps after which a closing hand has gripped and lifted what it closed on."""
@@ -48,17 +49,13 @@ class NoiseSettings:
     miss_probability: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("burst_probability", "drop_probability", "miss_probability"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
+        require_shares(self, ("burst_probability", "drop_probability", "miss_probability"))
         if not 1 <= self.shortest_burst <= self.longest_burst:
             raise ValueError(
                 f"shortest_burst is {self.shortest_burst} and longest_burst {self.longest_burst}; "
                 f"1 <= shortest_burst <= longest_burst must hold"
             )
-        for name in ("translation_std", "rotation_std"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
+        require_not_negative(self, ("translation_std", "rotation_std"))
 
 
 class ActionNoise:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eval_bridge.experts.route import STRAIGHT, Route
+from eval_bridge.setting_ranges import require_not_negative, require_shares
 
 _STYLE_STREAM = 2  # apart from the simulator's draws (the seed alone) and from the noise (1) of the same episode
 
@@ -49,12 +50,8 @@ class StyleSettings:
     shuffle_probability: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("around_probability", "shuffle_probability"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
-        for name in ("side_spread", "highest_rise"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
+        require_shares(self, ("around_probability", "shuffle_probability"))
+        require_not_negative(self, ("side_spread", "highest_rise"))
         if not 0.0 <= self.smallest_offset <= self.largest_offset:
             raise ValueError(
                 f"smallest_offset is {self.smallest_offset} and largest_offset {self.largest_offset}; "

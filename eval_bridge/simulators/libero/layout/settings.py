@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from eval_bridge.setting_ranges import require_not_negative, require_shares
+
 PROBABILITIES = (
     "probability",
     "exchange_probability",
@@ -63,12 +65,8 @@ class LayoutSettings:
     most_draws: int = 40
 
     def __post_init__(self) -> None:
-        for name in PROBABILITIES:
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"layout.{name} is {getattr(self, name)}; it must lie in [0, 1]")
-        for name in (*_WEIGHTS, *_SIZES):
-            if getattr(self, name) < 0:
-                raise ValueError(f"layout.{name} is {getattr(self, name)}; it must not be negative")
+        require_shares(self, PROBABILITIES, "layout.")
+        require_not_negative(self, (*_WEIGHTS, *_SIZES), "layout.")
         if sum(getattr(self, name) for name in _WEIGHTS) == 0:
             raise ValueError(f"layout.{', '.join(_WEIGHTS)} are all 0; one must be positive")
         for name in ("most_exchanges", "most_draws"):

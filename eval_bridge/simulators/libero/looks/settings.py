@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from eval_bridge.setting_ranges import require_not_negative, require_shares
+
 _SHARES = (
     "probability",
     "recolour_probability",
@@ -61,12 +63,8 @@ class LooksSettings:
     most_draws: int = 10
 
     def __post_init__(self) -> None:
-        for name in _SHARES:
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"looks.{name} is {getattr(self, name)}; it must lie in [0, 1]")
-        for name in _SIZES:
-            if getattr(self, name) < 0:
-                raise ValueError(f"looks.{name} is {getattr(self, name)}; it must not be negative")
+        require_shares(self, _SHARES, "looks.")
+        require_not_negative(self, _SIZES, "looks.")
         if self.most_draws < 1:
             raise ValueError(f"looks.most_draws is {self.most_draws}; it must be at least 1")
 
