@@ -98,6 +98,15 @@ def test_centre_of_change_ignores_noise_and_finds_the_block():
     assert np.isnan(self_check._centre_of_change(before, before)).all()
 
 
+@pytest.mark.parametrize("greatest", [18, 48])  # the fingers' change in the 40 tasks: far from the camera, near to it
+def test_centre_of_change_is_where_most_changed(greatest):
+    before = np.full((256, 256, 3), 100, np.uint8)
+    after = before.copy()
+    after[192:200, 64:72] += np.uint8(greatest)
+    after[16:24, 200:208] += np.uint8(greatest // 2 - 1)  # a shadow far away
+    np.testing.assert_allclose(self_check._centre_of_change(before, after), [195.5, 67.5])
+
+
 @pytest.mark.libero
 @pytest.mark.parametrize(
     ("by", "complaint"),
