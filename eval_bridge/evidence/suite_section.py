@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
+from eval_bridge.evidence.anchors import OPENVLA_OFT
 from eval_bridge.evidence.figures_in_words import (
     write_accuracy_by_layer,
     write_commit,
@@ -13,9 +14,6 @@ from eval_bridge.evidence.row_in_words import chunk_time_of, fine_grained_of, su
 from eval_bridge.evidence.suite_rows import EvaluationRow
 from eval_bridge.evidence.trained_run import TrainedRun
 from eval_bridge.report.markdown import markdown_table
-
-PUBLISHED = {"libero_spatial": "97.6%", "libero_object": "98.4%", "libero_goal": "97.9%", "libero_10": "94.5%"}
-"""Success of OpenVLA-OFT over 500 episodes, by suite (Kim et al. 2025)."""
 
 _COARSE = 3  # layers whose accuracy is told apart from the finer ones'
 
@@ -146,7 +144,7 @@ def _devices(rows: Sequence[EvaluationRow]) -> str:
 
 
 def _published(row: EvaluationRow) -> str:
-    return PUBLISHED.get(row.suite, "-")
+    return OPENVLA_OFT.success_on(row.suite)
 
 
 def difference_of(row: EvaluationRow) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
+from eval_bridge.evidence.anchors import OPENVLA_OFT
 from eval_bridge.evidence.row_in_words import fine_grained_of, success_of
 from eval_bridge.evidence.suite_rows import EvaluationRow
-from eval_bridge.evidence.suite_section import PUBLISHED, Column, Line, acceptance_of, difference_of, run_lines
+from eval_bridge.evidence.suite_section import Column, Line, acceptance_of, difference_of, run_lines
 from eval_bridge.evidence.together import Together, take_together
 from eval_bridge.report.markdown import markdown_table
 
@@ -23,7 +24,7 @@ def suites_table(columns: Sequence[Column]) -> str:
     """
     rows = columns[0][1]
     together = take_together(rows)
-    published = [PUBLISHED[suite] for suite in dict.fromkeys(row.suite for row in rows) if suite in PUBLISHED]
+    published = [OPENVLA_OFT.success_on(suite) for suite in dict.fromkeys(row.suite for row in rows)]
     lines: list[Line] = [
         *((f"{row.suite}, `{row.decoder}`", _of_row(index, success_of)) for index, row in enumerate(rows)),
         *((f"average, `{each.decoder}`", _of_together(index, _average)) for index, each in enumerate(together)),
