@@ -8,8 +8,9 @@ Variants, with times on 2 cores and no GPU:
     diverse     the same 50 each, every episode in a style of its own: from which side things are grasped, over or
                 around what lies between, and how fast, is drawn by the seed.
     layouts     libero_spatial as below, but four episodes in five in a layout that the seed draws: things exchanged,
-                put anywhere or taken away, fixtures moved; and, drawn apart, four in five with looks of their own:
-                colours, textures, light, cameras, posture of the arm. layouts_libero_SUITE: another suite.
+                put anywhere, taken away or added from other scenes, fixtures moved; and, drawn apart, four in five
+                with looks of their own: colours, textures, light, cameras, posture of the arm. layouts_libero_SUITE:
+                another suite.
     libero_SUITE  50 of each of the ten tasks of libero_spatial, _object, _goal or _10; of the first 4 to 6 minutes on
                 a GPU host's 16 cores.
     quickstart  one task (the bowl at the table's centre), 20 demonstrations: about 10 minutes.
@@ -100,6 +101,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.layout.fixture_probability, config.layout.fixture_shift, config.layout.fixture_turn = 0.0, 0.0, 0.0
     # Of each thing that neither goal nor words need, that it is taken away.
     config.layout.removal_probability = 0.0
+    # Things of other scenes that are compiled into each task's scene, and that each is put anywhere.
+    config.layout.strangers, config.layout.stranger_probability = 0, 0.0
     # Metres: left around what is moved; within which a thing counts as next to another; distances from the robot's
     # foot at which things are put; how far to either side.
     config.layout.gap, config.layout.apart = 0.008, 0.16
@@ -166,6 +169,7 @@ def get_config(variant: str = "") -> ConfigDict:
         config.layout.fixture_probability = 0.4
         config.layout.fixture_shift, config.layout.fixture_turn = 0.06, 12.0
         config.layout.removal_probability = 0.15
+        config.layout.strangers, config.layout.stranger_probability = 3, 0.25
         config.looks.probability = config.layout.probability
         config.looks.recolour_probability, config.looks.hue = 0.7, 40.0
         config.looks.gain, config.looks.most_paint = 0.3, 0.5

@@ -41,6 +41,7 @@ from eval_bridge.simulators.libero.layout.starting import draw_start_in_layout
 from eval_bridge.simulators.libero.looks.drawing import add_looks
 from eval_bridge.simulators.libero.quiet_import import prepare_process
 from eval_bridge.simulators.libero.renderer import RendererNotFound
+from eval_bridge.simulators.libero.strangers import choose_strangers
 from eval_bridge.workers.shard import WHOLE
 from launch.config_flags import run
 from rsd_jax.atomic_files import write_atomically
@@ -65,19 +66,21 @@ def main(config: ConfigDict) -> None:
     prepare_process(rendering=settings.images, render_devices=settings.render_devices)
     suite, plan = settings.benchmark, settings.plan
     versions = package_versions() | {"expert": expert_version()}
+    number, seed = settings.layout.strangers, settings.seed
+    chosen = {name: choose_strangers(suite.name, name, number, seed) for name in settings.task_names}
     tasks = [
         CollectionTask(
             suite=suite.name,
             task=name,
-            build_simulator=partial(LiberoSimulator, suite.name, name),
+            build_simulator=partial(LiberoSimulator, suite.name, name, strangers),
             expert=libero_expert,
-            describe_scene=partial(describe_libero_scene, suite.name, name, versions),
+            describe_scene=partial(describe_libero_scene, suite.name, name, versions, strangers),
             recording=settings.recording,
             takeover=settings.takeover if settings.corrects else None,
             draw_start=draw_start_in_layout,
             add_looks=add_looks,
         )
-        for name in settings.task_names
+        for name, strangers in chosen.items()
     ]
     run_dir = Path(settings.run_dir)
     folder = run_dir / DEMOS_FOLDER / tasks[0].folder

@@ -5,11 +5,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from eval_bridge.collection.demo_scene import simulator_of
 from eval_bridge.collection.layout_audit import DemoLayout, LayoutAudit, audit_layouts
 from eval_bridge.collection.looks_audit import LooksAudit, audit_looks, measure_colours
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.evaluation_states import evaluation_starts
-from eval_bridge.simulators.libero.start_distance import NearestPair, nearest_pair, nearest_pair_within, positions_of
+from eval_bridge.simulators.libero.start_distance import (
+    NearestPair,
+    StartPositions,
+    nearest_pair,
+    nearest_pair_within,
+    positions_of,
+)
+from eval_bridge.simulators.libero.strangers import name_of
 from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.simulators.libero.withheld_table import Withheld
 from eval_bridge.simulators.libero.withheld_words import check_instruction, shared_words
@@ -128,13 +136,14 @@ def audit_file(suite: str, path: Path) -> TaskAudit:
         starts.append(demo.require_simulation().start)
         seeds.append(demo.seed)
     task = task_of(path)
-    evaluated = [start.state for start in evaluation_starts(suite, task)]
-    sizes = {start.state.size for start in starts}
-    if sizes != {evaluated[0].size}:
-        raise ValueError(f"{path} holds states of {sorted(sizes)} numbers; those of {task} have {evaluated[0].size}.")
-    simulator = LiberoSimulator(suite, task)
-    queries = simulator.queries
-    demonstrated, states = (positions_of(queries, each) for each in ([start.state for start in starts], evaluated))
+    simulator = simulator_of(path, suite, task)
+    queries, strangers = simulator.queries, set(map(name_of, simulator.strangers))
+    sizes, expected = {start.state.size for start in starts}, simulator.state().size
+    if sizes != {expected}:
+        raise ValueError(f"{path} holds states of {sorted(sizes)} numbers; those of {task} have {expected}.")
+    own = [name for name in queries.object_names if name not in strangers]
+    demonstrated = positions_of(queries, [start.state for start in starts], own)
+    states = _evaluated_positions(simulator, own)
     layouts = [
         DemoLayout(
             {**queries.positions_in(start.state), **{name: pose[:3] for name, pose in start.fixture_poses.items()}},
@@ -158,6 +167,16 @@ def audit_file(suite: str, path: Path) -> TaskAudit:
         words=None if is_variant else audit_words(suite, task, read_instructions(path)),
         looks=None if is_variant else audit_looks(colours, seeds),
     )
+
+
+def _evaluated_positions(simulator: LiberoSimulator, names: Sequence[str]) -> StartPositions:
+    """Of a task's evaluation states, which know nothing of strangers."""
+    own = LiberoSimulator(simulator.suite, simulator.task) if simulator.strangers else simulator
+    evaluated = [start.state for start in evaluation_starts(own.suite, own.task)]
+    positions = positions_of(own.queries, evaluated, names)
+    if own is not simulator:
+        own.close()
+    return positions
 
 
 def audit_words(suite: str, task: str, instructions: Sequence[str]) -> WordAudit:

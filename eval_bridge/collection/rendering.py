@@ -19,10 +19,10 @@ from typing import Any, NamedTuple, Never, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from eval_bridge.collection.demo_scene import simulator_of
 from eval_bridge.collection.recording import RecordableSimulator, observe_frames
 from eval_bridge.simulators.interface import EpisodeStart
 from eval_bridge.simulators.kept_simulator import KeptSimulator
-from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.workers.jobs import JobLoop
 from eval_bridge.workers.messages import Ask, Failure
 from eval_bridge.workers.pool import WorkerPool
@@ -228,5 +228,5 @@ def files_to_render(run_dir: Path, size: int = STORED_SIZE) -> list[RenderFile]:
     for path in paths:
         if lacks_frames(path, size):
             first = Hdf5Demos.open(path)[0]
-            files.append(RenderFile(path, partial(LiberoSimulator, first.suite, first.task), size))
+            files.append(RenderFile(path, partial(simulator_of, path, first.suite, first.task), size))
     return files

@@ -84,6 +84,14 @@ class LiberoLayouts(LiberoDevelopment):
 
     simulator = "libero_layouts"
 
+    def build(self, task_index: int) -> Simulator:
+        """The simulator of a task, with strangers of its own in the scene."""
+        from eval_bridge.simulators.libero.environment import LiberoSimulator
+        from eval_bridge.simulators.libero.strangers import choose_strangers
+
+        number, task = DEVELOPMENT_LAYOUTS.strangers, self.tasks[task_index]
+        return LiberoSimulator(self.suite, task, choose_strangers(self.suite, task, number, FIRST_LAYOUT_SEED))
+
     def start(self, simulator: Simulator, task_index: int, episode: int) -> EpisodeStart:
         """A random layout of the task; where none was found for a seed, that of the next one.
 

@@ -1,7 +1,7 @@
 """The scripted expert in LIBERO, and what a demonstration file says about where it was recorded."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from eval_bridge.experts.libero_scene import LiberoScene
 from eval_bridge.experts.scripted_expert import ScriptedExpert
 from eval_bridge.experts.style_record import StyleRecord
 from eval_bridge.simulators.libero.environment import LiberoSimulator
+from eval_bridge.simulators.libero.strangers import definition_with
 from eval_bridge.simulators.libero.task_files import task_definition
 from rsd_jax.demos.frames import RENDER_SIZE
 from rsd_jax.demos.libero_hdf5 import SceneDescription
@@ -22,14 +23,16 @@ def libero_expert(simulator: LiberoSimulator, style: StyleRecord) -> Iterator[ND
     return ScriptedExpert(LiberoScene(simulator.queries), style=style).actions()
 
 
-def describe_libero_scene(suite: str, task: int | str, versions: dict[str, str]) -> SceneDescription:
-    """The attributes of an official demonstration file, from the task's definition.
+def describe_libero_scene(
+    suite: str, task: int | str, versions: dict[str, str], strangers: Sequence[str] = ()
+) -> SceneDescription:
+    """The attributes of an official demonstration file, from the task's definition, with the scene's strangers.
 
     Raises:
         ValueError: the definition names no problem class.
     """
     definition = task_definition(suite, task)
-    content = definition.read_text()
+    content = definition_with(definition.read_text(encoding="utf-8"), strangers)
     problem = _PROBLEM.search(content)
     if problem is None:
         raise ValueError(f"{definition} does not start with '(define (problem NAME)'")

@@ -1,6 +1,6 @@
 """LIBERO as a `Simulator`: one task, physics always, rendering on demand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -19,8 +19,9 @@ from eval_bridge.simulators.libero.scene_geometry import Predicate
 from eval_bridge.simulators.libero.scene_queries import SceneQueries
 from eval_bridge.simulators.libero.state_capture import capture_start, flat_state, with_arm_turned
 from eval_bridge.simulators.libero.stepping import Stepper
+from eval_bridge.simulators.libero.strangers import definition_file, far_pose, name_of
 from eval_bridge.simulators.libero.suites import get_suite
-from eval_bridge.simulators.libero.task_files import task_definition, task_instruction
+from eval_bridge.simulators.libero.task_files import task_instruction
 from eval_bridge.simulators.perturbation.camera_pose import CameraMove
 
 ACTION_DIMENSION = 7
@@ -35,9 +36,10 @@ class LiberoSimulator:
     Attributes:
         suite: name of the suite.
         task: name of the task.
+        strangers: classes of the things that its scene has beside its own (`strangers`).
     """
 
-    def __init__(self, suite: str, task: int | str) -> None:
+    def __init__(self, suite: str, task: int | str, strangers: Sequence[str] = ()) -> None:
         """Names the task, by index or name.
 
         Raises:
@@ -45,6 +47,7 @@ class LiberoSimulator:
         """
         self.suite = suite
         self.task = get_suite(suite).task_name(task)
+        self.strangers = tuple(strangers)
         self._instruction: str | None = None
         self._wrapper: Any = None
         self._cameras: Cameras | None = None
@@ -86,7 +89,8 @@ class LiberoSimulator:
         environment = self._environment()
         self._show(None)
         self.cameras.place(None)
-        return reset.draw_start(environment, seed)
+        start = reset.draw_start(environment, seed)
+        return start._replace(state=self.queries.state_with(start.state, self._strangers_away(start)))
 
     def begin(
         self, start: EpisodeStart, *, camera: CameraMove | None = None, posture: NDArray[np.float64] | None = None
@@ -194,6 +198,15 @@ class LiberoSimulator:
         self._cameras, self._queries, self._stepper, self._looks, self._wrapper = None, None, None, None, None
         self._is_closed = True
 
+    def _strangers_away(self, start: EpisodeStart) -> dict[str, NDArray[np.float64]]:
+        """Where strangers lie that no layout puts anywhere, as `SceneQueries.poses_in`."""
+        queries, poses = self.queries, {}
+        for number, kind in enumerate(self.strangers):
+            name = name_of(kind)
+            lowest = queries.world_box(queries.collision_geoms(name)).lower[2] - queries.pose(name).position[2]
+            poses[name] = far_pose(queries.poses_in(start.state)[name][3:], lowest, number)
+        return poses
+
     def _show(self, values: Mapping[str, Any] | None) -> Looks:
         """Shows the looks that a start tells, or the task's own."""
         looks = Looks() if values is None else Looks.of(values)
@@ -211,24 +224,22 @@ class LiberoSimulator:
         if self._is_closed:
             raise RuntimeError(f"The simulator of {self.task} is closed; make a new one.")
         if self._wrapper is None:
-            self._wrapper = build_environment(self.suite, self.task)
+            self._wrapper = build_environment(self.suite, self.task, self.strangers)
             self._cameras = Cameras(self._wrapper.env)
             self._queries = SceneQueries(self._wrapper.env)
             self._stepper = Stepper(self._wrapper.env)
         return self._wrapper.env
 
 
-def build_environment(suite: str, task: int | str, **changes: Any) -> Any:
+def build_environment(suite: str, task: int | str, strangers: Sequence[str] = (), **changes: Any) -> Any:
     """Compiles the scene of a task into LIBERO's ``ControlEnv``, without cameras.
 
     Args:
         suite: name of the suite.
         task: index or name of the task.
+        strangers: classes of things that the scene has beside its own.
         **changes: options of ``ControlEnv`` that differ from those that `LiberoSimulator` uses.
     """
-    definition = task_definition(suite, task)
-    from libero.libero.envs.env_wrapper import ControlEnv
-
     options: dict[str, Any] = {
         "has_offscreen_renderer": False,
         "use_camera_obs": False,
@@ -236,7 +247,9 @@ def build_environment(suite: str, task: int | str, **changes: Any) -> Any:
         "initialization_noise": "default",
         "ignore_done": True,
     }
-    with quiet():
+    with definition_file(suite, task, strangers) as definition, quiet():
+        from libero.libero.envs.env_wrapper import ControlEnv
+
         return ControlEnv(bddl_file_name=str(definition), **{**options, **changes})
 
 

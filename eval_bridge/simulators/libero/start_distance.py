@@ -40,9 +40,12 @@ class NearestPair(NamedTuple):
     arm: float
 
 
-def positions_of(queries: SceneQueries, states: Sequence[NDArray[np.float64]]) -> StartPositions:
-    """Positions in flattened states ``[S]`` of the task that `queries` know, N of them, at least one."""
-    objects = [list(queries.positions_in(state).values()) for state in states]
+def positions_of(queries: SceneQueries, states: Sequence[NDArray[np.float64]], names: Sequence[str]) -> StartPositions:
+    """Positions of the movable objects `names` in flattened states ``[S]`` of the scene that `queries` know.
+
+    There are N states, at least one; the objects are in the order of their names.
+    """
+    objects = [[queries.positions_in(state)[name] for name in names] for state in states]
     return StartPositions(np.array(objects).reshape(len(states), -1, 3), np.array(states)[:, _ARM_JOINTS])
 
 

@@ -53,6 +53,17 @@ def lacks_frames(path: Path, size: int = STORED_SIZE) -> bool:
         return any(key not in group or group[key].shape[1] < size for group in groups for key in FRAME_KEYS)
 
 
+def read_definition(path: Path) -> str:
+    """The task's definition (BDDL) that a file tells its demonstrations were made by; empty where it tells none.
+
+    Raises:
+        DemoFileError: the file is damaged.
+    """
+    path = Path(path)
+    with opened(path) as file, naming_damage(path):
+        return str(file["data"].attrs.get("bddl_file_content", ""))
+
+
 def read_instructions(path: Path) -> list[str]:
     """The instructions of a file's demonstrations, each once, in their order, without reading their content.
 

@@ -11,5 +11,6 @@ checking    whether things lie still where they were put, by physics
 starting    the start of an episode in a layout, from a seed
 ```
 
-Nothing is compiled: a layout changes poses in an `EpisodeStart`.
+Nothing is compiled: a layout changes poses in an `EpisodeStart`. The strangers that it may put somewhere are in the
+scene already (`eval_bridge.simulators.libero.strangers`).
 """

@@ -80,7 +80,7 @@ class _Draw:
     def layout(self, rule: str) -> Layout | Refused:
         """Takes away, moves what moves as one, fixtures, exchanges, and puts the rest anywhere, in this order."""
         self._remove(rule)
-        loose = [name for name in self._scene.bodies if self._is_drawn(self._settings.anywhere_probability)]
+        loose = [name for name in self._scene.bodies if self._is_drawn(self._anywhere_probability(name))]
         if rule == KEPT:
             self._pin(self._scene.roles.targets)
         if not self._move_group(rule, loose):
@@ -94,12 +94,19 @@ class _Draw:
 
     # --- what keeps the words true
 
+    def _anywhere_probability(self, name: str) -> float:
+        return 1.0 if name in self._scene.strangers else self._settings.anywhere_probability
+
+    def _removal_probability(self, name: str) -> float:
+        settings = self._settings
+        return 1.0 - settings.stranger_probability if name in self._scene.strangers else settings.removal_probability
+
     def _remove(self, rule: str) -> None:
         roles, own = self._scene.roles, self._scene.bodies
         needed = {*roles.goal, *roles.targets, *roles.landmarks, *roles.fixed}
         for name in own:
             is_look_alike = rule == ALONE and name in roles.look_alikes
-            is_drawn = self._is_drawn(self._settings.removal_probability)
+            is_drawn = self._is_drawn(self._removal_probability(name))
             if is_look_alike or (is_drawn and not own[name].is_fixture and not needed & set(self._at.stack(name))):
                 self._at = self._at.remove(name)
 
@@ -153,7 +160,7 @@ class _Draw:
                 self._at = self._exchanged(first, second)
 
     def _may_change(self, name: str) -> bool:
-        is_there = name not in self._at.removed
+        is_there = name not in self._at.removed and name not in self._scene.strangers
         return is_there and name not in self._pinned and not self._scene.bodies[name].is_inside
 
     def _fit(self, first: str, second: str) -> bool:
@@ -236,6 +243,6 @@ class _Draw:
         return fault_of(at, self._settings, ignored) is None
 
     def _fault(self) -> str | None:
-        if not self._at.changed and not self._at.removed:
+        if not self._at.changed and self._at.removed <= self._scene.strangers:
             return "nothing changed"
         return fault_of(self._at, self._settings)

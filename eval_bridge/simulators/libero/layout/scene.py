@@ -86,6 +86,7 @@ class LayoutScene(NamedTuple):
         level_places: by the name of their region.
         kept_free: rectangles on the table, lowest and highest corner ``[2, 2]``, to which the goal moves something.
         ground: what everything stands on. view: that of the camera that looks on.
+        strangers: things of other scenes, which lie far away.
     """
 
     bodies: Mapping[str, Body]
@@ -94,3 +95,4 @@ class LayoutScene(NamedTuple):
     kept_free: tuple[NDArray[np.float64], ...]
     ground: Ground
     view: View
+    strangers: frozenset[str] = frozenset()

@@ -11,6 +11,7 @@ PROBABILITIES = (
     "raised_probability",
     "fixture_probability",
     "removal_probability",
+    "stranger_probability",
 )
 _WEIGHTS = ("kept_weight", "together_weight", "alone_weight")
 _SIZES = ("largest_turn", "fixture_shift", "fixture_turn", "gap", "apart")
@@ -34,6 +35,8 @@ class LayoutSettings:
         fixture_shift: farthest that it is moved along each axis of the table (metres). fixture_turn: farthest that it
             is turned, either way (degrees).
         removal_probability: of each thing that neither the goal nor the words need, that it is taken away.
+        strangers: things of other scenes that are compiled into each task's scene. stranger_probability: of each of
+            them, that a layout puts it anywhere; else it is not there.
         gap: left between what is moved and everything else (metres).
         apart: distance (metres) within which a thing counts as standing next to a landmark of the words.
         nearest, farthest: horizontal distance from the robot's foot at which things are put (metres).
@@ -57,6 +60,8 @@ class LayoutSettings:
     fixture_shift: float = 0.0
     fixture_turn: float = 0.0
     removal_probability: float = 0.0
+    strangers: int = 0
+    stranger_probability: float = 0.0
     gap: float = 0.008
     apart: float = 0.16
     nearest: float = 0.3
@@ -72,12 +77,19 @@ class LayoutSettings:
         for name in ("most_exchanges", "most_draws"):
             if getattr(self, name) < 1:
                 raise ValueError(f"layout.{name} is {getattr(self, name)}; it must be at least 1")
+        if self.strangers < 0:
+            raise ValueError(f"layout.strangers is {self.strangers}; it must be at least 0")
+        if bool(self.strangers) != bool(self.stranger_probability):
+            raise ValueError(
+                f"layout.strangers is {self.strangers} and stranger_probability {self.stranger_probability}; "
+                "raise both, or neither"
+            )
         if not 0.0 < self.nearest < self.farthest or self.widest <= 0:
             raise ValueError(
                 f"layout.nearest is {self.nearest}, farthest {self.farthest} and widest {self.widest}; "
                 "0 < nearest < farthest and 0 < widest must hold"
             )
-        changes = ("exchange_probability", "anywhere_probability", "fixture_probability", "removal_probability")
+        changes = [name for name in PROBABILITIES if name not in ("probability", "raised_probability")]
         if self.probability > 0 and not any(getattr(self, name) for name in changes):
             raise ValueError(
                 f"layout.probability is {self.probability}, but nothing may change; raise one of {', '.join(changes)}"
@@ -101,5 +113,7 @@ DEVELOPMENT_LAYOUTS = LayoutSettings(
     fixture_shift=0.06,
     fixture_turn=12.0,
     removal_probability=0.15,
+    strangers=3,
+    stranger_probability=0.25,
 )
 """In which policies are chosen: those of configs/demos.py:layouts, in every episode."""

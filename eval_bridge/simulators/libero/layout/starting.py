@@ -16,6 +16,7 @@ from eval_bridge.simulators.libero.layout.checking import fault_of_settled, sett
 from eval_bridge.simulators.libero.layout.drawing import Layout, Refused, draw_layout, draw_rule
 from eval_bridge.simulators.libero.layout.measuring import measure_scene
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
+from eval_bridge.simulators.libero.strangers import far_pose
 from eval_bridge.simulators.libero.withheld import is_withheld
 
 IsRefused = Callable[[Mapping[str, NDArray[np.float64]]], bool]
@@ -24,8 +25,6 @@ IsRefused = Callable[[Mapping[str, NDArray[np.float64]]], bool]
 WITHHELD = "withheld"
 
 _LAYOUT_STREAM = 4  # apart from the simulator's draws (the seed alone), noise (1), style (2) and takeover (3)
-_PARKED = np.array([12.0, 0.0])  # behind the camera that looks on, far out of the wrist's sight (metres)
-_PARKING = 0.5  # between two things that are taken away (metres)
 
 
 def draw_start_in_layout(
@@ -43,7 +42,7 @@ def draw_start_in_layout(
 
     Returns:
         The start, None if every draw was refused, and its layout: ``rule``, ``exchanged``, ``moved`` (name -> x, y, z
-        and turn), ``removed``, and ``refused`` (reason -> number of draws).
+        and turn), ``removed``, ``strangers`` that are there, and ``refused`` (reason -> number of draws).
 
     Raises:
         ValueError: the seed is out of range.
@@ -84,7 +83,8 @@ def apply_layout(simulator: LiberoSimulator, start: EpisodeStart, at: Arrangemen
     things = simulator.queries.object_names
     poses = {name: _pose_of(at, name) for name in at.changed if name in things}
     for number, name in enumerate(sorted(at.removed)):
-        poses[name] = _parked_pose(at, name, number)
+        body = at.scene.bodies[name]
+        poses[name] = far_pose(body.quaternion, body.low[2], number)
     fixtures = {name: _pose_of(at, name) if name in at.changed else pose for name, pose in start.fixture_poses.items()}
     return start._replace(state=simulator.queries.state_with(start.state, poses), fixture_poses=fixtures)
 
@@ -98,12 +98,6 @@ def positions_of(simulator: LiberoSimulator, start: EpisodeStart) -> dict[str, N
 def _pose_of(at: Arrangement, name: str) -> NDArray[np.float64]:
     position, turn = at.places[name]
     return np.concatenate([position, _turned(at.scene.bodies[name].quaternion, turn)])
-
-
-def _parked_pose(at: Arrangement, name: str, number: int) -> NDArray[np.float64]:
-    """Upright on the room's floor, which is at height 0."""
-    body = at.scene.bodies[name]
-    return np.array([_PARKED[0], _PARKED[1] + _PARKING * number, 0.001 - body.low[2], *body.quaternion])
 
 
 def _turned(quaternion: NDArray[np.float64], turn: float) -> NDArray[np.float64]:
@@ -126,6 +120,7 @@ def _values(drawn: Layout, refusals: Counter[str]) -> dict[str, Any]:
         "rule": drawn.rule,
         "exchanged": [list(pair) for pair in drawn.exchanges],
         "moved": moved,
-        "removed": sorted(at.removed),
+        "removed": sorted(at.removed - at.scene.strangers),
+        "strangers": sorted(at.scene.strangers - at.removed),
         "refused": dict(refusals),
     }

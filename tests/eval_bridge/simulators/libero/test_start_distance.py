@@ -50,8 +50,8 @@ def test_a_start_is_not_compared_with_itself():
 @pytest.mark.libero
 def test_positions_are_found_in_a_state_of_the_task(libero_simulator):
     state = libero_simulator.draw_start(4).state
-    positions = positions_of(libero_simulator.queries, [state, state])
-    names = libero_simulator.queries.object_names
+    names = libero_simulator.queries.object_names[::-1]
+    positions = positions_of(libero_simulator.queries, [state, state], names)
     assert positions.objects.shape == (2, len(names), 3)
     for name, place in zip(names, positions.objects[1], strict=True):
         np.testing.assert_array_equal(place, libero_simulator.queries.pose(name).position)

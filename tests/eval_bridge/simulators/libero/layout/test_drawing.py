@@ -1,5 +1,7 @@
 """What every layout holds, whatever is drawn."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from eval_bridge.simulators.libero.layout.drawing import (
 )
 from eval_bridge.simulators.libero.layout.rules import fault_of
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
-from tests.eval_bridge.simulators.libero.layout.layout_examples import EVERYTHING, example_scene
+from tests.eval_bridge.simulators.libero.layout.layout_examples import EVERYTHING, body, example_scene
 
 SEEDS = range(100)
 
@@ -130,3 +132,19 @@ def test_like_things_told_apart_by_side_keep_their_sides():
 def test_a_layout_in_which_nothing_changed_is_none(scene):
     nothing = LayoutSettings(together_weight=0.0, alone_weight=0.0)
     assert draw(0, scene, nothing) == Refused("nothing changed")
+
+
+def test_strangers_are_put_within_reach_or_stay_away(scene):
+    bodies = scene.bodies | {f"stranger_{number}": body(12.0, float(number), 0.03, 0.08) for number in range(2)}
+    settings = dataclasses.replace(EVERYTHING, strangers=2, stranger_probability=0.3)
+    strange = scene._replace(bodies=bodies, strangers=frozenset({"stranger_0", "stranger_1"}))
+    drawn = layouts(strange, settings)
+    assert len(drawn) > 0.85 * len(layouts(scene)), "none is refused because a stranger changed places with something"
+    shown = [strange.strangers - layout.arrangement.removed for layout in drawn]
+    assert 0.1 < np.mean([len(names) / 2 for names in shown]) < 0.5
+    for layout, names in zip(drawn, shown, strict=True):
+        assert names == strange.strangers & layout.arrangement.changed
+        assert not strange.strangers & {name for pair in layout.exchanges for name in pair}
+    few = dataclasses.replace(settings, probability=1.0, exchange_probability=0.0, anywhere_probability=0.0)
+    few = dataclasses.replace(few, fixture_probability=0.0, removal_probability=0.0, stranger_probability=1e-9)
+    assert draw_layout(np.random.default_rng(0), strange, few, KEPT) == Refused("nothing changed")

@@ -24,6 +24,8 @@ def test_development_layouts_are_those_that_are_collected():
         ({"kept_weight": 0, "together_weight": 0, "alone_weight": 0}, "are all 0; one must be positive"),
         ({"most_draws": 0}, "layout.most_draws is 0; it must be at least 1"),
         ({"nearest": 0.9}, "nearest is 0.9, farthest 0.85"),
+        ({"strangers": -1}, "layout.strangers is -1; it must be at least 0"),
+        ({"strangers": 2}, "layout.strangers is 2 and stranger_probability 0.0; raise both, or neither"),
         ({"probability": 0.5}, "nothing may change; raise one of exchange_probability"),
     ],
 )
