@@ -25,10 +25,10 @@ from eval_bridge.experts.skills.hand import (
 )
 
 PRESSES = 5
-APPROACH_HEIGHT = 0.06  # above the object (metres)
+APPROACH_HEIGHT = 0.035  # above the object (metres)
 PRESS = 0.006  # how far the fingertips aim below the surface they touch (metres)
-SPEED = 0.6
-LEAD = 0.03  # of the point that the object follows, along its way (metres)
+SPEED = 0.8
+LEAD = 0.045  # of the point that the object follows, along its way (metres)
 ARRIVED = 0.012
 SLIPPED = 0.03  # of the hand from where it pressed (metres)
 SHIFTS = (0.0, 0.015, -0.015, 0.03, -0.03, 0.045, -0.045)  # of the hand from the middle, along the way (metres)

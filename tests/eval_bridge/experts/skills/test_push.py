@@ -44,7 +44,7 @@ def test_leads_the_plate_into_the_region_and_leaves_it():
     scene = _PlateScene()
     play(scene, push(scene, PLATE, SPOT))
     assert scene.is_satisfied(("on", PLATE, SPOT))
-    assert scene.hand_position[2] > scene.plate[2] + 0.04
+    assert scene.hand_position[2] > scene.plate[2] + 0.03
     assert scene.opening == 0.08
 
 
