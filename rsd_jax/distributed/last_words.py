@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 
@@ -27,18 +28,24 @@ class LastWords:
         # -I and -S: it starts in hundredths of a second, whatever is installed.
         command = [sys.executable, "-I", "-S", __file__, address]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        self._first = ""
+        self._telling = threading.Lock()  # or a name behind the last line would be spoken at a good end
 
     def name(self, first: str) -> None:
         """Tells how process 0 is called."""
-        self._write(f"{first}\n")
+        with self._telling:
+            if first != self._first:
+                self._first = first
+                self._write(f"{first}\n")
 
     def leave(self) -> None:
         """Nothing more is to be said: this process ends as it should, or says itself why not."""
-        self._write("\n")
-        if (pipe := self._process.stdin) is not None and not pipe.closed:
-            with suppress(BrokenPipeError):
-                pipe.close()
-            self._process.wait()
+        with self._telling:
+            self._write("\n")
+            if (pipe := self._process.stdin) is not None and not pipe.closed:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+                self._process.wait()
 
     def _write(self, line: str) -> None:
         if (pipe := self._process.stdin) is not None and not pipe.closed:

@@ -82,7 +82,7 @@ class SignsOfLife:
         self._telling = threading.Lock()
         self._watch = Watch(process, count, limit, stuck_limit)
         self._idleness = Idleness(time.process_time(), time.monotonic())
-        self._last_words, self._first = last_words, ""
+        self._last_words = last_words
         self._is_leaving = threading.Event()
         self._thread = threading.Thread(target=self._run, name="signs of life", daemon=True)
         self._thread.start()
@@ -155,7 +155,6 @@ class SignsOfLife:
                         if reason := self._watch.judge(asked.result(), now):
                             self._end(reason)
                             return
-                        self._name_first()
                     asked = rpc.submit(self._exchange)
                 # Process 0 holds the names: without it nothing is told of anybody.
                 if now - began > self._limit and self._process != 0:
@@ -163,16 +162,13 @@ class SignsOfLife:
                     self._end(f"{name}, with whom all others speak, has not answered for {self._limit:g} s")
                     return
 
-    def _name_first(self) -> None:
-        name = self._watch.name(0)
-        if self._last_words is not None and name != self._first:
-            self._first = name
-            self._last_words.name(name)
-
     def _exchange(self) -> dict[int, Sign]:
         is_stuck = self._takes_steps and self._idleness.seconds(time.monotonic()) > self._stuck_limit
         self._tell(STUCK if is_stuck else LIVING)
-        return self._read()
+        signs = self._read()
+        if self._last_words is not None and 0 in signs:
+            self._last_words.name(str(signs[0]))
+        return signs
 
     def _tell(self, state: str, message: str = "") -> None:
         with self._telling:

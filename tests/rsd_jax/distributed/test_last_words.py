@@ -56,6 +56,28 @@ def test_one_that_leaves_says_nothing(gone):
     assert words_of(gone, "leaves") == ""
 
 
+NAMED_WHILE_IT_LEAVES = """
+import itertools, sys, threading
+from rsd_jax.distributed.last_words import LastWords
+last_words, is_over = LastWords(sys.argv[1]), threading.Event()
+def name():
+    for number in itertools.count():
+        if is_over.is_set():
+            return
+        last_words.name(f"process 0 (pid {number} on a)")
+thread = threading.Thread(target=name)
+thread.start()
+last_words.leave()
+is_over.set()
+thread.join()
+"""
+
+
+def test_a_name_in_the_moment_of_leaving_is_not_spoken(gone):
+    command = [sys.executable, "-c", NAMED_WHILE_IT_LEAVES, gone]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60).stderr == ""
+
+
 def test_one_that_is_killed_while_process_0_lives_says_nothing(listener):
     assert words_of(f"127.0.0.1:{listener.getsockname()[1]}", "SIGKILL") == ""
 

@@ -156,3 +156,26 @@ def test_a_silent_process_is_named_within_15_seconds_by_default():
     """Seen at most two signs late, judged at most one sign late."""
     interval = signs_of_life.SECONDS_UNTIL_LOST / signs_of_life._SIGNS_A_LIMIT
     assert signs_of_life.SECONDS_UNTIL_LOST + 3 * interval < 15
+
+
+class Heard:
+    """What is told to the process beside one."""
+
+    def __init__(self):
+        self.names, self.has_left = [], False
+
+    def name(self, first):
+        self.names.append(first)
+
+    def leave(self):
+        self.has_left = True
+
+
+def test_the_process_beside_one_is_told_how_process_0_is_called(run):
+    heard = Heard()
+    second = SignsOfLife(run.names, 1, 2, LATE, LATE, run.ends[1].append, interval=LATE, last_words=heard)
+    run.wait_until(lambda: heard.names, LATE / 2)  # by its first exchange: it may be aborted before the next
+    assert heard.names[0] == run.processes[1]._watch.name(0)
+    assert not heard.has_left
+    second.say_goodbye()
+    assert heard.has_left
