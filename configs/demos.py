@@ -129,6 +129,9 @@ def get_config(variant: str = "") -> ConfigDict:
     # Radians, in the space of the arm's seven joints: how far the posture that its controller holds to is from home,
     # and how far it begins from where the start has it, at most.
     config.looks.posture, config.looks.arm = 0.0, 0.0
+    # Of each class of things in a task's scene, that it has another size in this run, between so many times its own
+    # (at most 1.1 where the hand must get around a thing).
+    config.looks.size_probability, config.looks.smallest, config.looks.largest = 0.0, 1.0, 1.0
     # Colours drawn for a class of things that are withheld, before it keeps its own.
     config.looks.most_draws = 10
     # A policy may act before the expert takes over, as in configs/corrections.py: that of the run in this folder.
@@ -179,6 +182,7 @@ def get_config(variant: str = "") -> ConfigDict:
         config.looks.view_shift, config.looks.view_turn = 0.03, 2.0
         config.looks.wrist_shift, config.looks.wrist_turn = 0.005, 2.0
         config.looks.posture, config.looks.arm = 0.2, 0.1
+        config.looks.size_probability, config.looks.smallest, config.looks.largest = 0.5, 0.85, 1.3
     if variant in _TINY:
         config.suite = SUITES[_TINY.index(variant)]
     config.lock()

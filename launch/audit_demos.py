@@ -25,6 +25,7 @@ from ml_collections import ConfigDict
 from eval_bridge.collection.audit import TaskAudit, WordAudit, audit_suite, write
 from eval_bridge.collection.layout_audit import LayoutAudit, NearestDemo
 from eval_bridge.collection.looks_audit import LooksAudit
+from eval_bridge.simulators.libero.sizes import withheld_sizes
 from eval_bridge.simulators.libero.suites import get_suite, suite_names
 from eval_bridge.simulators.libero.withheld import NEAR
 from eval_bridge.simulators.libero.withheld_looks import NEAR_COLOUR
@@ -74,6 +75,10 @@ def describe(folder: str, audit: TaskAudit) -> str:
     if audit.layouts is not None and audit.words is not None and audit.looks is not None:
         lines += _describe_layouts(audit.task, audit.layouts) + _describe_words(audit.words)
         lines += _describe_looks(audit.looks)
+    if audit.sizes:
+        told = ", ".join(f"{kind} {size:g}" for kind, size in audit.sizes.items())
+        lines.append(f"  things of other sizes than LIBERO's, so many times as large: {told}")
+        lines += [f"  <-- WITHHELD: {why}" for why in withheld_sizes(audit.sizes)]
     return "\n".join(lines)
 
 

@@ -41,7 +41,7 @@ from eval_bridge.simulators.libero.layout.starting import draw_start_in_layout
 from eval_bridge.simulators.libero.looks.drawing import add_looks
 from eval_bridge.simulators.libero.quiet_import import prepare_process
 from eval_bridge.simulators.libero.renderer import RendererNotFound
-from eval_bridge.simulators.libero.strangers import choose_strangers
+from eval_bridge.simulators.libero.scene_changes import choose_changes
 from eval_bridge.workers.shard import WHOLE
 from launch.config_flags import run
 from rsd_jax.atomic_files import write_atomically
@@ -66,21 +66,23 @@ def main(config: ConfigDict) -> None:
     prepare_process(rendering=settings.images, render_devices=settings.render_devices)
     suite, plan = settings.benchmark, settings.plan
     versions = package_versions() | {"expert": expert_version()}
-    number, seed = settings.layout.strangers, settings.seed
-    chosen = {name: choose_strangers(suite.name, name, number, seed) for name in settings.task_names}
+    scenes = {
+        name: choose_changes(suite.name, name, settings.layout, settings.looks, settings.seed)
+        for name in settings.task_names
+    }
     tasks = [
         CollectionTask(
             suite=suite.name,
             task=name,
-            build_simulator=partial(LiberoSimulator, suite.name, name, strangers),
+            build_simulator=partial(LiberoSimulator, suite.name, name, changes),
             expert=libero_expert,
-            describe_scene=partial(describe_libero_scene, suite.name, name, versions, strangers),
+            describe_scene=partial(describe_libero_scene, suite.name, name, versions, changes),
             recording=settings.recording,
             takeover=settings.takeover if settings.corrects else None,
             draw_start=draw_start_in_layout,
             add_looks=add_looks,
         )
-        for name, strangers in chosen.items()
+        for name, changes in scenes.items()
     ]
     run_dir = Path(settings.run_dir)
     folder = run_dir / DEMOS_FOLDER / tasks[0].folder

@@ -35,7 +35,7 @@ from eval_bridge.simulators.libero.layout.starting import draw_start_in_layout
 from eval_bridge.simulators.libero.looks.drawing import add_looks
 from eval_bridge.simulators.libero.looks.settings import LooksSettings
 from eval_bridge.simulators.libero.quiet_import import prepare_process
-from eval_bridge.simulators.libero.strangers import choose_strangers
+from eval_bridge.simulators.libero.scene_changes import choose_changes
 from eval_bridge.simulators.libero.suites import get_suite
 from launch.config_flags import run
 from rsd_jax.atomic_files import write_atomically
@@ -58,7 +58,7 @@ def tasks_of(
         CollectionTask(
             suite=suite,
             task=task,
-            build_simulator=partial(LiberoSimulator, suite, task, choose_strangers(suite, task, layout.strangers, 0)),
+            build_simulator=partial(LiberoSimulator, suite, task, choose_changes(suite, task, layout, looks, 0)),
             expert=libero_expert,
             describe_scene=partial(describe_libero_scene, suite, task, {}),
             recording=RecordingSettings(

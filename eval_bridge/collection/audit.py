@@ -1,7 +1,7 @@
 """How close demonstrations come to what policies are evaluated on: their starts, layouts, looks and words."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,8 @@ from eval_bridge.collection.layout_audit import DemoLayout, LayoutAudit, audit_l
 from eval_bridge.collection.looks_audit import LooksAudit, audit_looks, measure_colours
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.evaluation_states import evaluation_starts
+from eval_bridge.simulators.libero.scene_changes import UNCHANGED
+from eval_bridge.simulators.libero.sizes import withheld_sizes
 from eval_bridge.simulators.libero.start_distance import (
     NearestPair,
     StartPositions,
@@ -57,6 +59,7 @@ class TaskAudit(NamedTuple):
         layouts: how near the layouts come to those of variants; None of demonstrations of a variant.
         words: which instructions, and words of them, variants have; None likewise.
         looks: how near things that were recoloured come to those of variants; None likewise.
+        sizes: class -> how many times as large as LIBERO's its things are.
     """
 
     task: str
@@ -68,6 +71,7 @@ class TaskAudit(NamedTuple):
     layouts: LayoutAudit | None
     words: WordAudit | None
     looks: LooksAudit | None
+    sizes: Mapping[str, float]
 
     @property
     def is_apart(self) -> bool:
@@ -82,6 +86,8 @@ class TaskAudit(NamedTuple):
             return [*found, "are of a variant"]
         if self.words.withheld:
             found.append(f"have instructions of variants ({'; '.join(self.words.withheld)})")
+        if too_near := withheld_sizes(self.sizes):
+            found.append(f"have sizes of variants ({'; '.join(too_near)})")
         return found + self.layouts.refusals + self.looks.refusals
 
     @property
@@ -106,6 +112,7 @@ class TaskAudit(NamedTuple):
             "layouts_of_variants": None if self.layouts is None else self.layouts.values(),
             "words_of_variants": None if self.words is None else self.words._asdict(),
             "looks_of_variants": None if self.looks is None else self.looks.values(),
+            "sizes": dict(self.sizes),
             "refusals": self.refusals,
             "is_clean": self.is_clean,
         }
@@ -137,7 +144,7 @@ def audit_file(suite: str, path: Path) -> TaskAudit:
         seeds.append(demo.seed)
     task = task_of(path)
     simulator = simulator_of(path, suite, task)
-    queries, strangers = simulator.queries, set(map(name_of, simulator.strangers))
+    queries, strangers = simulator.queries, set(map(name_of, simulator.changes.strangers))
     sizes, expected = {start.state.size for start in starts}, simulator.state().size
     if sizes != {expected}:
         raise ValueError(f"{path} holds states of {sorted(sizes)} numbers; those of {task} have {expected}.")
@@ -166,12 +173,13 @@ def audit_file(suite: str, path: Path) -> TaskAudit:
         layouts=None if is_variant else audit_layouts(suite, task, layouts),
         words=None if is_variant else audit_words(suite, task, read_instructions(path)),
         looks=None if is_variant else audit_looks(colours, seeds),
+        sizes=simulator.changes.sizes,
     )
 
 
 def _evaluated_positions(simulator: LiberoSimulator, names: Sequence[str]) -> StartPositions:
-    """Of a task's evaluation states, which know nothing of strangers."""
-    own = LiberoSimulator(simulator.suite, simulator.task) if simulator.strangers else simulator
+    """Of a task's evaluation states, which are of the scene without changes."""
+    own = LiberoSimulator(simulator.suite, simulator.task) if simulator.changes != UNCHANGED else simulator
     evaluated = [start.state for start in evaluation_starts(own.suite, own.task)]
     positions = positions_of(own.queries, evaluated, names)
     if own is not simulator:

@@ -85,12 +85,13 @@ class LiberoLayouts(LiberoDevelopment):
     simulator = "libero_layouts"
 
     def build(self, task_index: int) -> Simulator:
-        """The simulator of a task, with strangers of its own in the scene."""
+        """The simulator of a task, whose scene has strangers and sizes of its own."""
         from eval_bridge.simulators.libero.environment import LiberoSimulator
-        from eval_bridge.simulators.libero.strangers import choose_strangers
+        from eval_bridge.simulators.libero.scene_changes import choose_changes
 
-        number, task = DEVELOPMENT_LAYOUTS.strangers, self.tasks[task_index]
-        return LiberoSimulator(self.suite, task, choose_strangers(self.suite, task, number, FIRST_LAYOUT_SEED))
+        task = self.tasks[task_index]
+        changes = choose_changes(self.suite, task, DEVELOPMENT_LAYOUTS, DEVELOPMENT_LOOKS, FIRST_LAYOUT_SEED)
+        return LiberoSimulator(self.suite, task, changes)
 
     def start(self, simulator: Simulator, task_index: int, episode: int) -> EpisodeStart:
         """A random layout of the task; where none was found for a seed, that of the next one.

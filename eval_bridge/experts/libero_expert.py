@@ -1,7 +1,7 @@
 """The scripted expert in LIBERO, and what a demonstration file says about where it was recorded."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from eval_bridge.experts.libero_scene import LiberoScene
 from eval_bridge.experts.scripted_expert import ScriptedExpert
 from eval_bridge.experts.style_record import StyleRecord
 from eval_bridge.simulators.libero.environment import LiberoSimulator
-from eval_bridge.simulators.libero.strangers import definition_with
+from eval_bridge.simulators.libero.scene_changes import UNCHANGED, SceneChanges
 from eval_bridge.simulators.libero.task_files import task_definition
 from rsd_jax.demos.frames import RENDER_SIZE
 from rsd_jax.demos.libero_hdf5 import SceneDescription
@@ -24,15 +24,15 @@ def libero_expert(simulator: LiberoSimulator, style: StyleRecord) -> Iterator[ND
 
 
 def describe_libero_scene(
-    suite: str, task: int | str, versions: dict[str, str], strangers: Sequence[str] = ()
+    suite: str, task: int | str, versions: dict[str, str], changes: SceneChanges = UNCHANGED
 ) -> SceneDescription:
-    """The attributes of an official demonstration file, from the task's definition, with the scene's strangers.
+    """The attributes of an official demonstration file, from the task's definition, with the scene's changes.
 
     Raises:
         ValueError: the definition names no problem class.
     """
     definition = task_definition(suite, task)
-    content = definition_with(definition.read_text(encoding="utf-8"), strangers)
+    content = changes.written_into(definition.read_text(encoding="utf-8"))
     problem = _PROBLEM.search(content)
     if problem is None:
         raise ValueError(f"{definition} does not start with '(define (problem NAME)'")

@@ -1,6 +1,6 @@
 """LIBERO as a `Simulator`: one task, physics always, rendering on demand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -15,11 +15,12 @@ from eval_bridge.simulators.libero.cameras import Cameras
 from eval_bridge.simulators.libero.looks.applying import ModelLooks
 from eval_bridge.simulators.libero.looks.values import Looks
 from eval_bridge.simulators.libero.quiet_import import quiet
+from eval_bridge.simulators.libero.scene_changes import UNCHANGED, SceneChanges, changed_scene
 from eval_bridge.simulators.libero.scene_geometry import Predicate
 from eval_bridge.simulators.libero.scene_queries import SceneQueries
 from eval_bridge.simulators.libero.state_capture import capture_start, flat_state, with_arm_turned
 from eval_bridge.simulators.libero.stepping import Stepper
-from eval_bridge.simulators.libero.strangers import definition_file, far_pose, name_of
+from eval_bridge.simulators.libero.strangers import far_pose, name_of
 from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.simulators.libero.task_files import task_instruction
 from eval_bridge.simulators.perturbation.camera_pose import CameraMove
@@ -36,10 +37,10 @@ class LiberoSimulator:
     Attributes:
         suite: name of the suite.
         task: name of the task.
-        strangers: classes of the things that its scene has beside its own (`strangers`).
+        changes: of its scene.
     """
 
-    def __init__(self, suite: str, task: int | str, strangers: Sequence[str] = ()) -> None:
+    def __init__(self, suite: str, task: int | str, changes: SceneChanges = UNCHANGED) -> None:
         """Names the task, by index or name.
 
         Raises:
@@ -47,7 +48,7 @@ class LiberoSimulator:
         """
         self.suite = suite
         self.task = get_suite(suite).task_name(task)
-        self.strangers = tuple(strangers)
+        self.changes = changes
         self._instruction: str | None = None
         self._wrapper: Any = None
         self._cameras: Cameras | None = None
@@ -201,7 +202,7 @@ class LiberoSimulator:
     def _strangers_away(self, start: EpisodeStart) -> dict[str, NDArray[np.float64]]:
         """Where strangers lie that no layout puts anywhere, as `SceneQueries.poses_in`."""
         queries, poses = self.queries, {}
-        for number, kind in enumerate(self.strangers):
+        for number, kind in enumerate(self.changes.strangers):
             name = name_of(kind)
             lowest = queries.world_box(queries.collision_geoms(name)).lower[2] - queries.pose(name).position[2]
             poses[name] = far_pose(queries.poses_in(start.state)[name][3:], lowest, number)
@@ -224,33 +225,33 @@ class LiberoSimulator:
         if self._is_closed:
             raise RuntimeError(f"The simulator of {self.task} is closed; make a new one.")
         if self._wrapper is None:
-            self._wrapper = build_environment(self.suite, self.task, self.strangers)
+            self._wrapper = build_environment(self.suite, self.task, self.changes)
             self._cameras = Cameras(self._wrapper.env)
             self._queries = SceneQueries(self._wrapper.env)
             self._stepper = Stepper(self._wrapper.env)
         return self._wrapper.env
 
 
-def build_environment(suite: str, task: int | str, strangers: Sequence[str] = (), **changes: Any) -> Any:
+def build_environment(suite: str, task: int | str, changes: SceneChanges = UNCHANGED, **options: Any) -> Any:
     """Compiles the scene of a task into LIBERO's ``ControlEnv``, without cameras.
 
     Args:
         suite: name of the suite.
         task: index or name of the task.
-        strangers: classes of things that the scene has beside its own.
-        **changes: options of ``ControlEnv`` that differ from those that `LiberoSimulator` uses.
+        changes: of the scene.
+        **options: those of ``ControlEnv`` that differ from those that `LiberoSimulator` uses.
     """
-    options: dict[str, Any] = {
+    usual: dict[str, Any] = {
         "has_offscreen_renderer": False,
         "use_camera_obs": False,
         "hard_reset": False,
         "initialization_noise": "default",
         "ignore_done": True,
     }
-    with definition_file(suite, task, strangers) as definition, quiet():
+    with changed_scene(suite, task, changes) as definition, quiet():
         from libero.libero.envs.env_wrapper import ControlEnv
 
-        return ControlEnv(bddl_file_name=str(definition), **{**options, **changes})
+        return ControlEnv(bddl_file_name=str(definition), **{**usual, **options})
 
 
 _JOINT_PREDICATES = ("open", "close", "turnon", "turnoff")

@@ -13,11 +13,13 @@ class TaskThings(NamedTuple):
         classes: object or fixture -> its class; the table or the floor is among the fixtures.
         predicates: the goal's conditions, each its name and what it is about: things, or regions of things.
         language: the definition's instruction.
+        movable_classes: classes of the objects, which move; those of fixtures do not.
     """
 
     classes: Mapping[str, str]
     predicates: tuple[tuple[str, ...], ...]
     language: str
+    movable_classes: frozenset[str] = frozenset()
 
     @property
     def scene(self) -> tuple[str, ...]:
@@ -56,6 +58,7 @@ def read_things(suite: str, task: int | str) -> TaskThings:
         classes={name: kind for kind, names in declared for name in names},
         predicates=tuple(tuple(words) for words in problem["goal_state"]),
         language=bddl_utils.get_problem_info(str(definition))["language_instruction"].strip().lower(),
+        movable_classes=frozenset(problem["objects"]),
     )
 
 

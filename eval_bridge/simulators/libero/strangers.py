@@ -1,21 +1,18 @@
 """Strangers: things of other scenes that are compiled into a task's scene, so that they can stand in the way.
 
 A scene that has them has them in every episode; where a layout does not put one, it lies `FAR_AWAY`. The task's words,
-goal and own things stay as they are. Demonstrations tell by their definition which strangers their scene has.
+goal and own things stay as they are.
 """
 
 import re
-import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.simulators.libero.scene_things import read_things
-from eval_bridge.simulators.libero.task_files import task_definition, task_instruction
+from eval_bridge.simulators.libero.task_files import task_instruction
 
 STRANGERS = (
     "alphabet_soup",
@@ -98,7 +95,7 @@ def choose_strangers(suite: str, task: str, number: int, seed: int) -> tuple[str
     return tuple(sorted(generator.choice(able, number, replace=False).tolist()))
 
 
-def definition_with(definition: str, strangers: Sequence[str]) -> str:
+def definition_with_strangers(definition: str, strangers: Sequence[str]) -> str:
     """A task's definition (BDDL) with strangers among its objects, each at a place of its own far from everything.
 
     Raises:
@@ -128,21 +125,8 @@ def definition_with(definition: str, strangers: Sequence[str]) -> str:
 
 
 def strangers_in(definition: str) -> tuple[str, ...]:
-    """The strangers that `definition_with` has put into a definition, in their order."""
+    """The strangers that `definition_with_strangers` has put into a definition, in their order."""
     return tuple(kind for kind, _ in re.findall(rf"\(On (\w+)_1 \w+_{_REGION}(\d+)\)", definition))
-
-
-@contextmanager
-def definition_file(suite: str, task: int | str, strangers: Sequence[str]) -> Iterator[Path]:
-    """Path of a task's definition; with strangers a file of its own, which is there for as long as it is needed."""
-    path = task_definition(suite, task)
-    if not strangers:
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="rsd_strangers_") as folder:
-        changed = Path(folder) / path.name
-        changed.write_text(definition_with(path.read_text(encoding="utf-8"), strangers), encoding="utf-8")
-        yield changed
 
 
 def _words(text: str) -> set[str]:

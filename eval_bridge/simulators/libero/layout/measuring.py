@@ -48,7 +48,7 @@ def measure_scene(simulator: LiberoSimulator, start: EpisodeStart) -> LayoutScen
             body.position[2] = bottom - body.low[2]
         bodies[name] = body._replace(support=supports.get(name), is_inside=name in inside)
     view = View(camera.position, camera.rotation, float(np.tan(angle / 2)))
-    strangers = frozenset(map(name_of, simulator.strangers))
+    strangers = frozenset(map(name_of, simulator.changes.strangers))
     return LayoutScene(bodies, roles, level_places, kept_free, ground, view, strangers)
 
 

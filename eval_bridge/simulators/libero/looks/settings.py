@@ -6,6 +6,7 @@ from eval_bridge.setting_ranges import require_not_negative, require_shares
 
 _SHARES = (
     "probability",
+    "size_probability",
     "recolour_probability",
     "most_paint",
     "gain",
@@ -37,6 +38,8 @@ class LooksSettings:
             each axis (degrees) at most. wrist_shift, wrist_turn: the same of the camera in the hand.
         posture: largest distance of the controller's reference posture from home in the space of the arm's joints
             (radians, see `robot_posture`). arm: that of the joints with which the arm begins from those drawn.
+        size_probability: of each class of things in a task's scene, that in the whole run they have another size,
+            between `smallest` and `largest` times their own (things that the hand must get around: `sizes`).
         most_draws: colours that are drawn for a class of things, before it keeps its own.
 
     Raises:
@@ -60,11 +63,18 @@ class LooksSettings:
     wrist_turn: float = 0.0
     posture: float = 0.0
     arm: float = 0.0
+    size_probability: float = 0.0
+    smallest: float = 1.0
+    largest: float = 1.0
     most_draws: int = 10
 
     def __post_init__(self) -> None:
         require_shares(self, _SHARES, "looks.")
         require_not_negative(self, _SIZES, "looks.")
+        if not 0.0 < self.smallest <= 1.0 <= self.largest:
+            raise ValueError(
+                f"looks.smallest is {self.smallest} and largest {self.largest}; 0 < smallest <= 1 <= largest must hold"
+            )
         if self.most_draws < 1:
             raise ValueError(f"looks.most_draws is {self.most_draws}; it must be at least 1")
 
@@ -92,5 +102,8 @@ DEVELOPMENT_LOOKS = LooksSettings(
     wrist_turn=2.0,
     posture=0.2,
     arm=0.1,
+    size_probability=0.5,
+    smallest=0.85,
+    largest=1.3,
 )
 """In which policies are chosen: those of configs/demos.py:layouts, in every episode."""

@@ -11,12 +11,13 @@ from eval_bridge.experts.libero_expert import describe_libero_scene
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.layout.settings import DEVELOPMENT_LAYOUTS, LayoutSettings
 from eval_bridge.simulators.libero.layout.starting import draw_start_in_layout
+from eval_bridge.simulators.libero.scene_changes import SceneChanges
 from eval_bridge.simulators.libero.scene_things import read_things
 from eval_bridge.simulators.libero.strangers import (
     FAR_AWAY,
     STRANGERS,
     choose_strangers,
-    definition_with,
+    definition_with_strangers,
     name_of,
     strangers_in,
 )
@@ -38,10 +39,10 @@ DEFINITION = """(define (problem LIBERO_Tabletop_Manipulation)
 
 
 def test_a_definition_tells_its_strangers():
-    changed = definition_with(DEFINITION, CHOSEN)
+    changed = definition_with_strangers(DEFINITION, CHOSEN)
     assert strangers_in(changed) == CHOSEN
     assert strangers_in(DEFINITION) == ()
-    assert definition_with(DEFINITION, ()) == DEFINITION
+    assert definition_with_strangers(DEFINITION, ()) == DEFINITION
     assert changed.count("(:objects") == changed.count("(:obj_of_interest") == 1
     assert changed.count("(:target main_table)") == 3
 
@@ -56,7 +57,7 @@ def test_a_definition_tells_its_strangers():
 )
 def test_a_definition_without_a_place_for_them_is_refused(definition, complaint):
     with pytest.raises(ValueError, match=complaint):
-        definition_with(definition, CHOSEN)
+        definition_with_strangers(definition, CHOSEN)
 
 
 @pytest.mark.libero
@@ -88,14 +89,14 @@ def test_no_stranger_is_of_variants_alone():
 @pytest.fixture(scope="module")
 def simulator():
     """A task whose scene has two strangers."""
-    built = LiberoSimulator("libero_spatial", TASK, CHOSEN)
+    built = LiberoSimulator("libero_spatial", TASK, SceneChanges(CHOSEN))
     yield built
     built.close()
 
 
 @pytest.mark.libero
 def test_where_no_layout_puts_them_they_lie_still_far_away(simulator):
-    own = describe_libero_scene("libero_spatial", TASK, {}, CHOSEN).bddl_file_content
+    own = describe_libero_scene("libero_spatial", TASK, {}, SceneChanges(CHOSEN)).bddl_file_content
     assert strangers_in(own) == CHOSEN
     assert not strangers_in(task_definition("libero_spatial", TASK).read_text())
     start, layout = draw_start_in_layout(simulator, 0, LayoutSettings())
@@ -144,8 +145,11 @@ def test_demonstrations_of_a_scene_with_strangers_are_audited_in_that_scene(simu
         **WITHOUT_FRAMES,
     )
     path = tmp_path / f"{TASK}_demo.hdf5"
-    write_episode(path, demo, describe_libero_scene("libero_spatial", TASK, {}, CHOSEN), EpisodeDescription())
+    scene = describe_libero_scene("libero_spatial", TASK, {}, SceneChanges(CHOSEN))
+    write_episode(path, demo, scene, EpisodeDescription())
     found = audit_file("libero_spatial", path)
-    assert simulator_of(path, "libero_spatial", TASK).strangers == CHOSEN
+    assert simulator_of(path, "libero_spatial", TASK).changes == SceneChanges(CHOSEN)
     assert found.closest.second == 7
     assert found.closest.objects == pytest.approx(0.001)
+    assert not found.sizes
+    assert "have sizes of variants" in " ".join(found._replace(sizes={"akita_black_bowl": 1.5}).refusals)
