@@ -81,14 +81,19 @@ class _Draw:
         """Takes away, moves what moves as one, fixtures, exchanges, and puts the rest anywhere, in this order."""
         self._remove(rule)
         loose = [name for name in self._scene.bodies if self._is_drawn(self._anywhere_probability(name))]
+        loose.sort(key=self._scene.strangers.__contains__)  # behind the task's own things, where there is room left
         if rule == KEPT:
             self._pin(self._scene.roles.targets)
         if not self._move_group(rule, loose):
             return Refused("no room for what moves together")
         self._move_fixtures()
         self._exchange()
-        if not all(self._put_anywhere(name, loose[index + 1 :]) for index, name in enumerate(loose)):
-            return Refused("no room for a thing")
+        for index, name in enumerate(loose):
+            if self._put_anywhere(name, loose[index + 1 :]):
+                continue
+            if name not in self._scene.strangers:
+                return Refused("no room for a thing")
+            self._at = self._at.remove(name)
         reason = self._fault()
         return Refused(reason) if reason else Layout(rule, self._at, tuple(self._exchanges))
 

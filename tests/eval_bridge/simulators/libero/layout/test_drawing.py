@@ -148,3 +148,12 @@ def test_strangers_are_put_within_reach_or_stay_away(scene):
     few = dataclasses.replace(settings, probability=1.0, exchange_probability=0.0, anywhere_probability=0.0)
     few = dataclasses.replace(few, fixture_probability=0.0, removal_probability=0.0, stranger_probability=1e-9)
     assert draw_layout(np.random.default_rng(0), strange, few, KEPT) == Refused("nothing changed")
+
+
+def test_a_stranger_for_which_there_is_no_room_stays_away(scene):
+    large = scene._replace(
+        bodies=scene.bodies | {"stranger_0": body(12.0, 0.0, 0.5, 0.1)}, strangers=frozenset({"stranger_0"})
+    )
+    drawn = layouts(large, dataclasses.replace(EVERYTHING, strangers=1, stranger_probability=1.0))
+    assert len(drawn) > 0.85 * len(layouts(scene))
+    assert all("stranger_0" in layout.arrangement.removed for layout in drawn)
