@@ -35,21 +35,22 @@ def test_the_command_serves_until_it_is_told_to_stop(loaded, monkeypatch, capsys
 
     def use(addresses):
         ports.update(addresses)
-        threading.Thread(target=talk).start()
+        client.start()
 
     def talk():
         server = RunningServer(ports, None)
         try:
-            with OpenpiClient(server, {"Authorization": "Api-Key secret"}) as client:
-                seen["metadata"] = client.metadata
-                seen["number"] = client.act(observation(3.0))[0, 0]
+            with OpenpiClient(server, {"Authorization": "Api-Key secret"}) as openpi:
+                seen["metadata"] = openpi.metadata
+                seen["number"] = openpi.act(observation(3.0))[0, 0]
                 seen["health"] = get(server, "/health", "harness")
                 os.kill(os.getpid(), signal.SIGTERM)
-                seen["closed"] = client.close_code()
+                seen["closed"] = openpi.close_code()
         finally:
             if "closed" not in seen:
                 os.kill(os.getpid(), signal.SIGTERM)
 
+    client = threading.Thread(target=talk)
     monkeypatch.setenv("RSD_SERVE_TOKEN", "secret")
     monkeypatch.setattr(serve, "_tell", use)
     ports_free = ("--config.openpi_port=0", "--config.harness_port=0", "--config.policy_batch=2")
@@ -61,6 +62,7 @@ def test_the_command_serves_until_it_is_told_to_stop(loaded, monkeypatch, capsys
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, previous)
+    client.join()  # which may hear of the end after the server has ended
     assert loaded["batch_size"] == 2
     assert seen["number"] == 3
     assert seen["closed"] == 1001
