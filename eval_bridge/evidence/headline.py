@@ -59,12 +59,14 @@ def describe(results: Path, document: Path) -> str:
     rows = [*_cascade_rows(cascade), *_cost_rows(published), *_shipped_rows(shipped, variants)]
     links = {name: link_to(results / name, document) for name in (SHIPPED, VARIANTS, CASCADE_FILE)}
     own = ", ".join(link_to(results / name, document) for names in SUITES.values() for name in names)
+    several = "".join(f"; {suite}: {len(columns)} policies" for suite, columns in suites.items() if columns[1:])
     devices = dict.fromkeys(rows[0].device for columns in suites.values() for _, rows in columns)
     return (
         f"{_suites_table(suites)}\n\n"
         f"A policy for each suite, trained from nothing on 500 demonstrations that a *script* made, decoded by "
-        f"`{published[1][0].decoder}`; success in 500 episodes with 95 % Wilson intervals. {OPENVLA_OFT.name}: "
-        f"{OPENVLA_OFT.learned_from}; {MINT_30M.name}: {MINT_30M.learned_from}. {' and '.join(devices)} ({own}).\n\n"
+        f"`{published[1][0].decoder}`; success in 500 episodes with 95 % Wilson intervals{several}. "
+        f"{OPENVLA_OFT.name}: {OPENVLA_OFT.learned_from}; {MINT_30M.name}: {MINT_30M.learned_from}. "
+        f"{' and '.join(devices)} ({own}).\n\n"
         f"{markdown_table(['libero_spatial', 'measured', 'beside it'], rows)}\n\n"
         f"{published[1][0].device}; cascade: {links[CASCADE_FILE]}. The shipped checkpoint is older and learned from "
         f"abrupt motions: {shipped[1][0].device} ({links[SHIPPED]}), LIBERO-PRO on {variants[1][0].device} "
