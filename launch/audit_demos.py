@@ -13,8 +13,8 @@ instructions that variants have too. Demonstrations of a task's own reset lie am
 and ``_task``, which lay the task out alike: that is told, not refused. Where demonstrations have looks of their own
 these are shown in the scene again, and the mean colours of what they recolour are compared with those that ``_object``
 has in its place. It fails if a demonstration starts in an evaluation state, if one of a random layout lies within the
-rule of `eval_bridge.simulators.libero.withheld` or a colour within that of `withheld_looks`, and if one has an
-instruction of a variant.
+rule of `eval_bridge.simulators.libero.withheld` or a colour or a size within those of `withheld_looks`, and if one
+has an instruction of a variant.
 """
 
 from collections.abc import Mapping

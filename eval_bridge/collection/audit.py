@@ -1,4 +1,4 @@
-"""How close demonstrations come to what policies are evaluated on: their starts, layouts, looks and words."""
+"""How close demonstrations come to what policies are evaluated on: their starts, layouts, looks, sizes and words."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,6 @@ from eval_bridge.simulators.libero.start_distance import (
     nearest_pair_within,
     positions_of,
 )
-from eval_bridge.simulators.libero.strangers import name_of
 from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.simulators.libero.withheld_table import Withheld
 from eval_bridge.simulators.libero.withheld_words import check_instruction, shared_words
@@ -144,11 +143,11 @@ def audit_file(suite: str, path: Path) -> TaskAudit:
         seeds.append(demo.seed)
     task = task_of(path)
     simulator = simulator_of(path, suite, task)
-    queries, strangers = simulator.queries, set(map(name_of, simulator.changes.strangers))
+    queries = simulator.queries
     sizes, expected = {start.state.size for start in starts}, simulator.state().size
     if sizes != {expected}:
         raise ValueError(f"{path} holds states of {sorted(sizes)} numbers; those of {task} have {expected}.")
-    own = [name for name in queries.object_names if name not in strangers]
+    own = [name for name in queries.object_names if name not in simulator.changes.stranger_names]
     demonstrated = positions_of(queries, [start.state for start in starts], own)
     states = _evaluated_positions(simulator, own)
     layouts = [

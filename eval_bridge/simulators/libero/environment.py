@@ -20,7 +20,7 @@ from eval_bridge.simulators.libero.scene_geometry import Predicate
 from eval_bridge.simulators.libero.scene_queries import SceneQueries
 from eval_bridge.simulators.libero.state_capture import capture_start, flat_state, with_arm_turned
 from eval_bridge.simulators.libero.stepping import Stepper
-from eval_bridge.simulators.libero.strangers import far_pose, name_of
+from eval_bridge.simulators.libero.strangers import far_pose
 from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.simulators.libero.task_files import task_instruction
 from eval_bridge.simulators.perturbation.camera_pose import CameraMove
@@ -202,8 +202,7 @@ class LiberoSimulator:
     def _strangers_away(self, start: EpisodeStart) -> dict[str, NDArray[np.float64]]:
         """Where strangers lie that no layout puts anywhere, as `SceneQueries.poses_in`."""
         queries, poses = self.queries, {}
-        for number, kind in enumerate(self.changes.strangers):
-            name = name_of(kind)
+        for number, name in enumerate(self.changes.stranger_names):
             lowest = queries.world_box(queries.collision_geoms(name)).lower[2] - queries.pose(name).position[2]
             poses[name] = far_pose(queries.poses_in(start.state)[name][3:], lowest, number)
         return poses

@@ -14,7 +14,7 @@ from eval_bridge.simulators.libero.layout.settings import LayoutSettings
 from eval_bridge.simulators.libero.looks.settings import LooksSettings
 from eval_bridge.simulators.libero.scene_things import read_things
 from eval_bridge.simulators.libero.sizes import choose_sizes, definition_with_sizes, resized, sizes_in
-from eval_bridge.simulators.libero.strangers import choose_strangers, definition_with_strangers, strangers_in
+from eval_bridge.simulators.libero.strangers import choose_strangers, definition_with_strangers, name_of, strangers_in
 from eval_bridge.simulators.libero.task_files import task_definition
 
 
@@ -29,6 +29,11 @@ class SceneChanges:
 
     strangers: tuple[str, ...] = ()
     sizes: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def stranger_names(self) -> tuple[str, ...]:
+        """The objects that the strangers are."""
+        return tuple(map(name_of, self.strangers))
 
     def written_into(self, definition: str) -> str:
         """A task's definition (BDDL) that tells them; the same without any.

@@ -1,7 +1,6 @@
 """Sizes of things: all of a class in a compiled scene so many times as large as LIBERO has them."""
 
 import re
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +10,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from eval_bridge.simulators.libero.quiet_import import import_libero
+from eval_bridge.simulators.libero.task_streams import TaskStream, task_generator
 from eval_bridge.simulators.libero.withheld_looks import check_look
 from eval_bridge.simulators.libero.withheld_table import Withheld
 
@@ -33,7 +33,6 @@ LARGEST_ELSEWHERE = 1.1
 _LENGTHS = {"geom": ("pos", "size"), "site": ("pos", "size"), "body": ("pos",), "mesh": ("scale",)}
 """What of an object's model grows with it; its mass does by its density."""
 
-_STREAM = 7  # apart from what else is drawn from a run's seed and a task's name
 _DRAWS = 10
 _TOLD = re.compile(r"^; size (\w+) ([\d.]+)$", re.MULTILINE)
 _DECIMALS = 3
@@ -54,7 +53,7 @@ def choose_sizes(
         smallest, largest: factors between which it lies.
         seed: of the run; another run's scenes have others.
     """
-    generator = np.random.default_rng([seed, _STREAM, zlib.crc32(f"{suite}/{task}".encode())])
+    generator = task_generator(seed, TaskStream.SIZES, suite, task)
     found = {}
     for kind in sorted(kinds):
         limit = largest if kind in RIMMED else min(largest, LARGEST_ELSEWHERE)

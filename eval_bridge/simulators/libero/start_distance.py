@@ -45,7 +45,8 @@ def positions_of(queries: SceneQueries, states: Sequence[NDArray[np.float64]], n
 
     There are N states, at least one; the objects are in the order of their names.
     """
-    objects = [[queries.positions_in(state)[name] for name in names] for state in states]
+    positions = [queries.positions_in(state) for state in states]
+    objects = [[each[name] for name in names] for each in positions]
     return StartPositions(np.array(objects).reshape(len(states), -1, 3), np.array(states)[:, _ARM_JOINTS])
 
 

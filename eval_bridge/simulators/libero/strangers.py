@@ -5,7 +5,6 @@ goal and own things stay as they are.
 """
 
 import re
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from eval_bridge.simulators.libero.scene_things import read_things
 from eval_bridge.simulators.libero.task_files import task_instruction
+from eval_bridge.simulators.libero.task_streams import TaskStream, task_generator
 
 STRANGERS = (
     "alphabet_soup",
@@ -45,7 +45,6 @@ APART = 0.5
 """Between two of them there, along the second axis (metres)."""
 
 _CLEAR = 0.001  # of the floor (metres)
-_STREAM = 6  # apart from what else is drawn from a run's seed and a task's name
 _SHORTEST_WORD = 3
 _SECTION = r"\(:{name}\b"
 _REGION = "stranger_"
@@ -91,7 +90,7 @@ def choose_strangers(suite: str, task: str, number: int, seed: int) -> tuple[str
             f"layout.strangers={number} must be at most {len(able)} for {task}: so many of {len(STRANGERS)} classes "
             "share no word with its instruction and its things"
         )
-    generator = np.random.default_rng([seed, _STREAM, zlib.crc32(f"{suite}/{task}".encode())])
+    generator = task_generator(seed, TaskStream.STRANGERS, suite, task)
     return tuple(sorted(generator.choice(able, number, replace=False).tolist()))
 
 

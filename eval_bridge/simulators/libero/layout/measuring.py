@@ -10,7 +10,6 @@ from eval_bridge.simulators.libero.layout.roles import roles_of
 from eval_bridge.simulators.libero.layout.scene import Body, Ground, LayoutScene, LevelPlace, View
 from eval_bridge.simulators.libero.scene_geometry import Pose
 from eval_bridge.simulators.libero.scene_queries import SceneQueries
-from eval_bridge.simulators.libero.strangers import name_of
 
 _LEVEL = 0.99  # a region whose normal is less upright slopes
 _STANDS = np.cos(0.1)  # a thing whose vertical has turned further has fallen over, or leans
@@ -48,7 +47,7 @@ def measure_scene(simulator: LiberoSimulator, start: EpisodeStart) -> LayoutScen
             body.position[2] = bottom - body.low[2]
         bodies[name] = body._replace(support=supports.get(name), is_inside=name in inside)
     view = View(camera.position, camera.rotation, float(np.tan(angle / 2)))
-    strangers = frozenset(map(name_of, simulator.changes.strangers))
+    strangers = frozenset(simulator.changes.stranger_names)
     return LayoutScene(bodies, roles, level_places, kept_free, ground, view, strangers)
 
 

@@ -1,6 +1,5 @@
 """The start of an episode in a layout of its own, from its seed."""
 
-import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,14 +16,13 @@ from eval_bridge.simulators.libero.layout.drawing import Layout, Refused, draw_l
 from eval_bridge.simulators.libero.layout.measuring import measure_scene
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
 from eval_bridge.simulators.libero.strangers import far_pose
+from eval_bridge.simulators.libero.task_streams import TaskStream, task_generator
 from eval_bridge.simulators.libero.withheld import is_withheld
 
 IsRefused = Callable[[Mapping[str, NDArray[np.float64]]], bool]
 """Whether a layout is withheld, by the positions ``[3]`` of all things and fixtures; what is taken away is far off."""
 
 WITHHELD = "withheld"
-
-_LAYOUT_STREAM = 4  # apart from the simulator's draws (the seed alone), noise (1), style (2) and takeover (3)
 
 
 def draw_start_in_layout(
@@ -48,8 +46,7 @@ def draw_start_in_layout(
         ValueError: the seed is out of range.
     """
     start = simulator.draw_start(seed)
-    task = zlib.crc32(f"{simulator.suite}/{simulator.task}".encode())  # else tasks would share places, seed by seed
-    generator = np.random.default_rng([seed, _LAYOUT_STREAM, task])
+    generator = task_generator(seed, TaskStream.LAYOUT, simulator.suite, simulator.task)
     if not generator.random() < settings.probability:
         return DrawnStart(start, {})
     scene = measure_scene(simulator, start)

@@ -1,7 +1,6 @@
 """Draws how a scene looks in an episode, from its seed."""
 
 import colorsys
-import zlib
 from collections import Counter
 from collections.abc import Callable, Collection
 
@@ -14,6 +13,7 @@ from eval_bridge.simulators.libero.looks.images import IMAGES
 from eval_bridge.simulators.libero.looks.recolouring import Recolouring
 from eval_bridge.simulators.libero.looks.settings import LooksSettings
 from eval_bridge.simulators.libero.looks.values import LightLook, Looks, PartLook, Triple
+from eval_bridge.simulators.libero.task_streams import TaskStream, task_generator
 from eval_bridge.simulators.libero.withheld_looks import check_look
 from eval_bridge.simulators.libero.withheld_table import Withheld
 from eval_bridge.simulators.perturbation.camera_pose import CameraShift
@@ -24,7 +24,6 @@ CheckLook = Callable[[str, NDArray[np.float64]], None]
 
 WITHHELD = "withheld colour"
 
-_LOOKS_STREAM = 5  # apart from the simulator's draws (the seed alone), noise, style, takeover and layout (1 to 4)
 _DECIMALS = 4  # of what is drawn, so that what is shown is what was written
 _COLOUR_WORDS = frozenset({"black", "white", "yellow", "red", "blue", "green", "brown", "grey"})
 _SATURATION, _VALUE = (0.1, 0.9), (0.25, 0.95)  # of paints: neither black nor glaring
@@ -54,8 +53,7 @@ def add_looks(
     """
     if not settings.draws:
         return start
-    task = zlib.crc32(f"{simulator.suite}/{simulator.task}".encode())
-    generator = np.random.default_rng([seed, _LOOKS_STREAM, task])
+    generator = task_generator(seed, TaskStream.LOOKS, simulator.suite, simulator.task)
     if not generator.random() < settings.probability:
         return start
     looks = _Draw(generator, settings).looks(simulator, check)
