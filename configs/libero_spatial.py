@@ -4,8 +4,8 @@ r"""The published rows: all ten tasks of libero_spatial, from nothing to 50 epis
 
 Hardware: two H200 and 32 cores, with ``--config.render_devices="(0,1)"``: 12 minutes to the headline's report, 3 more
 for the two other full decoders, and 12 for the cascade, whose draft policy is trained and whose threshold is fitted
-and checked behind them. One card with 16 cores takes about half as long again. Expect 98 to 99 % success: 493 of 500
-with seed 0 (results/libero_spatial.json), 492 and 495 with seeds 0 and 1 while demonstrations were abrupt.
+and checked behind them. One card with 16 cores takes about half as long again. Expect 98 to 99 % success: 491 and 493
+of 500 by two policies of seed 0 (results/libero_spatial.json), 492 and 495 while demonstrations were abrupt.
 Result: ``runs/libero_spatial/evaluation/report.html``, which compares the headline decoder with the others.
 
 In pieces that a time limit ends, the same command again and again until its exit status is 0 (``timeout`` says 124
@@ -26,7 +26,8 @@ The tokenizer of the original through the same chain, on the same demonstrations
     python -m launch.pipeline --config configs/libero_spatial.py --config.run_dir=runs/libero_spatial_layernorm \
         --config.demos=runs/libero_spatial --config.tokenizer=layernorm \
         --config.decoders="('speculative_greedy','l1_regression','autoregressive','fixed_point')"
-    python -m launch.record_suite runs/libero_spatial_layernorm --results results/libero_spatial_layernorm.json
+    python -m launch.record_suite runs/libero_spatial_layernorm --results results/libero_spatial_layernorm.json \
+        --readme docs/results.md
 
 The values of each stage stand in the stage's own config under the variant of the same name, for example
 ``configs/policy.py:libero_spatial``. The 50 evaluation states of a task are for results alone: with

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eval_bridge.evidence.cascade_record import CascadeQuery, read_cascade_record
-from eval_bridge.evidence.cascade_section import SECTION, describe
+from eval_bridge.evidence.cascade_section import describe
 from eval_bridge.report.markdown import renew
 from eval_bridge.runs.pipeline_stages import named_decoders
 from launch.command_line import path_argument, run_command
@@ -49,8 +49,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--epsilon", type=float, default=0.1, help="likewise")
     parser.add_argument("--results", required=True, type=path_argument, metavar="FILE", help="where they are kept")
     parser.add_argument(
-        "--readme", type=path_argument, metavar="DOCUMENT", help="also put the section between its markers"
-    )
+        "--readme", type=path_argument, metavar="DOCUMENT", help="also put the section between its markers, which are "
+        "called as the file of --results is"
+    )  # fmt: skip
     options = parser.parse_args(arguments)
     if options.run is not None:
         _, config = load_config(options.pipeline)
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str]) -> None:
         write_atomically(options.results, json.dumps(record, indent=1, allow_nan=False) + "\n")
     section = describe(json.loads(options.results.read_text()), options.results, options.readme or README)
     if options.readme is not None:
-        renew(options.readme, SECTION, section)
+        renew(options.readme, options.results.stem, section)
     print(section)
 
 

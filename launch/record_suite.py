@@ -39,8 +39,9 @@ def main(arguments: Sequence[str]) -> None:
         "--results", required=True, type=path_argument, metavar="FILE", help="where the figures are kept"
     )
     parser.add_argument(
-        "--readme", type=path_argument, metavar="DOCUMENT", help="also put the section between its markers"
-    )
+        "--readme", type=path_argument, metavar="DOCUMENT", help="also put the section between its markers, which are "
+        "called as the file of --results is"
+    )  # fmt: skip
     options = parser.parse_args(arguments)
     if options.runs:
         columns = read_columns(options.runs, options.suite)
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> None:
         columns = from_json(json.loads(options.results.read_text()))
     section = describe(columns, options.suite, options.results, options.readme or README)
     if options.readme is not None:
-        renew(options.readme, options.suite, section)
+        renew(options.readme, options.results.stem, section)
     print(section)
 
 

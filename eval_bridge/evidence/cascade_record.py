@@ -7,7 +7,7 @@ from typing import Any
 
 from eval_bridge.evaluation.summary import CHANGED_PROTOCOL
 from eval_bridge.evidence.cascade_evidence import Timing, calibration_of, read_calibrations, read_cascade, read_timings
-from eval_bridge.evidence.cascade_rows import CascadeRow, Evaluated, make_row
+from eval_bridge.evidence.cascade_rows import FULL_DECODERS, CascadeRow, Evaluated, make_row
 from eval_bridge.policies.acting_settings import ActingSettings, acting_settings
 from eval_bridge.policies.cascade import CASCADE
 from eval_bridge.policies.cascade_decoder import CascadeDecoder
@@ -16,9 +16,6 @@ from eval_bridge.policies.early_exit import EARLY_EXIT
 from eval_bridge.policies.fitted_settings import Facts
 from rsd_jax.checkpoints.stage_checkpoints import changed_stages
 from rsd_jax.run_folder import SUMMARY_NAME
-
-FULL_DECODERS = ("fixed_point", "autoregressive", "speculative_greedy")
-"""What a cascade is compared with: the first of these that was evaluated; their tokens are the same."""
 
 DEFINITIONS = {
     "rule": "of the decoder cascade the rule by which a draft acts; early_exit for the decoder of that name",

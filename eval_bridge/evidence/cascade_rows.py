@@ -14,6 +14,9 @@ from eval_bridge.statistics.intervals import Interval
 from rsd_jax.content_check import read_checked_json
 from rsd_jax.run_folder import LOG_NAME, SUMMARY_NAME
 
+FULL_DECODERS = ("fixed_point", "autoregressive", "speculative_greedy")
+"""What a cascade is compared with: the first of these that was evaluated; their tokens are the same."""
+
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -102,7 +105,8 @@ def make_row(
         calibration_of: the calibration to tell of a cascade that acts so.
 
     Raises:
-        ValueError: it was timed beside another decoder than `full` is by, or cannot be compared with that.
+        ValueError: it was timed beside a decoder whose tokens are others than those of `full`, or cannot be compared
+            with that.
     """
     summary = evaluated.summary
     decoder = read_cascade(summary["decoder"], evaluated.settings, evaluated.path)
@@ -137,7 +141,8 @@ def make_row(
 
 def _time(timing: Timing, full: Evaluated) -> Facts:
     facts = timing.facts
-    if timing.full_decoder != full.summary["decoder"]:
+    alike = FULL_DECODERS if full.summary["decoder"] in FULL_DECODERS else (full.summary["decoder"],)
+    if timing.full_decoder not in alike:
         raise ValueError(
             f"a cascade was timed beside {timing.full_decoder} on {facts['device']}, and rows are compared with "
             f"{full.summary['decoder']}: time it with --full={full.summary['decoder']}, or name a folder by --full"

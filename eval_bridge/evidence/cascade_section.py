@@ -7,8 +7,6 @@ from eval_bridge.policies.fitted_settings import Facts
 from eval_bridge.report.markdown import markdown_table
 from eval_bridge.statistics.intervals import Interval
 
-SECTION = "cascade"
-
 
 def describe(record: Facts, results: Path, document: Path) -> str:
     """The section of `document`: the table, how to read it, and where its figures come from.
@@ -23,7 +21,10 @@ def describe(record: Facts, results: Path, document: Path) -> str:
         *("rule", "settings", "named before", "success", f"minus `{full['decoder']}`", "skipped"),
         *("risk at alpha, epsilon", "mean chunk, full / cascade"),
     ]
-    rows = [[f"`{full['decoder']}`", "", "", _success(full), "", "", "", ""], *map(_line, record["rows"])]
+    rows = [
+        [f"`{full['decoder']}`", "", "", _success(full), "", "", "", ""],
+        *(_line(row, full["decoder"]) for row in record["rows"]),
+    ]
     source = describe_source(record["device"], dict(record["versions"]), results, document, "record_cascade")
     return f"{markdown_table(header, rows)}\n\n{NOTE.format(suite=full['suite'])} {source}"
 
@@ -36,7 +37,7 @@ NOTE = (
 )
 
 
-def _line(row: Facts) -> list[str]:
+def _line(row: Facts, full_decoder: str) -> list[str]:
     settings = row["settings"].partition(" ")[2]  # the rule has a column of its own
     named = "yes" if row["named_before"] else "no"
     return [
@@ -47,7 +48,7 @@ def _line(row: Facts) -> list[str]:
         _difference(row["paired"]),
         f"{row['skipped']:.1%}",
         _risk(row),
-        _times(row["times"]),
+        _times(row["times"], full_decoder),
     ]
 
 
@@ -71,10 +72,16 @@ def _risk(row: Facts) -> str:
     return f"{row['risk']:.3f} ({low:.3f} to {high:.3f}) {at}, {row['checked_episodes']} episodes"
 
 
-def _times(times: list[Facts]) -> str:
+def _times(times: list[Facts], full_decoder: str) -> str:
     cells = [
-        f"{each['chunk_ms_mean_full']:.1f} / {each['chunk_ms_mean']:.1f} ms = **{each['full_over_cascade']:.2f}**, "
-        f"{each['device']}"
+        f"{each['chunk_ms_mean_full']:.1f}{_beside(each, full_decoder)} / {each['chunk_ms_mean']:.1f} ms = "
+        f"**{each['full_over_cascade']:.2f}**, {each['device']}"
         for each in times
     ]
     return "; ".join(cells) or "-"
+
+
+def _beside(times: Facts, full_decoder: str) -> str:
+    """The decoder that was timed, where it is not the one that was evaluated."""
+    timed = times["full_decoder"]
+    return "" if timed == full_decoder else f" (`{timed}`)"

@@ -18,7 +18,7 @@ from eval_bridge.report.markdown import link_to, markdown_table
 SECTION = "headline"
 
 SUITES = {
-    "libero_spatial": ("libero_spatial.json", "evaluation_runs/libero_spatial_again_h200.json"),
+    "libero_spatial": ("libero_spatial.json", "evaluation_runs/libero_spatial_smooth_h200.json"),
     "libero_object": ("libero_object.json",),
     "libero_goal": ("libero_goal.json",),
     "libero_10": ("libero_10.json",),
@@ -137,7 +137,8 @@ def _shipped_rows(column: Column, variants: Column) -> list[list[str]]:
 def _cost_rows(column: Column) -> list[list[str]]:
     run, rows = column
     accepted, rounds = rows[0].acceptance["token_acceptance"], rows[0].rounds_mean
-    beside = ", ".join(f"`{row.decoder}` {chunk_time_of(row)}" for row in rows if row.decoder in (LAYERWISE, TEACHER))
+    timed = [row for row in rows if row.decoder in (LAYERWISE, TEACHER) and row.chunk_ms_p50 is not None]
+    beside = ", ".join(f"`{row.decoder}` {chunk_time_of(row)}" for row in timed)
     teacher = next(row for row in rows if row.decoder == TEACHER)
     return [
         [f"`{TEACHER}`", success_of(teacher), f"speculative on the same starts: {_paired(teacher)}"],

@@ -50,6 +50,12 @@ def test_the_document_gets_a_line_for_each_row_and_the_same_from_the_file(comman
     assert command() == (record, text)  # from the file
 
 
+def test_a_time_beside_another_lossless_decoder_says_so(command, tmp_path):
+    times = time(tmp_path / "time.json", CONFIDENCE, 8.0, full_decoder="autoregressive")
+    _, text = command(command.run_dir, "--times", times)
+    assert "| 24.0 (`autoregressive`) / 8.0 ms = **3.00**, 2 cores |" in text
+
+
 def test_settings_are_named_before_only_where_the_pipelines_configuration_has_them(command):
     record, text = command(command.run_dir, settings="rule=confidence threshold=0.2 longest_run=7")
     assert not any(row["named_before"] for row in record["rows"])

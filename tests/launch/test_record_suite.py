@@ -68,8 +68,8 @@ def run_dir(tmp_path):
     return make_run(tmp_path / "run")
 
 
-def record(tmp_path: Path, *arguments: object) -> dict:
-    results = tmp_path / "out.json"
+def record(tmp_path: Path, *arguments: object, name: str = "libero_spatial") -> dict:
+    results = tmp_path / f"{name}.json"
     main([*map(str, arguments), "--results", str(results)])
     return json.loads(results.read_text())
 
@@ -99,7 +99,7 @@ def test_rows_of_one_decoder_are_told_apart_by_their_settings(run_dir, tmp_path,
     document = tmp_path / "document.md"
     document.write_text("<!-- libero_spatial -->\n<!-- /libero_spatial -->\n")
     capsys.readouterr()
-    main(["--results", str(tmp_path / "out.json"), "--readme", str(document)])  # from the file
+    main(["--results", str(tmp_path / "libero_spatial.json"), "--readme", str(document)])  # from the file
     for line in (
         "| success of `cascade rule=both` |",
         "| `speculative_greedy` minus `cascade tolerance=0.1`, same starts |",
@@ -319,7 +319,7 @@ def test_several_suites_are_a_table_from_the_file_as_from_the_run(tmp_path, caps
     run_dir = make_run_of_two_suites(tmp_path / "run")
     record(tmp_path, run_dir, "--suite", "libero_40")
     printed = capsys.readouterr().out
-    main(["--suite", "libero_40", "--results", str(tmp_path / "out.json")])
+    main(["--suite", "libero_40", "--results", str(tmp_path / "libero_spatial.json")])
     assert capsys.readouterr().out == printed
     for line in (
         "| libero_goal, `speculative_greedy` | **4 of 5** (37.6% to 96.4%) |",
@@ -359,7 +359,7 @@ def test_missing_files_are_named_with_the_command_and_nothing_is_written(run_dir
     (run_dir / name).unlink()
     with pytest.raises(ValueError, match=message):
         record(tmp_path, run_dir)
-    assert not (tmp_path / "out.json").exists()
+    assert not (tmp_path / "libero_spatial.json").exists()
 
 
 def test_an_incomplete_headline_is_refused(run_dir, tmp_path):
@@ -414,7 +414,7 @@ def test_variants_of_libero_pro_have_a_row_each(run_dir, tmp_path):
     write_evaluation(run_dir / f"evaluation_{suites[3]}", log_of({0: "-+"}, suite=suites[3]))
     readme = tmp_path / "README.md"
     readme.write_text("<!-- libero_pro -->\n<!-- /libero_pro -->\n")
-    rows = record(tmp_path, run_dir, "--suite", "libero_pro", "--readme", readme)["rows"]
+    rows = record(tmp_path, run_dir, "--suite", "libero_pro", "--readme", readme, name="libero_pro")["rows"]
     assert [(row["suite"], row["successes"], row["episodes"]) for row in rows] == [
         *((suites[0], 2, 2), (suites[1], 1, 2), (suites[2], 0, 2), (suites[3], 1, 2))
     ]

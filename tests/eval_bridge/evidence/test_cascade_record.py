@@ -96,8 +96,8 @@ def test_a_row_has_the_times_of_its_settings_on_each_device(run_dir, tmp_path):
     [
         ({"settings": "rule=confidence threshold=0.2 longest_run=7"}, "by which nothing was evaluated: evaluate it"),
         (
-            {"settings": CONFIDENCE, "full_decoder": "autoregressive"},
-            "timed beside autoregressive on 2 cores",
+            {"settings": CONFIDENCE, "full_decoder": "l1_regression"},
+            "timed beside l1_regression on 2 cores",
         ),
         ({"settings": CONFIDENCE, "suite": "libero_goal"}, "is of suite=libero_goal, and rows are of libero_spatial"),
         ({"settings": CONFIDENCE, "checkpoints": {"policy": "x"}}, r"is of another policy than .*launch.time_cascade"),
