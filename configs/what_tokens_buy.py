@@ -11,7 +11,14 @@ table in the document:
     python -m launch.record_what_tokens_buy --results results/what_tokens_buy.json --document docs/decoding.md
 
 The same command goes on after an interruption. Other task sets: ``--config.sets.first.suite=libero_goal`` and so on;
-a part of the arms: ``--config.only=l1_regression,one_pass``.
+a part of the arms: ``--config.only=l1_regression,one_pass``. Trained on two cards, a set on each, and evaluated on
+another machine, to which the runs are copied but for demonstrations and rows:
+
+    CUDA_VISIBLE_DEVICES=0 python -m launch.what_tokens_buy --config configs/what_tokens_buy.py \
+        --config.only_sets=first --config.parallel_evaluations=0 --config.out=runs/first.json
+    CUDA_VISIBLE_DEVICES=1 python -m launch.what_tokens_buy --config configs/what_tokens_buy.py \
+        --config.only_sets=second --config.parallel_evaluations=0 --config.out=runs/second.json
+    python -m launch.what_tokens_buy --config configs/what_tokens_buy.py --config.parallel_evaluations=1
 
 Variants:
     (none)  two sets of five tasks, eight arms of 200 development starts each: about 25 minutes on one H200 and 16
@@ -85,12 +92,14 @@ def get_config(variant: str = "") -> ConfigDict:
     # Names of the arms to run, in the table's order, separated by commas; empty means all. token_policy_fixed_point
     # acts as token_policy does, up to near-ties.
     config.only = ",".join(name for name in ARMS if name != "token_policy_fixed_point")
+    # Likewise of the sets.
+    config.only_sets = ""
     config.seeds = (0,)
     config.simulator = "libero_development"
     # Branches that are trained at the same time, on one card.
     config.parallel_trainings = 3
-    # Arms that are evaluated at the same time, beside them, and simulators of each; 0 means one per core. Three at a
-    # time keep 16 cores busy while one starts and another ends.
+    # Arms that are evaluated at the same time, beside them (0: none), and simulators of each; 0 means one per core.
+    # Three at a time keep 16 cores busy while one starts and another ends.
     config.parallel_evaluations = 3
     config.workers = 6
     # Of each arm, these included.

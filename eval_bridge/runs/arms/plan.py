@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from eval_bridge.runs.arms.demonstrations import digest_of_demonstrations
 from eval_bridge.runs.arms.settings import BRANCH_STAGES, TOKENIZER, ArmsSettings
 from eval_bridge.runs.evaluation_stage import evaluation_stage
 from eval_bridge.runs.linked_run import LinkedRun
 from eval_bridge.runs.stage_process import PipelineStage
 from eval_bridge.runs.training import ReadConfig, plan_training
 from rsd_jax.run_folder import BRANCH_FOLDER, BRANCH_RECORD, DEMOS_FOLDER, ROWS_FOLDER
-from rsd_jax.training.demonstrations import demonstration_files, demonstrations_digest
 
 _SHARED = (DEMOS_FOLDER, TOKENIZER, ROWS_FOLDER)
 """Folders of the set's run that all branches share by a link."""
@@ -77,10 +77,10 @@ def plan_arms(config: ArmsSettings, read_config: ReadConfig) -> Plan:
 
     Raises:
         ValueError: a simulator whose starts are not for choosing, a suite, a task or a key that does not exist.
-        MissingDemonstrations: a set has none.
+        MissingDemonstrations: a set has none, and nothing was trained on it before.
     """
     tokenizers, branches = {}, []
-    for name in config.sets:
+    for name in config.chosen_sets:
         run_dir = Path(config.task_set(name).run_dir)
         tokenizer = plan_training(
             read_config,
@@ -93,7 +93,7 @@ def plan_arms(config: ArmsSettings, read_config: ReadConfig) -> Plan:
         )
         tokenizers[name] = tokenizer.stage
         shared = {
-            "demos": demonstrations_digest(demonstration_files(run_dir)),
+            "demos": digest_of_demonstrations(run_dir),
             TOKENIZER: tokenizer.configuration,
         }
         branches += [

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from eval_bridge.provenance import package_versions
 from eval_bridge.report.markdown import markdown_table
+from eval_bridge.runs.arms.demonstrations import digest_of_demonstrations
 from eval_bridge.runs.arms.plan import Branch, Plan
 from eval_bridge.runs.arms.settings import ArmsSettings
 from eval_bridge.runs.run_record import read_collections
@@ -12,7 +13,7 @@ from eval_bridge.runs.success_records import Record, paired_record, success_reco
 from rsd_jax.content_check import read_checked_json
 from rsd_jax.provenance import git_commit
 from rsd_jax.run_folder import METRICS_NAME, SUMMARY_NAME
-from rsd_jax.training.demonstrations import demonstration_files, demonstrations_digest
+from rsd_jax.training.demonstrations import demonstration_files
 
 MISSING = "-"
 
@@ -32,7 +33,7 @@ def collect_results(config: ArmsSettings, plan: Plan) -> Record:
         "arms": {arm: _arm(config, arm, found, complete.get(config.base)) for arm, found in complete.items()},
         "base": config.base,
         "branches": {name: dict(changes) for name, changes in config.branches.items()},
-        "data": {name: _data(config, name) for name in config.sets},
+        "data": {name: _data(config, name) for name in config.chosen_sets},
         "seeds": list(config.seeds),
         "simulator": config.simulator,
         "variant": config.variant,
@@ -50,7 +51,7 @@ def _arm(config: ArmsSettings, name: str, branches: Sequence[Branch], base: Sequ
     arm = config.arm(name)
     runs = [_run(branch, name) for branch in branches]
     sets = {}
-    for task_set in config.sets:
+    for task_set in config.chosen_sets:
         own = [run for branch, run in zip(branches, runs, strict=True) if branch.task_set == task_set]
         tasks = sorted({task for run in own for task in run["per_task"]}, key=int)
         sets[task_set] = {
@@ -131,8 +132,8 @@ def _data(config: ArmsSettings, name: str) -> Record:
         "tasks": list(tasks.tasks),
         "episodes_per_task": tasks.episodes_per_task,
         "demonstrations": sum(each["successes"] for each in collections) if collections else None,
-        "demonstration_files": len(demonstration_files(run_dir)),
-        "digest": demonstrations_digest(demonstration_files(run_dir)),
+        "demonstration_files": len(collections) or len(demonstration_files(run_dir)),
+        "digest": digest_of_demonstrations(run_dir),
         **{key: settings[key] for key in _OF_COLLECTION if key in settings},
     }
 

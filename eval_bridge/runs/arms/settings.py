@@ -64,9 +64,11 @@ class ArmsSettings:
         arms: fields of `Arm`, by name.
         base: the arm that the others are compared with.
         only: names of the arms to run, with commas; empty for all.
+        only_sets: likewise of the sets.
         seeds: of the trainings.
         simulator: one of `development.SIMULATORS`.
-        parallel_trainings, parallel_evaluations: processes of each kind at the same time.
+        parallel_trainings, parallel_evaluations: processes of each kind at the same time; without evaluations, where
+            what is trained here is evaluated elsewhere, 0 of them.
         workers: simulators of one evaluation; 0 means one per core.
         settings_tried: of each arm, these included: stands beside the figures.
 
@@ -83,6 +85,7 @@ class ArmsSettings:
     arms: Mapping[str, Mapping[str, Any]]
     base: str
     only: str
+    only_sets: str
     seeds: tuple[int, ...]
     simulator: str
     parallel_trainings: int
@@ -93,11 +96,14 @@ class ArmsSettings:
     def __post_init__(self) -> None:
         if not self.out.endswith(".json"):
             raise ValueError(f"out={self.out!r} must end in .json")
-        if min(self.parallel_trainings, self.parallel_evaluations) < 1 or not self.seeds or not self.sets:
+        if self.parallel_trainings < 1 or self.parallel_evaluations < 0 or not self.seeds or not self.sets:
             raise ValueError(
-                f"parallel_trainings={self.parallel_trainings} and parallel_evaluations={self.parallel_evaluations} "
-                f"must be at least 1, seeds={tuple(self.seeds)} and sets={list(self.sets)} not empty"
+                f"parallel_trainings={self.parallel_trainings} must be at least 1, parallel_evaluations="
+                f"{self.parallel_evaluations} at least 0, seeds={tuple(self.seeds)} and sets={list(self.sets)} not "
+                "empty"
             )
+        if unknown := [name for name in self.chosen_sets if name not in self.sets]:
+            raise ValueError(f"only_sets: {', '.join(unknown)} are no sets; there are {', '.join(self.sets)}")
         names = list(self.arms)
         if unknown := [name for name in (self.base, *self.chosen) if name not in names]:
             raise ValueError(f"base and only: {', '.join(unknown)} are no arms; there are {', '.join(names)}")
@@ -126,6 +132,13 @@ class ArmsSettings:
         """Names of the arms to run, the base first: it is what the others are compared with."""
         chosen = self.only.split(",") if self.only else list(self.arms)
         return sorted(chosen, key=lambda name: name != self.base)
+
+    @property
+    def chosen_sets(self) -> list[str]:
+        """Names of the sets to run, in the order of `sets`, unknown ones behind."""
+        chosen = self.only_sets.split(",") if self.only_sets else list(self.sets)
+        known = list(self.sets)
+        return sorted(chosen, key=lambda name: known.index(name) if name in known else len(known))
 
     def arm(self, name: str) -> Arm:
         """The arm of that name; raises ValueError for a missing or unknown field, or a decoder that does not exist."""

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import shutil
 import sys
 
 import pytest
@@ -19,6 +20,7 @@ from launch.config_flags import parse_config
 from launch.what_tokens_buy import read_config
 from rsd_jax.registry import to_dataclass
 from rsd_jax.run_folder import LOG_NAME, REPORT_NAME, SUMMARY_NAME
+from rsd_jax.training.demonstrations import MissingDemonstrations
 from tests.eval_bridge.evaluation.log_examples import DIGEST, log_of
 from tests.eval_bridge.runs.ablation.ablation_examples import make_run_dir, write_policy
 from tests.results.figures import disagreements
@@ -85,9 +87,9 @@ def _decoder(command):
     return next(part for part in command if part.startswith("--config.decoder=")), (settings or [""])[0]
 
 
-def run(planned, terminal=None):
+def run(planned, terminal=None, evaluations=1):
     with StopRequest() as stop:
-        return run_plan(planned, 2, 1, stop, terminal or io.StringIO())
+        return run_plan(planned, 2, evaluations, stop, terminal or io.StringIO())
 
 
 def test_what_arms_share_is_trained_once_and_only_what_some_arm_needs(run_dir):
@@ -120,6 +122,8 @@ def test_the_policies_of_all_branches_have_the_same_steps(run_dir):
         ("--config.arms.mode_locked.decoder=speculative_greedy", "needs draft, which branch 'mode_locked' does not"),
         ("--config.steps={'value': 7}", "steps: value are no stages of rfsq, policy, main_head, draft"),
         ("--config.out=out.csv", "out='out.csv' must end in .json"),
+        ("--config.only_sets=third", "only_sets: third are no sets; there are point_mass"),
+        ("--config.parallel_evaluations=-1", "parallel_evaluations=-1 at least 0"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_runs(run_dir, override, message):
@@ -168,6 +172,36 @@ def test_results_are_pooled_with_intervals_and_paired_with_the_base(run_dir, tmp
     section = describe(tmp_path / "results.json", tmp_path / "document.md")
     assert section.startswith(write_table(results))
     assert "settings tried of each arm: 1" in section
+
+
+def test_what_is_trained_on_one_machine_is_evaluated_on_another_without_the_demonstrations(run_dir, tmp_path):
+    only, outcomes = "--config.only=l1_regression", {"l1_regression": "+-"}
+    config, there = settings(run_dir, only), made(plan(run_dir, only), tmp_path / "there", outcomes)
+    assert run(there, evaluations=0) == []
+    trained = collect_results(config, there)
+    assert (trained["arms"], len(trained["trainings"])) == ({}, 1)
+    shutil.rmtree(run_dir / "demos")
+    (run_dir / "demos").mkdir()
+    terminal = io.StringIO()
+    here = made(plan(run_dir, only), tmp_path / "here", outcomes)
+    assert run(here, terminal) == []
+    begun = [line for line in terminal.getvalue().splitlines() if line.endswith("begins")]
+    assert begun == ["point_mass policy seed 0 l1_regression begins"]
+    shutil.rmtree(run_dir / "branches")
+    with pytest.raises(MissingDemonstrations, match="no demonstrations in"):
+        plan(run_dir, only)
+
+
+def test_a_part_of_the_sets_is_run_alone(run_dir):
+    sets = [f"--config.sets.{name}.run_dir={run_dir}" for name in ("first", "second")]
+
+    def planned_sets(*overrides):
+        arguments = ["--config", "configs/what_tokens_buy.py", "--config.only=l1_regression", *sets, *overrides]
+        config = to_dataclass(ArmsSettings, parse_config(arguments).to_dict())
+        return [branch.task_set for branch in plan_arms(config, read_config).branches]
+
+    assert planned_sets() == ["first", "second"]
+    assert planned_sets("--config.only_sets=second") == ["second"]
 
 
 def test_a_stop_reaches_everything_that_runs_and_nothing_else_begins(run_dir, tmp_path):
