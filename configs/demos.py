@@ -9,8 +9,8 @@ Variants, with times on 2 cores and no GPU:
                 around what lies between, and how fast, is drawn by the seed.
     layouts     libero_spatial as below, but four episodes in five in a layout that the seed draws: things exchanged,
                 put anywhere, taken away or added from other scenes, fixtures moved; and, drawn apart, four in five
-                with looks of their own: colours, textures, light, cameras, posture of the arm. layouts_libero_SUITE:
-                another suite.
+                with looks of their own: colours, textures, light, cameras, posture of the arm; and in a run and task
+                some things of other sizes, or others of the same kind. layouts_libero_SUITE: another suite.
     libero_SUITE  50 of each of the ten tasks of libero_spatial, _object, _goal or _10; of the first 4 to 6 minutes on
                 a GPU host's 16 cores.
     quickstart  one task (the bowl at the table's centre), 20 demonstrations: about 10 minutes.
@@ -132,6 +132,8 @@ def get_config(variant: str = "") -> ConfigDict:
     # Of each class of things in a task's scene, that it has another size in this run, between so many times its own
     # (at most 1.1 where the hand must get around a thing).
     config.looks.size_probability, config.looks.smallest, config.looks.largest = 0.0, 1.0, 1.0
+    # Of each class that the words do not tell from its kind, that another one of it is in its place in this run.
+    config.looks.stand_in_probability = 0.0
     # Colours drawn for a class of things that are withheld, before it keeps its own.
     config.looks.most_draws = 10
     # A policy may act before the expert takes over, as in configs/corrections.py: that of the run in this folder.
@@ -164,6 +166,7 @@ def get_config(variant: str = "") -> ConfigDict:
         config.demos_per_task = 20 if variant == "quickstart" else 4
     if variant in (*LAYOUTS, _TINY_LAYOUTS):
         config.suite = LAYOUTS.get(variant, SUITES[0])
+        config.attempts_per_demo = 6  # into a drawer, with a bowl that is first carried out of its way, time is short
         config.layout.probability = 1.0 if variant == _TINY_LAYOUTS else 0.8
         config.layout.kept_weight = 2.0  # LIBERO-PRO's exchanges are of this kind
         config.layout.exchange_probability, config.layout.most_exchanges = 0.75, 2
@@ -183,6 +186,7 @@ def get_config(variant: str = "") -> ConfigDict:
         config.looks.wrist_shift, config.looks.wrist_turn = 0.005, 2.0
         config.looks.posture, config.looks.arm = 0.2, 0.1
         config.looks.size_probability, config.looks.smallest, config.looks.largest = 0.5, 0.85, 1.3
+        config.looks.stand_in_probability = 0.5
     if variant in _TINY:
         config.suite = SUITES[_TINY.index(variant)]
     config.lock()

@@ -13,8 +13,8 @@ instructions that variants have too. Demonstrations of a task's own reset lie am
 and ``_task``, which lay the task out alike: that is told, not refused. Where demonstrations have looks of their own
 these are shown in the scene again, and the mean colours of what they recolour are compared with those that ``_object``
 has in its place. It fails if a demonstration starts in an evaluation state, if one of a random layout lies within the
-rule of `eval_bridge.simulators.libero.withheld` or a colour or a size within those of `withheld_looks`, and if one
-has an instruction of a variant.
+rule of `eval_bridge.simulators.libero.withheld`, a colour or a size within those of `withheld_looks`, if a stand-in
+looks like a variant's, and if one has an instruction of a variant.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from ml_collections import ConfigDict
 from eval_bridge.collection.audit import TaskAudit, WordAudit, audit_suite, write
 from eval_bridge.collection.layout_audit import LayoutAudit, NearestDemo
 from eval_bridge.collection.looks_audit import LooksAudit
-from eval_bridge.simulators.libero.sizes import withheld_sizes
+from eval_bridge.simulators.libero.scene_changes import SceneChanges
 from eval_bridge.simulators.libero.suites import get_suite, suite_names
 from eval_bridge.simulators.libero.withheld import NEAR
 from eval_bridge.simulators.libero.withheld_looks import NEAR_COLOUR
@@ -75,11 +75,20 @@ def describe(folder: str, audit: TaskAudit) -> str:
     if audit.layouts is not None and audit.words is not None and audit.looks is not None:
         lines += _describe_layouts(audit.task, audit.layouts) + _describe_words(audit.words)
         lines += _describe_looks(audit.looks)
-    if audit.sizes:
-        told = ", ".join(f"{kind} {size:g}" for kind, size in audit.sizes.items())
-        lines.append(f"  things of other sizes than LIBERO's, so many times as large: {told}")
-        lines += [f"  <-- WITHHELD: {why}" for why in withheld_sizes(audit.sizes)]
+    lines += _describe_changes(audit.changes)
     return "\n".join(lines)
+
+
+def _describe_changes(changes: SceneChanges) -> list[str]:
+    stand_ins = ", ".join(f"{other} for {kind}" for kind, other in changes.stand_ins.items())
+    sizes = ", ".join(f"{kind} {size:g}" for kind, size in changes.sizes.items())
+    told = (
+        ("things of other scenes", ", ".join(changes.strangers)),
+        ("others of the same kind", stand_ins),
+        ("things of other sizes than LIBERO's, so many times as large", sizes),
+    )
+    lines = [f"  {what}: {which}" for what, which in told if which]
+    return lines + [f"  <-- WITHHELD: {why}" for why in changes.withheld]
 
 
 def _describe_layouts(task: str, layouts: LayoutAudit) -> list[str]:

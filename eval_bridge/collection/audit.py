@@ -1,7 +1,7 @@
 """How close demonstrations come to what policies are evaluated on: their starts, layouts, looks, sizes and words."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,8 +10,7 @@ from eval_bridge.collection.layout_audit import DemoLayout, LayoutAudit, audit_l
 from eval_bridge.collection.looks_audit import LooksAudit, audit_looks, measure_colours
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.evaluation_states import evaluation_starts
-from eval_bridge.simulators.libero.scene_changes import UNCHANGED
-from eval_bridge.simulators.libero.sizes import withheld_sizes
+from eval_bridge.simulators.libero.scene_changes import UNCHANGED, SceneChanges
 from eval_bridge.simulators.libero.start_distance import (
     NearestPair,
     StartPositions,
@@ -58,7 +57,7 @@ class TaskAudit(NamedTuple):
         layouts: how near the layouts come to those of variants; None of demonstrations of a variant.
         words: which instructions, and words of them, variants have; None likewise.
         looks: how near things that were recoloured come to those of variants; None likewise.
-        sizes: class -> how many times as large as LIBERO's its things are.
+        changes: of the scene that they are of.
     """
 
     task: str
@@ -70,7 +69,7 @@ class TaskAudit(NamedTuple):
     layouts: LayoutAudit | None
     words: WordAudit | None
     looks: LooksAudit | None
-    sizes: Mapping[str, float]
+    changes: SceneChanges
 
     @property
     def is_apart(self) -> bool:
@@ -85,8 +84,8 @@ class TaskAudit(NamedTuple):
             return [*found, "are of a variant"]
         if self.words.withheld:
             found.append(f"have instructions of variants ({'; '.join(self.words.withheld)})")
-        if too_near := withheld_sizes(self.sizes):
-            found.append(f"have sizes of variants ({'; '.join(too_near)})")
+        if too_near := self.changes.withheld:
+            found.append(f"are of a scene like a variant's ({'; '.join(too_near)})")
         return found + self.layouts.refusals + self.looks.refusals
 
     @property
@@ -111,7 +110,11 @@ class TaskAudit(NamedTuple):
             "layouts_of_variants": None if self.layouts is None else self.layouts.values(),
             "words_of_variants": None if self.words is None else self.words._asdict(),
             "looks_of_variants": None if self.looks is None else self.looks.values(),
-            "sizes": dict(self.sizes),
+            "scene_changes": {
+                "strangers": list(self.changes.strangers),
+                "stand_ins": dict(self.changes.stand_ins),
+                "sizes": dict(self.changes.sizes),
+            },
             "refusals": self.refusals,
             "is_clean": self.is_clean,
         }
@@ -172,7 +175,7 @@ def audit_file(suite: str, path: Path) -> TaskAudit:
         layouts=None if is_variant else audit_layouts(suite, task, layouts),
         words=None if is_variant else audit_words(suite, task, read_instructions(path)),
         looks=None if is_variant else audit_looks(colours, seeds),
-        sizes=simulator.changes.sizes,
+        changes=simulator.changes,
     )
 
 

@@ -1,6 +1,6 @@
-"""What a compiled scene has beside, or unlike, its task's own: strangers, and sizes of things.
+"""What a compiled scene has beside, or unlike, its task's own: strangers, stand-ins, and sizes of things.
 
-Both are fixed when a scene is compiled, so they are drawn for a run and a task, not for an episode. A demonstration
+All are fixed when a scene is compiled, so they are drawn for a run and a task, not for an episode. A demonstration
 file tells them by its definition, and its states fit no other scene.
 """
 
@@ -13,7 +13,14 @@ from pathlib import Path
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
 from eval_bridge.simulators.libero.looks.settings import LooksSettings
 from eval_bridge.simulators.libero.scene_things import read_things
-from eval_bridge.simulators.libero.sizes import choose_sizes, definition_with_sizes, resized, sizes_in
+from eval_bridge.simulators.libero.sizes import choose_sizes, definition_with_sizes, resized, sizes_in, withheld_sizes
+from eval_bridge.simulators.libero.stand_ins import (
+    choose_stand_ins,
+    definition_with_stand_ins,
+    replaced,
+    stand_ins_in,
+    withheld_stand_ins,
+)
 from eval_bridge.simulators.libero.strangers import choose_strangers, definition_with_strangers, name_of, strangers_in
 from eval_bridge.simulators.libero.task_files import task_definition
 
@@ -24,10 +31,12 @@ class SceneChanges:
 
     Attributes:
         strangers: classes of things of other scenes that it has beside its own.
-        sizes: class -> how many times as large its things are.
+        stand_ins: class -> class of what is in the place of its things.
+        sizes: class -> how many times as large its things, or their stand-ins, are.
     """
 
     strangers: tuple[str, ...] = ()
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -41,12 +50,18 @@ class SceneChanges:
         Raises:
             ValueError: it has no place for a stranger.
         """
-        return definition_with_sizes(definition_with_strangers(definition, self.strangers), self.sizes)
+        changed = definition_with_strangers(definition, self.strangers)
+        return definition_with_sizes(definition_with_stand_ins(changed, self.stand_ins), self.sizes)
+
+    @property
+    def withheld(self) -> list[str]:
+        """Why it may not be trained on, for each stand-in and size that may not; empty if it may."""
+        return withheld_stand_ins(self.stand_ins) + withheld_sizes(self.sizes)
 
     @staticmethod
     def told_by(definition: str) -> "SceneChanges":
         """The changes that `written_into` has put into a definition."""
-        return SceneChanges(strangers_in(definition), sizes_in(definition))
+        return SceneChanges(strangers_in(definition), stand_ins_in(definition), sizes_in(definition))
 
 
 UNCHANGED = SceneChanges()
@@ -60,7 +75,7 @@ def choose_changes(suite: str, task: str, layout: LayoutSettings, looks: LooksSe
         suite: of LIBERO itself.
         task: name of the task.
         layout: how many strangers there are.
-        looks: how sizes may differ.
+        looks: how likely stand-ins are, and how sizes may differ.
         seed: of the run.
 
     Raises:
@@ -68,11 +83,14 @@ def choose_changes(suite: str, task: str, layout: LayoutSettings, looks: LooksSe
         ValueError: there are not so many strangers.
     """
     strangers = choose_strangers(suite, task, layout.strangers, seed)
-    if not looks.size_probability:
-        return SceneChanges(strangers)
-    kinds = {*read_things(suite, task).movable_classes, *strangers}
-    sizes = choose_sizes(suite, task, kinds, looks.size_probability, looks.smallest, looks.largest, seed)
-    return SceneChanges(strangers, sizes)
+    stand_ins: Mapping[str, str] = {}
+    sizes: Mapping[str, float] = {}
+    if looks.stand_in_probability:
+        stand_ins = choose_stand_ins(suite, task, strangers, looks.stand_in_probability, seed)
+    if looks.size_probability:
+        kinds = {*read_things(suite, task).movable_classes, *strangers}
+        sizes = choose_sizes(suite, task, kinds, looks.size_probability, looks.smallest, looks.largest, seed)
+    return SceneChanges(strangers, stand_ins, sizes)
 
 
 @contextmanager
@@ -82,7 +100,8 @@ def changed_scene(suite: str, task: int | str, changes: SceneChanges) -> Iterato
     if changes == UNCHANGED:
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="rsd_scene_") as folder, resized(changes.sizes):
+    folders = tempfile.TemporaryDirectory(prefix="rsd_scene_")
+    with folders as folder, replaced(changes.stand_ins), resized(changes.sizes):
         changed = Path(folder) / path.name
         changed.write_text(changes.written_into(path.read_text(encoding="utf-8")), encoding="utf-8")
         yield changed

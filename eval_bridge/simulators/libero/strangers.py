@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from eval_bridge.simulators.libero.scene_things import read_things
 from eval_bridge.simulators.libero.task_files import task_instruction
 from eval_bridge.simulators.libero.task_streams import TaskStream, task_generator
+from eval_bridge.simulators.libero.word_stems import stems_of
 
 STRANGERS = (
     "alphabet_soup",
@@ -45,7 +46,6 @@ APART = 0.5
 """Between two of them there, along the second axis (metres)."""
 
 _CLEAR = 0.001  # of the floor (metres)
-_SHORTEST_WORD = 3
 _SECTION = r"\(:{name}\b"
 _REGION = "stranger_"
 
@@ -82,9 +82,9 @@ def choose_strangers(suite: str, task: str, number: int, seed: int) -> tuple[str
     """
     if not number:
         return ()
-    taken = {word for kind in read_things(suite, task).classes.values() for word in _words(kind)}
-    taken |= _words(task_instruction(suite, task))
-    able = [kind for kind in STRANGERS if not _words(kind) & taken]
+    taken = {word for kind in read_things(suite, task).classes.values() for word in stems_of(kind)}
+    taken |= stems_of(task_instruction(suite, task))
+    able = [kind for kind in STRANGERS if not stems_of(kind) & taken]
     if number > len(able):
         raise ValueError(
             f"layout.strangers={number} must be at most {len(able)} for {task}: so many of {len(STRANGERS)} classes "
@@ -126,7 +126,3 @@ def definition_with_strangers(definition: str, strangers: Sequence[str]) -> str:
 def strangers_in(definition: str) -> tuple[str, ...]:
     """The strangers that `definition_with_strangers` has put into a definition, in their order."""
     return tuple(kind for kind, _ in re.findall(rf"\(On (\w+)_1 \w+_{_REGION}(\d+)\)", definition))
-
-
-def _words(text: str) -> set[str]:
-    return {word for word in re.split(r"[_\s]+", text.lower()) if len(word) >= _SHORTEST_WORD and not word.isdigit()}

@@ -13,6 +13,7 @@ class TaskStream(IntEnum):
     LOOKS = 5
     STRANGERS = 6
     SIZES = 7
+    STAND_INS = 8
 
 
 def task_generator(seed: int, stream: TaskStream, suite: str, task: str) -> np.random.Generator:

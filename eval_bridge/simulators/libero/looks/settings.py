@@ -7,6 +7,7 @@ from eval_bridge.setting_ranges import require_not_negative, require_shares
 _SHARES = (
     "probability",
     "size_probability",
+    "stand_in_probability",
     "recolour_probability",
     "most_paint",
     "gain",
@@ -40,6 +41,8 @@ class LooksSettings:
             (radians, see `robot_posture`). arm: that of the joints with which the arm begins from those drawn.
         size_probability: of each class of things in a task's scene, that in the whole run they have another size,
             between `smallest` and `largest` times their own (things that the hand must get around: `sizes`).
+        stand_in_probability: of each class of things in a task's scene that the words do not tell from its kind, that
+            in the whole run things of another class of that kind are in their place (`stand_ins`).
         most_draws: colours that are drawn for a class of things, before it keeps its own.
 
     Raises:
@@ -66,6 +69,7 @@ class LooksSettings:
     size_probability: float = 0.0
     smallest: float = 1.0
     largest: float = 1.0
+    stand_in_probability: float = 0.0
     most_draws: int = 10
 
     def __post_init__(self) -> None:
@@ -105,5 +109,6 @@ DEVELOPMENT_LOOKS = LooksSettings(
     size_probability=0.5,
     smallest=0.85,
     largest=1.3,
+    stand_in_probability=0.5,
 )
 """In which policies are chosen: those of configs/demos.py:layouts, in every episode."""

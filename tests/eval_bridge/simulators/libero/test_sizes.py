@@ -15,7 +15,7 @@ from rsd_jax.demos.libero_hdf5 import EpisodeDescription, write_episode
 from tests.rsd_jax.demos.demo_examples import WITHOUT_FRAMES, example_demo
 
 TASK = get_suite("libero_spatial").tasks[0]
-CHANGES = SceneChanges(("butter",), {"akita_black_bowl": 1.25, "cookies": 0.9})
+CHANGES = SceneChanges(("butter",), sizes={"akita_black_bowl": 1.25, "cookies": 0.9})
 DEFINITION = """(define (problem LIBERO_Tabletop_Manipulation)
   (:regions (plate_region (:target main_table)))
   (:objects plate_1 - plate)

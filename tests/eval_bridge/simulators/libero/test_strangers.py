@@ -151,5 +151,8 @@ def test_demonstrations_of_a_scene_with_strangers_are_audited_in_that_scene(simu
     assert simulator_of(path, "libero_spatial", TASK).changes == SceneChanges(CHOSEN)
     assert found.closest.second == 7
     assert found.closest.objects == pytest.approx(0.001)
-    assert not found.sizes
-    assert "have sizes of variants" in " ".join(found._replace(sizes={"akita_black_bowl": 1.5}).refusals)
+    assert found.changes == SceneChanges(CHOSEN)
+    refused = SceneChanges(stand_ins={"milk": "orange_juice"}, sizes={"akita_black_bowl": 1.5})
+    (why,) = [each for each in found._replace(changes=refused).refusals if "of a scene like a variant's" in each]
+    assert "'orange_juice' in the place of 'milk'" in why
+    assert "'akita_black_bowl' 1.5 times as large" in why
