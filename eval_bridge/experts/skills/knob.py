@@ -19,16 +19,17 @@ from eval_bridge.experts.skills.hand import (
 APPROACH_HEIGHT = 0.08
 GRIP_DEPTH = 0.018  # of the grip site below the top of the ridge (metres)
 LEAD = 0.4  # of the hand's target before the knob (radians)
+BEYOND = 0.35  # of where it is on: who stops a little earlier than is shown has still turned it on (radians)
 LONGEST_TURN = 60  # actions
 
 
 def turn_on(scene: Scene, part: str) -> Actions:
-    """Turns the knob of the fixture `part` away from 0 until it is on.
+    """Turns the knob of the fixture `part` away from 0 until it is on, and somewhat farther.
 
     Raises:
         SkillFailed: it is not on afterwards.
     """
-    yield from _turn(scene, part, ("turnon", part), scene.joint(part).far_end)
+    yield from _turn(scene, part, ("turnon", part), scene.joint(part).far_end, BEYOND)
 
 
 def turn_off(scene: Scene, part: str) -> Actions:
@@ -40,7 +41,7 @@ def turn_off(scene: Scene, part: str) -> Actions:
     yield from _turn(scene, part, ("turnoff", part), -scene.joint(part).far_end)
 
 
-def _turn(scene: Scene, part: str, wanted: tuple[str, ...], direction: float) -> Actions:
+def _turn(scene: Scene, part: str, wanted: tuple[str, ...], direction: float, beyond: float = 0.0) -> Actions:
     joint = scene.joint(part)
     sense = float(np.sign(direction * joint.axis[2]))  # counter-clockwise seen from above
     grip, opening = _ridge(joint)
@@ -52,10 +53,14 @@ def _turn(scene: Scene, part: str, wanted: tuple[str, ...], direction: float) ->
     yield from move(scene, Pose(grip, rotation), GRIPPER_OPEN, tolerance=0.006, speed=0.6, longest=50)
     yield from close_fingers(scene, Pose(grip, rotation))
     gripped_at = scene.joint(part).value
+    enough = float(np.inf)
     for _ in range(LONGEST_TURN):
-        if scene.is_satisfied(wanted):
+        value = scene.joint(part).value
+        if np.isinf(enough) and scene.is_satisfied(wanted):
+            enough = abs(value - gripped_at) + beyond
+        if abs(value - gripped_at) >= enough:
             break
-        turned = (scene.joint(part).value - gripped_at) * joint.axis[2]
+        turned = (value - gripped_at) * joint.axis[2]
         target = Pose(grip, _about_vertical(turned + sense * LEAD) @ rotation)
         yield action_towards(scene.hand(), target, GRIPPER_CLOSED)
     here = Pose(grip, scene.hand().rotation)
