@@ -3,7 +3,7 @@ import pytest
 
 from eval_bridge.experts.destination import destination_of
 from eval_bridge.experts.goal import Carry
-from eval_bridge.experts.scene import Box, Pose, Region
+from eval_bridge.experts.scene import Box, Joint, Pose, Region
 from tests.eval_bridge.experts.kinematic_scene import BLOCK, PLATE, KinematicScene
 
 SHELF = "shelf"
@@ -48,3 +48,31 @@ def test_the_middle_of_a_slope():
     slope = np.array([[1.0, 0.0, 0.0], [0.0, 0.8, -0.6], [0.0, 0.6, 0.8]])
     scene.regions[SHELF] = Region(Pose(np.array([0.1, 0.1, 0.2]), slope), np.full(3, 0.05), None, False)
     np.testing.assert_array_equal(destination_of(scene, _carry(SHELF)).position, [0.1, 0.1, 0.2])
+
+
+def _drawer_scene(*walls: tuple[float, float, float]) -> KinematicScene:
+    """A drawer that slides along y around y = 0.1, its edge 6 cm high; walls across it from y to y, and how high."""
+
+    class DrawerScene(KinematicScene):
+        def joint(self, name):
+            return Joint(-0.15, (-0.16, 0.0), np.array([0.0, 1.0, 0.0]), np.zeros(3), ())
+
+    scene = DrawerScene(block=(-0.3, 0.0), plate=(0.5, 0.5))
+    upright = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # as LIBERO's: its second axis is
+    scene.regions[SHELF] = Region(Pose(np.array([0.1, 0.1, 0.03]), upright), np.array([0.1, 0.03, 0.075]), None, True)
+    scene.towers = [Box(np.array([0.0, low, 0.0]), np.array([0.2, high, top])) for low, high, top in walls]
+    return scene
+
+
+def test_into_a_drawer_between_its_front_and_what_hangs_over_its_back():
+    scene = _drawer_scene((0.02, 0.03, 0.06), (0.13, 0.2, 0.2))
+    place = destination_of(scene, _carry(SHELF, "in"))
+    np.testing.assert_allclose(place.position, [0.1, 0.09, 0.03], atol=0.003)  # of 0.1 and 0.08
+
+
+@pytest.mark.parametrize(
+    "walls", [(), ((0.13, 0.2, 0.2),), ((0.02, 0.03, 0.06),), ((0.09, 0.2, 0.2), (0.0, 0.02, 0.06))]
+)
+def test_into_the_middle_of_a_drawer_where_nothing_or_everything_hangs_over_it(walls):
+    place = destination_of(_drawer_scene(*walls), _carry(SHELF, "in"))
+    np.testing.assert_array_equal(place.position, [0.1, 0.1, 0.03])
