@@ -18,8 +18,9 @@ fi
 
 echo "Installing ${lock} (about 3 GB on disk; a few minutes)"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-# The lock is complete, so nothing is resolved. Its setuptools builds the packages that come as source.
-.venv/bin/python -m pip install -qq --no-deps $(grep '^setuptools==' "${lock}")
-.venv/bin/python -m pip install -qq --no-deps --no-build-isolation --requirement "${lock}"
+# The lock is complete, so nothing is resolved. Its setuptools builds the packages that come as source. Most modules are
+# never imported: each is compiled when it is.
+.venv/bin/python -m pip install -qq --no-compile --no-deps $(grep '^setuptools==' "${lock}")
+.venv/bin/python -m pip install -qq --no-compile --no-deps --no-build-isolation --requirement "${lock}"
 .venv/bin/python -m pip install -qq --no-deps --no-build-isolation --editable .
 touch .venv/installed
