@@ -33,7 +33,7 @@ def destination_of(scene: Scene, goal: Carry, yaw: float | None = None) -> Place
         return Placement(middle, 0.0, 0.0, is_tight=False)
     region = scene.region(goal.support)
     if region.is_articulated:
-        return Placement(_into_drawer(scene, goal, region), 0.0, 0.0, is_tight=False)
+        return Placement(_into_drawer(scene, goal, region), 0.0, 0.0, is_tight=True)
     if abs(region.pose.rotation[2, 2]) < LEVEL:
         return Placement(middle, 0.0, 0.0, is_tight=False)
     origin = scene.pose(goal.item).position

@@ -68,6 +68,7 @@ def test_into_a_drawer_between_its_front_and_what_hangs_over_its_back():
     scene = _drawer_scene((0.02, 0.03, 0.06), (0.13, 0.2, 0.2))
     place = destination_of(scene, _carry(SHELF, "in"))
     np.testing.assert_allclose(place.position, [0.1, 0.09, 0.03], atol=0.003)  # of 0.1 and 0.08
+    assert place.is_tight, "a centimetre farther it would be caught"
 
 
 @pytest.mark.parametrize(
