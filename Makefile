@@ -20,14 +20,14 @@ set-up: .venv/installed  ## make .venv from the pinned versions
 CUDA := 13
 .venv/cuda$(CUDA)-installed: .venv/installed $(wildcard requirements/cuda*.lock)
 	python=$$($(PYTHON_IN_VENV) -c 'import sys; print("{}{}".format(*sys.version_info))') && .venv/bin/python -m pip \
-		install -qq --no-compile --disable-pip-version-check --no-deps --requirement requirements/cuda$(CUDA)-py$$python.lock
+		install -qq --disable-pip-version-check --no-deps --requirement requirements/cuda$(CUDA)-py$$python.lock
 	@touch $@
 
 set-up-cuda: .venv/cuda$(CUDA)-installed  ## add what JAX needs for NVIDIA's GPUs (4 GB); CUDA=12 for drivers before 580
 
 # PyTorch's CPU build isn't on PyPI: where pip doesn't find it, name PyTorch's own index in PIP_EXTRA_INDEX_URL.
 .venv/torch-installed: .venv/installed requirements/torch.lock
-	.venv/bin/python -m pip install -qq --no-compile --disable-pip-version-check --no-deps --requirement requirements/torch.lock
+	.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --requirement requirements/torch.lock
 	@touch $@
 
 set-up-torch: .venv/torch-installed  ## add PyTorch to .venv, for the tests that compare with the original
@@ -35,14 +35,14 @@ set-up-torch: .venv/torch-installed  ## add PyTorch to .venv, for the tests that
 # openpi's client needs a NumPy before 2: an environment of its own, for the clients alone.
 .venv-clients/installed: .venv/installed requirements/clients.lock
 	.venv/bin/python -m venv --clear .venv-clients
-	.venv-clients/bin/python -m pip install -qq --no-compile --disable-pip-version-check --no-deps --requirement requirements/clients.lock
+	.venv-clients/bin/python -m pip install -qq --disable-pip-version-check --no-deps --requirement requirements/clients.lock
 	@touch $@
 
 set-up-clients: .venv-clients/installed  ## make .venv-clients, for the tests in which others' clients talk to our server
 
 # Beside the other packages and not among them: where JAX finds it installed, it looks for TPUs.
 .venv/tpu/installed: .venv/installed requirements/tpu.lock
-	.venv/bin/python -m pip install -qq --no-compile --disable-pip-version-check --no-deps --upgrade --target .venv/tpu --requirement requirements/tpu.lock
+	.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --upgrade --target .venv/tpu --requirement requirements/tpu.lock
 	@touch $@
 
 set-up-tpu: .venv/tpu/installed  ## add the compiler for TPUs (0.7 GB), for launch.compile_ahead

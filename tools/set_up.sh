@@ -18,9 +18,10 @@ fi
 
 echo "Installing ${lock} (about 3 GB on disk; a few minutes)"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-# The lock is complete, so nothing is resolved. Its setuptools builds the packages that come as source. Most modules are
-# never imported: each is compiled when it is.
+# The lock is complete, so nothing is resolved. Its setuptools builds the packages that come as source. Modules are
+# compiled afterwards, on all cores: pip would compile one after the other.
 .venv/bin/python -m pip install -qq --no-compile --no-deps $(grep '^setuptools==' "${lock}")
 .venv/bin/python -m pip install -qq --no-compile --no-deps --no-build-isolation --requirement "${lock}"
 .venv/bin/python -m pip install -qq --no-deps --no-build-isolation --editable .
+.venv/bin/python -m compileall -q -j 0 "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 touch .venv/installed
