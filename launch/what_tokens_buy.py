@@ -52,7 +52,8 @@ def main(config: ConfigDict) -> None:
     require_what_is_missing(plan.stages, read_arguments)
     try:
         with StopRequest() as stop:
-            failures = run_plan(plan, settings.parallel_trainings, settings.parallel_evaluations, stop, sys.stdout)
+            evaluations = max(settings.parallel_evaluations, 1)  # of which a plan without them has none
+            failures = run_plan(plan, settings.parallel_trainings, evaluations, stop, sys.stdout)
     except Stopped as stopped:
         print(f"{stopped}; the same command goes on", flush=True)
         sys.exit(stopped.exit_status)

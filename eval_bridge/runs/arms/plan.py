@@ -24,7 +24,7 @@ class Branch(LinkedRun):
     Attributes:
         task_set: name of the set. name: of the branch. seed: of its trainings.
         trainings: by stage, in order.
-        evaluations: by arm.
+        evaluations: by arm; none where arms are evaluated elsewhere.
         needs: stages that each arm needs.
     """
 
@@ -146,6 +146,7 @@ def _branch(
         evaluations={
             each: evaluation_stage(config.evaluation(task_set), folder, each, arm.decoder, arm.settings)
             for each, arm in arms.items()
+            if config.parallel_evaluations
         },
         needs={each: arm.stages for each, arm in arms.items()},
     )

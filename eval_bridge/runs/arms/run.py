@@ -24,7 +24,7 @@ def run_plan(
     Args:
         plan: what to make.
         parallel_trainings: branches that are trained at the same time.
-        parallel_evaluations: arms that are evaluated at the same time, beside them; 0 evaluates none.
+        parallel_evaluations: arms that are evaluated at the same time, beside them.
         stop: asks what runs to save and end.
         terminal: where to say what happens.
 
@@ -53,11 +53,10 @@ def run_plan(
         for name, stage in plan.tokenizers.items():
             run_job(stage, f"{name} {stage.name}", stage.output.parent / LOG_FOLDER, stop, progress)
         with (
-            ThreadPoolExecutor(max(parallel_evaluations, 1), thread_name_prefix="evaluation") as evaluating,
+            ThreadPoolExecutor(parallel_evaluations, thread_name_prefix="evaluation") as evaluating,
             ThreadPoolExecutor(parallel_trainings, thread_name_prefix="training") as training,
         ):
-            evaluator = evaluating if parallel_evaluations else None
-            branches = [training.submit(_train, branch, attempt, evaluator) for branch in plan.branches]
+            branches = [training.submit(_train, branch, attempt, evaluating) for branch in plan.branches]
             evaluations = [evaluation for branch in branches for evaluation in branch.result()]
             for evaluation in evaluations:
                 evaluation.result()
@@ -69,10 +68,10 @@ def run_plan(
 _Attempt = Callable[[PipelineStage, str, Path], bool]
 
 
-def _train(branch: Branch, attempt: _Attempt, evaluating: ThreadPoolExecutor | None) -> list[Future[bool]]:
-    """Trains a branch; returns the evaluations that it has handed on, if there is who takes them."""
+def _train(branch: Branch, attempt: _Attempt, evaluating: ThreadPoolExecutor) -> list[Future[bool]]:
+    """Trains a branch; returns the evaluations that it has handed on."""
     label, logs = f"{branch.task_set} {branch.name} seed {branch.seed}", branch.folder / LOG_FOLDER
-    waiting = {arm: set(needs) - {"rfsq"} for arm, needs in branch.needs.items()}
+    waiting = {arm: set(branch.needs[arm]) - {"rfsq"} for arm in branch.evaluations}
     handed: list[Future[bool]] = []
     for name, stage in branch.needed_trainings.items():
         if not attempt(stage, f"{label} {name}", logs):
@@ -81,7 +80,5 @@ def _train(branch: Branch, attempt: _Attempt, evaluating: ThreadPoolExecutor | N
             needs.discard(name)
         for arm in [arm for arm, needs in waiting.items() if not needs]:
             del waiting[arm]
-            if evaluating is None:
-                continue
             handed.append(evaluating.submit(attempt, branch.evaluations[arm], f"{label} {arm}", logs))
     return handed

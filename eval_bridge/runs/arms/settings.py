@@ -135,10 +135,8 @@ class ArmsSettings:
 
     @property
     def chosen_sets(self) -> list[str]:
-        """Names of the sets to run, in the order of `sets`, unknown ones behind."""
-        chosen = self.only_sets.split(",") if self.only_sets else list(self.sets)
-        known = list(self.sets)
-        return sorted(chosen, key=lambda name: known.index(name) if name in known else len(known))
+        """Names of the sets to run."""
+        return self.only_sets.split(",") if self.only_sets else list(self.sets)
 
     def arm(self, name: str) -> Arm:
         """The arm of that name; raises ValueError for a missing or unknown field, or a decoder that does not exist."""

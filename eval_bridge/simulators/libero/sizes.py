@@ -1,15 +1,15 @@
 """Sizes of things: all of a class in a compiled scene so many times as large as LIBERO has them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from eval_bridge.simulators.libero.quiet_import import import_libero
+from eval_bridge.simulators.libero.object_makers import other_makers
 from eval_bridge.simulators.libero.task_streams import TaskStream, task_generator
 from eval_bridge.simulators.libero.withheld_looks import check_look
 from eval_bridge.simulators.libero.withheld_table import Withheld
@@ -75,18 +75,9 @@ def sizes_in(definition: str) -> dict[str, float]:
     return {kind: float(factor) for kind, factor in _TOLD.findall(definition)}
 
 
-@contextmanager
-def resized(sizes: Mapping[str, float]) -> Iterator[None]:
+def resized(sizes: Mapping[str, float]) -> AbstractContextManager[None]:
     """A block in which LIBERO makes things of some classes so many times as large."""
-    import_libero()
-    from libero.libero.envs.base_object import OBJECTS_DICT
-
-    own = {kind: OBJECTS_DICT[kind] for kind in sizes}
-    OBJECTS_DICT.update({kind: partial(_make, own[kind], factor) for kind, factor in sizes.items()})
-    try:
-        yield
-    finally:
-        OBJECTS_DICT.update(own)
+    return other_makers(lambda own: {kind: partial(_make, own[kind], factor) for kind, factor in sizes.items()})
 
 
 def withheld_sizes(sizes: Mapping[str, float]) -> list[str]:

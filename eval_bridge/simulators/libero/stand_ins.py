@@ -5,10 +5,10 @@ it.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 
-from eval_bridge.simulators.libero.quiet_import import import_libero
+from eval_bridge.simulators.libero.object_makers import other_makers
 from eval_bridge.simulators.libero.scene_things import read_things
 from eval_bridge.simulators.libero.task_files import task_instruction
 from eval_bridge.simulators.libero.task_streams import TaskStream, task_generator
@@ -81,18 +81,9 @@ def stand_ins_in(definition: str) -> dict[str, str]:
     return dict(_TOLD.findall(definition))
 
 
-@contextmanager
-def replaced(stand_ins: Mapping[str, str]) -> Iterator[None]:
+def replaced(stand_ins: Mapping[str, str]) -> AbstractContextManager[None]:
     """A block in which LIBERO makes things of some classes as those of others."""
-    import_libero()
-    from libero.libero.envs.base_object import OBJECTS_DICT
-
-    own = {kind: OBJECTS_DICT[kind] for kind in stand_ins}
-    OBJECTS_DICT.update({kind: OBJECTS_DICT[other] for kind, other in stand_ins.items()})
-    try:
-        yield
-    finally:
-        OBJECTS_DICT.update(own)
+    return other_makers(lambda own: {kind: own[other] for kind, other in stand_ins.items()})
 
 
 def withheld_stand_ins(stand_ins: Mapping[str, str]) -> list[str]:

@@ -87,9 +87,9 @@ def _decoder(command):
     return next(part for part in command if part.startswith("--config.decoder=")), (settings or [""])[0]
 
 
-def run(planned, terminal=None, evaluations=1):
+def run(planned, terminal=None):
     with StopRequest() as stop:
-        return run_plan(planned, 2, evaluations, stop, terminal or io.StringIO())
+        return run_plan(planned, 2, 1, stop, terminal or io.StringIO())
 
 
 def test_what_arms_share_is_trained_once_and_only_what_some_arm_needs(run_dir):
@@ -176,8 +176,10 @@ def test_results_are_pooled_with_intervals_and_paired_with_the_base(run_dir, tmp
 
 def test_what_is_trained_on_one_machine_is_evaluated_on_another_without_the_demonstrations(run_dir, tmp_path):
     only, outcomes = "--config.only=l1_regression", {"l1_regression": "+-"}
-    config, there = settings(run_dir, only), made(plan(run_dir, only), tmp_path / "there", outcomes)
-    assert run(there, evaluations=0) == []
+    trains_alone = (only, "--config.parallel_evaluations=0")
+    config, there = settings(run_dir, *trains_alone), made(plan(run_dir, *trains_alone), tmp_path / "there", outcomes)
+    assert run(there) == []
+    assert [stage.name for stage in there.stages] == ["rfsq", "policy"], "nothing is asked of a renderer"
     trained = collect_results(config, there)
     assert (trained["arms"], len(trained["trainings"])) == ({}, 1)
     shutil.rmtree(run_dir / "demos")
