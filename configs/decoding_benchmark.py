@@ -9,7 +9,7 @@ original is measured by tests/benchmarks/original_engine.py, which adds its rows
 
 Variants:
     (none)    every decoder, batches of 1, 8 and 64.
-    cpu       the same with fewer repeats of large batches: 20 minutes on 2 cores.
+    cpu       the same with fewer repeats of large batches: 40 minutes on 2 cores, with a cascade's.
     tiny      four decoders, few repeats: seconds, to see that it works.
 """
 
