@@ -22,6 +22,9 @@ from PIL import Image
 LARGEST_SIDE = 4096
 """Pixels; an image that says it is larger is refused before it is decoded."""
 
+MOST_SIDES = 32
+"""Of an array's shape; NumPy takes 64 at most."""
+
 MOST_CONTAINERS = 4096
 """Maps and lists of a message, arrays included: of millions, each a byte, a server would be busy for a second."""
 
@@ -143,9 +146,16 @@ def _from_openpi_value(value: dict[Any, Any]) -> Any:
     if b"__ndarray__" in value:
         return _array(value, b"data", b"dtype", b"shape")
     if b"__npgeneric__" in value:
-        dtype = _dtype(value.get(b"dtype"))
-        return dtype.type(value.get(b"data"))
+        return _generic(value.get(b"data"), _dtype(value.get(b"dtype")))
     return value
+
+
+def _generic(content: Any, kind: np.dtype[Any]) -> Any:
+    # A number makes bytes of so many zeros, whatever fits into no memory.
+    wanted = {"U": str, "S": bytes}.get(kind.kind, (bool, int, float))
+    if not isinstance(content, wanted):
+        raise MessageError(f"a scalar of dtype {kind} has data of type {type(content).__name__}, which it cannot be")
+    return kind.type(content)
 
 
 def _harness_value(value: Any) -> Any:
@@ -184,6 +194,8 @@ def _array(value: Mapping[Any, Any], data: Any, dtype: Any, shape: Any) -> NDArr
         raise MessageError(
             f"an array needs data (bytes) and shape (a list), and has {type(content)} and {type(sides)}"
         )
+    if len(sides) > MOST_SIDES:  # before they are multiplied, which takes the square of their number
+        raise MessageError(f"an array has {len(sides)} sides; at most {MOST_SIDES} are taken")
     if not all(type(side) is int and side >= 0 for side in sides):
         raise MessageError(f"an array has shape {sides}; its sides must be whole numbers from 0 on")
     if math.prod(sides) * kind.itemsize != len(content):

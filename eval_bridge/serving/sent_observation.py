@@ -28,6 +28,10 @@ class SentObservation(NamedTuple):
     instruction: Any
 
 
+MOST_CHARACTERS = 1000
+"""Of an instruction."""
+
+
 class ObservationReader(NamedTuple):
     """Turns sent observations into those of a policy.
 
@@ -52,6 +56,10 @@ class ObservationReader(NamedTuple):
         if not isinstance(sent.instruction, str):
             raise MessageError(
                 f"{names.instruction} is {_described(sent.instruction)}; it must be a text, the task's instruction"
+            )
+        if len(sent.instruction) > MOST_CHARACTERS:  # taken apart into words, combined characters take the square
+            raise MessageError(
+                f"{names.instruction} has {len(sent.instruction)} characters; at most {MOST_CHARACTERS} are taken"
             )
         return PolicyObservation(frames, self._state(sent.state, names.state), sent.instruction)
 
@@ -87,12 +95,19 @@ class ObservationReader(NamedTuple):
 
 
 def _numbers(value: Any) -> NDArray[Any] | None:
-    """An array, or a list, of real numbers; None for anything else."""
-    try:
-        numbers = np.asarray(value) if isinstance(value, np.ndarray | list | tuple) else None
-    except ValueError:  # a list of lists of several lengths
-        return None
-    return numbers if numbers is not None and numbers.dtype.kind in "fiu" else None
+    """An array, or a list, of real numbers; None for anything else.
+
+    Lists are looked at before they become an array: of texts, each would take the place of the longest.
+    """
+    if isinstance(value, list | tuple):
+        if len(value) != STATE_SIZE or not all(map(_is_number, value)):
+            return None
+        value = np.asarray(value)
+    return value if isinstance(value, np.ndarray) and value.dtype.kind in "fiu" else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def _described(value: Any) -> str:
