@@ -31,7 +31,7 @@ from eval_bridge.serving.harness_messages import (
     read_message,
 )
 
-USUAL = WireConventions(state_layout=SHORTEST_STATE, chunk_length=1, actions_executed=1)
+USUAL = WireConventions(state_layout=SHORTEST_STATE, actions_executed=1)
 """What the harness's LIBERO does for a server that asks for nothing else: every observation is sent."""
 
 

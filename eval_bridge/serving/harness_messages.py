@@ -52,7 +52,7 @@ def read_message(message: bytes | str) -> HarnessMessage:
     if not isinstance(content, dict):
         raise MessageError(f"a message is a {type(content).__name__}; it must be a map with type, payload and seq")
     kind, payload, number = content.get("type"), content.get("payload"), content.get("seq")
-    if kind not in TYPES or not isinstance(payload, dict) or not isinstance(number, int):
+    if not isinstance(kind, str) or kind not in TYPES or not isinstance(payload, dict) or not isinstance(number, int):
         raise MessageError(
             f"a message has type {kind!r}, a payload that is a {type(payload).__name__}, and seq {number!r}; it must "
             f"have one of the types {', '.join(TYPES)}, a map and a whole number"

@@ -88,7 +88,7 @@ class _Client:
 
     def _hello(self, message: HarnessMessage) -> HarnessMessage:
         version = message.payload.get("protocol_version")
-        if version != PROTOCOL_VERSION:
+        if type(version) is not int or version != PROTOCOL_VERSION:  # an array would compare element by element
             raise MessageError(f"protocol_version is {version!r}; this server speaks {PROTOCOL_VERSION}")
         return HarnessMessage(HELLO, hello_payload(self._service), message.number)
 

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from eval_bridge.serving import harness_client, openpi_client
+from eval_bridge.serving.client import ConventionSettings
 from eval_bridge.serving.conventions import (
     SHORTEST_STATE,
     WireConventions,
@@ -91,3 +93,9 @@ def test_of_a_servers_metadata_only_conventions_are_taken():
     declared = {"image_size": 224, "gripper": 3, "motto": "fast", "image_rotation": 0}
     assert conventions_from(declared) == {"image_size": 224, "image_rotation": 0}
     assert conventions_from(None) == {}
+
+
+@pytest.mark.parametrize("usual", [harness_client.USUAL, openpi_client.USUAL])
+def test_of_any_server_more_actions_can_be_executed_than_is_usual(usual):
+    conventions = ConventionSettings(actions_executed=8).resolved({}, usual)
+    assert (conventions.actions_executed, conventions.chunk_length) == (8, 0)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from eval_bridge.serving.array_messages import MessageError
 from eval_bridge.serving.harness_messages import HarnessMessage, read_message
 from tests.eval_bridge.serving.serving_examples import (
     FRAME,
@@ -95,10 +96,17 @@ def test_images_may_come_raw(server):
         assert client.ask("observation", payload).payload["actions"][1] == FRAME[0, 0, 0]
 
 
-def test_another_version_of_the_protocol_is_refused(server):
+@pytest.mark.parametrize("version", [2, True, np.array([1, 1])], ids=str)
+def test_another_version_of_the_protocol_is_refused(server, version):
     with HarnessClient(server, begins=False) as client:
-        client.socket.send(HarnessMessage("hello", {"protocol_version": 2}, 5).packed())
-        assert "protocol_version is 2; this server speaks 1" in read_message(client.socket.recv()).payload["error"]
+        client.socket.send(HarnessMessage("hello", {"protocol_version": version}, 5).packed())
+        error = read_message(client.socket.recv()).payload["error"]
+        assert f"protocol_version is {version!r}; this server speaks 1" in error
+
+
+def test_a_type_that_is_an_array_is_told_like_any_other_nonsense():
+    with pytest.raises(MessageError, match="must have one of the types"):
+        read_message(HarnessMessage(np.array([1, 2]), {}, 1).packed())
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_a_server_of_openpi_is_asked_as_openpis_own_example_does():
 @needs_clients
 def test_a_server_of_the_harness_is_asked_as_the_harness_does():
     with foreign_server("harness_server") as url:
-        address, conventions = ServerAddress("harness", url), ConventionSettings(chunk_length=3, actions_executed=3)
+        address, conventions = ServerAddress("harness", url), ConventionSettings(actions_executed=3)
         with connected(address, ConventionSettings()) as remote:
             assert remote.conventions.gripper == "close_01"
             assert remote.conventions.state_layout == "position3_shortestaxisangle3_fingers2"
