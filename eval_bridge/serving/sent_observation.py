@@ -11,6 +11,9 @@ from eval_bridge.serving.array_messages import EncodedImage, MessageError
 from eval_bridge.serving.conventions import WireConventions, frame_from_wire
 from rsd_jax.observation_needs import ObservationNeeds
 
+MOST_CHARACTERS = 1000
+"""Of an instruction."""
+
 
 class FieldNames(NamedTuple):
     """What a protocol calls the parts of an observation: the cameras in the order of `CAMERAS`."""
@@ -26,10 +29,6 @@ class SentObservation(NamedTuple):
     frames: tuple[Any, ...]
     state: Any
     instruction: Any
-
-
-MOST_CHARACTERS = 1000
-"""Of an instruction."""
 
 
 class ObservationReader(NamedTuple):
@@ -95,11 +94,9 @@ class ObservationReader(NamedTuple):
 
 
 def _numbers(value: Any) -> NDArray[Any] | None:
-    """An array, or a list, of real numbers; None for anything else.
-
-    Lists are looked at before they become an array: of texts, each would take the place of the longest.
-    """
+    """An array of real numbers, or a list of as many as a state has; None for anything else."""
     if isinstance(value, list | tuple):
+        # Before they become an array: of texts, each would take the place of the longest.
         if len(value) != STATE_SIZE or not all(map(_is_number, value)):
             return None
         value = np.asarray(value)

@@ -90,8 +90,8 @@ WRONG = {
     "huge": (observation(1e300), "every number must be finite"),
     "ragged": (observation() | {"observation/state": [[1], [1, 2], *[0] * 6]}, "is a list; it must be 8 numbers"),
     "words": (observation() | {"observation/state": list("abcdefgh")}, "is a list; it must be 8 numbers"),
-    # As an array each text would take the room of the longest.
-    "one long word": (observation() | {"observation/state": ["a" * 10**5, *[""] * 500]}, "is a list; it must be 8"),
+    # As an array each text would take the room of the longest: terabytes, which no machine has.
+    "long word": (observation() | {"observation/state": ["a" * 2_000_000, *[""] * 10**6]}, "is a list; it must be 8"),
     # Taking combined characters apart takes the square of their number.
     "long prompt": (observation(instruction="a" + "\u0301\u0316" * 500), "prompt has 1001 characters; at most 1000"),
     "no prompt": (without("prompt"), "prompt is missing; it must be a text"),

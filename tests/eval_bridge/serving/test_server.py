@@ -82,9 +82,9 @@ def test_a_token_is_asked_for_where_there_is_one():
 
 
 def test_bytes_that_are_no_text_are_a_wrong_token():
-    asks = b"GET / HTTP/1.1\r\nHost: here\r\nAuthorization: Api-Key %b\r\n\r\n"  # an upgrade comes behind the token
+    asks = b"GET / HTTP/1.1\r\nHost: here\r\nAuthorization: %b\r\n\r\n"  # an upgrade comes behind the token
     with served(token="secret") as (server, _):
-        for shown, status in ((b"\xff", b"401"), (b"secret", b"426")):
+        for shown, status in ((b"Api-Key \xff", b"401"), (b"Basic \xff", b"401"), (b"Api-Key secret", b"426")):
             with connected(server.addresses["openpi"]) as connection:
                 connection.sendall(asks % shown)
                 assert connection.recv(4096).split()[1] == status
