@@ -89,6 +89,11 @@ class PolicyDesk:
             self._send(worker, answers[row].output)
 
     def _request(self, worker: int, question: PolicyQuestion) -> PolicyRequest:
-        """What a worker's episode asks, with the state that its last answer left; a new episode has none."""
-        state = self._states.get(worker) if question.call else None
+        """What a worker's episode asks, with the state that its last answer left; a new episode has none.
+
+        That of the episode before is let go first: it may be something of which there are only so many.
+        """
+        if not question.call:
+            self._states.pop(worker, None)
+        state = self._states.get(worker)
         return PolicyRequest(question.observation, question.key, question.call, state, question.promise)

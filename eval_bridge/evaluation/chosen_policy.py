@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 from eval_bridge.evaluation.folder import checkpoint_identity
 from eval_bridge.evaluation.settings import EvaluationSettings
 from eval_bridge.policies.compiled_policy import CompiledPolicy, default_policy_batch
+from eval_bridge.policies.decoders import DECODERS, make_decoder
 from eval_bridge.policies.interface import Policy
 from eval_bridge.policies.plain_policy import load_installed_policy
 from eval_bridge.policies.real_time import RealTimePolicy
 from eval_bridge.serving.remote_policy import RemotePolicy
 from eval_bridge.serving.server_address import is_address, read_address
+from eval_bridge.workers.shard import Shard
 
 
 class ChosenPolicy(NamedTuple):
@@ -28,7 +30,8 @@ def chosen_policy(settings: EvaluationSettings) -> Iterator[ChosenPolicy]:
     """The policy that `settings` name, as long as this is open.
 
     Raises:
-        ValueError: it does not exist, or its conventions are impossible.
+        ValueError: it does not exist, its conventions are impossible, or its server's decoder cannot act as it is to
+            be executed.
         CheckpointError: a stage of a checkpoint is missing or damaged, or stages do not belong together.
         PolicyServerError: its server cannot be reached.
     """
@@ -43,6 +46,8 @@ def chosen_policy(settings: EvaluationSettings) -> Iterator[ChosenPolicy]:
             token=os.environ.get("RSD_SERVE_TOKEN", ""),
             reply_limit=settings.policy_reply_limit,
         ) as remote:
+            if remote.decoder in DECODERS.kinds:  # which a server of this project tells
+                settings.timing.check(make_decoder(remote.decoder), Shard.parse(settings.shard).parts)
             yield ChosenPolicy(remote, {"decoder": remote.decoder, **remote.identity})
     else:
         installed = load_installed_policy(settings.policy)

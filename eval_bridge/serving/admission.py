@@ -3,7 +3,7 @@
 import base64
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -26,11 +26,13 @@ class Admission(NamedTuple):
 
     Attributes:
         service: that clients want.
+        protocols: that are spoken here.
         max_clients: at a time, on all ports together.
         token: that clients must show; empty for none.
     """
 
     service: Service
+    protocols: Collection[str]
     max_clients: int
     token: str
 
@@ -41,8 +43,9 @@ class Admission(NamedTuple):
             return self._health(connection, path)
         if path == "/metrics":
             return _typed(connection.respond(HTTPStatus.OK, self.service.metrics.text()), _PROMETHEUS)
-        if path != "/" and path not in PROTOCOL_PATHS:
-            paths = ", ".join(("/", *PROTOCOL_PATHS, "/healthz", "/health", "/metrics"))
+        spoken = [place for place, protocol in PROTOCOL_PATHS.items() if protocol in self.protocols]
+        if path != "/" and path not in spoken:
+            paths = ", ".join(("/", *spoken, "/healthz", "/health", "/metrics"))
             return self._turn_away(connection, HTTPStatus.NOT_FOUND, "path", f"there is only {paths}")
         if self.token and not hmac.compare_digest(_as_bytes(shown_token(request.headers)), _as_bytes(self.token)):
             text = "show the server's token: Authorization: Api-Key TOKEN, or ws://any:TOKEN@HOST:PORT"

@@ -81,8 +81,7 @@ class Batcher:
             PolicyFailedError: the policy raised.
         """
         waiting = _Waiting(row, request, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
-        self._metrics.waiting.set(len(self._queue))
+        self._keep([*self._queue, waiting])
         self._arrived.set()
         try:
             async with asyncio.timeout(self._deadline):
@@ -94,6 +93,11 @@ class Batcher:
             ) from None
         finally:
             waiting.answer.cancel()  # nobody waits any more: what is not in a call yet is left out of the next
+            self._keep([other for other in self._queue if other is not waiting])
+
+    def _keep(self, queue: list[_Waiting]) -> None:
+        self._queue = queue
+        self._metrics.waiting.set(len(queue))
 
     async def _answer_calls(self) -> None:
         while True:
@@ -109,7 +113,7 @@ class Batcher:
 
     def _choose(self) -> dict[int, _Waiting]:
         """The longest waiting request of each row; what nobody waits for any more is dropped."""
-        self._queue = [waiting for waiting in self._queue if not waiting.answer.done()]
+        self._keep([waiting for waiting in self._queue if not waiting.answer.done()])
         chosen: dict[int, _Waiting] = {}
         for waiting in self._queue:
             chosen.setdefault(waiting.row, waiting)
@@ -131,8 +135,7 @@ class Batcher:
             chosen = self._choose()
 
     async def _call(self, chosen: Mapping[int, _Waiting]) -> None:
-        self._queue = [waiting for waiting in self._queue if waiting is not chosen.get(waiting.row)]
-        self._metrics.waiting.set(len(self._queue))
+        self._keep([waiting for waiting in self._queue if waiting is not chosen.get(waiting.row)])
         requests = {row: waiting.request for row, waiting in chosen.items()}
         loop, began = asyncio.get_running_loop(), time.monotonic()
         answers = await loop.run_in_executor(self._thread, self._ask_policy, requests)

@@ -97,6 +97,7 @@ class Wire:
                     additional_headers={"Authorization": f"Api-Key {token}"} if token else None,
                     max_size=_LARGEST_ANSWER,
                     proxy=None,
+                    open_timeout=self._reply_limit,
                     # Servers that block while they infer answer no ping: `reply_limit` tells that one hangs.
                     ping_interval=None,
                 )

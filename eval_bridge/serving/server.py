@@ -23,7 +23,7 @@ from eval_bridge.serving.openpi_protocol import OPENPI, serve_openpi
 from eval_bridge.serving.sent_observation import ObservationReader
 from eval_bridge.serving.service import Service
 from eval_bridge.serving.sessions import Sessions
-from eval_bridge.serving.settings import CLOSED, ServingSettings
+from eval_bridge.serving.settings import ServingSettings
 
 _HANDLERS = {OPENPI: serve_openpi, HARNESS: serve_harness}
 _CLOSING_SECONDS = 2.0
@@ -87,7 +87,7 @@ async def running_server(
         await stack.enter_async_context(batcher)
         sessions = Sessions(policy, batcher, settings.seed)
         service = Service(sessions, reader, describe(conventions), metrics, limits.request_deadline)
-        listener = _Listener(Admission(service, limits.max_clients, token), settings)
+        listener = _Listener(Admission(service, settings.protocol_ports, limits.max_clients, token), settings)
         try:
             addresses = await listener.open()
             yield RunningServer(addresses, service)
@@ -126,13 +126,10 @@ class _Listener:
 
     async def open(self) -> dict[str, str]:
         """Opens the ports; returns the address of each protocol."""
-        wanted = {OPENPI: self._settings.openpi_port, HARNESS: self._settings.harness_port}
         paths = {protocol: path for path, protocol in PROTOCOL_PATHS.items()}
         addresses: dict[str, str] = {}
         ports: dict[int, int] = {}  # asked for -> opened
-        for protocol, port in wanted.items():
-            if port == CLOSED:
-                continue
+        for protocol, port in self._settings.protocol_ports.items():
             is_shared = port in ports and port != 0
             opened = ports[port] if is_shared else await self._listen(protocol, port)
             ports[port] = opened

@@ -26,7 +26,8 @@ def read_address(policy: str, protocol: str) -> ServerAddress:
     """Reads ``ws://HOST:PORT`` (or ``wss``) of a `protocol`, or ``openpi://HOST:PORT``, which says it itself.
 
     Raises:
-        ValueError: it is no such address, or no such protocol.
+        ValueError: it is no such address, or no such protocol, or it holds a name and a token: an address is written
+            into records and names of folders.
     """
     scheme, _, place = policy.partition("://")
     if scheme in PROTOCOLS:
@@ -37,5 +38,11 @@ def read_address(policy: str, protocol: str) -> ServerAddress:
         raise ValueError(
             f"policy={policy!r} is no address of a server: write ws://HOST:PORT, wss://HOST:PORT, or with the "
             f"protocol {' or '.join(f'{name}://HOST:PORT' for name in PROTOCOLS)}"
+        )
+    _, has_user, host = place.partition("/")[0].rpartition("@")
+    if has_user:
+        raise ValueError(
+            f"policy={scheme}://***@{host} holds a user's name or a token, and an address is written into records: "
+            "leave out what stands before the @, and give the token in the variable RSD_SERVE_TOKEN"
         )
     return ServerAddress(protocol, f"{scheme}://{place}")

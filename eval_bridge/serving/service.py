@@ -51,12 +51,14 @@ class Service:
 
     async def next_message(self, connection: ServerConnection) -> bytes | str | None:
         """What the client says next; None once it is gone, or shall go because the server stops."""
-        if self.is_draining:
-            await connection.close(CloseCode.GOING_AWAY, "the server stops")
         try:
-            return await connection.recv()
+            message = None if self.is_draining else await connection.recv()
         except ConnectionClosed:
             return None
+        if self.is_draining:  # perhaps since the client began to be waited for
+            await connection.close(CloseCode.GOING_AWAY, "the server stops")
+            return None
+        return message
 
     async def send(self, connection: ServerConnection, message: bytes | str) -> None:
         """Sends a message; a client that is gone, or does not read, is left alone."""

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from eval_bridge.serving.harness_protocol import HARNESS
+from eval_bridge.serving.openpi_protocol import OPENPI
+
 CLOSED = -1
 """In place of a port that is not to be opened."""
 
@@ -73,6 +76,12 @@ class ServingSettings:
             raise ValueError(
                 f"batch_wait={self.batch_wait} and actions_executed={self.actions_executed} must not be negative."
             )
+
+    @property
+    def protocol_ports(self) -> dict[str, int]:
+        """The ports of the protocols that are spoken, as they are asked for."""
+        ports = {OPENPI: self.openpi_port, HARNESS: self.harness_port}
+        return {protocol: port for protocol, port in ports.items() if port != CLOSED}
 
     @property
     def is_local(self) -> bool:

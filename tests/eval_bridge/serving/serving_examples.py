@@ -60,7 +60,9 @@ class TellingPolicy:
 
 
 def metadata(policy, conventions):
-    return ServedMetadata("telling", "", {}, None, "0", policy.batch_size, 7, policy.observation_needs, conventions)
+    return ServedMetadata(
+        policy.decoder, "", {}, None, "0", policy.batch_size, 7, policy.observation_needs, conventions
+    )
 
 
 @contextlib.contextmanager

@@ -98,6 +98,27 @@ def test_a_request_without_an_answer_is_given_up_and_left_out_of_the_next_call()
     assert policy.batches == [[0], [0], [2]]
 
 
+def test_nobody_is_counted_as_waiting_who_has_given_up():
+    gate, metrics = threading.Event(), ServerMetrics()
+
+    async def serve():
+        async with Batcher(TellingPolicy(gate=gate), metrics, 0.5, 0.0) as batcher:
+            await batcher.ask(0, request())
+            stuck = asyncio.create_task(batcher.ask(0, request()))
+            await asyncio.sleep(0.05)
+            late = [asyncio.create_task(batcher.ask(row, request())) for row in (1, 2)]
+            await asyncio.sleep(0.05)
+            before = metrics.text()
+            await asyncio.wait([stuck, *late])
+            after = metrics.text()
+            gate.set()
+            return before, after
+
+    before, after = asyncio.run(serve())
+    assert "rsd_serve_waiting 2.0" in before
+    assert "rsd_serve_waiting 0.0" in after
+
+
 def test_who_makes_the_policy_fail_fails_alone(caplog):
     policy = TellingPolicy()
 

@@ -8,14 +8,18 @@ import time
 import pytest
 
 from eval_bridge.evaluation.benchmarks import PointMassBenchmark
+from eval_bridge.evaluation.chosen_policy import chosen_policy
 from eval_bridge.evaluation.episode_log import EpisodeLog, read_episode_log
 from eval_bridge.evaluation.plan import EvaluationPlan
 from eval_bridge.evaluation.session import WorkerSettings, run_evaluation
+from eval_bridge.evaluation.settings import EvaluationSettings
 from eval_bridge.policies.interface import PolicyRequest
 from eval_bridge.policies.observation_needs import select_observation
 from eval_bridge.serving.client import ConventionSettings, PolicyServerError
 from eval_bridge.serving.remote_policy import RemotePolicy
 from eval_bridge.serving.server_address import ServerAddress, is_address, read_address
+from launch.config_flags import parse_config
+from rsd_jax.registry import to_dataclass
 from tests.eval_bridge.serving.peers.simulator_door import PROGRAMS, PYTHON, needs_clients
 from tests.eval_bridge.serving.serving_examples import FRAME, TellingPolicy, as_seen, served
 from tests.running_processes import wait_until
@@ -54,6 +58,16 @@ def test_an_evaluation_behind_a_server_gives_the_records_of_one_in_process(tmp_p
                 assert (remote.decoder, remote.batch_size) == ("telling", 4)
                 assert records_of(remote, folder) == expected
             assert set(behind.keys) == set(in_process.keys)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_episode_gives_its_connection_back_before_the_next_one_takes_another(protocol, tmp_path):
+    """A worker needs one at a time: as many clients as workers are enough."""
+    with (
+        served(limits={"max_clients": 2}) as (server, _),
+        RemotePolicy(address_of(server, protocol), ConventionSettings()) as remote,
+    ):
+        records_of(remote, tmp_path)
 
 
 class LeavingPolicy(TellingPolicy):
@@ -105,6 +119,25 @@ def test_an_episode_keeps_its_connection_and_gives_it_back_at_its_end(protocol):
         assert len(remote._clients) == 2
 
 
+class PretendedCascade(TellingPolicy):
+    decoder = "cascade"
+
+
+def test_a_served_decoder_that_cannot_act_so_is_refused_as_in_process():
+    with served(PretendedCascade()) as (server, _):
+        asked = ["--config", "configs/libero_eval.py", f"--config.policy={server.addresses['openpi']}"]
+        with chosen_policy(read_settings([*asked, "--config.execution=hold", "--config.delay=2"])) as chosen:
+            assert chosen.policy.decoder == "cascade"
+        asynchronous = read_settings([*asked, "--config.execution=async", "--config.delay=2"])
+        refused = pytest.raises(ValueError, match="decoder=cascade compares chunks that are executed whole")
+        with refused, chosen_policy(asynchronous):
+            pass
+
+
+def read_settings(arguments):
+    return to_dataclass(EvaluationSettings, parse_config(arguments).to_dict())
+
+
 def test_what_a_server_says_of_itself_names_the_policy_in_records():
     with served() as (server, _), RemotePolicy(address_of(server, "openpi"), ConventionSettings()) as remote:
         identity = remote.identity
@@ -154,6 +187,12 @@ def test_a_server_that_is_not_there_refuses_or_says_nothing_is_named():
             RemotePolicy(address_of(server, "openpi"), ConventionSettings())
         with RemotePolicy(address_of(server, "openpi"), ConventionSettings(), token="secret") as remote:
             assert remote.act_batch({0: request(1.0)})[0].output.actions[0, 0] == 1
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # takes connections, and never says a word
+        address = ServerAddress("openpi", f"ws://127.0.0.1:{mute.getsockname()[1]}")
+        began = time.monotonic()
+        with pytest.raises(PolicyServerError, match=r"did not answer within 0\.3 s"):
+            RemotePolicy(address, ConventionSettings(), reply_limit=0.3)
+        assert time.monotonic() - began < 8  # the library's own limit is 10 s
     with served() as (server, _):  # speaks second there, while we wait for it to speak first
         address = ServerAddress("openpi", server.addresses["harness"])
         with pytest.raises(PolicyServerError, match=r"did not answer within 0\.3 s"):
@@ -239,3 +278,12 @@ def test_addresses_are_read_as_people_write_them():
     for wrong in ("http://host:8000", "ws://"):
         with pytest.raises(ValueError, match="write ws://HOST:PORT"):
             read_address(wrong, "openpi")
+
+
+@pytest.mark.parametrize("address", ["ws://any:secret@host:8000/path", "harness://secret@host"])
+def test_a_token_in_an_address_is_refused_and_not_repeated(address):
+    """Addresses are written into records and names of folders."""
+    with pytest.raises(ValueError, match=r"policy=wss?://\*\*\*@host.*RSD_SERVE_TOKEN") as refused:
+        read_address(address, "openpi")
+    assert "secret" not in str(refused.value)
+    assert read_address("ws://host/a@b", "openpi").url == "ws://host/a@b"

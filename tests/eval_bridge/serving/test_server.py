@@ -56,6 +56,14 @@ def test_one_port_serves_both_protocols_by_the_path():
             assert one.act(observation(1.0))[0, 0] == other.act(1.0)["actions"][0] == 1
 
 
+def test_a_protocol_that_is_left_out_is_not_spoken_at_the_others_port():
+    with served(harness_port=-1) as (server, _):
+        status, text = get(server, "/harness")
+        assert status == 404
+        assert "/openpi, /healthz" in text
+        assert get(server, "/health") == (200, '{"status": "ok"}\n')
+
+
 def test_a_port_in_use_is_an_error_and_the_other_one_is_free_again():
     with socket.create_server(("127.0.0.1", 0)) as used, socket.create_server(("127.0.0.1", 0)) as free:
         busy, port = used.getsockname()[1], free.getsockname()[1]
@@ -167,6 +175,22 @@ def test_what_was_asked_for_is_answered_before_a_server_ends():
         with pytest.raises(ConnectionClosed) as closed:
             idles.socket.recv(timeout=20)
         assert closed.value.rcvd.code == 1001
+
+
+def test_a_server_that_ends_takes_no_request_of_a_client_that_it_waited_for():
+    """What comes in the moment in which it begins to end is as late as what comes after."""
+
+    class Asking:
+        async def recv(self):
+            service.is_draining = True
+            return b"request"
+
+        async def close(self, code, reason):
+            closed.append(code)
+
+    service, closed = Service(None, None, None, None, send_limit=1.0), []
+    assert asyncio.run(service.next_message(Asking())) is None
+    assert closed == [1001]
 
 
 @pytest.mark.parametrize("turns", range(5))
