@@ -100,10 +100,11 @@ def get_config(variant: str = "") -> ConfigDict:
     model.learns = "actions"
     # Standard deviation of the noise on the label that the second step starts from, in half-ranges.
     model.two_steps = ConfigDict({"width": backbone.width, "noise": 0.1})
-    # Sizes of the main head, as in configs/main_head.py, and the weight of its digits against its latents.
+    # Sizes of the main head, as in configs/main_head.py, and the weight of its digits against its latents, also as
+    # there: with one of 1 and these learning rates features soon tell nothing of the images, and nothing is learned.
     tokens = model.tokens = ConfigDict({"width": 128, "depth": 2, "column_features": 16})
     tokens.mode_locked = False
-    tokens.digit_weight = 1.0
+    tokens.digit_weight = 0.1
 
     training = config.training = ConfigDict()
     training.steps = 16000

@@ -32,6 +32,9 @@ VARIANTS = ("", "tiny")
 
 _SAMPLING = {"decoder": "speculative_sampling", "settings": "temperature=1.0"}
 
+_TWICE = {"settings_tried": 2}
+"""Of what learns tokens: with ``tokens.digit_weight=1`` it had not learned to look at the images."""
+
 _OF_POLICY = ("model.of_policy=True", "model.labels=demonstrations", "training.steps=1", "training.warmup_steps=0")
 """The main head that was trained with the policy, taken over."""
 
@@ -55,16 +58,12 @@ ARMS: dict[str, dict[str, str]] = {
     "one_pass": {"branch": "policy", "decoder": "one_pass", "settings": ""},
     "autoregressive": {"branch": "policy", "decoder": "autoregressive", "settings": ""},
     "sampling": {"branch": "policy", **_SAMPLING},
-    "token_policy": {"branch": "token_policy", "decoder": "autoregressive", "settings": ""},
-    "token_policy_fixed_point": {"branch": "token_policy", "decoder": "fixed_point", "settings": ""},
-    "token_policy_sampling": {
-        "branch": "token_policy",
-        "decoder": "speculative_sampling",
-        "settings": "temperature=1.0",
-    },
-    "mode_locked": {"branch": "mode_locked", "decoder": "fixed_point", "settings": ""},
+    "token_policy": {"branch": "token_policy", "decoder": "autoregressive", "settings": "", **_TWICE},
+    "token_policy_fixed_point": {"branch": "token_policy", "decoder": "fixed_point", "settings": "", **_TWICE},
+    "token_policy_sampling": {"branch": "token_policy", **_SAMPLING, **_TWICE},
+    "mode_locked": {"branch": "mode_locked", "decoder": "fixed_point", "settings": "", **_TWICE},
 }
-"""Branch, decoder and its settings of each arm."""
+"""Branch, decoder and its settings of each arm, and how many settings of it were tried where it was not one."""
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -102,8 +101,6 @@ def get_config(variant: str = "") -> ConfigDict:
     # Three at a time keep 16 cores busy while one starts and another ends.
     config.parallel_evaluations = 3
     config.workers = 6
-    # Of each arm, these included.
-    config.settings_tried = 1
 
     if variant == "tiny":
         config.out = "runs/tiny/what_tokens_buy.json"

@@ -22,12 +22,14 @@ def describe(results: Path, document: Path) -> str:
         + f"{data['episodes_per_task']} starts a task"
         for name, data in record["data"].items()
     )
+    tried = {name: arm["settings_tried"] for name, arm in record["arms"].items()}
+    more = ", ".join(f"{number} of `{name}`" for name, number in tried.items() if number > 1)
     seeds = ", ".join(map(str, record["seeds"]))
     source = describe_source(record["device"], record["versions"], results, document, "record_what_tokens_buy")
     return (
         f"{write_table(record)}\n\n"
-        f"{sets}. `{record['simulator']}` starts, training seeds {seeds}, settings tried of each arm: "
-        f"{record['settings_tried']}, commit {write_commit(record['commit'])}. Success with 95 % Wilson intervals; "
+        f"{sets}. `{record['simulator']}` starts, training seeds {seeds}, one setting of each arm tried"
+        f"{f', {more}' if more else ''}; commit {write_commit(record['commit'])}. Success with 95 % Wilson intervals; "
         f"differences with the base on the same starts, in points. {source}"
     )
 

@@ -37,11 +37,13 @@ class Arm:
     Attributes:
         branch: whose networks act.
         decoder: how they do. settings: of it, as configurations write them (`read_decoder`).
+        settings_tried: of training and decoding, these included: stands beside the figures.
     """
 
     branch: str
     decoder: str
     settings: str
+    settings_tried: int = 1
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -70,7 +72,6 @@ class ArmsSettings:
         parallel_trainings, parallel_evaluations: processes of each kind at the same time; without evaluations, where
             what is trained here is evaluated elsewhere, 0 of them.
         workers: simulators of one evaluation; 0 means one per core.
-        settings_tried: of each arm, these included: stands beside the figures.
 
     Raises:
         ValueError: on construction, for a name that does not exist or a number out of range.
@@ -91,7 +92,6 @@ class ArmsSettings:
     parallel_trainings: int
     parallel_evaluations: int
     workers: int
-    settings_tried: int
 
     def __post_init__(self) -> None:
         if not self.out.endswith(".json"):

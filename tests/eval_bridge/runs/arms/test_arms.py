@@ -171,7 +171,11 @@ def test_results_are_pooled_with_intervals_and_paired_with_the_base(run_dir, tmp
     (tmp_path / "results.json").write_text(json.dumps(results))
     section = describe(tmp_path / "results.json", tmp_path / "document.md")
     assert section.startswith(write_table(results))
-    assert "settings tried of each arm: 1" in section
+    assert "one setting of each arm tried; commit" in section
+    arm["settings_tried"] = 2
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    said = describe(tmp_path / "results.json", tmp_path / "document.md")
+    assert "one setting of each arm tried, 2 of `one_pass`; commit" in said
 
 
 def test_what_is_trained_on_one_machine_is_evaluated_on_another_without_the_demonstrations(run_dir, tmp_path):
