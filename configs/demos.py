@@ -94,7 +94,10 @@ def get_config(variant: str = "") -> ConfigDict:
     config.layout.kept_weight, config.layout.together_weight, config.layout.alone_weight = 1.0, 1.0, 1.0
     # That things exchange their places, or one takes a level place on a fixture, and how many such exchanges at most.
     config.layout.exchange_probability, config.layout.most_exchanges = 0.0, 1
-    # Of each thing, that it is put anywhere within reach; that this is on a fixture; how far it is turned (degrees).
+    # How far along each axis they then stand at most from the place that they took (metres).
+    config.layout.exchange_shift = 0.0
+    # Of each thing, that it is put anywhere within reach; that this is on a fixture or a flat thing; how far it, or
+    # what was exchanged, is turned (degrees).
     config.layout.anywhere_probability, config.layout.raised_probability = 0.0, 0.0
     config.layout.largest_turn = 0.0
     # Of each fixture, that it is moved, how far along each axis (metres), and how far it is turned (degrees).
@@ -170,6 +173,7 @@ def get_config(variant: str = "") -> ConfigDict:
         config.layout.probability = 1.0 if variant == _TINY_LAYOUTS else 0.8
         config.layout.kept_weight = 2.0  # LIBERO-PRO's exchanges are of this kind
         config.layout.exchange_probability, config.layout.most_exchanges = 0.75, 2
+        config.layout.exchange_shift = 0.06
         config.layout.anywhere_probability, config.layout.raised_probability = 0.4, 0.25
         config.layout.largest_turn = 30.0
         config.layout.fixture_probability = 0.4

@@ -37,8 +37,8 @@ def get_config(variant: str = "") -> ConfigDict:
     # Recorded with every episode. Greedy decoders and the evaluation states do not depend on it, perturbations do.
     config.seed = 7
     # "libero": the 50 evaluation states of each task, for results alone. "libero_development": random resets, for
-    # choosing anything; "libero_layouts": the same, things laid out as configs/demos.py:layouts does; "libero_looks":
-    # with its looks. "point_mass": a toy.
+    # choosing anything; "libero_layouts": the same, things laid out as configs/demos.py:layouts does, some of other
+    # sizes or others of their kind; "libero_looks": with its looks. "point_mass": a toy.
     config.simulator = "libero"
     config.suite = "libero_spatial"
     # Indices of the tasks; () means all of the suite.

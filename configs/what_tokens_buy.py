@@ -52,7 +52,7 @@ BRANCHES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """What each branch trains, and what it changes in the stage's configuration."""
 
-ARMS: dict[str, dict[str, str]] = {
+ARMS: dict[str, dict[str, str | int]] = {
     "l1_regression": {"branch": "policy", "decoder": "l1_regression", "settings": ""},
     "two_step_regression": {"branch": "two_step", "decoder": "two_step_regression", "settings": ""},
     "one_pass": {"branch": "policy", "decoder": "one_pass", "settings": ""},

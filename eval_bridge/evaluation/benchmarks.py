@@ -85,7 +85,7 @@ class LiberoLayouts(LiberoDevelopment):
     simulator = "libero_layouts"
 
     def build(self, task_index: int) -> Simulator:
-        """The simulator of a task, whose scene has strangers and sizes of its own."""
+        """The simulator of a task, whose scene has strangers, stand-ins and sizes of its own."""
         from eval_bridge.simulators.libero.environment import LiberoSimulator
         from eval_bridge.simulators.libero.scene_changes import choose_changes
 

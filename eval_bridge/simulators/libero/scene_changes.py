@@ -23,6 +23,7 @@ from eval_bridge.simulators.libero.stand_ins import (
 )
 from eval_bridge.simulators.libero.strangers import choose_strangers, definition_with_strangers, name_of, strangers_in
 from eval_bridge.simulators.libero.task_files import task_definition
+from eval_bridge.simulators.libero.withheld_looks import withheld_classes
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,13 @@ class SceneChanges:
 
     @property
     def withheld(self) -> list[str]:
-        """Why it may not be trained on, for each stand-in and size that may not; empty if it may."""
-        return withheld_stand_ins(self.stand_ins) + withheld_sizes(self.sizes)
+        """Why it may not be trained on, for each stranger, stand-in and size that may not; empty if it may.
+
+        Raises:
+            UnknownName: a class that neither LIBERO's suites nor the variants have.
+        """
+        classes = withheld_classes((*self.strangers, *self.stand_ins.values()))
+        return classes + withheld_stand_ins(self.stand_ins) + withheld_sizes(self.sizes)
 
     @staticmethod
     def told_by(definition: str) -> "SceneChanges":

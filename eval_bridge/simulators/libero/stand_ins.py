@@ -30,11 +30,13 @@ LOOK_LIKE_VARIANTS = frozenset(
         ("cream_cheese", "butter"),
         ("cream_cheese", "cookies"),
         ("milk", "orange_juice"),
+        ("porcelain_mug", "white_yellow_mug"),
         ("tomato_sauce", "alphabet_soup"),
+        ("white_yellow_mug", "red_coffee_mug"),
     }
 )
-"""Class, and what may not stand in for it: with its own colour it would look like what ``_object`` has there
-(`withheld_looks.NEAR_COLOUR`)."""
+"""Class, and what may not stand in for it: it is what ``_object`` has there (two mugs), or would look like that with
+its own colour (`withheld_looks.NEAR_COLOUR`)."""
 
 _TOLD = re.compile(r"^; stand-in (\w+) (\w+)$", re.MULTILINE)
 

@@ -4,6 +4,8 @@ Withheld are classes of objects that only ``_object`` names, and recolourings an
 own.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +30,21 @@ def check_object_class(name: str, table: WithheldTable | None = None) -> None:
     if name in table.only_variants:
         raise Withheld(f"objects of the class {name!r} are in no scene of LIBERO, but in those of an _object variant")
     _require_class(table, name)
+
+
+def withheld_classes(names: Iterable[str], table: WithheldTable | None = None) -> list[str]:
+    """Why some classes may not be put into a scene, for each of these; empty if all may.
+
+    Raises:
+        UnknownName: neither LIBERO's suites nor the variants have one.
+    """
+    found = []
+    for name in names:
+        try:
+            check_object_class(name, table)
+        except Withheld as withheld:
+            found.append(str(withheld))
+    return found
 
 
 def check_look(

@@ -113,12 +113,12 @@ class Arrangement:
         return float(height + body.low[2]), float(height + body.high[2])
 
     def level_place(self, region: str) -> LevelPlace:
-        """A level place, where its fixture is now."""
+        """A level place, where what carries it is now."""
         own = self.scene.level_places[region]
-        position, turn = self.places[own.fixture]
-        offset = own.centre - self.scene.bodies[own.fixture].position
+        position, turn = self.places[own.carrier]
+        offset = own.centre - self.scene.bodies[own.carrier].position
         centre = position + np.array([*rotate(offset[:2], turn), offset[2]])
-        return LevelPlace(own.fixture, centre, own.half_size, own.yaw + turn)
+        return LevelPlace(own.carrier, centre, own.half_size, own.yaw + turn)
 
     def collision(self, gap: float, ignored: Collection[str] = ()) -> tuple[str, str] | None:
         """Two bodies, one of them moved, that would be closer than `gap` (metres) or in each other; None if none are.

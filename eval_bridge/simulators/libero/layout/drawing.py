@@ -27,6 +27,7 @@ from eval_bridge.simulators.libero.layout.settings import LayoutSettings
 KEPT, TOGETHER, ALONE, FREE = "kept", "together", "alone", "free"
 
 _TRIES = 25  # at a place for one thing
+_CARRIED = 0.4  # share of a thing's size that must be over what carries it
 
 
 class Layout(NamedTuple):
@@ -80,14 +81,18 @@ class _Draw:
     def layout(self, rule: str) -> Layout | Refused:
         """Takes away, moves what moves as one, fixtures, exchanges, and puts the rest anywhere, in this order."""
         self._remove(rule)
-        loose = [name for name in self._scene.bodies if self._is_drawn(self._anywhere_probability(name))]
-        loose.sort(key=self._scene.strangers.__contains__)  # behind the task's own things, where there is room left
+        drawn = [name for name in self._scene.bodies if self._is_drawn(self._anywhere_probability(name))]
+        drawn.sort(key=self._scene.strangers.__contains__)  # behind the task's own things, where there is room left
         if rule == KEPT:
             self._pin(self._scene.roles.targets)
-        if not self._move_group(rule, loose):
+        if not self._move_group(rule, drawn):
             return Refused("no room for what moves together")
         self._move_fixtures()
-        self._exchange()
+        if not self._exchange(drawn):
+            return Refused("no room for an exchange")
+        loose = self._loose(drawn)
+        if reason := fault_of(self._at, self._settings, loose):
+            return Refused(reason)
         for index, name in enumerate(loose):
             if self._put_anywhere(name, loose[index + 1 :]):
                 continue
@@ -96,6 +101,11 @@ class _Draw:
             self._at = self._at.remove(name)
         reason = self._fault()
         return Refused(reason) if reason else Layout(rule, self._at, tuple(self._exchanges))
+
+    def _loose(self, drawn: Iterable[str]) -> list[str]:
+        """Those of the things drawn to be put anywhere that still may be: all others are where they will be."""
+        held = {*self._pinned, *self._at.removed, *(name for pair in self._exchanges for name in pair)}
+        return [name for name in drawn if name not in held and not self._scene.bodies[name].is_fixture]
 
     # --- what keeps the words true
 
@@ -119,7 +129,7 @@ class _Draw:
         """What these stand on or in stays, too."""
         self._pinned |= {each for name in names for each in (name, *self._at.carriers(name))}
 
-    def _move_group(self, rule: str, loose: list[str]) -> bool:
+    def _move_group(self, rule: str, drawn: Iterable[str]) -> bool:
         """Moves target and landmarks, or what the words tell apart by left and right; whether there was room."""
         roles, settings = self._scene.roles, self._settings
         members = (*roles.targets, *roles.landmarks) if rule == TOGETHER else roles.told_apart
@@ -134,7 +144,7 @@ class _Draw:
         for _ in range(_TRIES):
             turn = self._random.uniform(-largest_turn, largest_turn)
             moved = self._at.move_together(roots, self._point_within_reach() - middle, turn)
-            if self._is_possible(moved, [name for name in loose if name not in self._pinned]):
+            if self._is_possible(moved, self._loose(drawn)):
                 self._at = moved
                 return True
         return False
@@ -149,7 +159,8 @@ class _Draw:
                 turn = self._random.uniform(-1.0, 1.0) * np.deg2rad(settings.fixture_turn)
                 self._at = self._at.move_together([name], shift, turn)
 
-    def _exchange(self) -> None:
+    def _exchange(self, drawn: Iterable[str]) -> bool:
+        """Exchanges what is drawn to be; whether there was room."""
         settings, goal = self._settings, self._scene.roles.goal
         wanted = int(self._random.integers(1, settings.most_exchanges, endpoint=True))
         for number in range(wanted if self._is_drawn(settings.exchange_probability) else 0):
@@ -158,11 +169,17 @@ class _Draw:
             firsts = [name for name in able if name in goal and not self._scene.bodies[name].is_fixture]
             first = self._choose(firsts if firsts and number == 0 else able)
             if first is None:
-                return
+                return True
             second = self._choose([name for name in (*able, *self._scene.level_places) if self._fit(first, name)])
             if second is not None:
                 self._exchanges.append((first, second))
-                self._at = self._exchanged(first, second)
+                loose = self._loose(drawn)
+                tries = (self._exchanged(first, second) for _ in range(_TRIES))
+                moved = next((each for each in tries if self._is_possible(each, loose)), None)
+                if moved is None:
+                    return False
+                self._at = moved
+        return True
 
     def _may_change(self, name: str) -> bool:
         is_there = name not in self._at.removed and name not in self._scene.strangers
@@ -183,29 +200,53 @@ class _Draw:
         )
 
     def _fits_on(self, name: str, region: str) -> bool:
-        place, box = self._at.level_place(region), self._at.footprint(name)
-        is_free = region not in self._scene.roles.destinations and place.fixture not in self._at.stack(name)
-        is_small = bool((np.sort(box.half_size) <= np.sort(place.half_size)).all())
+        """Whether a thing has room on a level place. It may stick out over a thing that carries it, not a fixture."""
+        place, box, roles = self._at.level_place(region), self._at.footprint(name), self._scene.roles
+        carrier = self._scene.bodies[place.carrier]
+        is_free = region not in roles.destinations and place.carrier not in (*self._at.stack(name), *self._at.removed)
+        if not carrier.is_fixture:
+            needed = {*roles.goal, *roles.targets, *roles.told_apart, *roles.look_alikes}
+            is_free = is_free and place.carrier not in needed and self._at.stack(place.carrier) == [place.carrier]
+        carried = box.half_size if carrier.is_fixture else _CARRIED * box.half_size
+        is_small = bool((np.sort(carried) <= np.sort(place.half_size)).all())
         return is_free and is_small and not self._scene.bodies[name].is_fixture
 
     def _exchanged(self, first: str, second: str) -> Arrangement:
+        """Draws how two change places: near the middle of the other's place, and turned."""
         at, own = self._at, self._scene.bodies
         if second in self._scene.level_places:
-            place = at.level_place(second)
-            return at.stand(first, place.centre + np.array([0.0, 0.0, ABOVE]), 0.0, place.fixture)
+            carrier = at.level_place(second).carrier
+            return at.stand(first, self._point_on(first, second), self._turn_of_exchanged(first), carrier)
         feet = {name: at.foot(name) for name in (first, second)}
         supports = {name: at.supports[name] for name in (first, second)}
+        facing = {name: self._facing(name, other) for name, other in ((first, second), (second, first))}
         for name, other in ((first, second), (second, first)):
             is_fixed = own[name].is_fixture or own[other].is_fixture  # feet of fixtures may be below the table
             height = feet[name][2] if is_fixed else feet[other][2] + ABOVE
-            at = at.stand(name, np.array([*feet[other][:2], height]), at.places[name].turn, supports[other])
+            aside = self._random.uniform(-1.0, 1.0, 2) * (0.0 if supports[other] else self._settings.exchange_shift)
+            turn = facing[name] + self._turn_of_exchanged(name)
+            at = at.stand(name, np.array([*(feet[other][:2] + aside), height]), turn, supports[other])
         return at
 
+    def _turn_of_exchanged(self, name: str) -> float:
+        limit = self._settings.fixture_turn if self._scene.bodies[name].is_fixture else self._settings.largest_turn
+        return float(self._random.uniform(-1.0, 1.0) * np.deg2rad(limit))
+
+    def _facing(self, name: str, other: str) -> float:
+        """How far something that takes another's place is turned for it, from its own start.
+
+        Fixtures face what those faced that they change places with, as LIBERO-PRO has it; one that takes a thing's
+        place faces either way.
+        """
+        own, turn = self._scene.bodies, self._at.places[name].turn
+        if not own[name].is_fixture:
+            return turn
+        if own[other].is_fixture:
+            return own[other].heading + self._at.places[other].turn - own[name].heading
+        return turn + float(self._random.choice([0.0, np.pi]))
+
     def _put_anywhere(self, name: str, later: list[str]) -> bool:
-        """Puts a thing on the table, the floor or a fixture; whether there was room."""
-        is_exchanged = any(name in pair for pair in self._exchanges)
-        if self._scene.bodies[name].is_fixture or is_exchanged or name in (*self._pinned, *self._at.removed):
-            return True
+        """Puts a thing on the table, the floor, a fixture or a flat thing; whether there was room."""
         turn_limit = np.deg2rad(self._settings.largest_turn)
         regions = [region for region in self._scene.level_places if self._fits_on(name, region)]
         regions = [] if name in self._scene.roles.grounded else regions
@@ -216,7 +257,7 @@ class _Draw:
                 height = self._scene.ground.height + ABOVE
                 moved = self._at.stand(name, np.array([*self._point_within_reach(), height]), turn, None)
             else:
-                moved = self._at.stand(name, self._point_on(name, region), turn, self._at.level_place(region).fixture)
+                moved = self._at.stand(name, self._point_on(name, region), turn, self._at.level_place(region).carrier)
             if self._is_possible(moved, later):
                 self._at = moved
                 return True
@@ -231,14 +272,19 @@ class _Draw:
         return names[int(self._random.integers(len(names)))] if names else None
 
     def _point_within_reach(self) -> Vector:
+        """A point of the ground before the robot, evenly drawn from those that are neither too near nor too far."""
         ground, settings = self._scene.ground, self._settings
-        low = np.maximum(ground.low, ground.foot + np.array([settings.nearest, -settings.widest]))
-        high = np.minimum(ground.high, ground.foot + np.array([settings.farthest, settings.widest]))
-        return self._random.uniform(low, np.maximum(low, high))
+        low = np.maximum(ground.low, ground.foot + np.array([0.0, -settings.widest]))
+        high = np.maximum(low, np.minimum(ground.high, ground.foot + np.array([settings.farthest, settings.widest])))
+        points = self._random.uniform(low, high, (_TRIES, 2))
+        distances = np.linalg.norm(points - ground.foot, axis=1)
+        reached = (distances >= settings.nearest) & (distances <= settings.farthest)
+        point: Vector = points[int(np.argmax(reached))]
+        return point
 
     def _point_on(self, name: str, region: str) -> Vector:
         place, box = self._at.level_place(region), self._at.footprint(name)
-        room = np.maximum(place.half_size - box.half_size.max(), 0.0)
+        room = np.maximum(place.half_size - box.half_size.max(), 0.0)  # none where it sticks out
         offset = rotate(self._random.uniform(-room, room), place.yaw)
         return place.centre + np.array([*offset, ABOVE])
 

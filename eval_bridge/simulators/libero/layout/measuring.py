@@ -1,5 +1,7 @@
 """Reads from a simulator what the draw of a layout knows of a scene."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +9,7 @@ from eval_bridge.simulators.interface import EpisodeStart
 from eval_bridge.simulators.libero.environment import LiberoSimulator
 from eval_bridge.simulators.libero.layout.arrangement import rotate
 from eval_bridge.simulators.libero.layout.roles import roles_of
-from eval_bridge.simulators.libero.layout.scene import Body, Ground, LayoutScene, LevelPlace, View
+from eval_bridge.simulators.libero.layout.scene import Body, Ground, LayoutScene, LevelPlace, View, top_of
 from eval_bridge.simulators.libero.scene_geometry import Pose
 from eval_bridge.simulators.libero.scene_queries import SceneQueries
 
@@ -16,6 +18,8 @@ _STANDS = np.cos(0.1)  # a thing whose vertical has turned further has fallen ov
 _THIN = 0.01  # a region higher than this is a room, no place on something (half of its height, metres)
 _SPACING = 0.05  # at which the table is looked at (metres)
 _SEEN = 1.2  # how far to every side of the robot's foot (metres)
+_FLAT = 0.004  # what a level top may differ in height (metres)
+_LOOKED_AT = np.linspace(-0.85, 0.85, 7)  # at which shares of its half size a top is looked at
 _BESIDE = 0.07  # kept free around a region of the table to which the goal moves something (metres)
 
 
@@ -32,7 +36,13 @@ def measure_scene(simulator: LiberoSimulator, start: EpisodeStart) -> LayoutScen
     settled = {name: _shape(queries, name, poses[name]) for name in things}
     bodies = {name: _shape(queries, name, start.fixture_poses[name])._replace(is_fixture=True) for name in fixtures}
     rotations = {name: queries.pose(name).rotation for name in things}
-    ground, level_places = _ground(queries), _level_places(queries)
+    ground, level_places = (
+        _ground(queries),
+        _level_places(queries)
+        | _level_tops(
+            queries, {name: body for name, body in settled.items() if name not in simulator.changes.stranger_names}
+        ),
+    )
     kept_free = tuple(_around(queries, name) for name in _goal_regions(queries) if queries.region(name).parent is None)
     camera, angle = queries.camera("agentview")
     parents = {name: queries.region(name).parent for name in queries.region_names}
@@ -107,6 +117,23 @@ def _level_places(queries: SceneQueries) -> dict[str, LevelPlace]:
             places[name] = LevelPlace(
                 region.parent, np.array([x, y, height]), _half_size(region.pose, region.half_size, yaw), yaw
             )
+    return places
+
+
+def _level_tops(queries: SceneQueries, things: Mapping[str, Body]) -> dict[str, LevelPlace]:
+    """The tops of things that are flat and lower than they are wide, whatever stands on them now."""
+    places = {}
+    for name, body in things.items():
+        if (body.high - body.low)[2] > (body.high - body.low)[:2].min():
+            continue
+        half_size, bottom = (body.high - body.low)[:2] / 2, body.position[2] + body.low[2]
+        across, along = (grid.ravel() for grid in np.meshgrid(*(half_size[:, None] * _LOOKED_AT)))
+        middle = body.position[:2] + rotate((body.low + body.high)[:2] / 2, body.yaw)
+        points = middle + np.array([rotate(np.array(offset), body.yaw) for offset in zip(across, along, strict=True)])
+        others = np.concatenate([queries.collision_geoms(other) for other in things if other != name])
+        heights = queries.surface(points[:, 0], points[:, 1], others).heights
+        if np.ptp(heights) < _FLAT and heights.min() > bottom + _FLAT:
+            places[top_of(name)] = LevelPlace(name, np.array([*middle, heights.max()]), half_size, body.yaw)
     return places
 
 

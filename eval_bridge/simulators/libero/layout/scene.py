@@ -33,18 +33,29 @@ class Body(NamedTuple):
     is_fixture: bool = False
     is_inside: bool = False
 
+    @property
+    def heading(self) -> float:
+        """How far it is turned about the vertical, radians: of an upright body, from its quaternion."""
+        w, x, y, z = self.quaternion
+        return float(np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z)))
+
 
 class LevelPlace(NamedTuple):
-    """A level place on a fixture.
+    """A level place on a body: a region of a fixture, or the top of a flat thing.
 
     Attributes:
-        fixture: its name. centre: of the surface, ``[3]``. half_size: ``[2]``, along axes turned by `yaw`.
+        carrier: the body. centre: of the surface, ``[3]``. half_size: ``[2]``, along axes turned by `yaw`.
     """
 
-    fixture: str
+    carrier: str
     centre: Vector
     half_size: Vector
     yaw: float
+
+
+def top_of(thing: str) -> str:
+    """The name of the level place that is the top of a thing."""
+    return f"{thing}_top"
 
 
 class Ground(NamedTuple):
@@ -83,7 +94,7 @@ class LayoutScene(NamedTuple):
 
     Attributes:
         bodies: by name. roles: what they are to the task.
-        level_places: by the name of their region.
+        level_places: by the name of their region, or `top_of` a thing.
         kept_free: rectangles on the table, lowest and highest corner ``[2, 2]``, to which the goal moves something.
         ground: what everything stands on. view: that of the camera that looks on.
         strangers: things of other scenes, which lie far away.

@@ -14,7 +14,7 @@ PROBABILITIES = (
     "stranger_probability",
 )
 _WEIGHTS = ("kept_weight", "together_weight", "alone_weight")
-_SIZES = ("largest_turn", "fixture_shift", "fixture_turn", "gap", "apart")
+_SIZES = ("exchange_shift", "largest_turn", "fixture_shift", "fixture_turn", "gap", "apart")
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,19 @@ class LayoutSettings:
     Attributes:
         probability: that an episode begins in a layout of its own; else it begins as the task does.
         kept_weight, together_weight, alone_weight: how often, relative to each other, one of these rules keeps the
-            instruction true where a scene holds a thing that looks like the one meant (`drawing.Rule`).
+            instruction true where a scene holds a thing that looks like the one meant (`drawing`).
         exchange_probability: that two things exchange their places, or one takes a level place on a fixture; the first
             of them is one that the goal is about.
         most_exchanges: how many such exchanges there are at most, evenly drawn from 1.
+        exchange_shift: farthest, along each axis of the table, that what was exchanged stands from the place that it
+            took, where that is on the ground (metres). Fixtures that exchange their places also exchange which way
+            they face; one that takes a thing's place is turned round in every other case.
         anywhere_probability: of each thing, that it is put anywhere within reach.
-        raised_probability: of such a thing, that this is on a fixture, if one fits there.
-        largest_turn: about the vertical, either way, of a thing that is put anywhere (degrees).
+        raised_probability: of such a thing, that this is on a fixture or a flat thing, if one fits there.
+        largest_turn: about the vertical, either way, of a thing that is put anywhere, or was exchanged (degrees).
         fixture_probability: of each fixture, that it is moved.
         fixture_shift: farthest that it is moved along each axis of the table (metres). fixture_turn: farthest that it
-            is turned, either way (degrees).
+            is turned, either way (degrees); also of one that was exchanged.
         removal_probability: of each thing that neither the goal nor the words need, that it is taken away.
         strangers: things of other scenes that are compiled into each task's scene. stranger_probability: of each of
             them, that a layout puts it anywhere; else it is not there.
@@ -53,6 +56,7 @@ class LayoutSettings:
     alone_weight: float = 1.0
     exchange_probability: float = 0.0
     most_exchanges: int = 1
+    exchange_shift: float = 0.0
     anywhere_probability: float = 0.0
     raised_probability: float = 0.0
     largest_turn: float = 0.0
@@ -106,6 +110,7 @@ DEVELOPMENT_LAYOUTS = LayoutSettings(
     kept_weight=2.0,
     exchange_probability=0.75,
     most_exchanges=2,
+    exchange_shift=0.06,
     anywhere_probability=0.4,
     raised_probability=0.25,
     largest_turn=30.0,

@@ -1,5 +1,6 @@
 """Other objects of the same kind in the place of a task's own: which ones, how they are told, what is built."""
 
+import itertools
 from collections import Counter
 from itertools import permutations
 
@@ -14,6 +15,7 @@ from eval_bridge.simulators.libero.suites import get_suite
 from eval_bridge.simulators.libero.withheld_looks import NEAR_COLOUR, colour_distances
 from eval_bridge.simulators.libero.word_stems import stems_of
 
+SUITES = ("libero_spatial", "libero_object", "libero_goal", "libero_10")
 SPATIAL = get_suite("libero_spatial").tasks
 CHANGES = SceneChanges(stand_ins={"akita_black_bowl": "white_bowl", "cookies": "butter"}, sizes={"cookies": 0.9})
 DEFINITION = "(define (problem LIBERO_Tabletop_Manipulation)\n  (:objects plate_1 - plate))"
@@ -62,6 +64,15 @@ def test_a_stand_in_is_of_no_class_that_is_there_and_runs_have_others():
     assert not any(drawn("libero_spatial", "on_the_stove", probability=0.0))
 
 
+def pairs_of_variant(suite, task):
+    """What stands in a task's scene, and what ``_object`` has in its place, where these are of one kind."""
+    own, other = (
+        set(read_things(name, get_suite(name).tasks[task]).classes.values()) for name in (suite, f"{suite}_object")
+    )
+    alike = itertools.product(own - other, other - own)
+    return [pair for pair in alike if any(set(pair) <= set(group) for group in KINDS)]
+
+
 @pytest.mark.libero
 def test_those_that_look_like_a_variants_are_withheld():
     """By their own colours in one scene that has all of a kind of which a variant has one of another colour."""
@@ -78,9 +89,14 @@ def test_those_that_look_like_a_variants_are_withheld():
         for kind, other in permutations(group, 2)
         if min(colour_distances(kind, colours[other]).values(), default=NEAR_COLOUR) < NEAR_COLOUR
     }
-    assert near == LOOK_LIKE_VARIANTS
-    assert len(withheld_stand_ins(dict(near))) == 3  # one of two for the cream cheese
+    same = {pair for suite in SUITES for task in range(10) for pair in pairs_of_variant(suite, task)}
+    assert same == {("porcelain_mug", "white_yellow_mug"), ("white_yellow_mug", "red_coffee_mug")}
+    assert near | same == LOOK_LIKE_VARIANTS
+    assert len(withheld_stand_ins(dict(near | same))) == 5  # one of two for the cream cheese
     assert not withheld_stand_ins(CHANGES.stand_ins)
+    assert not CHANGES.withheld
+    of_variants = SceneChanges(("yellow_milk",), {"cookies": "green_butter", "milk": "orange_juice"}).withheld
+    assert [why.split("'")[1] for why in of_variants] == ["yellow_milk", "green_butter", "orange_juice"]
     assert len(groups) == 5
 
 

@@ -14,7 +14,7 @@ from eval_bridge.simulators.libero.withheld import (
     nearest_by_variant,
     nearest_withheld,
 )
-from eval_bridge.simulators.libero.withheld_looks import check_look, check_object_class
+from eval_bridge.simulators.libero.withheld_looks import check_look, check_object_class, withheld_classes
 from eval_bridge.simulators.libero.withheld_table import TABLE, Withheld, from_json, load_withheld
 from eval_bridge.simulators.libero.withheld_words import check_instruction, plain, shared_words
 from rsd_jax.backbones.rewording import rewordings
@@ -172,6 +172,8 @@ def test_classes_and_looks_are_withheld():
         check_object_class("red_bowl", SMALL)
     with pytest.raises(UnknownName, match="bowl"):
         check_object_class("bowls", SMALL)
+    (why,) = withheld_classes(("cup", "red_bowl"), SMALL)
+    assert why.startswith("objects of the class 'red_bowl'")
     check_look("bowl", np.array([50.0, 60.0, 55.0]), 1.34, SMALL)  # 15 away, and 10.7 % smaller
     check_look("cup", np.array([50.0, 60.0, 40.0]), 1.5, SMALL)  # the look of another class
     check_look("bowl", table=SMALL)

@@ -10,11 +10,13 @@ from eval_bridge.simulators.libero.layout.drawing import (
     FREE,
     KEPT,
     TOGETHER,
+    Layout,
     Refused,
     draw_layout,
     draw_rule,
 )
 from eval_bridge.simulators.libero.layout.rules import fault_of
+from eval_bridge.simulators.libero.layout.scene import LevelPlace, top_of
 from eval_bridge.simulators.libero.layout.settings import LayoutSettings
 from tests.eval_bridge.simulators.libero.layout.layout_examples import EVERYTHING, body, example_scene
 
@@ -157,3 +159,99 @@ def test_a_stranger_for_which_there_is_no_room_stays_away(scene):
     drawn = layouts(large, dataclasses.replace(EVERYTHING, strangers=1, stranger_probability=1.0))
     assert len(drawn) > 0.85 * len(layouts(scene))
     assert all("stranger_0" in layout.arrangement.removed for layout in drawn)
+
+
+NOTHING_LOOKS_ALIKE = {"look_alikes": (), "targets": (), "landmarks": ()}
+EXCHANGES = LayoutSettings(
+    probability=1.0, exchange_probability=1.0, exchange_shift=0.06, largest_turn=30.0, fixture_turn=12.0
+)
+
+
+def exchanged(scene, first, second, settings=EXCHANGES):
+    """Layouts in which these two changed places, whichever of them was drawn first."""
+    drawn = [draw(seed, scene, settings) for seed in range(500)]
+    pairs = ((first, second), (second, first))
+    return [
+        each.arrangement
+        for each in drawn
+        if isinstance(each, Layout) and each.exchanges[:1] and each.exchanges[0] in pairs
+    ]
+
+
+def test_what_is_exchanged_stands_about_the_others_place_and_is_turned():
+    scene = example_scene(**NOTHING_LOOKS_ALIKE)
+    found = exchanged(scene, "plate_1", "pot_1")
+    assert len(found) > 20
+    for name, other in (("plate_1", "pot_1"), ("pot_1", "plate_1")):
+        aside = np.array([at.footprint(name).centre - scene.bodies[other].position[:2] for at in found])
+        assert np.abs(aside).max() <= 0.06
+        assert (aside.std(axis=0) > 0.02).all()
+        assert np.rad2deg(np.ptp([at.places[name].turn for at in found])) > 30
+
+
+def test_what_takes_a_place_on_a_thing_stands_in_its_middle():
+    """It would fall from anywhere else."""
+    scene = example_scene(**NOTHING_LOOKS_ALIKE)
+    found = exchanged(scene, "bowl_1", "bowl_2")
+    assert found
+    for at in found:
+        np.testing.assert_allclose(at.footprint("bowl_2").centre, [0.0, 0.0], atol=1e-12)
+        assert at.supports["bowl_2"] == "cookies_1"
+        assert at.supports["bowl_1"] is None
+
+
+def test_fixtures_that_change_places_face_what_the_other_faced():
+    scene = example_scene(**NOTHING_LOOKS_ALIKE, goal=frozenset({"stove_1"}))
+    round_ = np.array([0.0, 0.0, 0.0, 1.0])
+    cabinet = body(-0.2, -0.2, 0.07, 0.2, is_fixture=True)._replace(quaternion=round_, yaw=np.pi)
+    bodies = {**scene.bodies, "cabinet_1": cabinet}
+    del bodies["pot_1"]
+    scene = scene._replace(bodies=bodies)
+    assert (bodies["stove_1"].heading, cabinet.heading) == (0.0, pytest.approx(np.pi))
+    found = exchanged(scene, "stove_1", "cabinet_1")
+    assert found
+    for name, faced in (("stove_1", np.pi), ("cabinet_1", 0.0)):
+        facing = np.array([bodies[name].heading + at.places[name].turn for at in found])
+        assert np.abs(np.angle(np.exp(1j * (facing - faced)))).max() <= np.deg2rad(12.0) + 1e-9
+    of_things = exchanged(scene, "plate_1", "stove_1")
+    kept = [abs(np.angle(np.exp(1j * at.places["stove_1"].turn))) < 1.0 for at in of_things]
+    assert 0.2 < np.mean(kept) < 0.8, "in a thing's place it faces either way"
+
+
+def test_a_flat_thing_carries_others_unless_the_task_needs_it():
+    scene = example_scene(**NOTHING_LOOKS_ALIKE)
+    top = LevelPlace("box_1", np.array([0.1, -0.45, 0.03]), np.array([0.035, 0.05]), 0.0)
+    bodies = {**scene.bodies, "box_1": body(0.1, -0.45, 0.05, 0.03)}
+    boxed = scene._replace(bodies=bodies, level_places={**scene.level_places, top_of("box_1"): top})
+    carried = [layout for layout in layouts(boxed) if layout.arrangement.supports["plate_1"] == "box_1"]
+    assert carried, "the plate is larger than the box"
+    for layout in carried:
+        at = layout.arrangement
+        np.testing.assert_allclose(at.footprint("plate_1").centre, at.level_place(top_of("box_1")).centre[:2])
+        assert "box_1" not in at.removed
+    needed = boxed._replace(roles=boxed.roles._replace(goal=frozenset({"plate_1", "box_1"})))
+    assert all(layout.arrangement.supports["plate_1"] != "box_1" for layout in layouts(needed))
+    small = boxed._replace(level_places={top_of("box_1"): top._replace(half_size=np.array([0.02, 0.02]))})
+    assert all(layout.arrangement.supports["plate_1"] != "box_1" for layout in layouts(small))
+
+
+def test_a_draw_is_refused_for_what_is_wrong_with_it(scene):
+    """A moved fixture in a thing that stays is no lack of room for another one."""
+    settings = dataclasses.replace(
+        EVERYTHING,
+        exchange_probability=0.0,
+        fixture_probability=1.0,
+        fixture_shift=0.25,
+        anywhere_probability=1.0,
+        raised_probability=0.0,
+    )
+    drawn = [draw_layout(np.random.default_rng(seed), scene, settings, KEPT) for seed in SEEDS]
+    reasons = {each.reason for each in drawn if isinstance(each, Refused)}
+    assert "two things overlap" in reasons
+    assert "no room for a thing" not in reasons
+
+
+def test_things_are_put_to_the_robots_sides_too(scene):
+    places = [layout.arrangement.places["plate_1"].position[:2] - scene.ground.foot for layout in layouts(scene)]
+    assert min(place[0] for place in places) < EVERYTHING.nearest
+    assert min(np.linalg.norm(place) for place in places) >= EVERYTHING.nearest

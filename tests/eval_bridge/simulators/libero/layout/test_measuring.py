@@ -18,9 +18,13 @@ def test_the_first_task_of_libero_spatial(libero_simulator):
     assert scene.ground.height == pytest.approx(0.9)
     np.testing.assert_allclose(scene.ground.foot, [-0.66, 0.0])
     assert scene.ground.low[0] < -0.4 < 0.4 < scene.ground.high[0], "the table"
-    assert scene.level_places.keys() == {"wooden_cabinet_1_top_side", "flat_stove_1_cook_region"}
+    assert scene.level_places.keys() == {"wooden_cabinet_1_top_side", "flat_stove_1_cook_region", "cookies_1_top"}
     top = scene.level_places["wooden_cabinet_1_top_side"]
-    assert (top.fixture, top.centre[2]) == ("wooden_cabinet_1", pytest.approx(1.128, abs=0.002))
+    assert (top.carrier, top.centre[2]) == ("wooden_cabinet_1", pytest.approx(1.128, abs=0.002))
+    lid, box = scene.level_places["cookies_1_top"], scene.bodies["cookies_1"]
+    assert (lid.carrier, lid.centre[2]) == ("cookies_1", pytest.approx(0.918, abs=0.002))
+    np.testing.assert_allclose(lid.centre[:2], Arrangement.of(scene).footprint("cookies_1").centre, atol=1e-9)
+    np.testing.assert_allclose(lid.half_size, (box.high - box.low)[:2] / 2)
     at = Arrangement.of(scene)
     for name, body in scene.bodies.items():
         assert body.is_fixture == (name in ("wooden_cabinet_1", "flat_stove_1"))
