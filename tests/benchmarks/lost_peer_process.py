@@ -44,8 +44,8 @@ def compile_long(seconds: float) -> tuple[float, float]:
         took = time.monotonic() - started
         if took > 0.6 * seconds:
             break
-        # Some passes of the compiler take more than in proportion to the program.
-        length = int(length * min(8.0, max(1.3, 0.9 * seconds / took)))
+        # Passes of the compiler take up to the third power of the program's length: never far beyond what was asked.
+        length = int(length * min(2.0, max(1.1, (0.9 * seconds / took) ** (1 / 3))))
     is_done.set()
     watching.join()
     print(
