@@ -212,11 +212,12 @@ def leave(error: BaseException | None = None) -> None:
         return
     _signs_of_life.say_goodbye(error)
     lost = None if error is None else _signs_of_life.wait_for_others(_SECONDS_UNTIL_ALONE)
+    for name in (lost or {}).values():
+        logger.error("%s has given no sign of life since; it is probably what this process fails for", name)
+    _signs_of_life.dismiss_last_words()
     if lost is None:
         jax.distributed.shutdown()
         return
-    for name in lost.values():
-        logger.error("%s has given no sign of life since; it is probably what this process fails for", name)
     atexit.register(os._exit, 1)  # JAX would wait for the others at the exit of this process
 
 

@@ -12,6 +12,8 @@ import threading
 import time
 from contextlib import suppress
 
+_UNNAMED = "process 0"
+_BETWEEN = "\t"  # the name of process 0, and what this process fails for
 _SECONDS_TO_CONNECT = 5.0
 _TRIES, _SECONDS_BETWEEN = 5, 0.2  # a process that is killed closes what it has open one after the other
 
@@ -28,15 +30,26 @@ class LastWords:
         # -I and -S: it starts in hundredths of a second, whatever is installed.
         command = [sys.executable, "-I", "-S", __file__, address]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        self._first = ""
+        self._first, self._failure, self._told = "", "", ""
         self._telling = threading.Lock()  # or a name behind the last line would be spoken at a good end
 
     def name(self, first: str) -> None:
         """Tells how process 0 is called."""
         with self._telling:
-            if first != self._first:
-                self._first = first
-                self._write(f"{first}\n")
+            self._first = first
+            self._tell()
+
+    def fail(self, error: BaseException) -> None:
+        """Tells what this process fails for, which may be the loss of process 0; it may not come to say so itself."""
+        with self._telling:
+            self._failure = " ".join(f"{type(error).__name__}: {error}".split())
+            self._tell()
+
+    def _tell(self) -> None:
+        line = f"{self._first or _UNNAMED}{_BETWEEN}{self._failure}"
+        if line != self._told:
+            self._told = line
+            self._write(f"{line}\n")
 
     def leave(self) -> None:
         """Nothing more is to be said: this process ends as it should, or says itself why not."""
@@ -74,13 +87,15 @@ def main(address: str) -> None:
     """Waits until nobody holds the other end of the input, and speaks if the last line there says of whom."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # which the terminal or the scheduler sends to all
-    first = "process 0"
+    last = _UNNAMED
     for line in sys.stdin:
-        first = line.rstrip("\n")
+        last = line.rstrip("\n")
+    first, _, failure = last.partition(_BETWEEN)
     if first and _is_gone(address):
+        failed = f" This process had failed before: {failure}" if failure else ""
         sys.stderr.write(
             f"error: {first}, with whom all others speak, is gone: nothing answers at {address}; JAX has aborted this "
-            "process, as all others: the same command goes on from the latest checkpoint\n"
+            f"process, as all others: the same command goes on from the latest checkpoint.{failed}\n"
         )
 
 

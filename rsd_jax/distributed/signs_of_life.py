@@ -108,14 +108,25 @@ class SignsOfLife:
             self._takes_steps = False
 
     def say_goodbye(self, error: BaseException | None = None) -> None:
-        """Tells the others that this process leaves, and why, and stops watching them."""
+        """Tells the others that this process leaves, and why, and stops watching them.
+
+        After an error the last words stay: who fails for the loss of process 0 is aborted by JAX soon after, perhaps
+        before it has found out whom it has lost. `dismiss_last_words` takes them back.
+        """
         if not self._is_leaving.is_set():
             self._is_leaving.set()
             message = "" if error is None else f"{type(error).__name__}: {error}"
             with suppress(RuntimeError):  # nobody holds the names any more
                 self._tell(DONE if error is None else FAILED, message)
-            if self._last_words is not None:
-                self._last_words.leave()
+            if self._last_words is not None and error is not None:
+                self._last_words.fail(error)
+            else:
+                self.dismiss_last_words()
+
+    def dismiss_last_words(self) -> None:
+        """Nothing more has to be said of this process by others, however it ends."""
+        if self._last_words is not None:
+            self._last_words.leave()
 
     def wait_for_others(self, seconds: float) -> dict[int, str] | None:
         """Waits for the others to say goodbye too.
@@ -187,8 +198,7 @@ class SignsOfLife:
     def _end_process(self, reason: str) -> None:
         """At once: the main thread may wait for ever, and what JAX does at the exit of a process waits for others."""
         self._is_leaving.set()
-        if self._last_words is not None:
-            self._last_words.leave()
+        self.dismiss_last_words()
         sys.stderr.write(
             f"error: {reason}; this process ends, as all others do: the same command goes on from the latest "
             "checkpoint\n"

@@ -16,6 +16,10 @@ last_words = LastWords(sys.argv[1])
 if sys.argv[3] == "named":
     last_words.name("process 0 (pid 7 on a)")
 print("ready", flush=True)
+if sys.argv[3] == "failing":
+    last_words.name("process 0 (pid 7 on a)")
+    last_words.fail(ValueError("Gloo\\nhung up"))
+    last_words.name("process 0 (pid 7 on a)")
 if sys.argv[2] == "leaves":
     last_words.leave()
     last_words.leave()
@@ -52,8 +56,15 @@ def test_process_0_has_a_name_before_it_is_known(gone):
     assert "error: process 0, with whom all others speak, is gone" in words_of(gone, "SIGABRT", "unnamed")
 
 
+def test_what_it_had_failed_for_is_said_too(gone):
+    words = words_of(gone, "SIGABRT", "failing")
+    assert f"error: {FIRST}, with whom all others speak, is gone" in words
+    assert words.endswith("checkpoint. This process had failed before: ValueError: Gloo hung up\n")
+
+
 def test_one_that_leaves_says_nothing(gone):
     assert words_of(gone, "leaves") == ""
+    assert words_of(gone, "leaves", "failing") == ""
 
 
 NAMED_WHILE_IT_LEAVES = """

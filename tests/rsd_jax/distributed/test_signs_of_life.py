@@ -162,10 +162,13 @@ class Heard:
     """What is told to the process beside one."""
 
     def __init__(self):
-        self.names, self.has_left = [], False
+        self.names, self.errors, self.has_left = [], [], False
 
     def name(self, first):
         self.names.append(first)
+
+    def fail(self, error):
+        self.errors.append(error)
 
     def leave(self):
         self.has_left = True
@@ -178,4 +181,14 @@ def test_the_process_beside_one_is_told_how_process_0_is_called(run):
     assert heard.names[0] == run.processes[1]._watch.name(0)
     assert not heard.has_left
     second.say_goodbye()
+    assert heard.has_left
+
+
+def test_the_process_beside_one_that_fails_stays_until_it_has_said_whom_it_has_lost(run):
+    """JAX aborts who loses process 0, often while it still asks who is there."""
+    heard, error = Heard(), ConnectionError("Gloo hung up")
+    second = SignsOfLife(run.names, 1, 2, LATE, LATE, run.ends[1].append, interval=LATE, last_words=heard)
+    second.say_goodbye(error)
+    assert (heard.errors, heard.has_left) == ([error], False)
+    second.dismiss_last_words()
     assert heard.has_left
