@@ -34,6 +34,7 @@ class DelayRow:
         action_age_mean: of executed actions, steps since the observation that they were decided on; None where every
             step was held.
         underruns: calls during which nothing was left to execute. holds: steps held, both of all episodes.
+        commit, device: that it was run by and on; several where it was gone on with.
     """
 
     suite: str
@@ -47,6 +48,8 @@ class DelayRow:
     action_age_mean: float | None
     underruns: int
     holds: int
+    commit: str
+    device: str
 
     @property
     def place(self) -> tuple[Any, ...]:
@@ -70,21 +73,63 @@ def read_delay_results(folders: Sequence[Path]) -> dict[str, Any]:
         if row.place in by_place:
             raise ValueError(f"{folder} and {by_place[row.place]} are of the same cell, {row.place}: leave one out")
         by_place[row.place] = folder
-    sessions = [session for log in logs.values() for session in log.sessions]
+    checkpoints: dict[str, dict[str, str]] = {}
+    for folder, log in logs.items():
+        checkpoints.setdefault(rows[folder].suite, {}).update(log.checkpoints)
+    versions = [session.versions for log in logs.values() for session in log.sessions]
+    return _record(list(rows.values()), checkpoints, versions[-1])
+
+
+def add_kept_rows(kept: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures that were kept before beside what is measured now, which counts where both have a cell.
+
+    Args:
+        kept: what `read_delay_results` gave, or this function.
+        measured: what `read_delay_results` gives now.
+
+    Raises:
+        ValueError: they are of other checkpoints, or of other numbers of starts.
+    """
+    rows, known = ({row.place: row for row in map(_from_json, record["rows"])} for record in (measured, kept))
+    checkpoints = {suite: dict(stages) for suite, stages in kept["checkpoints"].items()}
+    for suite, stages in measured["checkpoints"].items():
+        before = checkpoints.setdefault(suite, {})
+        if different := sorted(stage for stage in before.keys() & stages.keys() if before[stage] != stages[stage]):
+            raise ValueError(
+                f"the kept figures of {suite} are of another {', '.join(different)}: leave out --add, which replaces "
+                "them, or name another file"
+            )
+        before |= stages
+    episodes = {row.suite: row.episodes for row in known.values()}
+    for row in rows.values():
+        if row.episodes != episodes.get(row.suite, row.episodes):
+            raise ValueError(
+                f"the kept figures of {row.suite} are of {episodes[row.suite]} episodes each, these of "
+                f"{row.episodes}: evaluate the same starts, or name another file"
+            )
+    return _record(list((known | rows).values()), checkpoints, measured["versions"])
+
+
+def _record(
+    rows: Sequence[DelayRow], checkpoints: Mapping[str, Mapping[str, str]], versions: Mapping[str, str]
+) -> dict[str, Any]:
+    ordered = sorted(rows, key=lambda row: row.place)
     return {
-        "rows": [asdict(row) | {"interval": list(row.interval)} for row in sorted(rows.values(), key=_place)],
-        "commit": _together([session.commit or "unknown" for session in sessions]),
-        "versions": sessions[-1].versions,
-        "device": _together([session.device for session in sessions]),
+        "rows": [asdict(row) | {"interval": list(row.interval)} for row in ordered],
+        "checkpoints": checkpoints,
+        "commit": _together([row.commit for row in ordered]),
+        "versions": versions,
+        "device": _together([row.device for row in ordered]),
     }
 
 
-def _place(row: DelayRow) -> tuple[Any, ...]:
-    return row.place
+def _from_json(row: Mapping[str, Any]) -> DelayRow:
+    low, high = row["interval"]
+    return DelayRow(**{**row, "interval": (low, high)})
 
 
 def _together(values: Sequence[str]) -> str:
-    return ", ".join(dict.fromkeys(values))
+    return ", ".join(dict.fromkeys(each for value in values for each in value.split(", ")))
 
 
 def _read_complete(folder: Path) -> LogContents:
@@ -133,6 +178,8 @@ def _row(folder: Path, log: LogContents) -> DelayRow:
         action_age_mean=float(np.mean(ages)) if ages else None,
         underruns=sum(timing.underruns for timing in timings),
         holds=sum(timing.holds for timing in timings),
+        commit=_together([session.commit or "unknown" for session in log.sessions]),
+        device=_together([session.device for session in log.sessions]),
     )
 
 

@@ -17,7 +17,7 @@ from tests.results.figures import count_checked, disagreements
 
 KEYS = [
     *("suite", "decoder", "execution", "delay", "profile", "episodes", "successes", "interval"),
-    *("action_age_mean", "underruns", "holds"),
+    *("action_age_mean", "underruns", "holds", "commit", "device"),
 ]
 HELD = EpisodeTiming((1, 1), (None, 1, 2, 3, 4, 5, 6, 7, 8, None), 2)
 EMPTY = EpisodeTiming((8,), (None,) * 8, 1)
@@ -48,7 +48,7 @@ def folders(tmp_path):
 
 def test_a_row_an_evaluation(folders):
     results = read_delay_results(folders)
-    assert list(results) == ["rows", "commit", "versions", "device"]
+    assert list(results) == ["rows", "checkpoints", "commit", "versions", "device"]
     rows = results["rows"]
     assert all(list(row) == KEYS for row in rows)
     told = [(row["execution"], row["delay"], row["profile"], row["holds"], row["underruns"]) for row in rows]
@@ -124,3 +124,27 @@ def test_the_command_keeps_figures_draws_them_and_puts_the_table_into_a_document
     assert "rtc actions_left=2" in capsys.readouterr().out
     with pytest.raises(ValueError, match=r"must end in \.json"):
         main(["--results", "delay.csv"])
+
+
+def test_cells_of_another_machine_are_added_to_those_that_were_kept(folders, tmp_path):
+    results, at_once = tmp_path / "delay.json", tmp_path / "at_once.json"
+    for part in (folders[:2], folders[1:]):
+        main([*map(str, part), "--results", str(results), "--add"])
+    main([*map(str, folders), "--results", str(at_once)])
+    assert json.loads(results.read_text()) == json.loads(at_once.read_text())
+    main([str(folders[0]), "--results", str(results)])
+    assert len(json.loads(results.read_text())["rows"]) == 1, "without --add a file is written anew"
+
+
+def test_cells_of_other_checkpoints_or_starts_are_not_added(folders, tmp_path):
+    results = tmp_path / "delay.json"
+    main([*map(str, folders), "--results", str(results)])
+    kept = results.read_text()
+    other = write(tmp_path / "other", HELD, execution="hold", delay=3, **{"checkpoint.rfsq": "other"})
+    fewer = write_evaluation(
+        tmp_path / "one", make_log(make_record(0, 0, True, timing=HELD), execution="hold", delay=4)
+    )
+    for folder, message in ((other, "are of another rfsq"), (fewer, "are of 2 episodes each, these of 1")):
+        with pytest.raises(ValueError, match=message):
+            main([str(folder), "--results", str(results), "--add"])
+        assert results.read_text() == kept
