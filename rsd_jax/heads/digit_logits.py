@@ -7,11 +7,12 @@ the distance to the levels has the code built in, and only has to learn how sure
 
 import functools
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
-from rsd_jax.array_types import Logits
+from rsd_jax.array_types import Logits, PyTree
 from rsd_jax.heads.layer_choice import LayerChoice
 from rsd_jax.rfsq import QuantizerTable
 from rsd_jax.rfsq.scalar_quantizer import BINARY, reach_of
@@ -81,6 +82,12 @@ class DigitLogits(nn.Module):
 
     def _log_sharpness(self, table: QuantizerTable) -> Float[Array, "D L"]:
         return 2 * (jnp.log(table.step.T) - self.log_spread[:, None]) + self.factor
+
+
+def with_spread(params: PyTree, spread: float) -> PyTree:
+    """Parameters of `DigitLogits` that assume another error of the estimate, in latent units."""
+    assumed = jax.tree.map(lambda log_spread: jnp.full_like(log_spread, jnp.log(spread)), params["log_spread"])
+    return {**params, "log_spread": assumed}
 
 
 def most_likely_by(

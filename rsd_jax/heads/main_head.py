@@ -20,6 +20,9 @@ from rsd_jax.heads.mode_lock import ModeLock
 from rsd_jax.partitioned_layers import AxisName, Dense, LayerNorm
 from rsd_jax.rfsq import QuantizerTable, grid_coordinates
 
+DIGIT_LOGITS = "digit_logits"
+"""Name of the parameters of `DigitLogits` among a head's."""
+
 
 @dataclass(frozen=True)
 class MainHeadConfig:

@@ -6,11 +6,19 @@ import flax.struct
 import jax
 
 from rsd_jax.array_types import Features, LayerMask, PyTree, Scalar
-from rsd_jax.heads.main_head import MainHead
+from rsd_jax.heads.digit_logits import with_spread
+from rsd_jax.heads.main_head import DIGIT_LOGITS, MainHead
 from rsd_jax.policy_network import HEAD, MAIN
 from rsd_jax.rfsq import RfsqTokenizer
 from rsd_jax.training.objectives.behaviour_cloning import BehaviourCloning, PolicyConstants
 from rsd_jax.training.objectives.digit_prediction import MainTask, digit_errors
+from rsd_jax.training.objectives.interface import Variables
+
+_INITIAL_SPREAD = 0.3
+"""Error of the estimate that the main head assumes at first, in latent units: that of features that know nothing.
+
+With that of a head on finished features digits would begin at 8 nats each, and teach the backbone little but noise.
+"""
 
 
 @flax.struct.dataclass
@@ -44,6 +52,12 @@ class TokenCloning(BehaviourCloning):
                 f"network.backbone.chunks is {self.network.backbone.chunks}; a policy of tokens foresees one chunk: "
                 "model.backbone.chunks=1"
             )
+
+    def init(self, key: jax.Array) -> Variables:
+        """Draws all networks."""
+        params = super().init(key).params
+        logits = with_spread(params[MAIN][DIGIT_LOGITS], _INITIAL_SPREAD)
+        return Variables(params | {MAIN: {**params[MAIN], DIGIT_LOGITS: logits}}, model_state={})
 
     @property
     def task(self) -> MainTask:

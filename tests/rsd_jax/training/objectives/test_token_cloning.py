@@ -89,3 +89,21 @@ def test_a_policy_without_main_head_or_with_foresight_is_refused():
         TokenCloning(PolicyNetwork(NETWORK.backbone, RegressionConfig()))
     with pytest.raises(ValueError, match=r"network\.backbone\.chunks is 2; .* model\.backbone\.chunks=1"):
         TokenCloning(PolicyNetwork(CompactBackbone(chunk_length=CHUNK, chunks=2), RegressionConfig(), MAIN))
+
+
+class KnownNetwork(PolicyNetwork):
+    """Draws what is given."""
+
+    def init(self, key):
+        return {"backbone": {"kernel": jnp.ones(3)}, "main_head": key}
+
+
+def test_at_first_the_main_head_is_as_unsure_as_its_estimate_is_bad(params):
+    """Else digits that nothing can be known of yet would begin at many nats, and teach noise."""
+    drawn = TokenCloning(KnownNetwork(NETWORK.backbone, NETWORK.head, MAIN)).init(params["main_head"]).params
+    spreads = np.exp(drawn["main_head"]["digit_logits"].pop("log_spread"))
+    np.testing.assert_allclose(spreads, np.full(7, 0.3), rtol=1e-6)
+    expected = {**params["main_head"], "digit_logits": dict(params["main_head"]["digit_logits"])}
+    del expected["digit_logits"]["log_spread"]
+    jax.tree.map(np.testing.assert_array_equal, drawn["main_head"], expected)
+    np.testing.assert_array_equal(drawn["backbone"]["kernel"], 1)
