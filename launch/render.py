@@ -35,18 +35,18 @@ def main(config: ConfigDict) -> None:
         print("all demonstrations have frames")
         return
     prepare_process(rendering=True)
-    restored: dict[Path, int] = {}
+    restored: Counter[Path] = Counter()
     shown: Counter[Path] = Counter()
     with tqdm(total=sum(len(Hdf5Demos.open(file.path)) for file in files), unit="demo", smoothing=0.05) as bar:
 
         def show(path: Path, demo: int, restored_steps: int) -> None:
-            restored[path] = restored.get(path, 0) + restored_steps
+            restored[path] += restored_steps
             shown[path] += 1
             bar.update()
 
         render_files(files, config.workers or len(os.sched_getaffinity(0)), show)
     for file in files:
-        steps = restored.get(file.path, 0)
+        steps = restored[file.path]
         exact = "every state came back" if not steps else f"{steps} steps put back onto their stored states"
         print(f"{file.path}: of {shown[file.path]} demonstrations rendered now, {exact}")
 

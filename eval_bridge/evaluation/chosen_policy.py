@@ -15,7 +15,6 @@ from eval_bridge.policies.plain_policy import load_installed_policy
 from eval_bridge.policies.real_time import RealTimePolicy
 from eval_bridge.serving.remote_policy import RemotePolicy
 from eval_bridge.serving.server_address import is_address, read_address
-from eval_bridge.workers.shard import Shard
 
 
 class ChosenPolicy(NamedTuple):
@@ -47,7 +46,7 @@ def chosen_policy(settings: EvaluationSettings) -> Iterator[ChosenPolicy]:
             reply_limit=settings.policy_reply_limit,
         ) as remote:
             if remote.decoder in DECODERS.kinds:  # which a server of this project tells
-                settings.timing.check(make_decoder(remote.decoder), Shard.parse(settings.shard).parts)
+                settings.check_decoder(make_decoder(remote.decoder))
             yield ChosenPolicy(remote, {"decoder": remote.decoder, **remote.identity})
     else:
         installed = load_installed_policy(settings.policy)

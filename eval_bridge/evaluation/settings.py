@@ -9,6 +9,7 @@ from eval_bridge.evaluation.folder import checkpoint_folder, output_folder, resu
 from eval_bridge.evaluation.plan import Benchmark, EvaluationPlan, plan_evaluation
 from eval_bridge.evaluation.session import WorkerSettings
 from eval_bridge.policies.cascade_decoder import CascadeDecoder
+from eval_bridge.policies.decoder_interface import Decoder
 from eval_bridge.policies.decoders import read_decoder
 from eval_bridge.policies.fitted_settings import fitted_settings
 from eval_bridge.serving.client import ConventionSettings
@@ -100,7 +101,7 @@ class EvaluationSettings:
                 f"calibration={self.calibration!r} is of a cascade's threshold, and decoder={self.decoder} has none: "
                 "leave it out"
             )
-        self.timing.check(decoder, Shard.parse(self.shard).parts)
+        self.check_decoder(decoder)
         if self.policy and (self.calibration or self.decoder_settings):
             raise ValueError(
                 f"decoder_settings={self.decoder_settings!r} and calibration={self.calibration!r} are of a "
@@ -114,6 +115,10 @@ class EvaluationSettings:
         if is_address(self.policy):
             read_address(self.policy, self.policy_protocol)
         self.read_perturbation()
+
+    def check_decoder(self, decoder: Decoder) -> None:
+        """Whether a decoder can act as it is to be executed; raises as `ExecutionSettings.check` does."""
+        self.timing.check(decoder, Shard.parse(self.shard).parts)
 
     def with_fitted_settings(self) -> "EvaluationSettings":
         """What is asked for, with the settings of the calibration that it names; raises as `fitted_settings` does."""

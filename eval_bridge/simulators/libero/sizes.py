@@ -11,8 +11,7 @@ import numpy as np
 
 from eval_bridge.simulators.libero.object_makers import other_makers
 from eval_bridge.simulators.libero.task_streams import TaskStream, task_generator
-from eval_bridge.simulators.libero.withheld_looks import check_look
-from eval_bridge.simulators.libero.withheld_table import Withheld
+from eval_bridge.simulators.libero.withheld_looks import check_look, withheld_reasons
 
 RIMMED = frozenset(
     {
@@ -82,13 +81,7 @@ def resized(sizes: Mapping[str, float]) -> AbstractContextManager[None]:
 
 def withheld_sizes(sizes: Mapping[str, float]) -> list[str]:
     """Why things of some classes may not be so large, for each of these; empty if all may."""
-    found = []
-    for kind, factor in sorted(sizes.items()):
-        try:
-            check_look(kind, scale=factor)
-        except Withheld as error:
-            found.append(str(error))
-    return found
+    return withheld_reasons(partial(check_look, kind, scale=factor) for kind, factor in sorted(sizes.items()))
 
 
 def _make(make: Any, factor: float, *arguments: Any, **named: Any) -> Any:

@@ -4,7 +4,8 @@ Withheld are classes of objects that only ``_object`` names, and recolourings an
 own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,10 +39,15 @@ def withheld_classes(names: Iterable[str], table: WithheldTable | None = None) -
     Raises:
         UnknownName: neither LIBERO's suites nor the variants have one.
     """
+    return withheld_reasons(partial(check_object_class, name, table) for name in names)
+
+
+def withheld_reasons(checks: Iterable[Callable[[], None]]) -> list[str]:
+    """What each of some checks says that finds something withheld."""
     found = []
-    for name in names:
+    for check in checks:
         try:
-            check_object_class(name, table)
+            check()
         except Withheld as withheld:
             found.append(str(withheld))
     return found

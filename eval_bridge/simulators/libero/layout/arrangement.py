@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eval_bridge.simulators.libero.layout.scene import LayoutScene, LevelPlace, Vector
+from eval_bridge.simulators.libero.layout.scene import Body, LayoutScene, LevelPlace, Vector
 
 ABOVE = 0.002
 """How high over its place a thing is put, so that it does not begin inside what carries it (metres)."""
@@ -103,9 +103,7 @@ class Arrangement:
 
     def footprint(self, name: str) -> Rectangle:
         """What a body covers as seen from above."""
-        body, (position, turn) = self.scene.bodies[name], self.places[name]
-        centre = position[:2] + rotate((body.low + body.high)[:2] / 2, body.yaw + turn)
-        return Rectangle(centre, (body.high - body.low)[:2] / 2, body.yaw + turn)
+        return footprint_of(self.scene.bodies[name], *self.places[name])
 
     def span(self, name: str) -> tuple[float, float]:
         """The heights between which a body is."""
@@ -155,6 +153,12 @@ class Arrangement:
             offset = position - pivot
             places[name] = Moved(goal + np.array([*rotate(offset[:2], turn), offset[2]]), turned + turn)
         return replace(self, places=places)
+
+
+def footprint_of(body: Body, position: Vector, turn: float = 0.0) -> Rectangle:
+    """What a body covers as seen from above, with its origin at `position` ``[3]``, turned from its own start."""
+    centre = position[:2] + rotate((body.low + body.high)[:2] / 2, body.yaw + turn)
+    return Rectangle(centre, (body.high - body.low)[:2] / 2, body.yaw + turn)
 
 
 def rotate(vector: Vector, angle: float) -> Vector:

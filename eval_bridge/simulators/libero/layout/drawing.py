@@ -141,10 +141,11 @@ class _Draw:
             return rule != TOGETHER
         largest_turn = np.deg2rad(settings.largest_turn) if rule == TOGETHER else 0.0
         middle = np.mean([self._at.footprint(name).centre for name in roots], axis=0)
+        loose = self._loose(drawn)
         for _ in range(_TRIES):
             turn = self._random.uniform(-largest_turn, largest_turn)
             moved = self._at.move_together(roots, self._point_within_reach() - middle, turn)
-            if self._is_possible(moved, self._loose(drawn)):
+            if self._is_possible(moved, loose):
                 self._at = moved
                 return True
         return False

@@ -1,13 +1,13 @@
 """Reads from a simulator what the draw of a layout knows of a scene."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval_bridge.simulators.interface import EpisodeStart
 from eval_bridge.simulators.libero.environment import LiberoSimulator
-from eval_bridge.simulators.libero.layout.arrangement import rotate
+from eval_bridge.simulators.libero.layout.arrangement import footprint_of, rotate
 from eval_bridge.simulators.libero.layout.roles import roles_of
 from eval_bridge.simulators.libero.layout.scene import Body, Ground, LayoutScene, LevelPlace, View, top_of
 from eval_bridge.simulators.libero.scene_geometry import Pose
@@ -36,13 +36,9 @@ def measure_scene(simulator: LiberoSimulator, start: EpisodeStart) -> LayoutScen
     settled = {name: _shape(queries, name, poses[name]) for name in things}
     bodies = {name: _shape(queries, name, start.fixture_poses[name])._replace(is_fixture=True) for name in fixtures}
     rotations = {name: queries.pose(name).rotation for name in things}
-    ground, level_places = (
-        _ground(queries),
-        _level_places(queries)
-        | _level_tops(
-            queries, {name: body for name, body in settled.items() if name not in simulator.changes.stranger_names}
-        ),
-    )
+    ground = _ground(queries)
+    own = {name: body for name, body in settled.items() if name not in simulator.changes.stranger_names}
+    level_places = _level_places(queries) | _level_tops(queries, own)
     kept_free = tuple(_around(queries, name) for name in _goal_regions(queries) if queries.region(name).parent is None)
     camera, angle = queries.camera("agentview")
     parents = {name: queries.region(name).parent for name in queries.region_names}
@@ -103,7 +99,7 @@ def _supports(queries: SceneQueries) -> tuple[dict[str, str], set[str]]:
 
 def _level_places(queries: SceneQueries) -> dict[str, LevelPlace]:
     """Thin, level, unmoving regions of fixtures, at the height of what is there."""
-    things = np.concatenate([queries.collision_geoms(name) for name in queries.object_names])
+    things = _geoms(queries, queries.object_names)
     places = {}
     for name in queries.region_names:
         region = queries.region(name)
@@ -122,19 +118,22 @@ def _level_places(queries: SceneQueries) -> dict[str, LevelPlace]:
 
 def _level_tops(queries: SceneQueries, things: Mapping[str, Body]) -> dict[str, LevelPlace]:
     """The tops of things that are flat and lower than they are wide, whatever stands on them now."""
-    places = {}
+    all_things, places = _geoms(queries, queries.object_names), {}
     for name, body in things.items():
         if (body.high - body.low)[2] > (body.high - body.low)[:2].min():
             continue
-        half_size, bottom = (body.high - body.low)[:2] / 2, body.position[2] + body.low[2]
-        across, along = (grid.ravel() for grid in np.meshgrid(*(half_size[:, None] * _LOOKED_AT)))
-        middle = body.position[:2] + rotate((body.low + body.high)[:2] / 2, body.yaw)
-        points = middle + np.array([rotate(np.array(offset), body.yaw) for offset in zip(across, along, strict=True)])
-        others = np.concatenate([queries.collision_geoms(other) for other in things if other != name])
-        heights = queries.surface(points[:, 0], points[:, 1], others).heights
+        box, bottom = footprint_of(body, body.position), body.position[2] + body.low[2]
+        across, along = (grid.ravel() for grid in np.meshgrid(*(box.half_size[:, None] * _LOOKED_AT)))
+        offsets = [rotate(np.array(offset), box.yaw) for offset in zip(across, along, strict=True)]
+        x, y = (box.centre + np.array(offsets)).T
+        heights = queries.surface(x, y, np.setdiff1d(all_things, queries.collision_geoms(name))).heights
         if np.ptp(heights) < _FLAT and heights.min() > bottom + _FLAT:
-            places[top_of(name)] = LevelPlace(name, np.array([*middle, heights.max()]), half_size, body.yaw)
+            places[top_of(name)] = LevelPlace(name, np.array([*box.centre, heights.max()]), box.half_size, box.yaw)
     return places
+
+
+def _geoms(queries: SceneQueries, names: Iterable[str]) -> NDArray[np.int64]:
+    return np.concatenate([queries.collision_geoms(name) for name in names])
 
 
 def _half_size(pose: Pose, half_size: NDArray[np.float64], yaw: float) -> NDArray[np.float64]:
@@ -149,8 +148,7 @@ def _ground(queries: SceneQueries) -> Ground:
     foot = queries.base_position()[:2]
     ticks = np.arange(-_SEEN, _SEEN + _SPACING / 2, _SPACING)
     x, y = (grid.ravel() for grid in np.meshgrid(foot[0] + ticks, foot[1] + ticks, indexing="ij"))
-    bodies = (*queries.object_names, *queries.fixture_names)
-    hidden = np.concatenate([queries.collision_geoms(name) for name in bodies])
+    hidden = _geoms(queries, (*queries.object_names, *queries.fixture_names))
     heights = queries.surface(x, y, hidden).heights
     height = float(heights.max())
     points = np.column_stack([x, y])[heights > height - 1e-3]
